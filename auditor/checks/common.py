@@ -1,0 +1,90 @@
+"""What several checks ask for and say alike: shared trials, usable rows, reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from auditor.records import Estimate, Facts, Observation, Trial, Verdict
+from auditor.stats import needed_n
+
+
+def clean_trial() -> Trial:
+    """Return the trial of plain answers."""
+    return Trial("clean")
+
+
+def evasion_trial(facts: Facts, zone: str, epsilon: float, *, attack: str | None = None) -> Trial:
+    """Return the trial of one attack on a zone; checks that ask for the same one share it.
+
+    The adversarials at the primary epsilon in the shown zone are kept: evidence and attribution read them.
+    """
+    threat = {"norm": facts.norm, "epsilon": epsilon, "guard": facts.guard}
+    settings = facts.attack_settings if attack is None else {"tries": 5}
+    keep = attack is None and epsilon == facts.primary and zone == shown_zone(facts)
+    return Trial("evasion", attack or facts.attack, settings, zone, threat, facts.seed, keep=keep)
+
+
+def shown_zone(facts: Facts) -> str:
+    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any mask."""
+    return "outside" if any(facts.mask_share) else "everywhere"
+
+
+def usable(rows: Mapping[str, Observation]) -> dict[str, Observation]:
+    """Return the rows that were measured on correctly classified samples."""
+    return {name: row for name, row in rows.items() if row.error is None and row.values.get("correct") == 1}
+
+
+def why_not(rows: Iterable[Observation]) -> str:
+    """Return why nothing was measured: the most common reasons with their counts."""
+    reasons = Counter(row.error for row in rows if row.error)
+    if not reasons:
+        return "nothing was measured"
+    return "; ".join(f"{reason} ({n} samples)" for reason, n in reasons.most_common(3))
+
+
+def percent(value: float) -> str:
+    """Return a share in per cent.
+
+    >>> percent(0.1234), percent(1.0)
+    ('12.3 %', '100 %')
+    """
+    return f"{100 * value:.1f}".removesuffix(".0") + " %"
+
+
+def span(estimate: Estimate, *, share: bool = True) -> str:
+    """Return an estimate with its interval, for a sentence."""
+    show = percent if share else (lambda value: f"{value:.2f}")
+    return f"{show(estimate.value)} [{show(estimate.low)}, {show(estimate.high)}]"
+
+
+def plain(estimate: Estimate | None) -> dict[str, Any] | None:
+    """Return an estimate as JSON-ready data."""
+    return None if estimate is None else asdict(estimate)
+
+
+def grey(facts: Facts, epsilon: float) -> str:
+    """Return an epsilon in words: in grey levels where the data have a value grid.
+
+    A fraction such as 2/255 is easier to check than 0.00784.
+    """
+    if facts.levels is None:
+        return f"{epsilon:g}"
+    steps = epsilon * facts.levels / (facts.high - facts.low)
+    return f"{round(steps, 3):g}/{facts.levels}"
+
+
+def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, share: bool = True) -> str:
+    """Return why a verdict is what it is, with the number of samples that would decide where it is open."""
+    if estimate is None:
+        return "nothing was measured"
+    show = percent(tolerance) if share else f"{tolerance:g}"
+    level = f"{100 * estimate.level:g} %"
+    if verdict == "inconclusive":
+        wanted = needed_n(estimate, tolerance)
+        hint = f"about {wanted} samples like these would decide" if wanted else "the estimate lies on the tolerance"
+        return f"too few to tell: the {level} interval holds the tolerance {show}; {hint}"
+    side = "beyond" if verdict == "fail" else "within"
+    return f"the whole {level} interval lies {side} the tolerance {show}"

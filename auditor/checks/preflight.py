@@ -1,0 +1,151 @@
+"""Preflight: can this classifier be audited on these data at all?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from auditor.checks import checks
+from auditor.checks.common import clean_trial, percent, plain, reason, span, why_not
+from auditor.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.stats import decide, proportion
+from auditor.zones import not_applicable
+
+Rows = dict[str, Observation]
+
+
+@checks.register("preflight")
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """Accuracy, class balance, input range, logits, determinism and mask coverage."""
+
+    repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    minimum_class: Annotated[int, Field(ge=1)] = 10
+
+    card: ClassVar[Card] = Card(
+        title="Preflight: can this be audited?",
+        purpose="Whether the classifier works on these data as declared, before anything is said about how it works.",
+        mechanism="Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class; "
+        "scores that sum to one, answers that change and blank inputs are counted; every sample without a usable mask is listed with its reason.",
+        reading="A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in place of logits, say little.",
+        limits="It does not look at how the data were collected, nor whether test data were seen in training.",
+        reference="Wilson 1927 for the intervals.",
+    )
+
+    def trials(self, facts: Facts) -> tuple[Trial, ...]:
+        """Return the one trial of plain answers."""
+        return (clean_trial(),)
+
+    def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
+        """Return six findings; none of them answers one of the four questions by itself."""
+        trial = clean_trial()
+        rows = observations.of(trial)
+        measured = {name: row for name, row in rows.items() if row.error is None}
+        where = Evidence(trials=(observations.key(trial),))
+        base: dict[str, Any] = {"check": "preflight", "evidence": where}
+        masks = _masks(facts, base)
+        names = ("accuracy", "inputs", "logits", "determinism")
+        if not measured:
+            return (
+                *(
+                    Finding(
+                        id=f"preflight/{name}",
+                        verdict="not_measured",
+                        claim="The classifier's plain answers were not measured.",
+                        reason=why_not(rows.values()),
+                        **base,
+                    )
+                    for name in names
+                ),
+                masks,
+            )
+        return (
+            _accuracy(facts, measured, base),
+            self._balance(facts, base),
+            _inputs(measured, base),
+            _logits(measured, base),
+            self._determinism(measured, base),
+            masks,
+        )
+
+    def _balance(self, facts: Facts, base: dict[str, Any]) -> Finding:
+        counts = Counter(facts.y)
+        rare = [f"{name} ({counts[label]})" for label, name in enumerate(facts.classes) if counts[label] < self.minimum_class]
+        claim = "The classes have " + ", ".join(f"{counts[label]} ({name})" for label, name in enumerate(facts.classes)) + " samples."
+        why = f"fewer than {self.minimum_class} samples: {', '.join(rare)}" if rare else f"every class has at least {self.minimum_class} samples"
+        return Finding(id="preflight/balance", verdict="inconclusive" if rare else "pass", claim=claim, reason=why, tolerance=float(self.minimum_class), **base)
+
+    def _determinism(self, rows: Rows, base: dict[str, Any]) -> Finding:
+        most = max(row.values["repeat_difference"] for row in rows.values())
+        same = most <= self.repeat_tolerance
+        claim = f"The same input gives the same scores up to {most:.2g}, asked twice for {len(rows)} samples."
+        advice = "" if same else "Switch off randomness (dropout, test-time augmentation) or declare it; attacks on random answers are not to be believed."
+        why = f"the largest difference is {'within' if same else 'beyond'} {self.repeat_tolerance:g}"
+        return Finding(
+            id="preflight/determinism", verdict="pass" if same else "fail", claim=claim, reason=why, tolerance=self.repeat_tolerance, advice=advice, **base
+        )
+
+
+def _accuracy(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+    label = dict(zip(facts.ids, facts.y, strict=True))
+    flags = [row.values["correct"] for row in rows.values()]
+    estimate = proportion(flags, [facts.unit_of[name] for name in rows], unit="share correct")
+    assert estimate is not None
+    chance = max(Counter(facts.y).values()) / len(facts.y)
+    classes = []
+    for index, name in enumerate(facts.classes):
+        mine = {sample: row for sample, row in rows.items() if label[sample] == index}
+        found = proportion([row.values["correct"] for row in mine.values()], [facts.unit_of[sample] for sample in mine], unit="share correct")
+        classes.append({"class": name, "n": len(mine), "estimate": plain(found)})
+    verdict = decide(estimate, chance, worse="below")
+    claim = f"{span(estimate)} of {estimate.n} samples are classified correctly; always answering the most common class would give {percent(chance)}."
+    advice = "Check labels, class order and preprocessing before reading on: the model does no better than the most common class." if verdict == "fail" else ""
+    why = reason(verdict, estimate, chance)
+    return Finding(
+        id="preflight/accuracy",
+        verdict=verdict,
+        claim=claim,
+        estimate=estimate,
+        tolerance=chance,
+        reason=why,
+        advice=advice,
+        details={"classes": classes},
+        **base,
+    )
+
+
+def _inputs(rows: Rows, base: dict[str, Any]) -> Finding:
+    low, high = min(row.values["low"] for row in rows.values()), max(row.values["high"] for row in rows.values())
+    blank = sum(row.values["low"] == row.values["high"] for row in rows.values())
+    claim = f"Input values run from {low:.3g} to {high:.3g}; {blank} of {len(rows)} inputs are blank."
+    verdict: Verdict = "fail" if blank else "pass"
+    return Finding(id="preflight/inputs", verdict=verdict, claim=claim, reason=f"{blank} blank inputs" if blank else "no input is blank", **base)
+
+
+def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
+    like = sum(row.values["like_probabilities"] for row in rows.values())
+    bad = like == len(rows)
+    claim = f"For {like:g} of {len(rows)} samples the scores are non-negative and sum to one."
+    why = "every answer looks like probabilities, which hide gradients from attacks" if bad else "the scores are logits"
+    advice = "Give the audit the model without its softmax." if bad else ""
+    return Finding(id="preflight/logits", verdict="fail" if bad else "pass", claim=claim, reason=why, advice=advice, **base)
+
+
+def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
+    excluded: list[dict[str, Any]] = []
+    for zone in ("inside", "outside"):
+        for why, n in Counter(filter(None, (not_applicable(zone, share) for share in facts.mask_share))).items():
+            excluded.append({"zone": zone, "reason": why, "n": n})
+    shares = sorted(share for share in facts.mask_share if share)
+    details = {"not_applicable": excluded}
+    if not shares:
+        return Finding(id="preflight/masks", verdict="not_measured", claim="No sample has a mask.", reason="masks were not given", details=details, **base)
+    claim = f"{len(shares)} of {len(facts.ids)} samples have a mask, which covers {percent(shares[len(shares) // 2])} of the image in the median case."
+    without = len(facts.ids) - len(shares)
+    why = (
+        f"{without} samples have no zone inside or outside: {'; '.join(sorted({row['reason'] for row in excluded}))}" if without else "every sample has a mask"
+    )
+    return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, details=details, **base)

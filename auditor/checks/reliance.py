@@ -1,0 +1,164 @@
+"""Reliance: how much of the class evidence comes from outside the expert's mask?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from auditor.checks import checks
+from auditor.checks.common import plain, reason, span, why_not
+from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.seeds import generator
+from auditor.stats import RESAMPLES, bootstrap_p, decide
+
+Array = NDArray[np.float64]
+ARMS = {"A": ("own", "same class"), "B": ("own", "another class"), "C": ("another class", "same class"), "D": ("another class", "another class")}
+BLOCK = 4_000_000
+"""Most weights in memory at once, so that memory does not grow with the number of samples."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Every draw of every recipient as rows: margins (t, 4) of the arms, and whose units they involve (t, 4)."""
+
+    margins: Array
+    units: NDArray[np.int64]
+    recipients: NDArray[np.int64]
+    """Position of each draw's recipient (t,)."""
+
+
+@checks.register("reliance")
+@dataclass(frozen=True, kw_only=True)
+class Reliance:
+    """Factorial transplant of insides and outsides between samples of the same and of another class."""
+
+    donors: Annotated[int, Field(ge=1)] = 8
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+    card: ClassVar[Card] = Card(
+        title="Reliance: where the evidence comes from",
+        purpose="Whether the model decides by what the expert marked, or by what surrounds it. This is the finding that may say 'shortcut'.",
+        mechanism="For each sample with a mask, insides and outsides are exchanged between samples of the same and of another class, never within one "
+        "unit (patient). "
+        "Four arms: own inside with an outside of the same class (A) and of another class (B); inside of another class with an outside of "
+        "the same (C) and of another class (D). "
+        "Whatever lies under any mask of a draw is in-painted first, in every arm alike, so that seams, fills and the model's own bias "
+        "cancel in the differences.",
+        reading="Outside share = outside effect / (|outside effect| + |inside effect|). Near 0: the marked region decides. Near 1: the surroundings decide. "
+        "The interval resamples recipients' and donors' units together.",
+        limits="Only outside information that goes with the class in these data can show: a shortcut that is absent here stays unseen. "
+        "Outside is whatever the mask leaves out, also legitimate context such as mass effect or slice level.",
+        reference="Factorial transplant with a two-way bootstrap (Owen and Eckles 2012, arXiv:1106.2125).",
+    )
+
+    def trials(self, facts: Facts) -> tuple[Trial, ...]:
+        """Return the one trial of transplants."""
+        return (Trial("transplant", settings={"draws": self.donors, "guard": facts.guard}, zone="outside", seed=facts.seed),)
+
+    def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
+        """Return the outside share."""
+        (trial,) = self.trials(facts)
+        rows = observations.of(trial)
+        base: dict[str, Any] = {
+            "id": "reliance/outside-share",
+            "check": "reliance",
+            "question": 1,
+            "primary": True,
+            "evidence": Evidence(trials=(observations.key(trial),)),
+        }
+        draws = _draws(facts, rows)
+        if not len(draws.margins):
+            return (Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why_not(rows.values()), **base),)
+        share, effects, arms, p = _estimates(facts, draws, self.tolerance)
+        verdict = decide(share, self.tolerance)
+        inside, outside = effects[0], effects[1]
+        claim = (
+            f"{span(share)} of the class evidence comes from outside the expert's mask "
+            f"(margin moves by {outside.value:.2f} with the outside and by {inside.value:.2f} with the inside, {share.n} recipients)."
+        )
+        details = {
+            "arms": [{"arm": arm, "inside": ARMS[arm][0], "outside": ARMS[arm][1], "estimate": plain(found)} for arm, found in zip("ABCD", arms, strict=True)],
+            "effects": [
+                {"name": name, "estimate": plain(found)} for name, found in zip(("inside effect", "outside effect", "interaction"), effects, strict=True)
+            ],
+            "draws": self.donors,
+            "recipients": share.n,
+            "units": len({facts.units[row] for row in draws.recipients.tolist()}),
+        }
+        why = reason(verdict, share, self.tolerance)
+        if share.low == -1 and share.high == 1:
+            why = "too few to tell: neither the inside nor the outside moves the model's margin"
+        return (
+            Finding(verdict=verdict, claim=claim, estimate=share, tolerance=self.tolerance, reason=why, advice=_advice(verdict), p=p, details=details, **base),
+        )
+
+
+def _draws(facts: Facts, rows: dict[str, Observation] | Any) -> Draws:
+    index = {name: position for position, name in enumerate(facts.ids)}
+    unit = {name: number for number, name in enumerate(sorted(set(facts.units)))}
+    margins, units, recipients = [], [], []
+    for name, row in rows.items():
+        if row.error is not None:
+            continue
+        for draw in range(sum(key.startswith("A/") for key in row.values)):
+            margins.append([row.values[f"{arm}/{draw}"] for arm in "ABCD"])
+            involved = [index[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")]
+            units.append([unit[facts.units[position]] for position in involved])
+            recipients.append(index[name])
+    return Draws(np.array(margins).reshape(-1, 4), np.array(units, dtype=np.int64).reshape(-1, 4), np.array(recipients, dtype=np.int64))
+
+
+def _effects(arms: Array) -> Array:
+    """Return inside effect, outside effect and interaction (..., 3) of arm means (..., 4)."""
+    a, b, c, d = (arms[..., arm] for arm in range(4))
+    return np.stack([((a - c) + (b - d)) / 2, ((a - b) + (c - d)) / 2, (a - b) - (c - d)], -1)
+
+
+def _share(effects: Array) -> Array:
+    inside, outside = effects[..., 0], effects[..., 1]
+    total = np.abs(inside) + np.abs(outside)
+    return np.asarray(np.divide(outside, total, out=np.zeros_like(total), where=total > 1e-9))
+
+
+def _resampled(draws: Draws, seed: int) -> Iterator[Array]:
+    """Yield blocks of resampled arm means (b, 4): each unit gets one weight, each draw the product over its units."""
+    rng = generator(seed, "two-way bootstrap")
+    m, t = int(draws.units.max()) + 1, len(draws.margins)
+    block = max(1, min(RESAMPLES, BLOCK // max(1, t)))
+    for start in range(0, RESAMPLES, block):
+        weights = rng.exponential(size=(min(block, RESAMPLES - start), m))
+        product = weights[:, draws.units].prod(2)
+        yield (product @ draws.margins) / product.sum(1, keepdims=True)
+
+
+def _estimates(facts: Facts, draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate], list[Estimate], float]:
+    point = draws.margins.mean(0)
+    resampled = np.concatenate(list(_resampled(draws, facts.seed)))
+    n, units = len(np.unique(draws.recipients)), len({facts.units[row] for row in draws.recipients.tolist()})
+
+    def estimate(value: float, spread: Array, unit: str) -> Estimate:
+        low, high = np.percentile(spread, [2.5, 97.5])
+        return Estimate(value, float(low), float(high), n, unit, "two-way bootstrap over units of recipients and donors", 0.95, units if units < n else None)
+
+    arms = [estimate(float(point[arm]), resampled[:, arm], "mean margin (logits)") for arm in range(4)]
+    value, spread = _effects(point), _effects(resampled)
+    effects = [estimate(float(value[k]), spread[:, k], "change of the margin (logits)") for k in range(3)]
+    shares = _share(spread)
+    share = estimate(float(_share(value)), shares, "share of the class evidence")
+    if np.abs(draws.margins[:, :1] - draws.margins).max() < 1e-9:
+        share = Estimate(0.0, -1.0, 1.0, n, share.unit, "no effect at all", 0.95, share.units)
+        return share, effects, arms, 1.0
+    return share, effects, arms, bootstrap_p(shares, tolerance)
+
+
+def _advice(verdict: Verdict) -> str:
+    if verdict == "fail":
+        return "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in training, and audit again."
+    if verdict == "pass":
+        return "No action; keep in mind that only shortcuts present in these data can show."
+    return "Audit more patients with masks before relying on the model's focus."

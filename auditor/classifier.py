@@ -1,0 +1,240 @@
+"""What a classifier is to Auditor, and counted, micro-batched access to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from auditor.errors import ClassifierError
+from auditor.records import digest
+
+Box = float | Tensor
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""function (logits (k, classes), rows (k,) long) -> loss per row (k,)"""
+
+EVERYTHING = frozenset({"labels", "scores", "gradient"})
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A trained classifier; its preprocessing is inside, so that x is in the input's own units."""
+
+    name: str
+    digest: str
+    """SHA-256 of what was loaded."""
+    classes: tuple[str, ...]
+    modality: str
+    offers: frozenset[str]
+    """What it can answer: some of 'labels', 'scores', 'gradient'."""
+    input_shape: tuple[int, ...] | None
+    """Shape without the batch axis; None when it is free."""
+    low: Box
+    high: Box
+    device: torch.device
+    notes: tuple[str, ...]
+    """What a reader of the report must know about how it was loaded."""
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the scores (n, classes) of inputs x (n, *shape), differentiable in x where 'gradient' is offered."""
+        ...
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode and restore every submodule's own flag, not only the outer one."""
+    training = [part for part in module.modules() if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+class TorchClassifier:
+    """A torch module as a classifier.
+
+    Parameters
+    ----------
+    module
+        Takes x (n, *shape), after (x - mean) / std where these are given, and returns logits (n, classes).
+    mean, std
+        One number per channel (axis 1), in the input's own units.
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        classes: Sequence[str],
+        low: Box = 0.0,
+        high: Box = 1.0,
+        name: str = "",
+        digest: str = "",
+        input_shape: tuple[int, ...] | None = None,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
+        device: str | torch.device = "cpu",
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.device = torch.device(device)
+        self.module = module.to(self.device)
+        self.classes, self.low, self.high = tuple(classes), low, high
+        self.name, self.input_shape, self.notes = name or type(module).__name__, input_shape, tuple(notes)
+        self.digest = digest or state_digest(module)
+        self.offers = EVERYTHING
+        self._mean = torch.tensor(list(mean) or [0.0], device=self.device)
+        self._std = torch.tensor(list(std) or [1.0], device=self.device)
+        self._scaled = bool(mean or std)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits (n, classes) of x (n, *shape)."""
+        if self._scaled:
+            axes = (1, -1) + (1,) * (x.ndim - 2)
+            x = (x - self._mean.to(x.dtype).view(axes)) / self._std.to(x.dtype).view(axes)
+        with evaluating(self.module):
+            out = self.module(x)
+        if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[1] != len(self.classes):
+            got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise ClassifierError(
+                f"classifier '{self.name}': expected logits of shape (n, {len(self.classes)}), one column per class in {list(self.classes)}, got {got}."
+            )
+        return out
+
+
+class ScoreClassifier:
+    """A function from inputs to scores as a classifier without gradients.
+
+    Parameters
+    ----------
+    scores
+        function (x (n, *shape) on the CPU) -> scores (n, classes)
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        scores: Callable[[Tensor], Tensor],
+        *,
+        classes: Sequence[str],
+        name: str,
+        digest: str,
+        low: Box = 0.0,
+        high: Box = 1.0,
+        input_shape: tuple[int, ...] | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._scores = scores
+        self.classes, self.low, self.high = tuple(classes), low, high
+        self.name, self.digest, self.input_shape, self.notes = name, digest, input_shape, tuple(notes)
+        self.offers = frozenset({"labels", "scores"})
+        self.device = torch.device("cpu")
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the scores (n, classes) of x (n, *shape), without a gradient."""
+        return self._scores(x.detach().cpu()).to(x)
+
+
+def wrap(module: nn.Module, classes: Sequence[str], low: Box = 0.0, high: Box = 1.0, name: str = "") -> TorchClassifier:
+    """Return a classifier from a torch module that takes raw input between low and high; the module is not changed."""
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    return TorchClassifier(module, classes=classes, low=low, high=high, name=name, device=device)
+
+
+def state_digest(module: nn.Module) -> str:
+    """Return the SHA-256 of a module's parameters and buffers, by name, type, shape and bytes."""
+    parts = []
+    for name, value in sorted(module.state_dict().items()):
+        if isinstance(value, Tensor):
+            raw = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            parts.append([name, str(value.dtype), list(value.shape), digest(raw)])
+    return digest(parts)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that the memory of some device was not enough."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
+
+
+class Meter:
+    """Access to a classifier for one attack or probe: cut into micro-batches, counted per sample.
+
+    A micro-batch that does not fit in memory is halved and tried again; the smaller size is kept for the meter's life.
+
+    Parameters
+    ----------
+    n
+        Number of samples; `forwards` and `backwards` (n,) count their evaluations.
+    """
+
+    def __init__(self, classifier: Classifier, n: int, batch_size: int = 64) -> None:
+        self.classifier, self.batch_size = classifier, batch_size
+        self.forwards = torch.zeros(n, dtype=torch.long)
+        self.backwards = torch.zeros(n, dtype=torch.long)
+
+    def logits(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Return the logits (k, classes) of x (k, *shape), which belong to the samples `rows` (k,), without a gradient."""
+
+        def evaluate(part: slice) -> tuple[Tensor, ...]:
+            with torch.no_grad():
+                return (self.classifier.logits(x[part]),)
+
+        out = self._batched(evaluate, len(x))
+        self._count(self.forwards, rows)
+        return out[0] if out else x.new_zeros((0, len(self.classifier.classes)))
+
+    def gradient(self, x: Tensor, rows: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (k, classes), loss (k,) and its gradient (k, *shape) at x: one forward and one input-gradient."""
+
+        def evaluate(part: slice) -> tuple[Tensor, ...]:
+            point = x[part].detach().requires_grad_()
+            with torch.enable_grad():
+                logits = self.classifier.logits(point)
+                value = loss(logits, rows[part])
+                (slope,) = torch.autograd.grad(value.sum(), point)
+            return logits.detach(), value.detach(), slope
+
+        out = self._batched(evaluate, len(x))
+        self._count(self.forwards, rows)
+        self._count(self.backwards, rows)
+        if not out:
+            return x.new_zeros((0, len(self.classifier.classes))), x.new_zeros(0), x.clone()
+        return out[0], out[1], out[2]
+
+    def _count(self, counter: Tensor, rows: Tensor) -> None:
+        counter.index_add_(0, rows.cpu(), torch.ones(len(rows), dtype=torch.long))
+
+    def _batched(self, evaluate: Callable[[slice], tuple[Tensor, ...]], n: int) -> tuple[Tensor, ...]:
+        parts, start = [], 0
+        while start < n:
+            part = slice(start, min(start + self.batch_size, n))
+            try:
+                parts.append(evaluate(part))
+            except Exception as error:
+                if not out_of_memory(error) or self.batch_size == 1:
+                    raise
+                self.batch_size = max(1, (part.stop - part.start) // 2)
+                continue
+            start = part.stop
+        return tuple(torch.cat(pieces) for pieces in zip(*parts, strict=True))
+
+
+def margin(logits: Tensor, y: Tensor) -> Tensor:
+    """Return how far each label's logit (n,) is above the largest other one; negative where the prediction is wrong.
+
+    >>> margin(torch.tensor([[2.0, 0.5, 1.0]]), torch.tensor([0]))
+    tensor([1.])
+    """
+    own = logits.gather(1, y[:, None])[:, 0]
+    others = logits.scatter(1, y[:, None], float("-inf"))
+    return own - others.amax(1)

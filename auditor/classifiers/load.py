@@ -1,0 +1,79 @@
+"""The public loader: a file of any known kind -> a classifier that was seen to work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from auditor.classifier import Classifier
+from auditor.classifiers import classifiers
+from auditor.classifiers.probe import check
+from auditor.classifiers.torchscript import is_archive
+from auditor.errors import ClassifierError
+
+ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}
+
+
+def load_classifier(
+    path: str | Path,
+    source: str | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    base: Path = Path("."),
+    trust_code: bool = False,
+    device: str = "cpu",
+    **settings: Any,
+) -> Classifier:
+    """Return the classifier in a file, frozen, in evaluation mode and tried once at a random input.
+
+    Parameters
+    ----------
+    path
+        Model or weights file, relative to `base`.
+    source
+        Name of the kind of file (`auditor list`); by the file's ending where None.
+    low, high
+        Smallest and largest value of an input, in the units that the classifier takes.
+    trust_code
+        Whether files that can run code may be loaded (.pt2, Python).
+    device
+        Where to evaluate, such as 'cpu' or 'cuda:0'.
+    **settings
+        The source's own settings, such as name='resnet18', classes=['a', 'b'], input={'size': 128, 'channels': 1}.
+    """
+    where = str(path)
+    chosen = source or _by_ending(where, base)
+    if not low < high:
+        raise ClassifierError(f"{where}: expected low below high, got low {low} and high {high}.")
+    _available(device)
+    bound = classifiers.bind(chosen, {"low": low, "high": high, **settings})
+    made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
+    assert isinstance(made, Classifier)
+    check(made, where=where)
+    return made
+
+
+def _by_ending(path: str, base: Path) -> str:
+    """Return the source of a file by its ending; a .pt file may be a TorchScript archive or weights."""
+    if path.startswith("local-dir:"):
+        return "timm"
+    ending = Path(path).suffix.lower()
+    if ending == ".pt" and is_archive(base / path):
+        return "torchscript"
+    if ".py:" in path:
+        return "python"
+    if ending not in ENDINGS:
+        raise ClassifierError(f"{path}: expected a file ending in {', '.join(ENDINGS)} or a `source`, got '{ending}'.")
+    return ENDINGS[ending]
+
+
+def _available(device: str) -> None:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ClassifierError(f"device: expected 'cpu', 'cuda' or 'cuda:N', got '{device}'.") from None
+    if kind == "cuda" and (torch.device(device).index or 0) >= torch.cuda.device_count():
+        raise ClassifierError(f"device: '{device}' was asked for, but torch finds {torch.cuda.device_count() or 'no'} CUDA device(s) here; use cpu.")

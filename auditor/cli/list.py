@@ -1,0 +1,39 @@
+"""auditor list."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from auditor.errors import AuditorError, nearest
+
+KINDS = {
+    "checks": ("auditor.checks", "checks"),
+    "attacks": ("auditor.attacks", "attacks"),
+    "explanations": ("auditor.explanations", "explanations"),
+    "probes": ("auditor.probes", "probes"),
+    "models": ("auditor.classifiers", "classifiers"),
+    "data": ("auditor.data", "data"),
+    "masks": ("auditor.masks", "masks"),
+}
+
+
+@click.command("list", short_help="List checks, attacks, explanations, model and mask formats.")
+@click.argument("kind", required=False)
+def command(kind: str | None) -> int:
+    """List the names that an audit file may use, of one KIND (checks, attacks, explanations, probes, models, data, masks) or of all.
+
+    \b
+    Example:
+      auditor list
+      auditor list attacks
+    """
+    if kind is not None and kind not in KINDS:
+        raise AuditorError(f"list: expected a known kind, got '{kind}'; {nearest(kind, KINDS)}")
+    for name, (module, attribute) in KINDS.items():
+        if kind in (None, name):
+            click.echo(click.style(name, bold=True))
+            for entry in getattr(import_module(module), attribute):
+                click.echo(f"  {entry.name:<22}{entry.summary}")
+    return 0

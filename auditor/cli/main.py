@@ -1,0 +1,71 @@
+"""The command `auditor`: its commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from auditor.errors import AuditorError, BrokenOff, nearest
+
+COMMANDS = ("demo", "init", "validate", "plan", "run", "judge", "render", "verify", "batch", "schema", "list")
+EXIT_CODES = (
+    "Exit codes: 0 nothing failed; 1 a finding failed; 2 usage, or an input that cannot be used; 3 nothing failed, but something is inconclusive or was not "
+    "measured (with --fail-on inconclusive); 4 the run broke off and can be resumed; 130 interrupted (resumable)."
+)
+
+
+class Commands(click.Group):
+    """The commands in the order of their use, each loaded from its own file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command (UsageError with the nearest name where there is none)."""
+        if cmd_name not in COMMANDS:
+            raise click.UsageError(f"no command '{cmd_name}'; {nearest(cmd_name, COMMANDS)}")
+        command: click.Command = import_module(f"auditor.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=EXIT_CODES)
+@click.version_option(package_name="auditor")
+def cli() -> None:
+    """Find out whether a trained classifier looks where the expert says it should.
+
+    Masked attacks that may not touch what matters, the controls that make them mean something, robustness per group,
+    stability of explanations, and a report that a committee can rely on.
+
+    \b
+    Example:
+      auditor demo image            see what an audit looks like
+      auditor init FOLDER           write a commented audit.yaml for your own data
+      auditor run audit.yaml --out DIR
+      auditor verify DIR
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the documented code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted; run the same command again to resume.", err=True)
+        sys.exit(130)
+    except BrokenOff as error:
+        click.echo(f"Broken off: {error}", err=True)
+        sys.exit(4)
+    except AuditorError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

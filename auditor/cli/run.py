@@ -1,0 +1,46 @@
+"""auditor run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from auditor.cli.options import as_json, audit_file, exit_code, fail_on, loading
+
+
+@click.command("run", short_help="Audit: measure, judge, and write both reports.")
+@audit_file
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for observations, evidence, findings and reports.")
+@loading
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Samples per forward pass; halved by itself where memory is short."
+)
+@click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
+@fail_on
+@as_json
+def command(
+    audit: Path, out: Path, device: str, trust_code: bool, limit: int | None, only: tuple[str, ...], batch_size: int, fresh: bool, fail_on: str, as_json: bool
+) -> int:
+    """Audit a classifier as AUDIT (an audit.yaml) declares it; stopped at any point, the same command goes on from there.
+
+    \b
+    Example:
+      auditor run audit.yaml --out audit-out
+      auditor run audit.yaml --out quick --limit 40 --check exposure --check reliance
+    """
+    from auditor.cli.progress import progress_bar
+    from auditor.cli.show import show_findings
+    from auditor.engine.plan import plan
+    from auditor.engine.prepare import prepare
+    from auditor.pipeline import finish
+
+    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only)
+    with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
+        findings = finish(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress)
+    if as_json:
+        sys.stdout.write((out / "findings.json").read_text(encoding="utf-8"))
+    else:
+        show_findings(findings, out)
+    return exit_code(findings, fail_on)

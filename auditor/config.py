@@ -1,0 +1,182 @@
+"""audit.yaml -> Audit: safe-loaded, every key checked, every error with its file, line and nearest valid name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+
+from auditor.errors import AuditorError, ConfigError, nearest
+from auditor.zones import GUARD
+
+
+def number(value: Any) -> Any:
+    """Return a number written as a fraction, such as '2/255', as a float; anything else unchanged."""
+    if isinstance(value, str):
+        try:
+            return float(Fraction(value.replace(" ", "")))
+        except (ValueError, ZeroDivisionError):
+            return value
+    return value
+
+
+Budget = Annotated[float, BeforeValidator(number), Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of the audit file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ThreatSpec(Section):
+    """What the attacker may do."""
+
+    norm: Literal["linf", "l2"] = "linf"
+    epsilon: Annotated[list[Budget], Field(min_length=1)] = [1 / 255, 2 / 255, 4 / 255, 8 / 255]
+    """Budgets in the input's own units (grey levels of [0, 1]); fractions such as 2/255 may be written."""
+    primary: Budget | None = None
+    """Budget at which verdicts are taken; the smallest when not given."""
+    guard: Annotated[float, Field(ge=0, lt=0.5)] = GUARD
+    """Width of the guard band around the mask, as a share of the diagonal."""
+
+    @model_validator(mode="after")
+    def _primary_is_declared(self) -> ThreatSpec:
+        if self.primary is not None and not any(abs(self.primary - one) < 1e-12 for one in self.epsilon):
+            raise ValueError(f"expected one of the declared epsilon values, got {self.primary:g}")
+        return self
+
+
+class AttackSpec(Section):
+    """Which attack exposure uses."""
+
+    name: str = "pgd"
+    settings: dict[str, Any] = {}
+
+
+class ReportSpec(Section):
+    """What the report's cover says, and whether it shows images."""
+
+    organisation: str = ""
+    reviewer: str = ""
+    privacy: Literal["thumbnails", "none"] = "thumbnails"
+
+
+class Audit(Section):
+    """An audit as its file declares it; only `model` and `data` have no default."""
+
+    title: str = "Audit"
+    intended_use: str = ""
+    model: dict[str, Any]
+    """`source`, `weights` (or `path`), `classes`, `input`, and the source's own settings."""
+    data: dict[str, Any]
+    """`source` (default images) and the source's own settings."""
+    threat: ThreatSpec = ThreatSpec()
+    attack: AttackSpec = AttackSpec()
+    checks: dict[str, dict[str, Any] | bool] = {}
+    """Settings per check; a check that is not named runs with its defaults, `false` leaves it out."""
+    report: ReportSpec = ReportSpec()
+    seed: int = 0
+
+    @property
+    def primary(self) -> float:
+        """Return the budget at which verdicts are taken."""
+        return self.threat.primary or min(self.threat.epsilon)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return a YAML file's content with line numbers, without running anything in it (ConfigError: unreadable, duplicate key)."""
+    try:
+        loaded = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: expected a readable audit file, but {str(why).lower()}.") from None
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{path}:{line}: {str(error.problem).split(' with value')[0]}; keep one of the two.") from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}.") from None
+    if not isinstance(loaded, Mapping):
+        raise ConfigError(f"{path}: expected keys such as 'model' and 'data', got {type(loaded).__name__}.")
+    return loaded
+
+
+def plain(value: Any) -> Any:
+    """Return YAML content as plain dicts, lists, strings and numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value if value is None else str(value)
+
+
+def load_audit(path: Path) -> Audit:
+    """Return the audit that a file declares (ConfigError with path, line and the nearest valid key)."""
+    tree = read_yaml(path)
+    return parse_audit(plain(tree), path, tree)
+
+
+def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
+    """Return the audit in a mapping; `tree` gives the line numbers for errors."""
+    try:
+        audit = Audit(**content)
+    except ValidationError as error:
+        raise _explain(error, path, tree) from None
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for name, settings in audit.checks.items():
+        try:
+            _checks().bind(name, settings if isinstance(settings, dict) else {})
+        except AuditorError as error:
+            named = str(error).split("'")[1::2]
+            raise ConfigError(f"{path}:{_line(tree, ('checks', name, *named[1:2]))}: {error}") from None
+    return audit
+
+
+def _checks() -> Any:
+    from auditor.checks import checks  # imports the checks' folder, which reading a YAML file alone does not need
+
+    return checks
+
+
+def _explain(error: ValidationError, path: Path, tree: Any) -> ConfigError:
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    where = tuple(str(part) for part in first["loc"])
+    place, key = f"{path}:{_line(tree, where)}", ".".join(where)
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"{place}: unknown key '{key}'; {nearest(where[-1], _valid_keys(where[:-1]))}")
+    if first["type"] == "missing":
+        return ConfigError(f"{path}: expected the key '{key}', which every audit needs.")
+    if key.startswith("threat.") and first["type"] == "greater_than":
+        return ConfigError(f"{place}: '{key}': expected a positive epsilon, got {first['input']!r}.")
+    return ConfigError(f"{place}: '{key}': {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}.")
+
+
+def _valid_keys(where: tuple[str, ...]) -> list[str]:
+    model: Any = Audit
+    for part in where:
+        model = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else model
+    return list(getattr(model, "model_fields", {}))
+
+
+def _line(tree: Any, where: tuple[str, ...]) -> int | str:
+    """Return the 1-based line of the deepest part of a key path that the file has."""
+    line: int | str = "?"
+    for part in where:
+        key: Any = int(part) if isinstance(tree, list) and part.isdigit() else part
+        marks = getattr(tree, "lc", None)
+        if marks is None or key not in getattr(marks, "data", None or {}):
+            continue
+        line = marks.data[key][0] + 1
+        tree = tree[key]
+    return line

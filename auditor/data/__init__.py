@@ -1,0 +1,11 @@
+"""File -> Samples: one file per modality.
+
+A source is a function (base, classes, shape, *, **its own settings) -> Samples.
+"""
+
+from collections.abc import Callable
+
+from auditor.registry import Registry
+from auditor.samples import Samples
+
+data: Registry[Callable[..., Samples]] = Registry("data source", __name__)

@@ -1,0 +1,207 @@
+"""Images and their masks from a manifest or from folders, read when asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.data import data
+from auditor.data.manifest import Columns, Row, check_ids, from_folder, from_manifest, label_index
+from auditor.data.pixels import Picture, decode, fitted, fitted_mask, read_bytes, turned
+from auditor.errors import DataError
+from auditor.masks import masks, read_mask
+from auditor.records import digest
+from auditor.samples import Samples
+
+ASPECT = 0.01
+"""Largest relative difference of two aspects that count as the same."""
+DECODERS = 2
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the first reading of one sample found."""
+
+    size: tuple[int, int]
+    levels: int
+    image: str
+    """SHA-256 of the image file."""
+    mask: str | None
+    """SHA-256 of the mask file."""
+    share: float | None
+    """Share of the area inside the mask, at the classifier's size."""
+    notes: tuple[str, ...]
+
+
+@data.register("images")
+def images(
+    base: Path,
+    classes: tuple[str, ...],
+    shape: tuple[int, ...] | None,
+    *,
+    manifest: str | None = None,
+    folder: str | None = None,
+    image: str = "path",
+    label: str = "label",
+    mask: str | None = None,
+    id: str | None = None,
+    unit: str | None = None,
+    groups: list[str] = [],  # noqa: B006
+    where: dict[str, list[Any] | str | int | float] = {},  # noqa: B006
+) -> Samples:
+    """Images (PNG, JPEG, TIFF, BMP; 8 or 16 bit) with masks, from a manifest or from one folder per class.
+
+    Every file is read once here: decoded, hashed, its mask measured; later each is read again when it is asked for. Values
+    are k / 255, or k / 65535 for the whole data set as soon as one image has 16 bits. An image is turned upright by its EXIF
+    orientation; a mask is taken as upright, unless it has the size that the image has before turning and not the one after.
+
+    Parameters
+    ----------
+    base
+        Folder that `manifest`, `folder` and a folder of masks are relative to.
+    classes
+        Names of the classifier's classes.
+    shape
+        (channels, height, width) of the classifier's input; None takes the first image's, which all others must share.
+    manifest
+        CSV, TSV or Parquet file with one row per image; paths in it are relative to its own folder.
+    folder
+        Folder with one folder of images per class.
+    image, label, id, unit
+        Columns of the manifest. The id is the image's path without its ending where no column is given. Samples of one
+        unit, such as a patient, depend on each other.
+    mask
+        Column with the path of the mask file, empty where there is none; with `folder`, the folder that holds the masks
+        under the same relative paths as the images.
+    groups
+        Columns by which samples are compared.
+    where
+        Column -> values to keep, compared as text.
+    """
+    rows, listed = _rows(base, manifest, folder, Columns(image, label, mask, id, unit, tuple(groups)), where)
+    check_ids(rows, listed)
+    y = label_index(rows, classes, listed)
+    target = _shape(shape, rows[0])
+    scan = _in_order(lambda row: _see(row, target, free=shape is None), rows)
+    if mask is not None and not any(seen.share for seen in scan):
+        files = sum(row.mask is not None for row in rows)
+        raise DataError(f"{listed}: expected some pixel inside a mask ('{mask}'), got none in all {files} mask files of {len(rows)} samples.")
+    levels = max(seen.levels for seen in scan)
+    known = [[row.id, label, row.unit, dict(row.groups), seen.image, seen.mask] for row, label, seen in zip(rows, y, scan, strict=True)]
+
+    def load(position: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        picture, _ = _picture(rows[position])
+        inside, _, _ = _inside(rows[position], picture, target)
+        return fitted(picture, target, levels), np.ascontiguousarray(np.broadcast_to(inside, target))
+
+    return Samples(
+        ids=tuple(row.id for row in rows),
+        y=y,
+        units=tuple(row.unit for row in rows),
+        groups={name: tuple(row.groups[name] for row in rows) for name in groups},
+        shape=target,
+        low=0.0,
+        high=1.0,
+        levels=levels,
+        mask_share=tuple(seen.share for seen in scan),
+        digest=digest([known, list(target), levels]),
+        loader=load,
+        notes=_notes(scan, target, levels),
+    )
+
+
+def _rows(base: Path, manifest: str | None, folder: str | None, columns: Columns, where: dict[str, Any]) -> tuple[list[Row], Path]:
+    """Return the rows and what lists them."""
+    if (manifest is None) == (folder is None):
+        raise DataError(f"data: expected either `manifest` or `folder`, got {'both' if manifest else 'neither'}.")
+    if manifest is not None:
+        return from_manifest(base / manifest, columns, where), base / manifest
+    for key, value in (("where", where), ("groups", columns.groups), ("unit", columns.unit), ("id", columns.id)):
+        if value:
+            raise DataError(f"data: `{key}` needs the columns of a `manifest`, got `folder`.")
+    endings = sorted(ending for entry in masks for ending in entry.facts["endings"])
+    return from_folder(base / str(folder), base / columns.mask if columns.mask else None, endings), base / str(folder)
+
+
+def _shape(shape: tuple[int, ...] | None, first: Row) -> tuple[int, int, int]:
+    if shape is None:
+        return _picture(first)[0].values.shape
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise DataError(f"data: images fit a classifier whose input is (1 or 3 channels, height, width), got {shape}.")
+    return (shape[0], shape[1], shape[2])
+
+
+def _in_order(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return the function of every item, two at a time; after an error no further item is begun."""
+    with ThreadPoolExecutor(DECODERS) as pool:
+        try:
+            return list(pool.map(function, items))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _picture(row: Row) -> tuple[Picture, str]:
+    """Return a sample's image and its file's SHA-256."""
+    content = read_bytes(row.image)
+    return decode(content, row.image), digest(content)
+
+
+def _inside(row: Row, picture: Picture, target: tuple[int, int, int]) -> tuple[NDArray[np.bool_], float | None, tuple[str, ...]]:
+    """Return a sample's mask at the classifier's size, the share of the area inside it and notes; without a file it is empty."""
+    if row.mask is None:
+        return np.zeros(target[1:], dtype=np.bool_), None, ()
+    mask = read_mask(row.mask)
+    before = picture.size[::-1] if picture.turned_sideways else picture.size
+    notes: tuple[str, ...] = ()
+    if mask.shape != picture.size and mask.shape == before:
+        mask, notes = turned(mask, picture.orientation), ("the mask was turned as the image was",)
+    if not _same_aspect(mask.shape, picture.size):
+        raise DataError(f"{row.mask}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect, got {_size(mask.shape)}.")
+    small = fitted_mask(mask, target[1:])
+    if mask.any() and not small.any():
+        notes += ("the mask has no pixel left at the classifier's size and counts as empty",)
+    return small, float(small.mean()), notes
+
+
+def _see(row: Row, target: tuple[int, int, int], *, free: bool) -> Seen:
+    picture, image = _picture(row)
+    if free and picture.size != target[1:]:
+        raise DataError(
+            f"{row.image}: expected {_size(target[1:])} as the first image has, got {_size(picture.size)} (height x width); set the model's input.size."
+        )
+    _, share, notes = _inside(row, picture, target)
+    if not _same_aspect(picture.size, target[1:]):
+        notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
+    mask = digest(read_bytes(row.mask)) if row.mask is not None else None
+    return Seen(picture.size, picture.levels, image, mask, share, (*picture.notes, *notes))
+
+
+def _same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= ASPECT
+
+
+def _size(size: tuple[int, ...]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) -> tuple[str, ...]:
+    """Return what happened to how many images."""
+    counts = Counter(note for seen in scan for note in seen.notes)
+    resized = sum(seen.size != target[1:] for seen in scan)
+    if resized:
+        counts[f"the image was resized to {_size(target[1:])} (bilinear with antialiasing; the mask by nearest neighbour)"] = resized
+    coarse = sum(seen.levels != levels for seen in scan)
+    if coarse:
+        counts["an 8-bit image is treated as 16-bit, as others of the data set are"] = coarse
+    return tuple(f"{note}: {count} of {len(scan)} images" for note, count in sorted(counts.items()))

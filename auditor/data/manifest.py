@@ -1,0 +1,146 @@
+"""Which files belong to the data set: from a manifest, or from folders named after the classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auditor.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample as it is listed."""
+
+    id: str
+    image: Path
+    mask: Path | None
+    label: str
+    unit: str
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of a manifest's columns."""
+
+    image: str
+    label: str
+    mask: str | None
+    id: str | None
+    unit: str | None
+    groups: tuple[str, ...]
+
+    def all(self) -> list[tuple[str, str]]:
+        """Return what each column is for, with its name."""
+        own = [(use, name) for use, name in (("image", self.image), ("label", self.label), ("mask", self.mask), ("id", self.id), ("unit", self.unit)) if name]
+        return [*own, *(("groups", name) for name in self.groups)]
+
+
+def read_table(file: Path) -> DataFrame:
+    """Return a CSV, TSV or Parquet file as text; an empty or missing cell is ''."""
+    import pandas
+
+    try:
+        if file.suffix.lower() == ".parquet":
+            frame = pandas.read_parquet(file)
+            return frame.astype(object).where(frame.notna(), "").map(str)
+        separator = "\t" if file.suffix.lower() == ".tsv" else ","
+        return pandas.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    except FileNotFoundError:
+        raise DataError(f"{file}: expected a manifest (.csv, .tsv or .parquet), got: no such file.") from None
+    except (OSError, ValueError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise DataError(f"{file}: expected a manifest (.csv, .tsv or .parquet), got: {reason}.") from None
+
+
+def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of a manifest that `where` keeps; paths are relative to the manifest's folder."""
+    frame = read_table(file)
+    for use, name in [*columns.all(), *(("where", name) for name in where)]:
+        if name not in frame.columns:
+            raise DataError(f"{file}: expected a column '{name}' ({use}), got none; {nearest(name, map(str, frame.columns))}")
+    kept = _kept(file, frame, where)
+    return [_row(file, number, cells, columns) for number, cells in zip(kept.index, kept.to_dict("records"), strict=True)]
+
+
+def _kept(file: Path, frame: DataFrame, where: Mapping[str, Any]) -> DataFrame:
+    kept = frame
+    for name, values in where.items():
+        wanted = [str(value) for value in (values if isinstance(values, list | tuple) else [values])]
+        before, kept = kept, kept[kept[name].isin(wanted)]
+        if not len(kept) and len(before):
+            seen = sorted(set(before[name]))
+            more = ", ..." if len(seen) > 12 else ""
+            raise DataError(f"{file}: no sample is left by where: {name} in [{', '.join(wanted)}]; that column has {', '.join(seen[:12])}{more}.")
+    if not len(kept):
+        raise DataError(f"{file}: expected at least one row, got none.")
+    return kept
+
+
+def _row(file: Path, number: Any, cells: Mapping[Any, str], columns: Columns) -> Row:
+    path = cells[columns.image]
+    if not path:
+        raise DataError(f"{file}, row {int(number) + 1}: expected an image path in column '{columns.image}', got an empty cell.")
+    name = cells[columns.id] if columns.id else _without_ending(path)
+    mask = cells[columns.mask] if columns.mask else ""
+    return Row(
+        id=name,
+        image=file.parent / path,
+        mask=file.parent / mask if mask else None,
+        label=cells[columns.label],
+        unit=(cells[columns.unit] if columns.unit else "") or name,
+        groups={group: cells[group] for group in columns.groups},
+    )
+
+
+def _without_ending(path: str) -> str:
+    plain = path.replace("\\", "/")
+    return plain.removesuffix(Path(plain).suffix)
+
+
+def from_folder(folder: Path, masks: Path | None, endings: Sequence[str]) -> list[Row]:
+    """Return one row per image in the folders named after the classes; a mask has the image's relative path with any mask ending."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: expected a folder with one folder of images per class, got {'a file' if folder.exists() else 'nothing there'}.")
+    if masks is not None and not masks.is_dir():
+        raise DataError(f"{masks}: expected the folder of the masks, got nothing there.")
+    rows = []
+    for place in sorted(part for part in folder.iterdir() if part.is_dir() and part.resolve() != (masks.resolve() if masks else None)):
+        for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in IMAGES):
+            relative = image.relative_to(folder).with_suffix("")
+            mask = next((file for ending in endings if masks and (file := masks / f"{relative}{ending}").is_file()), None)
+            rows.append(Row(relative.as_posix(), image, mask, place.name, relative.as_posix(), {}))
+    if not rows:
+        raise DataError(f"{folder}: expected images ({', '.join(IMAGES)}) in one folder per class, got none.")
+    return rows
+
+
+def check_ids(rows: Sequence[Row], where: Path) -> None:
+    """Refuse an empty id and one that two samples share (DataError)."""
+    name, count = Counter(row.id for row in rows).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"{where}: expected every sample to have an id of its own, got '{name}' {count} times.")
+    if any(not row.id for row in rows):
+        raise DataError(f"{where}: expected every sample to have an id, got an empty one.")
+
+
+def label_index(rows: Sequence[Row], classes: Sequence[str], where: Path) -> tuple[int, ...]:
+    """Return each label's index in the classes: by name, or by number where every label is a whole number and they are not all names."""
+    known = {name: position for position, name in enumerate(classes)}
+    labels = [row.label for row in rows]
+    if not all(label in known for label in labels) and all(label.isdecimal() for label in labels):
+        known = {str(position): position for position in range(len(classes))}
+        labels = [str(int(label)) for label in labels]
+    for row, label in zip(rows, labels, strict=True):
+        if label not in known:
+            raise DataError(f"{where}: sample '{row.id}': expected a label among the classifier's classes, got '{label}'; {nearest(label, known)}")
+    return tuple(known[label] for label in labels)

@@ -1,0 +1,1 @@
+"""The embedded demonstrations: data made by code, models small enough to ship."""

@@ -1,0 +1,150 @@
+"""A first audit.yaml from what lies in a folder; what cannot be told is left for the expert, marked FILL IN."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from auditor.engine.store import write_whole
+from auditor.errors import AuditorError, DataError
+
+WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
+IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+MOST_GROUPS = 12
+"""A column with more values than this is not proposed as a group."""
+ROLES = {
+    "image": r"^(path|image|image_path|file|filename|img)$",
+    "mask": r"^(mask|mask_path|segmentation|roi)$",
+    "label": r"^(label|class|diagnosis|target|y)$",
+    "unit": r"^(patient|patient_id|subject|subject_id|case|case_id)$",
+    "id": r"^(id|sample|sample_id)$",
+}
+PEOPLE = r"sex|gender|age|race|ethnic|institution|site|hospital|scanner|device|skin"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder seems to hold."""
+
+    weights: str | None
+    source: str
+    manifest: str | None
+    columns: dict[str, str]
+    """Role -> column of the manifest."""
+    groups: tuple[str, ...]
+    classes: tuple[str, ...]
+    folder: str | None
+    """Folder that holds one folder of images per class."""
+
+
+def write_draft(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
+    """Return the path of the audit.yaml written, and what is left to fill in (AuditorError: there is one already, or nothing to audit)."""
+    path = folder / "audit.yaml"
+    if path.exists() and not force:
+        raise AuditorError(f"{path}: is there already; overwrite it with --force.")
+    found = look(folder)
+    if found.manifest is None and found.folder is None:
+        raise DataError(f"{folder}: expected a manifest (CSV or Parquet with a column of image paths) or one folder of images per class, found neither.")
+    text = draft(found)
+    write_whole(path, text)
+    return path, [line.strip() for line in text.splitlines() if "FILL IN" in line]
+
+
+def look(folder: Path) -> Found:
+    """Return what a folder seems to hold; only names and one table are read."""
+    weights = next((file for file in sorted(folder.rglob("*")) if file.suffix.lower() in WEIGHTS and file.is_file()), None)
+    source = WEIGHTS[weights.suffix.lower()] if weights else "timm"
+    name = str(weights.relative_to(folder)) if weights else None
+    for manifest in sorted([*folder.glob("*.csv"), *folder.glob("*.parquet"), *folder.glob("*/*.csv")]):
+        table = _table(manifest)
+        columns = _roles(table)
+        if "image" in columns:
+            classes = tuple(sorted(set(table[columns["label"]].astype(str)))) if "label" in columns else ()
+            return Found(name, source, str(manifest.relative_to(folder)), columns, _groups(table, columns), classes, None)
+    for place in (folder, *sorted(one for one in folder.iterdir() if one.is_dir())):
+        classes = tuple(sorted(one.name for one in place.iterdir() if one.is_dir() and any(file.suffix.lower() in IMAGES for file in one.iterdir())))
+        if len(classes) > 1 and not set(classes) <= {"images", "masks"}:
+            return Found(name, source, None, {}, (), classes, str(place.relative_to(folder)))
+    return Found(name, source, None, {}, (), (), None)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected a readable table, but {error}.") from None
+
+
+def _roles(table: pd.DataFrame) -> dict[str, str]:
+    columns = {role: column for role, pattern in ROLES.items() for column in reversed(list(table.columns)) if re.match(pattern, str(column), re.IGNORECASE)}
+    if "image" not in columns and len(table):
+        paths = [str(column) for column in table.columns if Path(str(table[column].iloc[0])).suffix.lower() in IMAGES]
+        columns |= {"image": paths[0]} if paths else {}
+    return columns
+
+
+def _groups(table: pd.DataFrame, columns: dict[str, str]) -> tuple[str, ...]:
+    taken = set(columns.values())
+    free = [str(column) for column in table.columns if str(column) not in taken and 1 < table[column].nunique() <= MOST_GROUPS]
+    return tuple(column for column in free if re.search(PEOPLE, column, re.IGNORECASE))
+
+
+def _list(values: Sequence[str]) -> str:
+    return "[" + ", ".join(values if all(re.fullmatch(r"[A-Za-z][\w-]*", value) for value in values) else [f'"{value}"' for value in values]) + "]"
+
+
+def draft(found: Found) -> str:
+    """Return the text of a commented audit.yaml."""
+    classes = _list(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
+    order = "   # check: this must be the order of the model's outputs" if found.classes else ""
+    lines = [
+        "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
+        "title: Audit of my classifier",
+        'intended_use: ""   # one sentence: who uses the answer, and for what',
+        "model:",
+        f"  source: {found.source}   # timm, torchscript, exported, onnx, python (see `auditor list models`)",
+        f"  weights: {found.weights or 'model.safetensors   # FILL IN: no model file was found'}",
+    ]
+    if found.source == "timm":
+        lines += ["  name: resnet18   # FILL IN: the architecture's name in timm"]
+    lines += [f"  classes: {classes}{order}"]
+    lines += ["  input: {size: 224, channels: 3, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}   # FILL IN: as in training, in units of [0, 1]"]
+    lines += ["data:", *_data(found)]
+    lines += [
+        "threat:",
+        "  norm: linf",
+        "  epsilon: [1/255, 2/255, 4/255, 8/255]   # largest change of any grey value, as a share of the range",
+        "  primary: 2/255   # verdicts are taken here, the others draw the curve",
+        "checks:   # tolerances; a check that is not named runs with its defaults, `name: false` leaves it out",
+        "  exposure: {tolerance: 0.10}      # share of correct predictions that may flip through the background",
+        "  reliance: {tolerance: 0.05}      # share of the class evidence that may come from outside the mask",
+        "  fairness: {tolerance: 0.10, minimum_group: 30}",
+        "  attribution: {methods: [integrated_gradients, saliency]}",
+        'report: {organisation: "", reviewer: "", privacy: thumbnails}   # privacy: none leaves images out of the report',
+        "seed: 0",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _data(found: Found) -> list[str]:
+    if found.folder is not None:
+        return [
+            f"  folder: {found.folder}   # one folder per class",
+            "  # mask: masks   # folder with the same file names: where the answer should be looked for",
+        ]
+    lines = [f"  manifest: {found.manifest}", f"  image: {found.columns['image']}"]
+    lines += [f"  label: {found.columns['label']}" if "label" in found.columns else "  label: label   # FILL IN: the column with the class"]
+    lines += [
+        f"  mask: {found.columns['mask']}"
+        if "mask" in found.columns
+        else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
+    ]
+    lines += [f"  unit: {found.columns['unit']}" if "unit" in found.columns else "  # unit: patient_id   # column that says which samples belong together"]
+    if "id" in found.columns:
+        lines += [f"  id: {found.columns['id']}"]
+    lines += [f"  groups: {_list(found.groups)}" if found.groups else "  # groups: [sex, age_band]   # columns to compare people by"]
+    return [*lines, "  # where: {fold: [0]}   # use only some rows"]

@@ -1,0 +1,1 @@
+"""plan -> measure -> judge: the stages and the files between them."""

@@ -1,0 +1,42 @@
+"""One row per sample, for a spreadsheet: what is known of it and what every trial said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from auditor.engine.store import write_whole
+from auditor.records import Facts, Observations, Trial
+
+SHOWN = {
+    "clean": ("predicted", "correct", "margin", "confidence"),
+    "evasion": ("fooled", "size", "margin"),
+    "attribution": ("inside", "noise/rank", "attack/rank", "null/rank"),
+}
+
+
+def export_samples(out: Path, facts: Facts, observations: Observations, trials: Sequence[Trial]) -> None:
+    """Write samples.csv and samples.parquet."""
+    columns: dict[str, Any] = {"sample": facts.ids, "label": [facts.classes[label] for label in facts.y], "unit": facts.units, "mask_share": facts.mask_share}
+    columns |= {f"group:{name}": values for name, values in facts.groups.items()}
+    for trial in trials:
+        rows = observations.of(trial)
+        for value in SHOWN.get(trial.probe, ()):
+            columns[_name(trial, value)] = [rows[one].values.get(value) if one in rows else None for one in facts.ids]
+        if trial.zone:
+            columns[_name(trial, "not measured")] = [rows[one].error if one in rows else None for one in facts.ids]
+    table = pd.DataFrame(columns)
+    write_whole(out / "samples.csv", table.to_csv(index=False))
+    parquet = io.BytesIO()
+    table.to_parquet(parquet, index=False)
+    write_whole(out / "samples.parquet", parquet.getvalue())
+
+
+def _name(trial: Trial, value: str) -> str:
+    epsilon = trial.threat.get("epsilon") if trial.probe == "evasion" else None
+    parts = [trial.probe, trial.method, trial.zone, f"{epsilon:.5g}" if epsilon is not None else "", value]
+    return ":".join(part for part in parts if part)

@@ -1,0 +1,142 @@
+"""Judge: observations -> findings.json; pure, without the model, without torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from auditor.checks import Check
+from auditor.engine.export import export_samples
+from auditor.engine.lock import NAME, locked_checks, read_lock
+from auditor.engine.store import Store, write_whole
+from auditor.errors import StoreError
+from auditor.records import Facts, Finding, Observations, Trial, digest, ordered
+from auditor.stats import holm
+
+
+def judge(out: Path) -> list[Finding]:
+    """Return the findings of a complete run and write findings.json and the samples table (StoreError: it is not complete)."""
+    with Store.open(out) as store:
+        content, findings = judged(out, store)
+        write_whole(out / "findings.json", content)
+        export_samples(out, facts_of(store), observations_of(store), trials_of(read_lock(out), facts_of(store)))
+    return findings
+
+
+def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
+    """Return the text of findings.json, and the findings, from what a folder holds."""
+    lock, facts, observations = read_lock(out), facts_of(store), observations_of(store)
+    chosen = locked_checks(lock)
+    trials = trials_of(lock, facts)
+    open_trials = [trial for trial in trials if not store.complete(observations.key(trial))]
+    if open_trials:
+        raise StoreError(f"{out}: {len(open_trials)} of {len(trials)} trials are not complete; run the same `auditor run` command again to resume.")
+    findings = adjusted([finding for check in chosen.values() for finding in check.judge(facts, observations)])
+    keys = [observations.key(trial) for trial in trials]
+    audit = describe(lock, facts, chosen) | {
+        "digests": {"lock": digest((out / NAME).read_bytes()), "observations": store.ledger_digest(keys)},
+        "trials": [_row(trial, observations) for trial in trials],
+    }
+    content = {"audit": audit, "findings": [finding.as_dict() for finding in findings]}
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", findings
+
+
+def adjusted(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings after Holm's correction over the audit's primary claims: one that does not survive it is inconclusive."""
+    claims = [row for row, finding in enumerate(findings) if finding.primary and finding.verdict in ("pass", "fail") and finding.p is not None]
+    tested = [row for row, finding in enumerate(findings) if finding.primary and finding.p is not None]
+    kept = dict(zip(tested, holm([findings[row].p or 0.0 for row in tested]), strict=True))
+    result = list(findings)
+    for row in claims:
+        if not kept[row]:
+            why = f"{findings[row].reason}; but after Holm's correction over {len(tested)} primary claims it is too few to tell (p = {findings[row].p:.3f})"
+            result[row] = replace(findings[row], verdict="inconclusive", reason=why, advice="Audit more samples before drawing a conclusion from this number.")
+    return result
+
+
+def facts_of(store: Store) -> Facts:
+    """Return what a run knew of its audit."""
+    text = store.meta("facts")
+    if text is None:
+        raise StoreError(f"{store.folder}: the run stopped before its first trial; run it again.")
+    return Facts.from_dict(json.loads(text))
+
+
+def observations_of(store: Store) -> Observations:
+    """Return a folder's observations, read trial by trial."""
+    return Observations(store.meta("binding") or "", store.read)
+
+
+def trials_of(lock: Mapping[str, Any], facts: Facts) -> list[Trial]:
+    """Return every distinct trial that the locked checks ask for, sources first."""
+    return ordered(trial for check in locked_checks(lock).values() for trial in check.trials(facts))
+
+
+def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
+    rows = observations.of(trial).values()
+    reasons = Counter(row.error for row in rows if row.error)
+    return {
+        "key": observations.key(trial),
+        "probe": trial.probe,
+        "method": trial.method,
+        "zone": trial.zone,
+        "epsilon": trial.threat.get("epsilon"),
+        "samples": len(rows),
+        "measured": sum(row.error is None for row in rows),
+        "not_applicable": {why: n for why, n in reasons.items() if why.startswith("not applicable")},
+        "failed": {why: n for why, n in reasons.items() if not why.startswith("not applicable")},
+        "forwards": int(sum(row.values.get("forwards", 0) for row in rows)),
+        "backwards": int(sum(row.values.get("backwards", 0) for row in rows)),
+    }
+
+
+def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check]) -> dict[str, Any]:
+    """Return what the report says of the audit itself."""
+    audit = lock["audit"]
+    counts = Counter(facts.y)
+    shares = sorted(share for share in facts.mask_share if share)
+    masks = {
+        "present": len(shares),
+        "empty": sum(share == 0 for share in facts.mask_share),
+        "full": sum(share == 1 for share in facts.mask_share),
+        "missing": sum(share is None for share in facts.mask_share),
+        "median_share": shares[len(shares) // 2] if shares else None,
+    }
+    data = {
+        **lock["data"],
+        "units": len(set(facts.units)),
+        "levels": facts.levels,
+        "low": facts.low,
+        "high": facts.high,
+        "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
+        "masks": masks,
+        "groups": {name: dict(sorted(Counter(value or "unknown" for value in values).items())) for name, values in facts.groups.items()},
+    }
+    return {
+        "title": audit["title"],
+        "intended_use": audit["intended_use"],
+        "auditor_version": lock["auditor"],
+        "report": audit["report"],
+        "model": lock["model"],
+        "data": data,
+        "threat": {"norm": facts.norm, "epsilon": list(facts.epsilons), "primary": facts.primary, "guard": facts.guard},
+        "attack": {"name": facts.attack, "settings": dict(facts.attack_settings)},
+        "checks": {name: {"settings": lock["checks"][name], "card": asdict(check.card)} for name, check in chosen.items()},
+        "seed": facts.seed,
+        "limit": lock["limit"],
+        "environment": lock["environment"],
+    }
+
+
+def read_findings(out: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """Return the audit and the findings in a folder's findings.json (StoreError: missing or broken)."""
+    path = out / "findings.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content["audit"], [Finding.from_dict(finding) for finding in content["findings"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: expected the findings of a run, but they cannot be read ({type(error).__name__}); run `auditor judge` first.") from None

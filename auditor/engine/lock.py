@@ -1,0 +1,56 @@
+"""The lock: everything resolved, as text; its digest is in every report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from auditor.checks import Check, checks
+from auditor.config import load_audit
+from auditor.engine.store import write_whole
+from auditor.errors import StoreError
+
+NAME = "audit.lock.yaml"
+
+
+def write_lock(out: Path, lock: Mapping[str, Any]) -> None:
+    """Write a folder's lock."""
+    text = io.StringIO()
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.width = 160
+    yaml.dump(lock, text)
+    write_whole(out / NAME, text.getvalue())
+
+
+def read_lock(out: Path) -> dict[str, Any]:
+    """Return the content of a folder's lock (StoreError: missing or broken)."""
+    try:
+        content = YAML(typ="safe").load((out / NAME).read_text(encoding="utf-8"))
+        return {**content, "checks": dict(content["checks"]), "audit": dict(content["audit"])}
+    except Exception as error:
+        raise StoreError(f"{out / NAME}: expected the lock file of a run, but it cannot be read ({type(error).__name__}).") from None
+
+
+def lock_checks(chosen: Mapping[str, Check]) -> dict[str, Any]:
+    """Return the complete settings of the checks, as plain data."""
+    settings = {name: asdict(check) for name, check in chosen.items()}  # type: ignore[call-overload]
+    return {name: {key: list(value) if isinstance(value, tuple) else value for key, value in mine.items()} for name, mine in settings.items()}
+
+
+def locked_checks(lock: Mapping[str, Any]) -> dict[str, Check]:
+    """Return the checks that a lock names, with their locked tolerances."""
+    return {name: checks[name].make(**checks.bind(name, settings)) for name, settings in lock["checks"].items()}
+
+
+def relock(out: Path, audit: Path) -> None:
+    """Rewrite a folder's lock with the checks' settings of another audit file."""
+    lock, declared = read_lock(out), load_audit(audit)
+    settings = {name: declared.checks.get(name, {}) for name in lock["checks"]}
+    wanted = {name: value if isinstance(value, dict) else {} for name, value in settings.items() if value is not False}
+    write_lock(out, {**lock, "checks": lock_checks(locked_checks({"checks": wanted}))})

@@ -1,0 +1,63 @@
+"""What will be measured, in which order, cut into chunks, and what it will cost; by the audit alone, never by the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auditor.attacks import attacks
+from auditor.checks import Check
+from auditor.explanations import explanations
+from auditor.probes import probes
+from auditor.records import Facts, Trial, ordered
+from auditor.samples import Samples
+from auditor.zones import not_applicable
+
+CHUNK = 32
+"""Samples per chunk: the atom of work, of resume and of sharding."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One trial with its share of the work."""
+
+    trial: Trial
+    key: str
+    chunks: tuple[tuple[int, ...], ...]
+    """Positions of the samples of each chunk."""
+    excluded: Mapping[int, str]
+    """Position -> why the sample is not measured."""
+    forwards: int
+    """Most forward passes, over all samples."""
+    backwards: int
+
+    @property
+    def samples(self) -> int:
+        """Return how many samples are measured."""
+        return sum(len(chunk) for chunk in self.chunks)
+
+
+def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: str) -> tuple[Planned, ...]:
+    """Return every distinct trial, a source before what reads it."""
+    wanted = [trial for check in chosen.values() for trial in check.trials(facts)]
+    return tuple(_planned(trial, facts, samples, binding) for trial in ordered(wanted))
+
+
+def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
+    positions = samples.draw(trial.samples, facts.seed)
+    missing = _missing(trial, facts)
+    reasons = {position: missing or not_applicable(trial.zone, samples.mask_share[position]) for position in positions}
+    excluded = {position: why for position, why in reasons.items() if why}
+    usable = [position for position in positions if position not in excluded]
+    chunks = tuple(tuple(usable[start : start + CHUNK]) for start in range(0, len(usable), CHUNK))
+    forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
+    return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
+
+
+def _missing(trial: Trial, facts: Facts) -> str:
+    """Return what the trial's method needs and the classifier does not offer; a weaker method is never put in its place."""
+    for kind, registry in (("attack", attacks), ("explanation", explanations)):
+        if trial.method in registry.names():
+            needs = registry[trial.method].facts["needs"]
+            return "" if needs in facts.offers else f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not offer"
+    return ""

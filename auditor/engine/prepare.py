@@ -1,0 +1,181 @@
+"""Everything an audit needs, loaded and checked before any work: classifier, samples, facts, checks, lock."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from auditor.checks import Check, checks
+from auditor.classifier import Classifier
+from auditor.config import Audit, load_audit
+from auditor.engine.lock import lock_checks
+from auditor.errors import AuditorError, ConfigError, nearest
+from auditor.records import Facts, digest
+from auditor.samples import Samples
+
+PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "statsmodels", "pillow")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An audit ready to be planned."""
+
+    audit: Audit
+    classifier: Classifier
+    samples: Samples
+    facts: Facts
+    checks: Mapping[str, Check]
+    lock: Mapping[str, Any]
+    """Everything resolved, as written to audit.lock.yaml."""
+    base: Path
+    """Folder that the audit file's paths are relative to."""
+    binding: str
+    """Digest of model, data and version: what makes observations comparable."""
+
+
+def prepare(
+    source: Path | Audit,
+    *,
+    base: Path = Path("."),
+    device: str = "cpu",
+    trust_code: bool = False,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+) -> Prepared:
+    """Return an audit with its classifier and samples loaded (AuditorError: one sentence, before any work).
+
+    Parameters
+    ----------
+    source
+        The audit file, or an Audit whose paths are relative to `base`.
+    limit
+        Audit this many samples, drawn by seed and id.
+    only
+        Names of checks to run; all that the audit file asks for when empty.
+    """
+    audit, base = (load_audit(source), source.parent) if isinstance(source, Path) else (source, base)
+    where = f"{source}: " if isinstance(source, Path) else ""
+    chosen = select_checks(audit, only)
+    try:
+        classifier = load_model(audit.model, base, device=device, trust_code=trust_code)
+        samples = _samples(audit, base, classifier)
+    except AuditorError as error:
+        prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data'")) else ""
+        raise type(error)(f"{prefix}{error}") from None
+    samples = _limited(samples, limit, audit.seed)
+    facts = _facts(audit, classifier, samples)
+    binding = digest([classifier.digest, samples.digest, _version(), facts.guard])
+    return Prepared(audit, classifier, samples, facts, chosen, _lock(audit, classifier, samples, chosen, limit), base, binding)
+
+
+def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
+    """Return the checks of an audit by name, with their tolerances (ConfigError: unknown name in `only`)."""
+    for name in only:
+        if name not in checks.names():
+            raise ConfigError(f"--check: expected a known check, got '{name}'; {nearest(name, checks.names())}")
+    wanted = {name: audit.checks.get(name, {}) for name in checks.names() if not only or name in only}
+    return {
+        name: checks[name].make(**checks.bind(name, settings if isinstance(settings, dict) else {}))
+        for name, settings in wanted.items()
+        if settings is not False
+    }
+
+
+def load_model(model: Mapping[str, Any], base: Path, *, device: str = "cpu", trust_code: bool = False) -> Classifier:
+    """Return the classifier that an audit's `model` declares (AuditorError)."""
+    from auditor.classifiers.load import load_classifier
+
+    settings = dict(model)
+    source = settings.pop("source", None)
+    paths = [settings.pop(name) for name in ("path", "weights") if name in settings]
+    if len(paths) != 1:
+        raise ConfigError(f"'model': expected one of 'weights' and 'path', got {'both' if paths else 'neither'}.")
+    return load_classifier(str(paths[0]), source, base=base, trust_code=trust_code, device=device, **settings)
+
+
+def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
+    from auditor.data import data
+
+    settings = dict(audit.data)
+    source = settings.pop("source", "images")
+    bound = data.bind(source, settings)
+    samples = data[source].make(base, classifier.classes, classifier.input_shape, **bound)
+    if (classifier.low, classifier.high) != (samples.low, samples.high):
+        raise ConfigError(
+            f"'model': expected low {samples.low:g} and high {samples.high:g}, the range of the data, got {classifier.low} and {classifier.high}."
+        )
+    return samples
+
+
+def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
+    if limit is None or limit >= len(samples):
+        return samples
+    chosen = samples.draw(limit, seed)
+    return samples.select(chosen, digest([samples.digest, list(chosen)]))
+
+
+def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
+    from auditor.attacks import attacks
+
+    settings = attacks.bind(audit.attack.name, audit.attack.settings)
+    return Facts(
+        classes=classifier.classes,
+        offers=tuple(sorted(classifier.offers)),
+        modality=samples.modality,
+        ids=samples.ids,
+        y=samples.y,
+        units=samples.units,
+        groups=dict(samples.groups),
+        mask_share=samples.mask_share,
+        low=samples.low,
+        high=samples.high,
+        levels=samples.levels,
+        norm=audit.threat.norm,
+        epsilons=tuple(sorted(audit.threat.epsilon)),
+        primary=audit.primary,
+        guard=audit.threat.guard,
+        attack=audit.attack.name,
+        attack_settings=settings,
+        seed=audit.seed,
+    )
+
+
+def _lock(audit: Audit, classifier: Classifier, samples: Samples, chosen: Mapping[str, Check], limit: int | None) -> dict[str, Any]:
+    model = {
+        "name": classifier.name,
+        "source": str(audit.model.get("source") or "by file ending"),
+        "digest": classifier.digest,
+        "classes": list(classifier.classes),
+        "offers": sorted(classifier.offers),
+        "input_shape": list(classifier.input_shape) if classifier.input_shape else None,
+        "notes": list(classifier.notes),
+    }
+    data = {"digest": samples.digest, "n": len(samples), "notes": list(samples.notes)}
+    return {
+        "auditor": _version(),
+        "audit": audit.model_dump(mode="json"),
+        "checks": lock_checks(chosen),
+        "model": model,
+        "data": data,
+        "limit": limit,
+        "environment": environment(),
+    }
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _version() -> str:
+    return version("auditor")

@@ -1,0 +1,66 @@
+"""Measure: every planned chunk that the ledger does not hold yet; killed at any point, the next run goes on from there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from auditor.engine.local import bench_for, measure
+from auditor.engine.lock import write_lock
+from auditor.engine.plan import Planned, plan
+from auditor.engine.prepare import Prepared
+from auditor.engine.store import EXCLUDED, Store
+from auditor.probes import Arrays
+from auditor.records import Observation, canonical
+
+Progress = Callable[[Planned, int], None]
+"""function (trial, number of forward passes done or skipped) -> None, called after every chunk"""
+
+
+def silent(planned: Planned, forwards: int) -> None:
+    """Show no progress."""
+
+
+def run(prepared: Prepared, out: Path, *, batch_size: int = 64, fresh: bool = False, progress: Progress = silent) -> Store:
+    """Return the open store with everything measured that the audit asks for (BrokenOff: it can be resumed)."""
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    store = Store.create(out, prepared.binding, fresh=fresh)
+    write_lock(out, prepared.lock)
+    store.set_meta("base", str(prepared.base.resolve()))
+    store.set_meta("facts", canonical(prepared.facts.as_dict()))
+    for one in planned:
+        _trial(one, prepared, store, batch_size=batch_size, progress=progress)
+    return store
+
+
+def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: int, progress: Progress) -> None:
+    store.plan_trial(planned.key, planned.trial.as_dict(), len(planned.chunks))
+    done = store.done(planned.key)
+    if EXCLUDED not in done and planned.excluded:
+        names = prepared.samples.ids
+        store.write(planned.key, EXCLUDED, [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()])
+    source = _source(planned, prepared, store)
+    bench = bench_for(prepared.samples, prepared.classifier, source, batch_size)
+    for number, chunk in enumerate(planned.chunks):
+        if number not in done:
+            started = time.perf_counter()
+            rows = measure(planned, chunk, bench)
+            observations = []
+            for position, row in zip(chunk, rows, strict=True):
+                artefact = store.put(row.arrays) if planned.trial.keep and row.arrays else None
+                observations.append(Observation(planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.error))
+            store.write(planned.key, number, observations, time.perf_counter() - started)
+        progress(planned, round(planned.forwards * len(chunk) / max(1, planned.samples)))
+
+
+def _source(planned: Planned, prepared: Prepared, store: Store) -> Callable[[str], Arrays | None] | None:
+    if planned.trial.source is None:
+        return None
+    rows = store.read(planned.trial.source.key(prepared.binding))
+
+    def arrays(sample: str) -> Arrays | None:
+        row = rows.get(sample)
+        return store.get(row.artefact) if row is not None and row.artefact else None
+
+    return arrays

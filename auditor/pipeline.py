@@ -1,0 +1,38 @@
+"""The whole audit in one call: prepare, measure, judge, keep evidence, render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auditor.config import Audit
+from auditor.engine.evidence import write_evidence
+from auditor.engine.judge import judge
+from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.run import Progress, run, silent
+from auditor.records import Finding
+from auditor.report.render import render
+
+
+def audit(
+    source: Path | str | Audit, *, out: Path | str, base: Path | str = ".", device: str = "cpu", trust_code: bool = False, limit: int | None = None
+) -> list[Finding]:
+    """Return the findings of an audit; everything is written to the folder `out`, and what it already holds is not measured again.
+
+    Parameters
+    ----------
+    source
+        Path of an audit file, or an Audit whose paths are relative to `base`.
+    limit
+        Audit only this many samples, drawn by seed and id.
+    """
+    prepared = prepare(source if isinstance(source, Audit) else Path(source), base=Path(base), device=device, trust_code=trust_code, limit=limit)
+    return finish(prepared, Path(out))
+
+
+def finish(prepared: Prepared, out: Path, *, batch_size: int = 64, fresh: bool = False, progress: Progress = silent, pdf: bool = True) -> list[Finding]:
+    """Return the findings of a prepared audit: measure what is missing, judge, write evidence and reports."""
+    with run(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress) as store:
+        write_evidence(prepared, store)
+    findings = judge(out)
+    render(out, pdf=pdf)
+    return findings

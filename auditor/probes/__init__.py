@@ -1,0 +1,46 @@
+"""What one trial writes down per sample: a pure function (bench, trial, chunk) -> rows.
+
+A probe declares `cost`: function (settings of the trial's method, method name) -> most forwards and backwards per sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from auditor.classifier import Classifier
+from auditor.records import Trial
+from auditor.registry import Registry
+from auditor.samples import Chunk, Samples
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a probe says of one sample; the driver turns it into an Observation."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    allowed: bool | None = None
+    arrays: Arrays | None = None
+    """Kept as an artefact if the trial says so."""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a probe may use."""
+
+    classifier: Classifier
+    samples: Samples
+    """For random access to other samples (donors)."""
+    source: Callable[[str], Arrays | None]
+    """function (sample id) -> arrays that the trial's source kept for it"""
+    batch_size: int = 64
+
+
+Probe = Callable[[Bench, Trial, Chunk], list[Row]]
+probes: Registry[Probe] = Registry("probe", __name__)

@@ -1,0 +1,43 @@
+"""The classifier's plain answer, and what can be told from it alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from auditor.classifier import Meter, margin
+from auditor.probes import Bench, Row, probes
+from auditor.records import Trial
+from auditor.samples import Chunk
+
+
+@probes.register("clean", cost=lambda **_: (2, 0))
+def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
+    """Answer to the unchanged input, asked twice; range of the input; whether the scores look like probabilities."""
+    rows = torch.arange(len(chunk.ids))
+    meter = Meter(bench.classifier, len(rows), bench.batch_size)
+    x, y = chunk.x.to(bench.classifier.device), chunk.y.to(bench.classifier.device)
+    first, again = (meter.logits(x, rows).double().cpu() for _ in range(2))
+    broken = ~torch.isfinite(first).all(1)
+    edge, flat = margin(first, y.cpu()), x.flatten(1).cpu()
+    return [
+        Row(error="failed: the classifier answered with values that are not finite numbers")
+        if broken[row]
+        else Row(
+            {
+                "predicted": int(first[row].argmax()),
+                "correct": int(edge[row] > 0),
+                "margin": float(edge[row]),
+                "confidence": float(torch.softmax(first[row], 0).max()),
+                "like_probabilities": int(_simplex(first[row])),
+                "repeat_difference": float((first[row] - again[row]).abs().max()),
+                "low": float(flat[row].min()),
+                "high": float(flat[row].max()),
+            }
+        )
+        for row in rows.tolist()
+    ]
+
+
+def _simplex(scores: Tensor) -> bool:
+    return bool((scores >= 0).all()) and abs(float(scores.sum()) - 1) < 1e-4

@@ -1,0 +1,112 @@
+"""Names of plug-ins: name -> function, its settings checked before any work, found by file or entry point."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import threading
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from auditor.errors import AuditorError, nearest
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """One plug-in."""
+
+    name: str
+    make: T
+    summary: str
+    """First line of its docstring."""
+    facts: Mapping[str, Any]
+    """What the plug-in declares of itself, such as needs='gradient'."""
+
+
+class Registry(Generic[T]):
+    """The plug-ins of one folder: every module in it is imported when a name is first asked for.
+
+    Another package adds one through the entry-point group `auditor.<folder>`, such as `auditor.attacks`.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self._package = kind, package
+        self._entries: dict[str, Entry[T]] = {}
+        self._loaded = False
+        self._lock = threading.RLock()
+
+    def register(self, name: str, **facts: Any) -> Callable[[T], T]:
+        """Return a decorator that enters a function or class under a name."""
+
+        def enter(make: T) -> T:
+            if name in self._entries and self._entries[name].make is not make:
+                raise AuditorError(f"{self.kind} '{name}' is registered twice: by {self._entries[name].make.__module__} and {make.__module__}.")
+            summary = (inspect.getdoc(make) or "").partition("\n")[0]
+            self._entries[name] = Entry(name, make, summary, facts)
+            return make
+
+        return enter
+
+    def _load(self) -> None:
+        with self._lock:  # a second thread waits until every plug-in is known
+            if self._loaded:
+                return
+            self._loaded = True
+            folder = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(folder.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+            for point in entry_points(group=f"auditor.{self._package.rpartition('.')[2]}"):
+                self.register(point.name)(point.load())
+
+    def __getitem__(self, name: str) -> Entry[T]:
+        self._load()
+        if name not in self._entries:
+            raise AuditorError(f"{self.kind}: expected a known name, got '{name}'; {nearest(name, self._entries)}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        self._load()
+        return iter(self._entries[name] for name in sorted(self._entries))
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name, sorted."""
+        return tuple(entry.name for entry in self)
+
+    def settings_model(self, name: str) -> type[BaseModel]:
+        """Return the pydantic model of a plug-in's keyword-only settings."""
+        return settings_model(self[name].make, f"{name} settings")
+
+    def bind(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the complete, checked settings of a plug-in: defaults filled in, unknown ones refused (AuditorError)."""
+        model = self.settings_model(name)
+        unknown = [key for key in settings if key not in model.model_fields]
+        if unknown:
+            raise AuditorError(f"{self.kind} '{name}': unknown setting '{unknown[0]}'; {nearest(unknown[0], model.model_fields)}")
+        try:
+            bound = model(**settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise AuditorError(f"{self.kind} '{name}', setting '{where}': {first['msg']}, got {first.get('input')!r}") from None
+        return {key: getattr(bound, key) for key in model.model_fields}
+
+
+def settings_model(make: Callable[..., Any], title: str) -> type[BaseModel]:
+    """Return the pydantic model of a function's keyword-only parameters; those that start with '_' are the caller's own."""
+    target = make.__init__ if inspect.isclass(make) else make
+    hints = typing.get_type_hints(target, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(target).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not parameter.name.startswith("_"):
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (hints.get(parameter.name, Any), default)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_default=False, protected_namespaces=())
+    return create_model(title, __config__=config, **fields)

@@ -1,0 +1,219 @@
+"""The figures of the report: vector drawings of numbers that the findings hold, each with a text alternative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, PercentFormatter
+
+from auditor.records import Estimate
+from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
+from auditor.report.views import Curve, Group, Point, Row, epsilons
+from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_rate, number
+
+WIDTH = 6.8
+PAGE_OF_GROUPS = 24
+BANDED = "outside"
+"""The zone whose interval is drawn as a band; five bands on one another could not be told apart."""
+LOOKS = {
+    "outside": (SECOND, "-", "o"),
+    "inside": (ACCENT, "--", "s"),
+    "everywhere": (INK, "-.", "^"),
+    "control/0": ("#5c7a3a", ":", "D"),
+    "control/1": ("#7d5a94", (0, (5, 1, 1, 1, 1, 1)), "v"),
+}
+SPARE = (("#00707a", "-", "P"), ("#8a6d00", "--", "X"), (GREY, "-.", "*"))
+
+
+def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
+    """Return one estimate with its interval on a line that always holds zero and the tolerance."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        _bare(axes)
+        whisker(axes, at=0, low=estimate.low, high=estimate.high, colour=ACCENT)
+        axes.plot([estimate.value], [0], marker="o", color=ACCENT, markersize=6)
+        axes.axvline(0, color=GREY, linewidth=0.7)
+        if tolerance is not None:
+            axes.axvline(tolerance, color=SECOND, linestyle="--", linewidth=1.2)
+            axes.annotate("tolerance", (tolerance, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=6.5, color=SECOND)
+        _limits(axes, [0.0, estimate.low, estimate.high, *([] if tolerance is None else [tolerance])], rate=is_rate(estimate.unit))
+
+    against = "" if tolerance is None else f"; tolerance {declared(tolerance, estimate.unit)}"
+    alt = f"Estimate {amount(estimate.value, estimate.unit)}, interval {interval(estimate)}{against}."
+    return draw(paint, width=3.0, height=0.55, alt=alt)
+
+
+def flip_curves(found: Sequence[Curve], *, data: Mapping[str, Any], primary: float | None = None, tolerance: float | None = None) -> Drawing:
+    """Return flip rate over epsilon per zone: attacks on the left, random noise of the same size on the right."""
+    ticks = epsilons(found)
+    places = {epsilon: place for place, epsilon in enumerate(ticks)}
+    spare = cycle(SPARE)
+    looks = {curve.zone: LOOKS.get(curve.zone) or next(spare) for curve in found}
+
+    def paint(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
+        for row, curve in enumerate(found):
+            colour, line, marker = looks[curve.zone]
+            aside = 0.07 * (row - (len(found) - 1) / 2)
+            _line(left, curve.attack, places, (colour, line, marker), label=shorten(curve.label, 60), aside=aside, band=curve.zone == BANDED)
+            _line(right, curve.noise, places, (colour, "--", marker), label="", aside=aside, band=curve.zone == BANDED)
+        for axes, title in ((left, "Attack"), (right, "Random noise of the same size")):
+            _grid(axes, title)
+            axes.set_xticks(list(places.values()), [epsilon_text(epsilon, data) for epsilon in ticks], rotation=90 if len(ticks) > 5 else 0)
+            axes.set_xlim(-0.4, len(ticks) - 0.6)
+            axes.set_xlabel("Budget of the attacker (epsilon)")
+            if primary in places:
+                axes.axvline(places[primary], color=GREY, linewidth=0.8, linestyle=":")
+        if tolerance is not None:
+            left.axhline(tolerance, color=GREY, linewidth=0.9)
+            left.annotate("tolerance", (len(ticks) - 0.62, tolerance), fontsize=6.5, color=GREY, va="bottom", ha="right")
+        left.set_ylim(-0.03, 1.03)
+        left.set_ylabel("Share of samples flipped")
+        left.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        figure.legend(loc="outside lower center", ncols=2, fontsize=7.5, handlelength=4)
+
+    return draw(paint, width=WIDTH, height=3.5, alt=_curves_alt(found, data))
+
+
+def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: str = "") -> Drawing:
+    """Return named estimates as dots with intervals; a row without a number says so in its place."""
+    measured = [row.estimate for row in found if row.estimate]
+    rate = bool(measured) and all(is_rate(estimate.unit) for estimate in measured)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        _grid(axes, "", axis="x")
+        for place, row in enumerate(found):
+            _dot(axes, row, place)
+        _names(axes, [shorten(row.name, 46) for row in found])
+        bounds = [0.0, *(bound for estimate in measured for bound in (estimate.low, estimate.high))]
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        if tolerance is not None:
+            bounds.append(tolerance)
+            axes.axvline(tolerance, color=SECOND, linestyle="--", linewidth=1.1)
+            axes.annotate("tolerance", (tolerance, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=6.5, color=SECOND)
+        _limits(axes, bounds, rate=rate)
+        axes.set_xlabel(label)
+
+    alt = "; ".join(f"{row.name}: {estimate_text(row.estimate, row.note)}" for row in found)
+    return draw(paint, width=WIDTH, height=0.75 + 0.27 * len(found), alt=f"Dots with intervals. {alt}.")
+
+
+def forest(found: Sequence[Group], *, tolerance: float | None = None, pair: Sequence[str] | None = None) -> list[Drawing]:
+    """Return the forest plots of accuracy per group, clean and attacked; a long list is cut into several figures."""
+    return [_forest(found[start : start + PAGE_OF_GROUPS], tolerance=tolerance, pair=tuple(pair or ())) for start in range(0, len(found), PAGE_OF_GROUPS)]
+
+
+def _forest(found: Sequence[Group], *, tolerance: float | None, pair: tuple[str, ...]) -> Drawing:
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        _grid(axes, "", axis="x")
+        for place, group in enumerate(found):
+            _group(axes, group, place)
+        _names(axes, [f"{shorten(group.name, 36)}  (n = {'?' if group.n is None else group.n})" for group in found])
+        for name, group in zip(axes.get_yticklabels(), found, strict=True):
+            name.set_fontweight("bold" if group.name in pair else "normal")
+        axes.set_xlim(-0.02, 1.02)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.set_xlabel("Accuracy")
+        _key(axes)
+        if tolerance is not None:
+            whisker(axes, at=len(found) - 0.1, low=0.0, high=min(1.0, tolerance), colour=SECOND)
+            text = f"width of the tolerated gap ({declared(tolerance, 'rate')})"
+            axes.annotate(text, (min(1.0, tolerance) + 0.02, len(found) - 0.1), va="center", fontsize=6.5)
+            axes.set_ylim(len(found) + 0.4, -0.6)
+
+    parts = [f"{group.name}: clean {estimate_text(group.clean, group.note)}, attacked {estimate_text(group.robust, group.note)}" for group in found]
+    return draw(paint, width=WIDTH, height=1.2 + 0.27 * len(found), alt=f"Accuracy per group with intervals. {'; '.join(parts)}.")
+
+
+def _key(axes: Axes) -> None:
+    axes.plot([], [], marker="o", color=ACCENT, markerfacecolor="white", linestyle="-", label="as it is")
+    axes.plot([], [], marker="s", color=SECOND, linestyle="--", label="under attack")
+    axes.figure.legend(loc="outside upper right", ncols=2, fontsize=7.5, handlelength=3.5)
+
+
+def _group(axes: Axes, group: Group, place: int) -> None:
+    for estimate, shift, colour, style, fill, marker in (
+        (group.clean, -0.14, ACCENT, "-", "white", "o"),
+        (group.robust, 0.14, SECOND, "--", SECOND, "s"),
+    ):
+        if estimate:
+            whisker(axes, at=place + shift, low=estimate.low, high=estimate.high, colour=colour, style=style)
+            axes.plot([estimate.value], [place + shift], marker=marker, color=colour, markerfacecolor=fill, zorder=3)
+    if group.clean is None and group.robust is None:
+        axes.annotate(f"not measured: {shorten(group.note, 70)}" if group.note else "not measured", (0.0, place), va="center", fontsize=7, color=GREY)
+
+
+def _dot(axes: Axes, row: Row, place: int) -> None:
+    if row.estimate is None:
+        axes.annotate(
+            f"not measured: {shorten(row.note, 60)}" if row.note else "not measured",
+            (0.0, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            color=GREY,
+        )
+        return
+    control = is_control(row.name)
+    colour = GREY if control else ACCENT
+    whisker(axes, at=place, low=row.estimate.low, high=row.estimate.high, colour=colour, style="--" if control else "-")
+    axes.plot([row.estimate.value], [place], marker="D" if control else "o", color=colour, markerfacecolor="white" if control else colour, zorder=3)
+
+
+def is_control(name: str) -> bool:
+    """Return whether a row is the comparison that a measurement is held against."""
+    return any(word in name.lower() for word in ("null", "baseline", "random", "unrelated", "control", "chance"))
+
+
+def _line(axes: Axes, points: Sequence[Point], places: Mapping[float, int], look: tuple[str, Any, str], *, label: str, aside: float, band: bool) -> None:
+    colour, style, marker = look
+    known = [(places[point.epsilon], point.estimate) for point in points if point.estimate]
+    at = [place + aside for place, _ in known]
+    axes.plot(at, [estimate.value for _, estimate in known], color=colour, linestyle=style, marker=marker, label=label)
+    low, high = [estimate.low for _, estimate in known], [estimate.high for _, estimate in known]
+    axes.vlines(at, low, high, color=colour, linewidth=0.9, alpha=0.75)
+    if band:
+        axes.fill_between(at, low, high, color=colour, alpha=0.14, linewidth=0)
+
+
+def _curves_alt(found: Sequence[Curve], data: Mapping[str, Any]) -> str:
+    def series(points: Sequence[Point]) -> str:
+        return ", ".join(f"{epsilon_text(point.epsilon, data)} {estimate_text(point.estimate, point.reason)}" for point in points)
+
+    parts = (f"{curve.label}: attack {series(curve.attack) or 'none'}; noise {series(curve.noise) or 'none'}" for curve in found)
+    return f"Share of samples flipped by budget. {'. '.join(parts)}."
+
+
+def _bare(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="x", labelsize=6.5, length=2, pad=2)
+    axes.set_ylim(-1, 1)
+
+
+def _grid(axes: Axes, title: str, *, axis: Any = "y") -> None:
+    axes.grid(axis=axis, color=PALE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.set_title(title)
+
+
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+def _limits(axes: Axes, bounds: Sequence[float], *, rate: bool) -> None:
+    low, high = min(bounds), max(bounds)
+    room = 0.08 * (high - low) or 0.05
+    axes.set_xlim(low - room, high + room)
+    if rate:
+        axes.xaxis.set_major_formatter(lambda value, _: f"{number(round(100 * value, 6))} %")

@@ -1,0 +1,185 @@
+"""What figures and tables need, read out of findings' details: anything absent becomes 'not measured' with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.records import Estimate, Finding
+from auditor.report.words import is_number, zone_text
+
+UNSAID = "no reason was recorded"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named number of a figure or a table."""
+
+    name: str
+    estimate: Estimate | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place on a curve."""
+
+    epsilon: float
+    estimate: Estimate | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Flip rate over epsilon in one zone: under attack, and under random noise of the same size."""
+
+    zone: str
+    label: str
+    attack: tuple[Point, ...]
+    noise: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of the transplant experiment."""
+
+    name: str
+    inside: str
+    outside: str
+    estimate: Estimate | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group's row of the fairness table."""
+
+    name: str
+    n: int | None
+    clean: Estimate | None
+    robust: Estimate | None
+    success: Estimate | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a check brought along."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def read_estimate(data: Any) -> Estimate | None:
+    """Return an estimate from its JSON data; None where it is absent or a number of it is missing."""
+    if not isinstance(data, Mapping) or not all(is_number(data.get(key)) for key in ("value", "low", "high")):
+        return None
+    n, units, level = data.get("n"), data.get("units"), data.get("level", 0.95)
+    return Estimate(
+        value=data["value"],
+        low=data["low"],
+        high=data["high"],
+        n=int(n) if is_number(n) else 0,  # type: ignore[arg-type]
+        unit=str(data.get("unit") or ""),
+        method=str(data.get("method") or ""),
+        level=level if is_number(level) else 0.95,
+        units=int(units) if is_number(units) else None,  # type: ignore[arg-type]
+    )
+
+
+def curves(findings: Iterable[Finding]) -> list[Curve]:
+    """Return the flip-rate curve of every finding that has one."""
+    return [
+        Curve(_zone(finding), str(finding.details.get("label") or zone_text(_zone(finding))), _points(finding, "curve"), _points(finding, "noise"))
+        for finding in findings
+        if _points(finding, "curve") or _points(finding, "noise")
+    ]
+
+
+def epsilons(found: Sequence[Curve]) -> list[float]:
+    """Return every epsilon of some curves, smallest first."""
+    return sorted({point.epsilon for curve in found for point in (*curve.attack, *curve.noise)})
+
+
+def rows(finding: Finding, key: str = "rows") -> list[Row]:
+    """Return the named estimates of a finding (attribution's rows, reliance's effects, preflight's classes)."""
+    names = ("name", "class", "group")
+    return [
+        Row(next((str(item[name]) for name in names if item.get(name) is not None), ""), read_estimate(item.get("estimate")), _note(item))
+        for item in _items(finding, key)
+    ]
+
+
+def common_unit(found: Sequence[Row]) -> str:
+    """Return the unit that every measured row has; an empty text where they differ."""
+    units = {row.estimate.unit for row in found if row.estimate}
+    return units.pop() if len(units) == 1 else ""
+
+
+def arms(finding: Finding) -> list[Arm]:
+    """Return the arms of the transplant experiment."""
+    return [
+        Arm(str(item.get("arm", "")), str(item.get("inside", "")), str(item.get("outside", "")), read_estimate(item.get("estimate")))
+        for item in _items(finding, "arms")
+    ]
+
+
+def groups(finding: Finding) -> list[Group]:
+    """Return the group rows of a fairness finding."""
+    return [
+        Group(
+            name=str(item.get("group", "")),
+            n=int(item["n"]) if is_number(item.get("n")) else None,
+            clean=read_estimate(item.get("clean")),
+            robust=read_estimate(item.get("robust")),
+            success=read_estimate(item.get("success")),
+            note=_note(item),
+        )
+        for item in _items(finding, "groups")
+    ]
+
+
+def tables(finding: Finding) -> list[Table]:
+    """Return the tables that a finding brought along."""
+    return [
+        Table(
+            str(item.get("title", "")),
+            tuple(str(column) for column in _list(item.get("columns"))),
+            tuple(tuple(_cell(cell) for cell in _list(row)) for row in _list(item.get("rows"))),
+        )
+        for item in _items(finding, "tables")
+    ]
+
+
+def items(finding: Finding, key: str) -> list[Mapping[str, Any]]:
+    """Return a list of records from a finding's details; empty where it is absent."""
+    return _items(finding, key)
+
+
+def _zone(finding: Finding) -> str:
+    return str(finding.details.get("zone") or finding.id.partition("/")[2])
+
+
+def _points(finding: Finding, key: str) -> tuple[Point, ...]:
+    return tuple(
+        Point(float(item["epsilon"]), read_estimate(item.get("estimate")), str(item.get("reason") or UNSAID))
+        for item in _items(finding, key)
+        if is_number(item.get("epsilon"))
+    )
+
+
+def _items(finding: Finding, key: str) -> list[Mapping[str, Any]]:
+    return [item for item in _list(finding.details.get(key)) if isinstance(item, Mapping)]
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _note(item: Mapping[str, Any]) -> str:
+    return str(item.get("note") or item.get("reason") or "")
+
+
+def _cell(value: Any) -> Any:
+    return read_estimate(value) or value if isinstance(value, Mapping) else value

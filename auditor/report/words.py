@@ -1,0 +1,202 @@
+"""Numbers, verdicts and names in the words and the typography of the report."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Undefined
+
+from auditor.records import Estimate
+
+SYMBOLS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "not_measured": "○"}
+WORDS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "not_measured": "Not measured"}
+MEANINGS = {
+    "fail": "the whole interval lies beyond the tolerance",
+    "inconclusive": "too few samples to tell, or a control casts doubt on the measurement",
+    "not_measured": "no number exists, for the reason given",
+    "pass": "the whole interval lies within the tolerance",
+}
+ZONES = {"outside": "outside the marked region", "inside": "inside the marked region", "everywhere": "the whole input", "": "no zone"}
+NORMS = {
+    "linf": "every value may change by at most this much",
+    "l2": "the Euclidean length of the whole change is at most this much",
+    "l1": "the absolute changes add up to at most this much",
+    "l0": "at most this many values may change",
+}
+RATES = re.compile(r"\b(share|rates?|accuracy|proportion|probability|fraction|success)\b", re.IGNORECASE)
+UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+"""Characters that XML forbids, or that reorder the text around them."""
+NONE = "not measured"
+
+
+def clean(value: Any) -> Any:
+    """Return JSON data with every unsafe character of its texts replaced by U+FFFD."""
+    if isinstance(value, str):
+        return UNSAFE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {clean(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any) -> str:
+    """Return a number with as many digits as a reader can use.
+
+    >>> number(0.1234), number(-2.5), number(None)
+    ('0.123', '−2.5', 'not measured')
+    """
+    if not is_number(value):
+        return NONE
+    if abs(value) >= 10_000:
+        text = f"{round(value):,}".replace(",", "\u202f")
+    elif isinstance(value, int) or (float(value).is_integer() and abs(value) >= 1):
+        text = str(int(value))
+    elif value == 0:
+        text = "0"
+    elif abs(value) < 0.001:
+        text = f"{value:.1e}"
+    else:
+        text = f"{value:.3f}" if abs(value) < 1 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def is_rate(unit: str) -> bool:
+    """Return whether numbers of a unit are shares of one, shown as percentages."""
+    return bool(RATES.search(unit))
+
+
+def amount(value: Any, unit: str = "") -> str:
+    """Return a number in its unit: rates as percentages.
+
+    >>> amount(0.123, "share of samples").split()
+    ['12.3', '%']
+    """
+    if not is_number(value) or not is_rate(unit):
+        return number(value)
+    return f"{100 * value:.1f}".removesuffix(".0").replace("-", "−") + "\u00a0%"
+
+
+def declared(value: Any, unit: str = "") -> str:
+    """Return a tolerance as it was declared, without digits that nobody wrote.
+
+    >>> declared(0.1, "rate").split(), declared(0.8)
+    (['10', '%'], '0.8')
+    """
+    if not is_number(value):
+        return NONE
+    text = f"{100 * value:.3g}\u00a0%" if is_rate(unit) else f"{value:.6g}"
+    return text.replace("-", "−")
+
+
+def interval(estimate: Estimate) -> str:
+    """Return an estimate's interval in brackets, such as '[8.1 %, 17.2 %]'."""
+    return f"[{amount(estimate.low, estimate.unit)}, {amount(estimate.high, estimate.unit)}]"
+
+
+def estimate_text(estimate: Estimate | None, reason: str = "") -> str:
+    """Return an estimate with its interval, or that it was not measured and why."""
+    if estimate is None:
+        return f"{NONE}: {reason}" if reason else NONE
+    return f"{amount(estimate.value, estimate.unit)} {interval(estimate)}"
+
+
+def size_text(estimate: Estimate | None) -> str:
+    """Return what an estimate rests on, such as 'n = 133 from 24 units' (patients)."""
+    if estimate is None:
+        return "n = 0"
+    units = f" from {number(estimate.units)} units" if estimate.units is not None and estimate.units != estimate.n else ""
+    return f"n = {number(estimate.n)}{units}"
+
+
+def p_text(value: Any) -> str:
+    """Return a p-value; an empty text where there is none."""
+    if not is_number(value):
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def zone_text(zone: Any) -> str:
+    """Return a zone's name in words."""
+    name = str(zone or "")
+    if name.startswith("control/"):
+        return f"control region {name.partition('/')[2]} (same size as outside, placed at random)"
+    return ZONES.get(name, name)
+
+
+def grid(audit: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the data's value grid (levels, low, high) where epsilon counts steps of it: under the norm linf; else nothing."""
+    norm = (audit.get("threat") or {}).get("norm") or "linf"
+    return audit.get("data") or {} if norm == "linf" else {}
+
+
+def plain(value: Any) -> str:
+    """Return a setting as a reader would write it: JSON, but texts without quotes."""
+    if isinstance(value, Undefined):
+        return "not recorded"
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def counts(value: Any) -> str:
+    """Return reasons with their counts, such as '62 empty mask'."""
+    return "; ".join(f"{number(n)} {short_reason(reason)}" for reason, n in value.items()) if isinstance(value, Mapping) else ""
+
+
+def short_reason(reason: Any) -> str:
+    """Return why a sample was not applicable, for a column that already says so.
+
+    >>> short_reason("not applicable for zone outside: empty mask")
+    'empty mask'
+    """
+    return re.sub(r"^not applicable( for zone [^:]*)?: ", "", str(reason or ""))
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence: a capital first, a full stop last."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
+
+
+def anchor(name: str) -> str:
+    """Return the name under which a finding can be linked to."""
+    return "finding-" + re.sub(r"[^\w.-]+", "-", name)
+
+
+def epsilon_text(epsilon: Any, data: Mapping[str, Any]) -> str:
+    """Return epsilon in the data's own steps where it is a whole number of them, such as '2/255'."""
+    if not is_number(epsilon):
+        return ""
+    steps = _steps(epsilon, data)
+    return f"{steps}/{data['levels']}" if steps else number(epsilon)
+
+
+def budget_text(epsilon: Any, data: Mapping[str, Any]) -> str:
+    """Return one epsilon or several as a reader would say it, such as '1, 2 or 4 of 255 grey levels'."""
+    several = [item for item in (epsilon if isinstance(epsilon, list | tuple) else [epsilon]) if is_number(item)]
+    steps = [_steps(item, data) for item in several]
+    if steps and all(steps):
+        return f"{_either([str(item) for item in steps])} of {data['levels']} grey levels"
+    return _either([epsilon_text(item, data) for item in several]) or NONE
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(part for part in (", ".join(names[:-1]), "".join(names[-1:])) if part)
+
+
+def _steps(epsilon: float, data: Mapping[str, Any]) -> int:
+    levels, low, high = data.get("levels"), data.get("low", 0.0), data.get("high", 1.0)
+    if not (is_number(levels) and is_number(low) and is_number(high)) or high <= low:
+        return 0
+    steps = epsilon / (high - low) * levels
+    return round(steps) if steps > 0.5 and abs(steps - round(steps)) < 1e-3 else 0

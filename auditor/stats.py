@@ -1,0 +1,207 @@
+"""Intervals and tests, thin and seeded, over scipy and statsmodels; samples that share a unit never count as independent."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats as sps
+from scipy.optimize import brentq
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from auditor.records import Estimate, Verdict
+from auditor.seeds import derive
+
+Array = NDArray[np.float64]
+Strata = Mapping[str, tuple[Sequence[float], Sequence[str]]]
+RESAMPLES = 2000
+
+
+def totals(values: Sequence[float], units: Sequence[str]) -> tuple[Array, Array]:
+    """Return the sum and the count of values in each unit (m,), units in sorted order."""
+    _, where = np.unique(np.asarray(units), return_inverse=True)
+    numbers = np.asarray(values, dtype=float)
+    return np.bincount(where, weights=numbers).astype(float), np.bincount(where).astype(float)
+
+
+def effective_n(flags: Sequence[float], units: Sequence[str]) -> float:
+    """Return how many independent samples n clustered 0/1 flags are worth, at most n.
+
+    The variance between units gives the design effect, with the t quantile of the number of units (Korn and Graubard
+    1998, Survey Methodology 24). Where all flags agree the variance says nothing, and each unit counts once.
+    """
+    sums, counts = totals(flags, units)
+    n, m = float(counts.sum()), len(counts)
+    if m == n:
+        return n
+    share = sums.sum() / n
+    if m < 2 or share in (0.0, 1.0):
+        return float(m)
+    between = m / (m - 1) * float(((sums - share * counts) ** 2).sum()) / n**2
+    simple = share * (1 - share) / n
+    shrink = (sps.norm.ppf(0.975) / sps.t.ppf(0.975, m - 1)) ** 2
+    return float(min(n, n * simple / max(between, simple) * shrink))
+
+
+def proportion(flags: Sequence[float], units: Sequence[str] | None = None, *, unit: str = "share of samples", level: float = 0.95) -> Estimate | None:
+    """Return the share of true flags with its Wilson interval (Wilson 1927), on the effective number of samples; None of no flags.
+
+    >>> found = proportion([1.0] * 9 + [0.0])
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.596, 0.982)
+    """
+    n = len(flags)
+    if not n:
+        return None
+    names = list(units) if units is not None else [str(row) for row in range(n)]
+    worth, share = effective_n(flags, names), float(np.mean(flags))
+    low, high = proportion_confint(share * worth, worth, alpha=1 - level, method="wilson")
+    clustered = len(set(names)) < n
+    method = "Wilson, effective sample size by unit" if clustered else "Wilson"
+    return Estimate(share, max(0.0, float(low)), min(1.0, float(high)), n, unit, method, level, len(set(names)) if clustered else None)
+
+
+def proportion_p(flags: Sequence[float], units: Sequence[str], against: float) -> float:
+    """Return the two-sided p-value of a share against a value: the score test that the Wilson interval inverts."""
+    worth, share = effective_n(flags, units), float(np.mean(flags))
+    spread = math.sqrt(against * (1 - against) / worth)
+    if spread == 0:
+        return 1.0 if share == against else 0.0
+    return float(2 * sps.norm.sf(abs(share - against) / spread))
+
+
+def difference(a: Sequence[float], b: Sequence[float], units_a: Sequence[str], units_b: Sequence[str], *, level: float = 0.95) -> Estimate:
+    """Return the difference of two shares, a less b, with Newcombe's interval (1998, method 10) on effective numbers."""
+    share_a, share_b = float(np.mean(a)), float(np.mean(b))
+    low, high = _newcombe(share_a, effective_n(a, units_a), share_b, effective_n(b, units_b), level)
+    units = len(set(units_a)) + len(set(units_b))
+    n = len(a) + len(b)
+    return Estimate(share_a - share_b, low, high, n, "difference of shares", "Newcombe, effective sample size by unit", level, units if units < n else None)
+
+
+def _newcombe(share_a: float, n_a: float, share_b: float, n_b: float, level: float) -> tuple[float, float]:
+    low, high = confint_proportions_2indep(share_a * n_a, n_a, share_b * n_b, n_b, method="newcomb", compare="diff", alpha=1 - level)
+    return float(low), float(high)
+
+
+def ratio(above: Sequence[float], below: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:
+    """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of fewer than two units."""
+    n = len(above)
+    (tops, _), (bottoms, _) = totals(above, units), totals(below, units)
+    m = len(tops)
+    if m < 2 or not bottoms.sum():
+        return None
+    value, clustered = float(tops.sum() / bottoms.sum()), m if m < n else None
+    if np.ptp(tops - value * bottoms) < 1e-12:
+        return Estimate(value, value, value, n, unit, "all units equal", level, clustered)
+
+    def quotient(top: Array, bottom: Array, axis: int = -1) -> Array:
+        return np.asarray(top.sum(axis=axis) / bottom.sum(axis=axis))
+
+    for method in ("BCa", "percentile"):  # BCa has no answer where nearly all resamples are equal
+        rng = np.random.default_rng(derive(seed, "ratio", n))
+        with warnings.catch_warnings(action="ignore", category=sps.DegenerateDataWarning):
+            found = sps.bootstrap(
+                (tops, bottoms), quotient, paired=True, vectorized=True, batch=200, n_resamples=RESAMPLES, confidence_level=level, method=method, rng=rng
+            ).confidence_interval
+        if math.isfinite(found.low) and math.isfinite(found.high):
+            break
+    return Estimate(value, float(found.low), float(found.high), n, unit, f"{method} bootstrap over units", level, clustered)
+
+
+def mean(values: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:
+    """Return the mean with its BCa bootstrap interval, whole units resampled; None of fewer than two units."""
+    return ratio(values, [1.0] * len(values), units, seed=seed, unit=unit, level=level)
+
+
+def ratio_p(above: Sequence[float], below: Sequence[float], units: Sequence[str], against: float) -> float:
+    """Return the two-sided p-value of sum(above) / sum(below) against a value: a t test over units of above - against * below."""
+    return mean_p([top - against * bottom for top, bottom in zip(above, below, strict=True)], units, 0.0)
+
+
+def mean_p(values: Sequence[float], units: Sequence[str], against: float) -> float:
+    """Return the two-sided p-value of a mean against a value: a t test over units, weighted by their size."""
+    sums, counts = totals(values, units)
+    m, n = len(counts), float(counts.sum())
+    if m < 2:
+        return 1.0
+    value = sums.sum() / n
+    spread = math.sqrt(m / (m - 1) * float(((sums - value * counts) ** 2).sum())) / n
+    if spread == 0:
+        return 1.0 if value == against else 0.0
+    return float(2 * sps.t.sf(abs(value - against) / spread, m - 1))
+
+
+def stratified_difference(a: Strata, b: Strata, *, level: float = 0.95) -> tuple[float, float, float] | None:
+    """Return the difference of two shares with its interval, standardised to the same mix of strata; None without a common stratum.
+
+    Strata map a name to (flags, units). Each stratum weighs as much as it has samples in both groups together; Newcombe's
+    intervals of the strata are combined by the method of variance estimates recovery (Zou and Donner 2008).
+    """
+    common = sorted(set(a) & set(b))
+    weight = {name: float(len(a[name][0]) + len(b[name][0])) for name in common}
+    total = sum(weight.values())
+    if not total:
+        return None
+    value, down, up = 0.0, 0.0, 0.0
+    for name in common:
+        part = difference(a[name][0], b[name][0], a[name][1], b[name][1], level=level)
+        share = weight[name] / total
+        value += share * part.value
+        down += (share * (part.value - part.low)) ** 2
+        up += (share * (part.high - part.value)) ** 2
+    return value, value - math.sqrt(down), value + math.sqrt(up)
+
+
+def stratified_difference_p(a: Strata, b: Strata, against: float) -> float:
+    """Return the two-sided p-value of a standardised difference against a value, by inverting its interval."""
+
+    def reach(alpha: float) -> float:
+        found = stratified_difference(a, b, level=1 - alpha)
+        assert found is not None
+        value, low, high = found
+        return against - low if value >= against else high - against
+
+    if reach(1e-12) <= 0:
+        return 1e-12
+    return 1.0 if reach(1 - 1e-9) >= 0 else float(brentq(reach, 1e-12, 1 - 1e-9))
+
+
+def bootstrap_p(draws: Array, against: float) -> float:
+    """Return the two-sided p-value of a bootstrap distribution (b,) against a value."""
+    return float(min(1.0, 2 * (1 + min((draws <= against).sum(), (draws >= against).sum())) / (1 + len(draws))))
+
+
+def decide(estimate: Estimate | None, tolerance: float, *, worse: str = "above") -> Verdict:
+    """Return the verdict of an estimate, on its whole interval, never on the point.
+
+    `worse` says on which side of the tolerance the defect lies: 'above' or 'below'.
+    """
+    if estimate is None:
+        return "not_measured"
+    low, high, bound = (estimate.low, estimate.high, tolerance) if worse == "above" else (-estimate.high, -estimate.low, -tolerance)
+    if low > bound:
+        return "fail"
+    return "pass" if high <= bound else "inconclusive"
+
+
+def needed_n(estimate: Estimate, tolerance: float) -> int | None:
+    """Return about how many samples would decide if the estimate stays where it is; None where it lies on the tolerance.
+
+    The interval shrinks with the square root of the number of samples.
+    """
+    gap = abs(estimate.value - tolerance)
+    half = estimate.high - estimate.value if estimate.value < tolerance else estimate.value - estimate.low
+    if gap < 1e-9 or not math.isfinite(half):
+        return None
+    wanted = math.ceil(estimate.n * (half / gap) ** 2)
+    return wanted if wanted <= 1_000_000 else None
+
+
+def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
+    """Return which claims hold after Holm's correction (1979) over all of them."""
+    return [bool(kept) for kept in multipletests(list(p_values), alpha=alpha, method="holm")[0]] if len(p_values) else []

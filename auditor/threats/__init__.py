@@ -1,0 +1,1 @@
+"""What an attacker may do: the whole constraint behind a few verbs."""

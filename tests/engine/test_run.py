@@ -1,0 +1,166 @@
+"""Measuring: resume after any kill, whatever the batch size, and nothing that cannot be measured lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from auditor.engine import run as run_module
+from auditor.engine.judge import judge, read_findings
+from auditor.engine.local import bench_for, measure
+from auditor.engine.plan import CHUNK, plan
+from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.run import run
+from auditor.engine.store import Store
+from auditor.errors import BrokenOff, StoreError
+from auditor.pipeline import finish
+
+LIMIT = 40
+
+
+@pytest.fixture(scope="module")
+def prepared(study: Path) -> Prepared:
+    return prepare(study / "marker.yaml", limit=LIMIT)
+
+
+@pytest.fixture(scope="module")
+def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the output folder of an undisturbed run."""
+    out = tmp_path_factory.mktemp("reference")
+    finish(prepared, out, pdf=False)
+    return out
+
+
+def test_every_output_is_there(reference: Path) -> None:
+    names = {path.name for path in reference.iterdir()}
+    assert {"audit.lock.yaml", "observations.sqlite", "findings.json", "samples.csv", "samples.parquet", "report.html", "junit.xml", "evidence"} <= names
+
+
+def test_every_sample_has_a_row_in_every_trial(prepared: Prepared, reference: Path) -> None:
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    with Store.open(reference) as store:
+        for one in planned:
+            expected = {prepared.samples.ids[position] for chunk in one.chunks for position in chunk} | {prepared.samples.ids[position] for position in one.excluded}
+            assert set(store.read(one.key)) == expected
+            assert one.trial.samples or len(expected) == LIMIT
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 9])
+def test_a_broken_run_resumes_to_the_same_findings(prepared: Prepared, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int) -> None:
+    count = 0
+
+    def failing(*arguments: object) -> object:
+        nonlocal count
+        count += 1
+        if count > stop_after:
+            raise BrokenOff("stopped by the test")
+        return measure(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "measure", failing)
+        with pytest.raises(BrokenOff):
+            run(prepared, tmp_path)
+    assert not (tmp_path / "findings.json").exists()
+    with pytest.raises(StoreError, match="not complete"):
+        judge(tmp_path)
+    finish(prepared, tmp_path, pdf=False)
+    assert (tmp_path / "findings.json").read_bytes() == (reference / "findings.json").read_bytes()
+
+
+def test_a_second_run_measures_nothing(prepared: Prepared, reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (reference / "findings.json").read_bytes()
+    monkeypatch.setattr(run_module, "measure", lambda *_: pytest.fail("a finished chunk was measured again"))
+    finish(prepared, reference, pdf=False)
+    assert (reference / "findings.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("seconds", [6.0, 9.0])
+def test_killed_at_any_point_it_resumes_to_the_same_findings(study: Path, reference: Path, tmp_path: Path, seconds: float) -> None:
+    call = [sys.executable, "-m", "auditor", "run", str(study / "marker.yaml"), "--out", str(tmp_path), "--limit", str(LIMIT)]
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and _chunks(tmp_path) < seconds:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert _chunks(tmp_path) > 0
+    ended = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert ended.returncode in (0, 1), ended.stderr
+    assert (tmp_path / "findings.json").read_bytes() == (reference / "findings.json").read_bytes()
+
+
+def _chunks(out: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{out / 'observations.sqlite'}?mode=ro", uri=True) as ledger:
+            return int(ledger.execute("SELECT COUNT(*) FROM chunks").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+    finally:
+        if "ledger" in locals():
+            ledger.close()
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_batch_size_changes_no_verdict(prepared: Prepared, reference: Path, tmp_path: Path, batch_size: int) -> None:
+    finish(prepared, tmp_path, batch_size=batch_size, pdf=False)
+    _, expected = read_findings(reference)
+    _, found = read_findings(tmp_path)
+    assert [(one.id, one.verdict) for one in found] == [(one.id, one.verdict) for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        if one.estimate and other.estimate:
+            assert one.estimate.value == pytest.approx(other.estimate.value, abs=0.01)
+
+
+def test_the_order_of_the_manifest_changes_nothing_that_was_measured(study: Path, prepared: Prepared, tmp_path: Path) -> None:
+    planned = {one.trial: one for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)}
+    trial = next(trial for trial in planned if trial.probe == "evasion" and trial.zone == "control/0")
+    bench = bench_for(prepared.samples, prepared.classifier, None, 64)
+    forward = measure(planned[trial], tuple(range(8)), bench)
+    backward = measure(planned[trial], tuple(reversed(range(8))), bench)[::-1]
+    assert [row.values.get("fooled") for row in forward] == [row.values.get("fooled") for row in backward]
+
+
+def test_another_audits_folder_is_refused(study: Path, reference: Path) -> None:
+    other = prepare(study / "honest.yaml", limit=LIMIT)
+    with pytest.raises(StoreError, match="another audit.*--fresh"):
+        run(other, reference)
+
+
+def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def broken(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("the model broke")
+
+    monkeypatch.setattr(prepared.classifier, "logits", broken)
+    findings = finish(prepared, tmp_path, pdf=False)
+    assert calls > 0
+    assert {one.verdict for one in findings if one.estimate is None and one.id != "preflight/balance"} <= {"not_measured", "pass"}
+    accuracy = next(one for one in findings if one.id == "preflight/accuracy")
+    assert accuracy.verdict == "not_measured" and "the model broke" in accuracy.reason
+
+
+def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    assert all(len(chunk) <= CHUNK for one in planned for chunk in one.chunks)
+    assert len({one.key for one in planned}) == len(planned)
+    sources = {one.trial: place for place, one in enumerate(planned)}
+    assert all(sources[one.trial.source] < place for place, one in enumerate(planned) if one.trial.source)
+
+
+def test_findings_follow_the_declared_form(reference: Path) -> None:
+    content = json.loads((reference / "findings.json").read_text())
+    assert set(content) == {"audit", "findings"}
+    assert {"reliance/outside-share", "exposure/outside", "fairness/sex/gap", "attribution/saliency/stability"} <= {one["id"] for one in content["findings"]}
+    for one in content["findings"]:
+        assert one["verdict"] in ("pass", "fail", "inconclusive", "not_measured") and one["claim"] and one["reason"]

@@ -1,0 +1,94 @@
+"""Verify holds on what a run wrote and breaks on any change of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from auditor.engine.prepare import prepare
+from auditor.engine.verify import verify
+from auditor.pipeline import finish
+
+
+@pytest.fixture(scope="module")
+def finished(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished")
+    finish(prepare(study / "honest.yaml", limit=60), out, pdf=False)
+    return out
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def _broken(out: Path) -> list[str]:
+    return [one.what for one in verify(out) if not one.holds]
+
+
+def test_an_untouched_run_holds(finished: Path) -> None:
+    results = verify(finished)
+    assert [one for one in results if not one.holds] == []
+    assert any("still answers" in one.what for one in results)
+    assert any("bit for bit" in one.what for one in results)
+
+
+def _evidence_files() -> list[str]:
+    return ["original.png", "adversarial.png", "mask.png", "zone.png", "map_before_saliency.npy"]
+
+
+@pytest.mark.parametrize("name", _evidence_files())
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.95])
+def test_one_byte_of_the_evidence(copy: Path, name: str, place: float) -> None:
+    path = next(iter(sorted((copy / "evidence").glob(f"*/{name}"))))
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(content)
+    assert any("every file" in what for what in _broken(copy))
+
+
+@pytest.mark.parametrize("change", ["UPDATE observations SET row = replace(row, '0', '1') WHERE rowid_of", "DELETE FROM observations WHERE rowid_of"])
+def test_one_row_of_the_ledger(copy: Path, change: str) -> None:
+    with sqlite3.connect(copy / "observations.sqlite") as ledger:
+        trial, sample = ledger.execute("SELECT trial, sample FROM observations WHERE row LIKE '%fooled%' LIMIT 1").fetchone()
+        ledger.execute(change.replace("rowid_of", "trial = ? AND sample = ?"), (trial, sample))
+    ledger.close()
+    assert any("ledger" in what for what in _broken(copy))
+
+
+def test_a_row_changed_with_its_digest_still_shows(copy: Path) -> None:
+    with sqlite3.connect(copy / "observations.sqlite") as ledger:
+        ledger.execute("UPDATE chunks SET digest = 'f' WHERE rowid = 1")
+    ledger.close()
+    assert any("byte for byte" in what for what in _broken(copy))
+
+
+def test_findings_and_lock(copy: Path) -> None:
+    findings = json.loads((copy / "findings.json").read_text())
+    findings["findings"][0]["verdict"] = "pass" if findings["findings"][0]["verdict"] != "pass" else "fail"
+    (copy / "findings.json").write_text(json.dumps(findings))
+    assert any("byte for byte" in what for what in _broken(copy))
+
+
+def test_lock(copy: Path) -> None:
+    path = copy / "audit.lock.yaml"
+    path.write_text(path.read_text().replace("tolerance: 0.1", "tolerance: 0.9"))
+    assert any("audit.lock.yaml" in what for what in _broken(copy))
+
+
+def test_evidence_index(copy: Path) -> None:
+    index = copy / "evidence" / "index.json"
+    index.write_text(index.read_text().replace('"rule": "worst"', '"rule": "best"'))
+    assert any("index" in what for what in _broken(copy))
+
+
+def test_a_moved_model_is_named(copy: Path, study: Path) -> None:
+    with sqlite3.connect(copy / "observations.sqlite") as ledger:
+        ledger.execute("UPDATE meta SET value = '/nowhere' WHERE name = 'base'")
+    ledger.close()
+    assert any("classifier" in what for what in _broken(copy))
+    assert all(one.holds for one in verify(copy, audit=study / "honest.yaml"))

@@ -1,0 +1,114 @@
+"""report.pdf: tagged, titled, complete, and the same bytes every time."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import pypdf
+import pytest
+
+from auditor.errors import AuditorError
+from auditor.report.render import load, page, render
+
+HEADINGS = (
+    "The answer on one page",
+    "What was tested and what was not",
+    "Data and groups",
+    "Before the audit: preflight",
+    "Question 1",
+    "Question 2",
+    "Question 3",
+    "Question 4",
+    "Further checks",
+    "Case gallery",
+    "Method cards",
+    "How to reproduce",
+    "Full ledger",
+    "Glossary",
+)
+
+
+@pytest.fixture(scope="module")
+def texts(rendered: Path) -> list[str]:
+    # pypdf leaves the upper byte of some two-byte characters standing as NUL.
+    return [" ".join(sheet.extract_text().replace("\0", "").split()) for sheet in pypdf.PdfReader(rendered / "report.pdf").pages]
+
+
+def test_every_section_is_there_and_no_page_is_empty(texts: list[str]) -> None:
+    assert len(texts) > 3
+    assert all(heading in " ".join(texts) for heading in HEADINGS)
+    assert all(len(text) > 120 for text in texts)
+
+
+def test_the_answer_fits_the_second_page(texts: list[str]) -> None:
+    assert "The answer on one page" in texts[1] and "verdict of a question is the worst" in texts[1] and "Threat model" in texts[2]
+
+
+def test_pages_are_numbered(texts: list[str]) -> None:
+    assert all(f"page {number} of {len(texts)}" in text for number, text in enumerate(texts, start=1))
+
+
+def test_it_is_tagged_titled_and_has_bookmarks(rendered: Path) -> None:
+    with pikepdf.open(rendered / "report.pdf") as pdf:
+        assert pdf.Root.MarkInfo.Marked
+        assert str(pdf.Root.Lang) == "en"
+        assert "Glioma slice classifier" in str(pdf.docinfo["/Title"])
+        with pdf.open_outline() as outline:
+            assert any("Question 4" in item.title for item in outline.root)
+        with pdf.open_metadata() as metadata:
+            assert metadata.get("pdfuaid:part") == "1"
+
+
+def test_every_picture_of_the_page_is_in_it_with_its_text(rendered: Path) -> None:
+    html = (rendered / "report.html").read_text()
+    with pikepdf.open(rendered / "report.pdf") as pdf:
+        alternatives = [item for item in pdf.objects if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure" and "/Alt" in item]
+    assert len(alternatives) == len(re.findall("<img ", html))
+
+
+def test_nothing_reaches_over_the_edge(rendered: Path) -> None:
+    """A word that starts right of the page's text would be cut off in print."""
+    for sheet in pypdf.PdfReader(rendered / "report.pdf").pages:
+        places: list[float] = []
+        sheet.extract_text(visitor_text=lambda text, cm, tm, font, size, into=places: into.append(tm[4] * cm[0] + cm[4]) if text.strip() else None)
+        assert max(places) < float(sheet.mediabox.width) - 40
+
+
+def test_twice_is_byte_equal(bare: Path) -> None:
+    data = json.loads((bare / "findings.json").read_text())
+    data["findings"] = data["findings"][:3]
+    (bare / "findings.json").write_text(json.dumps(data))
+    render(bare)
+    first = (bare / "report.pdf").read_bytes()
+    render(bare)
+    assert (bare / "report.pdf").read_bytes() == first
+
+
+def test_without_pango_the_html_is_written_and_the_cure_named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: Any, **more: Any) -> Any:
+        if name.partition(".")[0] == "weasyprint":
+            raise OSError("cannot load library 'libpango-1.0-0'")
+        return real(name, *rest, **more)
+
+    (bare / "report.pdf").write_text("of an earlier run")
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(AuditorError, match="apt-get install libpango"):
+        render(bare)
+    assert sorted(path.name for path in bare.iterdir()) == ["findings.json", "junit.xml", "report.html"]
+
+
+def test_no_other_address_is_read(bare: Path) -> None:
+    from weasyprint.urls import FatalURLFetchingError
+
+    from auditor.report.pdf import to_pdf
+
+    html = page(bare, *load(bare)).replace("</main>", '<img src="file:///etc/hostname" alt="x"></main>')
+    with pytest.raises(FatalURLFetchingError):
+        to_pdf(html)
