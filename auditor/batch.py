@@ -14,11 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from auditor.engine.judge import read_findings
 from auditor.engine.store import write_whole
-from auditor.errors import ConfigError, StoreError
+from auditor.errors import ConfigError
+from auditor.records import QUESTIONS, Verdict
+from auditor.report.answers import answers
+from auditor.report.render import environment_of
 from auditor.report.templates import templates_dir
 
 KNOWN = (0, 1, 2, 3, 4, 130)
@@ -33,6 +36,8 @@ class Outcome:
     code: int
     counts: dict[str, int]
     """Findings that fail, pass, and are open (inconclusive or not measured)."""
+    answers: tuple[tuple[str, Verdict], ...]
+    """The four questions with their verdicts; empty where it did not end with findings."""
     message: str
     """Last line of its standard error where it did not end with findings."""
 
@@ -60,7 +65,7 @@ def run_batch(
     out.mkdir(parents=True, exist_ok=True)
 
     def one(audit: Path) -> Outcome:
-        outcome = _run(audit, names[audit], out, options)
+        outcome = _run(audit, names[audit], out, options, jobs)
         done(outcome)
         return outcome
 
@@ -77,26 +82,18 @@ def _names(audits: Sequence[Path]) -> dict[Path, str]:
     return {audit: audit.stem if stems[audit.stem] == 1 else f"{audit.resolve().parent.name}-{audit.stem}" for audit in audits}
 
 
-def _run(audit: Path, name: str, out: Path, options: Sequence[str]) -> Outcome:
+def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -> Outcome:
     folder = out / name
-    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1))))}
     call = [sys.executable, "-m", "auditor", "run", str(audit), "--out", str(folder), *options]
-    ended = subprocess.run(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **threads}, check=False)
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    ended = subprocess.run(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": threads}, check=False)
     code = ended.returncode if ended.returncode in KNOWN else 4
-    counts, message = {"fail": 0, "pass": 0, "open": 0}, ""
-    if code in (0, 1, 3):
-        for finding in _findings(folder):
-            counts[finding if finding in counts else "open"] += 1
-    else:
-        message = (ended.stderr.strip().splitlines() or [f"ended with code {ended.returncode}"])[-1]
-    return Outcome(name, folder, code, counts, message)
-
-
-def _findings(folder: Path) -> list[str]:
-    try:
-        return [finding.verdict for finding in read_findings(folder)[1]]
-    except StoreError:
-        return []
+    message = "" if code in (0, 1, 3) else (ended.stderr.strip().splitlines() or [f"ended with code {ended.returncode}"])[-1]
+    findings = [] if message else read_findings(folder)[1]
+    verdicts = Counter(finding.verdict if finding.verdict in ("pass", "fail") else "open" for finding in findings)
+    counts = {kind: verdicts[kind] for kind in ("fail", "open", "pass")}
+    answered = tuple((one.question, one.verdict) for one in answers(findings)) if findings else ()
+    return Outcome(name, folder, code, counts, answered, message)
 
 
 def _csv(results: Sequence[Outcome]) -> str:
@@ -108,6 +105,7 @@ def _csv(results: Sequence[Outcome]) -> str:
 
 
 def _html(results: Sequence[Outcome]) -> str:
-    environment = Environment(loader=FileSystemLoader(templates_dir()), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    rows = [{"outcome": one, "report": (one.folder / "report.html").exists()} for one in results]
-    return environment.get_template("batch.html").render(rows=rows)
+    folder = templates_dir()
+    rows = [{"outcome": one, "report": (one.folder / "report.html").exists(), "pdf": (one.folder / "report.pdf").exists()} for one in results]
+    style = Markup((folder / "style.css").read_text(encoding="utf-8"))
+    return environment_of(folder).get_template("batch.html").render(rows=rows, questions=QUESTIONS, style=style)

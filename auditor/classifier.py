@@ -16,6 +16,8 @@ Box = float | Tensor
 Loss = Callable[[Tensor, Tensor], Tensor]
 """function (logits (k, classes), rows (k,) long) -> loss per row (k,)"""
 
+View = Callable[[Tensor, Tensor], Tensor]
+
 EVERYTHING = frozenset({"labels", "scores", "gradient"})
 
 
@@ -166,6 +168,10 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
 
 
+def _as_it_is(x: Tensor, rows: Tensor) -> Tensor:
+    return x
+
+
 class Meter:
     """Access to a classifier for one attack or probe: cut into micro-batches, counted per sample.
 
@@ -175,10 +181,12 @@ class Meter:
     ----------
     n
         Number of samples; `forwards` and `backwards` (n,) count their evaluations.
+    view
+        function (x (k, *shape), rows (k,)) -> what the classifier is shown of it, such as the point that a file can hold
     """
 
-    def __init__(self, classifier: Classifier, n: int, batch_size: int = 64) -> None:
-        self.classifier, self.batch_size = classifier, batch_size
+    def __init__(self, classifier: Classifier, n: int, batch_size: int = 64, view: View | None = None) -> None:
+        self.classifier, self.batch_size, self._view = classifier, batch_size, view or _as_it_is
         self.forwards = torch.zeros(n, dtype=torch.long)
         self.backwards = torch.zeros(n, dtype=torch.long)
 
@@ -187,7 +195,7 @@ class Meter:
 
         def evaluate(part: slice) -> tuple[Tensor, ...]:
             with torch.no_grad():
-                return (self.classifier.logits(x[part]),)
+                return (self.classifier.logits(self._view(x[part], rows[part])),)
 
         out = self._batched(evaluate, len(x))
         self._count(self.forwards, rows)
@@ -199,7 +207,7 @@ class Meter:
         def evaluate(part: slice) -> tuple[Tensor, ...]:
             point = x[part].detach().requires_grad_()
             with torch.enable_grad():
-                logits = self.classifier.logits(point)
+                logits = self.classifier.logits(self._view(point, rows[part]))
                 value = loss(logits, rows[part])
                 (slope,) = torch.autograd.grad(value.sum(), point)
             return logits.detach(), value.detach(), slope

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
@@ -26,7 +26,12 @@ def number(value: Any) -> Any:
     return value
 
 
-Budget = Annotated[float, BeforeValidator(number), Field(gt=0)]
+Budget = Annotated[
+    float,
+    BeforeValidator(number),
+    Field(gt=0, allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?$"}]}),
+]
 
 
 class Section(BaseModel):
@@ -46,11 +51,16 @@ class ThreatSpec(Section):
     guard: Annotated[float, Field(ge=0, lt=0.5)] = GUARD
     """Width of the guard band around the mask, as a share of the diagonal."""
 
-    @model_validator(mode="after")
-    def _primary_is_declared(self) -> ThreatSpec:
-        if self.primary is not None and not any(abs(self.primary - one) < 1e-12 for one in self.epsilon):
-            raise ValueError(f"expected one of the declared epsilon values, got {self.primary:g}")
-        return self
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_declared(cls, primary: float | None, info: ValidationInfo) -> float | None:
+        declared = info.data.get("epsilon")
+        if primary is None or declared is None:
+            return primary
+        nearest_one = min(declared, key=lambda one: abs(one - primary))
+        if abs(nearest_one - primary) >= 1e-12:
+            raise ValueError("expected one of the declared epsilon values")
+        return float(nearest_one)
 
 
 class AttackSpec(Section):
@@ -93,10 +103,12 @@ class Audit(Section):
 def read_yaml(path: Path) -> Any:
     """Return a YAML file's content with line numbers, without running anything in it (ConfigError: unreadable, duplicate key)."""
     try:
-        loaded = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_tags(path, text)
+        loaded = YAML(typ="rt").load(text)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path}: expected a readable audit file, but {str(why).lower()}.") from None
+        raise ConfigError(f"{path}: expected a readable audit file, but {str(why)[0].lower()}{str(why)[1:]}.") from None
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise ConfigError(f"{path}:{line}: {str(error.problem).split(' with value')[0]}; keep one of the two.") from None
@@ -104,8 +116,16 @@ def read_yaml(path: Path) -> Any:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}.") from None
     if not isinstance(loaded, Mapping):
-        raise ConfigError(f"{path}: expected keys such as 'model' and 'data', got {type(loaded).__name__}.")
+        raise ConfigError(f"{path}: expected keys such as 'model' and 'data', got {'nothing' if loaded is None else type(loaded).__name__}.")
     return loaded
+
+
+def _refuse_tags(path: Path, text: str) -> None:
+    for event in YAML(typ="rt").parse(text):
+        tag = str(getattr(event, "tag", None) or "")
+        if tag.startswith("tag:yaml.org,2002:python/"):
+            name = tag.removeprefix("tag:yaml.org,2002:")
+            raise ConfigError(f"{path}:{event.start_mark.line + 1}: expected plain values, got the tag '!!{name}'; an audit file does not run code.")
 
 
 def plain(value: Any) -> Any:
@@ -159,7 +179,8 @@ def _explain(error: ValidationError, path: Path, tree: Any) -> ConfigError:
         return ConfigError(f"{path}: expected the key '{key}', which every audit needs.")
     if key.startswith("threat.") and first["type"] == "greater_than":
         return ConfigError(f"{place}: '{key}': expected a positive epsilon, got {first['input']!r}.")
-    return ConfigError(f"{place}: '{key}': {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}.")
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{place}: '{key}': {message[0].lower()}{message[1:]}, got {first['input']!r}.")
 
 
 def _valid_keys(where: tuple[str, ...]) -> list[str]:
@@ -175,7 +196,7 @@ def _line(tree: Any, where: tuple[str, ...]) -> int | str:
     for part in where:
         key: Any = int(part) if isinstance(tree, list) and part.isdigit() else part
         marks = getattr(tree, "lc", None)
-        if marks is None or key not in getattr(marks, "data", None or {}):
+        if marks is None or key not in (getattr(marks, "data", None) or {}):
             continue
         line = marks.data[key][0] + 1
         tree = tree[key]

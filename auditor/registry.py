@@ -64,7 +64,9 @@ class Registry(Generic[T]):
             for module in pkgutil.iter_modules(folder.__path__):
                 importlib.import_module(f"{self._package}.{module.name}")
             for point in entry_points(group=f"auditor.{self._package.rpartition('.')[2]}"):
-                self.register(point.name)(point.load())
+                made = point.load()
+                if point.name not in self._entries or self._entries[point.name].make is not made:  # its module may have registered it itself, with its facts
+                    self.register(point.name)(made)
 
     def __getitem__(self, name: str) -> Entry[T]:
         self._load()
@@ -95,7 +97,7 @@ class Registry(Generic[T]):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise AuditorError(f"{self.kind} '{name}', setting '{where}': {first['msg']}, got {first.get('input')!r}") from None
+            raise AuditorError(f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r}") from None
         return {key: getattr(bound, key) for key in model.model_fields}
 
 

@@ -62,7 +62,7 @@ def proportion(flags: Sequence[float], units: Sequence[str] | None = None, *, un
     low, high = proportion_confint(share * worth, worth, alpha=1 - level, method="wilson")
     clustered = len(set(names)) < n
     method = "Wilson, effective sample size by unit" if clustered else "Wilson"
-    return Estimate(share, max(0.0, float(low)), min(1.0, float(high)), n, unit, method, level, len(set(names)) if clustered else None)
+    return Estimate(share, max(0.0, min(share, float(low))), min(1.0, max(share, float(high))), n, unit, method, level, len(set(names)) if clustered else None)
 
 
 def proportion_p(flags: Sequence[float], units: Sequence[str], against: float) -> float:
@@ -89,7 +89,7 @@ def _newcombe(share_a: float, n_a: float, share_b: float, n_b: float, level: flo
 
 
 def ratio(above: Sequence[float], below: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:
-    """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of fewer than two units."""
+    """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of fewer than two units, or where too few have a denominator."""
     n = len(above)
     (tops, _), (bottoms, _) = totals(above, units), totals(below, units)
     m = len(tops)
@@ -104,13 +104,13 @@ def ratio(above: Sequence[float], below: Sequence[float], units: Sequence[str], 
 
     for method in ("BCa", "percentile"):  # BCa has no answer where nearly all resamples are equal
         rng = np.random.default_rng(derive(seed, "ratio", n))
-        with warnings.catch_warnings(action="ignore", category=sps.DegenerateDataWarning):
+        with warnings.catch_warnings(action="ignore", category=sps.DegenerateDataWarning), np.errstate(divide="ignore", invalid="ignore"):
             found = sps.bootstrap(
                 (tops, bottoms), quotient, paired=True, vectorized=True, batch=200, n_resamples=RESAMPLES, confidence_level=level, method=method, rng=rng
             ).confidence_interval
         if math.isfinite(found.low) and math.isfinite(found.high):
-            break
-    return Estimate(value, float(found.low), float(found.high), n, unit, f"{method} bootstrap over units", level, clustered)
+            return Estimate(value, float(found.low), float(found.high), n, unit, f"{method} bootstrap over units", level, clustered)
+    return None
 
 
 def mean(values: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:
@@ -198,7 +198,7 @@ def needed_n(estimate: Estimate, tolerance: float) -> int | None:
     half = estimate.high - estimate.value if estimate.value < tolerance else estimate.value - estimate.low
     if gap < 1e-9 or not math.isfinite(half):
         return None
-    wanted = math.ceil(estimate.n * (half / gap) ** 2)
+    wanted = math.ceil(estimate.n * (half / gap) ** 2 - 1e-6)  # what rounding adds is not a sample
     return wanted if wanted <= 1_000_000 else None
 
 

@@ -29,6 +29,19 @@ def check_zone(name: str) -> str:
     raise AuditorError(f"zone: expected 'inside', 'outside', 'everywhere' or 'control/<number>', got '{name}'.")
 
 
+def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
+    """Return distinct names of zones, 'control' as the two controls (ValueError: not a zone).
+
+    >>> expand_zones(["outside", "control"])
+    ('outside', 'control/0', 'control/1')
+    """
+    every = [one for name in names for one in (("control/0", "control/1") if name == "control" else (name,))]
+    try:
+        return tuple(dict.fromkeys(check_zone(name) for name in every))
+    except AuditorError:
+        raise ValueError("expected 'inside', 'outside', 'everywhere', 'control' or 'control/<number>'") from None
+
+
 def not_applicable(name: str, share: float | None) -> str:
     """Return why a sample with this share of its area inside the mask has no such zone; '' when it has one."""
     if name in ("everywhere", ""):

@@ -1,12 +1,22 @@
-"""A small study that the engine's and the command line's tests share: the demonstration's images, a smaller audit."""
+"""What tests share: one thread, repeatable hypothesis runs, data sets made of arrays, and a small study made of the demonstration's images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from hypothesis import settings
+from numpy.typing import NDArray
 
 from auditor.demo.image import write_image_demo
+from auditor.samples import Samples
+
+torch.set_num_threads(1)  # tests are made of tiny tensors, where threads only wait for one another
+settings.register_profile("auditor", deadline=None, max_examples=60, derandomize=True, database=None)
+settings.load_profile("auditor")
 
 SMALL = """
 title: Small audit
@@ -28,3 +38,43 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("honest", "marker"):
         (folder / f"{name}.yaml").write_text(SMALL.format(name=name, settings=SETTINGS, input=INPUT))
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_samples() -> Callable[..., Samples]:
+    """Return function (x (n, *shape), y (n,), inside (n, *shape)) -> Samples; what they load is noted in `loaded`."""
+
+    def make(
+        x: NDArray[np.float32],
+        y: Sequence[int],
+        inside: NDArray[np.bool_],
+        *,
+        units: Sequence[str] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
+        levels: int | None = None,
+        cache_bytes: int = 2**28,
+        loaded: list[int] | None = None,
+    ) -> Samples:
+        ids = tuple(f"s{row:03d}" for row in range(len(x)))
+
+        def load(row: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+            if loaded is not None:
+                loaded.append(row)
+            return x[row], inside[row]
+
+        return Samples(
+            ids=ids,
+            y=tuple(y),
+            units=tuple(units) or ids,
+            groups={name: tuple(values) for name, values in (groups or {}).items()},
+            shape=x.shape[1:],
+            low=0.0,
+            high=1.0,
+            levels=levels,
+            mask_share=tuple(float(mask.mean()) for mask in inside),
+            digest="d",
+            loader=load,
+            cache_bytes=cache_bytes,
+        )
+
+    return make

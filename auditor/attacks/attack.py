@@ -113,10 +113,15 @@ def attack(
     size = torch.as_tensor(float("nan") if epsilon is None else epsilon, dtype=x.dtype, device=x.device).expand(len(x))
     if not bool((size > 0).all()):
         raise AuditorError(f"attack '{name}': expected a positive epsilon, got {epsilon}.")
-    meter = Meter(classifier, len(x), batch_size)
-    goal = Goal(y, None if targets is None else targets.to(x.device))
     placed = threat.over(x)
+
+    def held(point: Tensor, rows: Tensor) -> Tensor:
+        return placed.take(rows).saved(point, x[rows])
+
+    meter = Meter(classifier, len(x), batch_size, held if threat.levels is not None else None)
+    goal = Goal(y, None if targets is None else targets.to(x.device))
     point, fooled = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seed, len(x))), **bound)
+    point = placed.saved(point, x)
     fooled = fooled & placed.allows(point, x, size)
     return Adversarials(point, fooled, placed.size(point, x), meter.forwards, meter.backwards)
 

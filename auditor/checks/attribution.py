@@ -113,14 +113,11 @@ class Attribution:
         units = [facts.unit_of[name] for name in used]
         noise, null = _column(used, "noise/rank"), _column(used, "null/rank")
         above, room = [a - b for a, b in zip(noise, null, strict=True)], [1 - b for b in null]
-        estimate = ratio(above, room, units, seed=facts.seed, unit="stability (0 = unrelated maps, 1 = unmoved)")
+        constant = bool(room) and max(room) < 1e-6
+        estimate = None if constant else ratio(above, room, units, seed=facts.seed, unit="stability (0 = unrelated maps, 1 = unmoved)")
         if estimate is None:
-            return Finding(
-                verdict="not_measured",
-                claim=f"Stability of {method} was not measured.",
-                reason=_why(missing, "no prediction stayed the same under noise"),
-                **base,
-            )
+            why = "maps of unrelated images are equal: the map does not depend on the image" if constant else "too few predictions stayed the same under noise"
+            return Finding(verdict="not_measured", claim=f"Stability of {method} was not measured.", reason=_why(missing, why), **base)
         verdict = decide(estimate, self.tolerance, worse="below")
         table = [_row("under harmless noise", noise, units, facts), _row("unrelated image of the same class (null)", null, units, facts)]
         table += [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import evasion_trial, grey, percent, plain, reason, span, usable, why_not
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial
 from auditor.stats import decide, proportion, proportion_p
+from auditor.zones import expand_zones
 
 LABELS = {
     "outside": "outside the expert's mask",
@@ -26,7 +27,7 @@ LABELS = {
 class Exposure:
     """Masked attack per zone and epsilon, beside control zones and random noise."""
 
-    zones: tuple[str, ...] = ("outside", "inside", "everywhere", "control/0", "control/1")
+    zones: Annotated[tuple[str, ...], AfterValidator(expand_zones), Field(min_length=1)] = ("outside", "inside", "everywhere", "control/0", "control/1")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     noise: bool = True
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, plain, reason, span, why_not
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
 from auditor.stats import Strata, decide, proportion, stratified_difference, stratified_difference_p
+from auditor.zones import expand_zones
 
 Flags = dict[str, float]
 """sample id -> 0 or 1"""
@@ -35,7 +36,7 @@ class Fairness:
 
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     minimum_group: Annotated[int, Field(ge=2)] = 30
-    zone: str = "everywhere"
+    zone: Annotated[str, AfterValidator(lambda name: expand_zones([name])[0])] = "everywhere"
 
     card: ClassVar[Card] = Card(
         title="Fairness: as reliable for everyone?",
@@ -85,7 +86,7 @@ class Fairness:
             shown = details if kind == "gap" else {"unknown": unknown}
             if gap is None:
                 claim = f"Groups by {attribute} could not be compared in {what} {when}."
-                why = self._too_few(usable) if flags else why_not(rows.values())
+                why = why_not(rows.values()) if not flags else self._too_few(usable) if len(large) < 2 else "the groups have no class in common"
                 result.append(
                     Finding(verdict="not_measured", claim=claim, reason=why, advice="Collect more samples of the small groups.", details=shown, **base)
                 )

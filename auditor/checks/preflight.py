@@ -47,21 +47,13 @@ class Preflight:
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
         masks = _masks(facts, base)
-        names = ("accuracy", "inputs", "logits", "determinism")
         if not measured:
-            return (
-                *(
-                    Finding(
-                        id=f"preflight/{name}",
-                        verdict="not_measured",
-                        claim="The classifier's plain answers were not measured.",
-                        reason=why_not(rows.values()),
-                        **base,
-                    )
-                    for name in names
-                ),
-                masks,
+            claim, why = "The classifier's plain answers were not measured.", why_not(rows.values())
+            accuracy, *others = (
+                Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base)
+                for name in ("accuracy", "inputs", "logits", "determinism")
             )
+            return (accuracy, self._balance(facts, base), *others, masks)
         return (
             _accuracy(facts, measured, base),
             self._balance(facts, base),

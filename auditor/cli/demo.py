@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -23,18 +24,24 @@ def command(which: str, out: Path, fresh: bool) -> int:
     Example:
       auditor demo image --out demo-out
     """
-    from auditor.cli.progress import progress_bar
+    from auditor.batch import run_batch
     from auditor.cli.show import show_side_by_side
     from auditor.demo.image import write_image_demo
-    from auditor.engine.plan import plan
-    from auditor.engine.prepare import prepare
-    from auditor.pipeline import finish
+    from auditor.engine.judge import read_findings
 
-    results = {}
-    for name, audit in write_image_demo(out).items():
-        click.echo(f"auditing the classifier '{name}'", err=True)
-        prepared = prepare(audit)
-        with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
-            results[name] = finish(prepared, out / f"report-{name}", fresh=fresh, progress=progress)
-    show_side_by_side(results, out)
+    audits = write_image_demo(out)
+    click.echo(f"auditing {len(audits)} classifiers on 200 phantom images; this takes a minute or two", err=True)
+    options = ("--fresh",) if fresh else ()
+    outcomes = run_batch(
+        list(audits.values()), out / "reports", jobs=min(len(audits), os.cpu_count() or 1), options=options, done=lambda one: click.echo(one.line(), err=True)
+    )
+    broken = [one for one in outcomes if one.message]
+    if broken:
+        click.echo(f"{broken[0].name}: {broken[0].message}", err=True)
+        return broken[0].code
+    results = {name: read_findings(one.folder)[1] for name, one in zip(audits, outcomes, strict=True)}
+    show_side_by_side(results)
+    click.echo(f"side by side: {out / 'reports' / 'index.html'}")
+    for one in outcomes:
+        click.echo(f"report:       {one.folder / 'report.html'} (and report.pdf)")
     return 0

@@ -38,8 +38,8 @@ def _line(verdict: Verdict, text: str) -> None:
     click.echo(click.style(sign, fg=colour, bold=True) + text)
 
 
-def show_side_by_side(results: Mapping[str, Sequence[Finding]], out: Path) -> None:
-    """Print the answers of several audits in columns, and where their reports are."""
+def show_side_by_side(results: Mapping[str, Sequence[Finding]]) -> None:
+    """Print the answers of several audits in columns, and the two numbers that tell them apart."""
     from auditor.report.answers import answers
 
     answered = {name: answers(list(findings)) for name, findings in results.items()}
@@ -56,5 +56,3 @@ def show_side_by_side(results: Mapping[str, Sequence[Finding]], out: Path) -> No
                 if finding.id == key:
                     click.echo(textwrap.indent(textwrap.fill(f"{name}: {finding.claim}", 110), "  "))
     click.echo()
-    for name in results:
-        click.echo(f"report of '{name}': {out / f'report-{name}' / 'report.html'} (and report.pdf)")

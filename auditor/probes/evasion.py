@@ -10,7 +10,6 @@ from torch import Tensor
 from auditor.attacks.attack import attack, attack_cost
 from auditor.classifier import Meter, margin
 from auditor.probes import Bench, Row, probes
-from auditor.probes.quantise import quantise
 from auditor.records import Trial
 from auditor.samples import Chunk
 from auditor.seeds import derive
@@ -46,11 +45,11 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     if not len(rows):
         return result
     x0, y, samples = chunk.x[rows].to(device), chunk.y[rows].to(device), bench.samples
-    threat = Threat.ball(trial.threat["norm"], zone[rows].to(device), samples.low, samples.high)
+    threat = Threat.ball(trial.threat["norm"], zone[rows].to(device), samples.low, samples.high, samples.levels)
     epsilon = float(trial.threat["epsilon"])
     seeds = [derive(trial.seed, trial.method, trial.zone, epsilon, chunk.ids[row]) for row in rows.tolist()]
     found = attack(trial.method, bench.classifier, x0, y, threat, epsilon=epsilon, seed=seeds, batch_size=bench.batch_size, **trial.settings)
-    saved = quantise(found.x, x0, samples.levels, samples.low, samples.high)
+    saved = threat.saved(found.x, x0)
     logits = meter.logits(saved, rows).cpu()
     allowed, size, edge = threat.allows(saved, x0, epsilon).cpu(), threat.size(saved, x0).cpu(), margin(logits, chunk.y[rows])
     for place, row in enumerate(rows.tolist()):

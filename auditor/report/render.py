@@ -70,7 +70,7 @@ def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> st
     """Return the report as one HTML page that needs nothing else."""
     folder = templates_dir()
     files = section_files(folder)
-    environment = _environment(folder)
+    environment = environment_of(folder)
     shared = _content(out, audit, findings, covered={file.stem.partition("_")[2] for file in files})
     sections = [section for file in files if (section := _section(environment, file, shared))]
     return environment.get_template("report.html").render(**shared, sections=sections, style=Markup((folder / "style.css").read_text(encoding="utf-8")))
@@ -103,7 +103,8 @@ def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *
     }
 
 
-def _environment(folder: Path) -> Environment:
+def environment_of(folder: Path) -> Environment:
+    """Return the templates of a folder with everything that they may call; all text is escaped."""
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
     numbers = count(1)
     environment.globals.update(figures=figures, views=views, words=words, next_figure=lambda: next(numbers))

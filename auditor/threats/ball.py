@@ -10,6 +10,7 @@ from torch import Tensor
 
 from auditor.errors import AuditorError, nearest
 from auditor.seeds import Rows
+from auditor.threats.grid import quantise
 from auditor.threats.threat import Threat
 
 
@@ -113,6 +114,7 @@ class Ball(Threat):
     zone: Tensor | None = None
     low: float | Tensor = 0.0
     high: float | Tensor = 1.0
+    levels: int | None = None
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
@@ -134,13 +136,13 @@ class Ball(Threat):
             raise AuditorError(
                 f"threat: expected inputs between low {_span(self.low)} and high {_span(self.high)}, got {float(x0.min()):g} to {float(x0.max()):g}."
             )
-        return Ball(self.norm, zone, low, high)
+        return Ball(self.norm, zone, low, high, self.levels)
 
     def take(self, rows: Tensor) -> Ball:
         """Return the threat of some rows."""
         zone = None if self.zone is None else self.zone[rows]
         assert isinstance(self.low, Tensor) and isinstance(self.high, Tensor)
-        return Ball(self.norm, zone, self.low[rows], self.high[rows])
+        return Ball(self.norm, zone, self.low[rows], self.high[rows], self.levels)
 
     def _zone(self, x0: Tensor) -> Tensor:
         return torch.ones((), dtype=torch.bool, device=x0.device).expand_as(x0) if self.zone is None else self.zone.to(x0.device).expand_as(x0)
@@ -163,6 +165,10 @@ class Ball(Threat):
             torch.minimum(x0 + d, torch.as_tensor(self.high, dtype=x0.dtype, device=x0.device)), torch.as_tensor(self.low, dtype=x0.dtype, device=x0.device)
         )
         return torch.where(zone & (d != 0), moved, x0)
+
+    def saved(self, x: Tensor, x0: Tensor) -> Tensor:
+        """Return x rounded toward x0 onto the value grid; x itself where there is none."""
+        return x if self.levels is None else quantise(x, x0, self.levels, self.low, self.high)
 
     def size(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return the norm of the change of each row (n,)."""

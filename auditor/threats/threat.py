@@ -19,13 +19,18 @@ class Threat(ABC):
     """Where the attacker may write (broadcasts to x); None for everywhere."""
     low: float | Tensor
     high: float | Tensor
+    levels: int | None
+    """Steps of the value grid that a file can hold; None where any value can be held."""
 
     @staticmethod
-    def ball(norm: str = "linf", zone: Tensor | None = None, low: float | Tensor = 0.0, high: float | Tensor = 1.0) -> Threat:
-        """Return the threat of all points within epsilon of x0 in a norm ('linf', 'l2'), in the zone and between low and high."""
+    def ball(norm: str = "linf", zone: Tensor | None = None, low: float | Tensor = 0.0, high: float | Tensor = 1.0, levels: int | None = None) -> Threat:
+        """Return the threat of all points within epsilon of x0 in a norm ('linf', 'l2'), in the zone and between low and high.
+
+        With `levels` only values that a file can hold count: that many steps from low to high (255 for 8-bit images).
+        """
         from auditor.threats.ball import Ball
 
-        return Ball(norm, zone, low, high)
+        return Ball(norm, zone, low, high, levels)
 
     @abstractmethod
     def over(self, x0: Tensor) -> Threat:
@@ -46,6 +51,10 @@ class Threat(ABC):
     @abstractmethod
     def project(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
         """Return the nearest allowed point (n, *shape)."""
+
+    @abstractmethod
+    def saved(self, x: Tensor, x0: Tensor) -> Tensor:
+        """Return the point that a file would hold, never further from x0 than x; differentiable straight through."""
 
     @abstractmethod
     def size(self, x: Tensor, x0: Tensor) -> Tensor:

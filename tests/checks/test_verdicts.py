@@ -1,0 +1,194 @@
+"""Every verdict of every check can be reached, and nothing empty counts as good; a new check adds its rows."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auditor.checks import checks
+from auditor.records import VERDICTS, Facts, Finding, Observations, Trial, canonical
+
+Rows = dict[str, Any]
+N = 100
+
+
+def plain(row: int, **changes: float) -> dict[str, float]:
+    values = {"predicted": row % 2, "correct": 1, "margin": 1.0, "confidence": 0.8, "like_probabilities": 0, "repeat_difference": 0.0, "low": 0.0, "high": 1.0}
+    return {**values, **changes}
+
+
+def every(make: Callable[[int], Any], n: int = N) -> Callable[[Facts, Trial], Rows]:
+    """Return rows that do not depend on the trial."""
+    return lambda facts, trial: {name: make(row) for row, name in enumerate(facts.ids[:n])}
+
+
+def fooled(k: int, n: int = N) -> Callable[[Facts, Trial], Rows]:
+    return every(lambda row: {"correct": 1, "fooled": float(row < k)} if row < n else {"correct": 0})
+
+
+def by_group(gap: int) -> Callable[[Facts, Trial], Rows]:
+    """Return answers and attacks where `gap` of each ten samples of one group err and are fooled."""
+    worse = every(lambda row: plain(row, correct=float(not (row % 4 >= 2 and (row // 4) % 10 < gap))))
+    harder = every(lambda row: {"correct": 1, "fooled": float(row % 4 >= 2 and (row // 4) % 10 < gap)})
+    return lambda facts, trial: (worse if trial.probe == "clean" else harder)(facts, trial)
+
+
+def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Callable[[Facts, Trial], Rows]:
+    """Return transplant rows whose arms have these mean margins, with donors of other units."""
+
+    def make(row: int) -> dict[str, float]:
+        rng = np.random.default_rng(row)
+        values: dict[str, float] = {}
+        for draw in range(draws):
+            values |= {f"{arm}/{draw}": mean + spread * float(rng.normal()) for arm, mean in zip("ABCD", margins, strict=True)}
+            values |= {f"{donor}/{draw}": float(place) for donor, place in zip("jkl", rng.choice([one for one in range(N) if one != row], 3, False), strict=True)}
+        return values
+
+    return every(make, n)
+
+
+def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Trial], Rows]:
+    """Return attribution rows; each value is a function of a seeded draw in [0, 1)."""
+
+    def make(row: int) -> dict[str, float]:
+        rng = np.random.default_rng(row)
+        values = {"correct": 1.0, "area": 0.2}
+        usual: dict[str, Callable[[float], float]] = {
+            "inside": lambda u: 0.5 + 0.2 * u,
+            "pointing": lambda u: float(u < 0.6),
+            "noise/rank": lambda u: 0.9 + 0.1 * u,
+            "null/rank": lambda u: 0.5 * u,
+            "attack/rank": lambda u: 0.3 * u,
+            "outside_before": lambda u: u,
+            "outside_after": lambda u: u,
+        }
+        for key, value in {**usual, **changes}.items():
+            values[key] = value(float(rng.random()))
+        return values | {"noise/top": 0.5, "noise/structure": 0.5}
+
+    return every(make, n)
+
+
+SEX = {"groups": {"sex": tuple("ffmm"[row % 4] for row in range(N))}}
+TINY = {"groups": {"sex": tuple("fm"[row < 17] for row in range(N))}}
+NO_MASKS = {"mask_share": (None,) * N}
+RARE = {"y": (1,) * 3 + (0,) * (N - 3)}
+ONE: dict[str, Any] = {"methods": ("saliency",)}
+
+CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Trial], Rows]]] = [
+    ("preflight/accuracy", "pass", {}, {}, every(plain)),
+    ("preflight/accuracy", "fail", {}, {}, every(lambda row: plain(row, correct=float(row % 5 == 0)))),
+    ("preflight/accuracy", "inconclusive", {}, {}, every(lambda row: plain(row, correct=float(row % 20 < 11)))),
+    ("preflight/balance", "pass", {}, {}, every(plain)),
+    ("preflight/balance", "inconclusive", {}, RARE, every(plain)),
+    ("preflight/inputs", "pass", {}, {}, every(plain)),
+    ("preflight/inputs", "fail", {}, {}, every(lambda row: plain(row, high=float(row > 0)))),
+    ("preflight/logits", "pass", {}, {}, every(plain)),
+    ("preflight/logits", "fail", {}, {}, every(lambda row: plain(row, like_probabilities=1))),
+    ("preflight/determinism", "pass", {}, {}, every(plain)),
+    ("preflight/determinism", "fail", {}, {}, every(lambda row: plain(row, repeat_difference=float(row == 3)))),
+    ("preflight/masks", "pass", {}, {}, every(plain)),
+    ("preflight/masks", "not_measured", {}, NO_MASKS, every(plain)),
+    ("exposure/outside", "fail", {}, {}, fooled(40)),
+    ("exposure/outside", "pass", {}, {}, fooled(0)),
+    ("exposure/outside", "inconclusive", {}, {}, fooled(10)),
+    ("exposure/outside", "inconclusive", {}, {}, fooled(0, 20)),
+    ("exposure/control/0", "fail", {}, {}, fooled(40)),
+    ("exposure/outside", "not_measured", {}, {}, every(lambda row: {"correct": 0})),
+    ("reliance/outside-share", "pass", {}, {}, arms(2, 2, -2, -2)),
+    ("reliance/outside-share", "fail", {}, {}, arms(2, 0, 0, -2)),
+    ("reliance/outside-share", "inconclusive", {}, {}, arms(2, 1.8, -1.8, -2, spread=2.0)),
+    ("reliance/outside-share", "inconclusive", {}, {}, arms(1, 1, 1, 1, spread=0.0)),
+    ("fairness/sex/gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
+    ("fairness/sex/gap", "fail", {}, SEX, by_group(8)),
+    ("fairness/sex/gap", "inconclusive", {}, SEX, by_group(1)),
+    ("fairness/sex/gap", "not_measured", {}, TINY, by_group(0)),
+    ("fairness/sex/accuracy-gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
+    ("fairness/sex/accuracy-gap", "fail", {}, SEX, by_group(8)),
+    ("fairness/sex/accuracy-gap", "inconclusive", {}, SEX, by_group(1)),
+    ("fairness/groups", "not_measured", {}, {}, by_group(0)),
+    ("attribution/saliency/agreement", "pass", ONE, {}, maps()),
+    ("attribution/saliency/agreement", "fail", ONE, {}, maps(inside=lambda u: 0.1 * u)),
+    ("attribution/saliency/agreement", "inconclusive", ONE, {}, maps(inside=lambda u: 0.4 * u)),
+    ("attribution/saliency/stability", "pass", ONE, {}, maps()),
+    ("attribution/saliency/stability", "fail", ONE, {}, maps(**{"noise/rank": lambda u: 0.5 * u})),
+    ("attribution/saliency/stability", "inconclusive", ONE, {}, maps(4, **{"noise/rank": lambda u: 0.3 + 0.6 * u})),
+    ("attribution/saliency/stability", "not_measured", ONE, {}, maps(**{"null/rank": lambda u: 1.0, "noise/rank": lambda u: 1.0})),
+    ("attribution/saliency/blindness", "pass", ONE, {}, maps()),
+    ("attribution/saliency/blindness", "fail", ONE, {}, maps(**{"attack/rank": lambda u: 0.9 + 0.1 * u})),
+    ("attribution/saliency/blindness", "inconclusive", ONE, {}, maps(**{"attack/rank": lambda u: float(u < 0.5)})),
+    ("attribution/saliency/blindness", "not_measured", ONE, {}, maps(15)),
+]
+Judge = Callable[[str, dict[str, Any], dict[str, Any], Callable[[Facts, Trial], Rows] | None], dict[str, Finding]]
+
+
+@pytest.fixture
+def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
+    """Return function (check, its settings, changes of the facts, rows) -> findings by id."""
+
+    def run(name: str, settings: dict[str, Any], changes: dict[str, Any], rows: Callable[[Facts, Trial], Rows] | None) -> dict[str, Finding]:
+        check, known = checks[name].make(**checks.bind(name, settings)), facts(N, **changes)
+        measured = {trial: rows(known, trial) for trial in check.trials(known)} if rows else {}
+        findings = check.judge(known, observe(measured))
+        assert len({finding.id for finding in findings}) == len(findings)
+        return {finding.id: finding for finding in findings}
+
+    return run
+
+
+def test_every_check_has_rows() -> None:
+    assert {name.partition("/")[0] for name, *_ in CASES} == set(checks.names())
+
+
+@pytest.mark.parametrize(("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
+def test_every_verdict_is_reachable(judge: Judge, name: str, verdict: str, settings: dict[str, Any], changes: dict[str, Any], rows: Callable[[Facts, Trial], Rows]) -> None:
+    check = name.partition("/")[0]
+    findings = judge(check, settings, changes, rows)
+    found = findings[name]
+    assert found.verdict == verdict, found
+    assert found.check == check and found.claim.endswith(".") and found.reason
+    assert found.question in (None, 1, 2, 3, 4) and (found.question is not None or not found.primary)
+    if found.estimate is not None:
+        assert found.estimate.low <= found.estimate.value <= found.estimate.high and found.estimate.n > 0
+    if found.p is not None and verdict != "not_measured":
+        assert 0 <= found.p <= 1
+    for finding in findings.values():
+        assert Finding.from_dict(finding.as_dict()) == finding and canonical(finding.as_dict())
+
+
+def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    for name in checks.names():
+        yield name, {}, SEX
+        yield name, {}, {}
+
+
+@pytest.mark.parametrize(("name", "settings", "changes"), list(_ids()))
+@pytest.mark.parametrize("rows", [None, every(lambda row: "not applicable: the classifier offers no gradient"), every(lambda row: "failed: RuntimeError: boom"), every(plain, 0)])
+def test_nothing_measured_is_never_good(judge: Judge, name: str, settings: dict[str, Any], changes: dict[str, Any], rows: Any) -> None:
+    everything = judge(name, settings, changes, fooled(1) if name == "exposure" else by_group(1) if name == "fairness" else maps() if name == "attribution" else every(plain) if name == "preflight" else arms(1, 1, 0, 0))
+    empty = judge(name, settings, changes, rows)
+    assert list(empty) == list(everything), "no row goes missing, and the order stays"
+    for finding in empty.values():
+        if finding.id in ("preflight/masks", "preflight/balance"):
+            continue  # known without the classifier
+        assert finding.verdict == "not_measured" and finding.reason and finding.estimate is None
+
+
+@pytest.mark.parametrize("name", checks.names())
+def test_trials_are_values(facts: Callable[..., Facts], name: str) -> None:
+    check = checks[name].make(**checks.bind(name, {}))
+    first, again = check.trials(facts(N, **SEX)), check.trials(facts(N, **SEX))
+    assert first == again and len(set(first)) == len(first)
+    for trial in first:
+        assert Trial.from_dict(trial.as_dict()) == trial and canonical(trial.as_dict())
+
+
+@pytest.mark.parametrize("name", checks.names())
+def test_method_cards_are_complete(name: str) -> None:
+    card = checks[name].make.card
+    assert all(len(text) > 10 for text in vars(card).values())
+
+
+def test_verdicts_of_the_table_are_known() -> None:
+    assert {verdict for _, verdict, *_ in CASES} == set(VERDICTS)

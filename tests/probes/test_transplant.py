@@ -1,0 +1,144 @@
+"""In-painting and the four-arm transplant, by brute force on tiny images."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from auditor.classifier import wrap
+from auditor.probes import Bench, probes
+from auditor.probes.inpaint import inpaint
+from auditor.probes.transplant import Pool, arms, transplant
+from auditor.records import Trial
+from auditor.samples import Samples
+from auditor.seeds import generator
+
+Make = Callable[..., Samples]
+holes = st.builds(lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share, st.integers(0, 2**31), st.sampled_from([0.0, 0.2, 0.6, 0.95])).filter(lambda hole: not hole.all())
+
+
+@given(holes, st.integers(0, 2**31))
+def test_nothing_of_the_holes_content_is_left(hole: np.ndarray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.random((2, 7, 9)).astype(np.float32)
+    other = np.where(hole, rng.random((2, 7, 9)), image).astype(np.float32)
+    before, filled = image.copy(), inpaint(image, hole)
+    assert np.array_equal(filled, inpaint(other, hole))
+    assert np.array_equal(filled[:, ~hole], image[:, ~hole]) and filled.dtype == np.float32
+    rim = image[:, ~hole]
+    assert (filled >= rim.min(1)[:, None, None] - 1e-6).all() and (filled <= rim.max(1)[:, None, None] + 1e-6).all()
+    assert np.array_equal(image, before)
+
+
+@given(holes)
+def test_a_plain_image_stays_plain(hole: np.ndarray) -> None:
+    assert np.allclose(inpaint(np.full((1, 7, 9), 0.3, np.float32), hole), 0.3, atol=1e-6)
+
+
+N = 24
+X = np.stack([np.full((1, 6, 6), (row + 1) / 100) for row in range(N)]).astype(np.float32)  # every pixel tells whose it is
+BLOCKS = np.zeros((N, 1, 6, 6), dtype=bool)
+for _row in range(N):
+    BLOCKS[_row, 0, _row % 4 : _row % 4 + 2, _row % 3 : _row % 3 + 3] = True
+Y = [row % 3 for row in range(N)]
+UNITS = [f"u{row // 2}" for row in range(N)]
+
+
+def test_whose_pixel_is_whose(make_samples: Make) -> None:
+    samples, who = make_samples(X, Y, BLOCKS, units=UNITS), (0, 3, 7, 11)
+    found = arms(samples, who, guard=0.0)
+    i, j, k, l = who  # noqa: E741  the letters of METHODS
+    for arm, (inside, outside) in enumerate([(i, j), (i, k), (k, j), (k, l)]):
+        for place in np.ndindex(6, 6):
+            own = BLOCKS[inside, 0][place]
+            assert found[arm, 0][place] == pytest.approx(X[inside if own else outside, 0, 0, 0], abs=1e-6)
+
+
+def test_what_lies_under_any_mask_of_the_draw_is_filled(make_samples: Make) -> None:
+    marked = X.copy()
+    marked[BLOCKS] = 1.0  # every inside is white, every outside is plain
+    samples, who = make_samples(marked, Y, BLOCKS, units=UNITS), (0, 3, 7, 11)
+    for arm, (inside, outside) in enumerate([(0, 3), (0, 7), (7, 3), (7, 11)]):
+        block = BLOCKS[inside, 0]
+        found = arms(samples, who, guard=0.0)[arm, 0]
+        assert (found[block] == 1.0).all() and np.allclose(found[~block], X[outside, 0, 0, 0], atol=1e-6)
+
+
+def test_the_guard_band_travels_with_the_inside(make_samples: Make) -> None:
+    mask = np.zeros((4, 1, 6, 6), dtype=bool)
+    mask[:, 0, 2, 2] = True
+    found = arms(make_samples(X[:4], [0, 0, 1, 1], mask), (0, 1, 2, 3), guard=0.12)[0, 0]  # 0.12 of the diagonal reaches one pixel
+    assert (found == X[0, 0, 0, 0]).sum() == 5
+
+
+@given(st.integers(0, N - 1), st.integers(0, 2**31))
+def test_donors_never_share_a_unit(make_samples: Make, position: int, seed: int) -> None:
+    pool, rng = Pool.of(make_samples(X, Y, BLOCKS, units=UNITS)), generator(seed)
+    same = pool.draw(rng, position=position, same=True, avoid=(position,))
+    other = pool.draw(rng, position=position, same=False, avoid=(position, same))
+    second = pool.draw(rng, position=position, same=False, avoid=(position, same, other))
+    assert same is not None and other is not None and second is not None
+    assert Y[same] == Y[position] != Y[other] and Y[second] != Y[position]
+    assert len({UNITS[row] for row in (position, same, other, second)}) == 4
+
+
+def test_donors_have_masks_where_their_class_has_any(make_samples: Make) -> None:
+    inside = BLOCKS.copy()
+    inside[[1, 4]] = False  # two of class 1
+    inside[[row for row in range(N) if Y[row] == 2]] = False
+    pool = Pool.of(make_samples(X, Y, inside, units=UNITS))
+    drawn = {pool.draw(generator(seed), position=0, same=False, avoid=(0,)) for seed in range(60)}
+    assert drawn.isdisjoint({1, 4})
+    assert pool.draw(generator(0), position=1, same=False, avoid=(1,)) is not None
+
+
+class Sums(nn.Module):
+    """Evidence for class 1 is the sum of a fixed region."""
+
+    def __init__(self, region: np.ndarray) -> None:
+        super().__init__()
+        self.region = torch.from_numpy(region.astype(np.float32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = (x * self.region).flatten(1).sum(1)
+        return torch.stack([-total, total], 1)
+
+
+def run(samples: Samples, module: nn.Module, **settings: float) -> list:
+    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0, **settings}, zone="outside", seed=1)
+    bench = Bench(wrap(module, ["a", "b"]), samples, lambda name: None, batch_size=5)
+    assert probes["transplant"].make is transplant
+    return transplant(bench, trial, samples.load(range(len(samples))))
+
+
+def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
+    """With one mask for all, a model that reads only inside moves with the inside alone, and its twin with the outside alone."""
+    y, inside = [row % 2 for row in range(N)], np.zeros((N, 1, 6, 6), dtype=bool)
+    inside[:, 0, 1:4, 1:4] = True
+    x = np.where(np.array(y)[:, None, None, None] == 1, 0.8, 0.2).astype(np.float32) * np.ones_like(X)
+    samples = make_samples(x, y, inside)
+    for region, moves in ((inside[0], ("A", "C")), (~inside[0], ("A", "B"))):
+        for row in run(samples, Sums(region)):
+            assert row.error is None and set(row.values) == {f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)}
+            a, b, c, d = (row.values[f"{arm}/0"] for arm in "ABCD")
+            assert abs(row.values[f"{moves[0]}/0"] - row.values[f"{moves[1]}/0"]) > 1
+            assert (a, c) == (pytest.approx(b, abs=1e-4), pytest.approx(d, abs=1e-4)) if moves[1] == "C" else (a, b) == (pytest.approx(c, abs=1e-4), pytest.approx(d, abs=1e-4))
+
+
+def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:
+    samples = make_samples(X, [row % 2 for row in range(N)], BLOCKS, units=UNITS)
+    whole = run(samples, Sums(np.ones((1, 6, 6))))
+    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0}, zone="outside", seed=1)
+    bench = Bench(wrap(Sums(np.ones((1, 6, 6))), ["a", "b"]), samples, lambda name: None)
+    (alone,) = transplant(bench, trial, samples.load([13]))
+    assert alone.values == pytest.approx(whole[13].values, abs=1e-4)
+
+
+def test_no_donor_is_a_reason(make_samples: Make) -> None:
+    for y, units in (([0] * N, UNITS), ([row % 2 for row in range(N)], ["one"] * N)):
+        rows = run(make_samples(X, y, BLOCKS, units=units), Sums(np.ones((1, 6, 6))))
+        assert {row.error for row in rows} == {"not applicable: no donor of the same and two of another class from other units"}

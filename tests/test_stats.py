@@ -1,0 +1,252 @@
+"""Statistics against published figures, outside references and simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from auditor.records import Estimate
+from auditor.stats import (
+    bootstrap_p,
+    decide,
+    difference,
+    effective_n,
+    holm,
+    mean,
+    mean_p,
+    needed_n,
+    proportion,
+    proportion_p,
+    ratio,
+    ratio_p,
+    stratified_difference,
+    stratified_difference_p,
+    totals,
+)
+
+
+def flags(k: int, n: int) -> list[float]:
+    return [1.0] * k + [0.0] * (n - k)
+
+
+def own(n: int, name: str = "u") -> list[str]:
+    return [f"{name}{row}" for row in range(n)]
+
+
+PUBLISHED = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
+
+
+@pytest.mark.parametrize(("k", "n", "low", "high"), PUBLISHED)
+def test_wilson_as_published(k: int, n: int, low: float, high: float) -> None:
+    """Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3."""
+    found = proportion(flags(k, n))
+    assert found is not None and (found.value, found.n, found.units) == (k / n, n, None)
+    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@given(st.integers(1, 200), st.data(), st.sampled_from([0.8, 0.95, 0.999]))
+def test_wilson_as_in_statsmodels(n: int, data: st.DataObject, level: float) -> None:
+    k = data.draw(st.integers(0, n))
+    found = proportion(flags(k, n), level=level)
+    low, high = proportion_confint(k, n, 1 - level, method="wilson")
+    assert found is not None and 0 <= found.low <= found.value <= found.high + 1e-12 <= 1 + 1e-12
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
+
+
+PAIRS = [(56, 70, 48, 80, 0.0524, 0.3339), (9, 10, 3, 10, 0.1705, 0.8090), (0, 10, 0, 20, -0.1611, 0.2775), (10, 10, 0, 10, 0.6075, 1.0)]
+
+
+@pytest.mark.parametrize(("a", "m", "b", "n", "low", "high"), PAIRS)
+def test_newcombe_as_published(a: int, m: int, b: int, n: int, low: float, high: float) -> None:
+    """Newcombe 1998, Statistics in Medicine 17, 873-890, table II, method 10."""
+    found = difference(flags(a, m), flags(b, n), own(m, "a"), own(n, "b"))
+    assert found.value == pytest.approx(a / m - b / n)
+    assert (found.low, found.high) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
+    turned = difference(flags(b, n), flags(a, m), own(n, "b"), own(m, "a"))
+    assert (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+
+
+def test_nothing_is_not_measured() -> None:
+    assert proportion([]) is None and ratio([], [], []) is None and mean([], []) is None
+    assert stratified_difference({}, {}) is None and stratified_difference({"x": ([1.0], ["u"])}, {"y": ([1.0], ["v"])}) is None
+    assert decide(None, 0.1) == "not_measured" and holm([]) == []
+
+
+@given(st.integers(20, 80), st.integers(2, 6), st.integers(0, 10**6))
+def test_copies_under_one_unit_add_nothing(m: int, copies: int, seed: int) -> None:
+    single = (np.random.default_rng(seed).random(m) < 0.5).astype(float)
+    many, units = np.repeat(single, copies), np.repeat(own(m), copies)
+    worth = effective_n(many.tolist(), units.tolist())
+    assert 0.8 * m <= worth <= m
+    one, more = proportion(single.tolist(), own(m)), proportion(many.tolist(), units.tolist())
+    assert one is not None and more is not None and more.value == pytest.approx(one.value)
+    assert more.high - more.low >= one.high - one.low - 1e-9
+    assert (more.n, more.units) == (m * copies, m)
+
+
+def test_independent_samples_in_clusters_are_worth_nearly_all() -> None:
+    worths = []
+    for seed in range(40):
+        drawn = (np.random.default_rng(seed).random(400) < 0.3).astype(float)
+        worths.append(effective_n(drawn.tolist(), np.repeat(own(100), 4).tolist()))
+    assert 320 < np.mean(worths) <= 400 and max(worths) <= 400
+
+
+def test_effective_number_at_its_edges() -> None:
+    assert effective_n(flags(3, 10), own(10)) == 10
+    assert effective_n(flags(10, 10), ["a"] * 5 + ["b"] * 5) == effective_n(flags(0, 10), ["a"] * 5 + ["b"] * 5) == 2
+    assert effective_n(flags(3, 10), ["a"] * 10) == 1
+    assert effective_n(flags(3, 10), own(10)[::-1]) == 10
+
+
+@given(st.integers(2, 60), st.integers(1, 60), st.integers(0, 10**6), st.sampled_from([0.05, 0.1, 0.5]))
+def test_p_values_invert_the_interval_of_a_share(n: int, m: int, seed: int, against: float) -> None:
+    rng = np.random.default_rng(seed)
+    values, units = (rng.random(n) < rng.random()).astype(float).tolist(), [f"u{k}" for k in rng.integers(0, m, n)]
+    found, p = proportion(values, units), proportion_p(values, units, against)
+    assert found is not None
+    if min(abs(found.low - against), abs(found.high - against)) > 1e-9:
+        assert (p < 0.05) == (not found.low <= against <= found.high)
+
+
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.3]))
+def test_p_values_invert_the_interval_of_a_standardised_difference(n: int, m: int, seed: int, against: float) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = ({name: ((rng.random(size) < rng.random()).astype(float).tolist(), own(size, name)) for name in ("x", "y")} for size in (n, m))
+    found, p = stratified_difference(a, b), stratified_difference_p(a, b, against)
+    assert found is not None and 0 <= p <= 1
+    if min(abs(found[1] - against), abs(found[2] - against)) > 1e-6:
+        assert (p < 0.05) == (not found[1] <= against <= found[2])
+
+
+def test_one_stratum_is_a_plain_difference() -> None:
+    a, b = (flags(30, 50), own(50, "a")), (flags(20, 60), own(60, "b"))
+    plain, found = difference(a[0], b[0], a[1], b[1]), stratified_difference({"x": a}, {"x": b})
+    assert found == (pytest.approx(plain.value), pytest.approx(plain.low), pytest.approx(plain.high))
+
+
+def test_another_mix_of_classes_is_no_difference() -> None:
+    a = {"easy": (flags(9, 90), own(90, "a")), "hard": (flags(5, 10), own(10, "b"))}
+    b = {"easy": (flags(1, 10), own(10, "c")), "hard": (flags(45, 90), own(90, "d"))}
+    found = stratified_difference(a, b)
+    assert found is not None and found[0] == pytest.approx(0) and found[1] < 0 < found[2]
+    crude = difference(flags(14, 100), flags(46, 100), own(100, "a"), own(100, "b"))
+    assert crude.high < -0.15
+
+
+def test_strata_in_one_group_only_do_not_count() -> None:
+    a = {"x": (flags(5, 10), own(10)), "only a": (flags(10, 10), own(10, "v"))}
+    assert stratified_difference(a, {"x": (flags(5, 10), own(10, "w"))})[0] == 0  # type: ignore[index]
+
+
+def test_totals_by_unit() -> None:
+    sums, counts = totals([1.0, 2.0, 3.0, 4.0], ["b", "a", "b", "c"])
+    assert sums.tolist() == [2, 4, 4] and counts.tolist() == [1, 2, 1]
+
+
+def test_the_interval_of_a_ratio_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    below = rng.random(40) + 0.5
+    above = 0.7 * below + 0.05 * rng.standard_normal(40)
+    found = ratio(above.tolist(), below.tolist(), own(40), unit="x")
+    assert found is not None and found.value == pytest.approx(above.sum() / below.sum())
+    picks = rng.integers(0, 40, (20000, 40))
+    low, high = np.percentile(above[picks].sum(1) / below[picks].sum(1), [2.5, 97.5])
+    assert (found.low, found.high) == (pytest.approx(low, abs=0.004), pytest.approx(high, abs=0.004))
+    assert found == ratio(above.tolist(), below.tolist(), own(40), unit="x")
+
+
+def test_copies_under_one_unit_do_not_shrink_a_ratio() -> None:
+    rng = np.random.default_rng(1)
+    above, below = rng.random(30), rng.random(30) + 1
+    one, more = ratio(above.tolist(), below.tolist(), own(30)), ratio(np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist())
+    assert one is not None and more is not None and more.value == pytest.approx(one.value)
+    assert more.high - more.low == pytest.approx(one.high - one.low, rel=0.15)
+    assert ratio_p(np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist(), 0.3) == pytest.approx(ratio_p(above.tolist(), below.tolist(), own(30), 0.3))
+
+
+EDGES = {
+    "one unit": ([1.0, 2.0], [1.0, 1.0], ["a", "a"]),
+    "no denominator": ([1.0, 2.0], [0.0, 0.0], ["a", "b"]),
+    "hardly any denominator": ([1.0, 0.0, 0.0], [1.0, 0.0, 0.0], ["a", "b", "c"]),
+    "no denominator in some units": ([1.0, -0.5, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0], ["a", "b", "c", "d"]),
+    "all equal": ([2.0] * 5, [1.0] * 5, own(5)),
+    "one outlier": ([1.0] + [0.0] * 30, [1.0] * 31, own(31)),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_a_ratio_is_finite_or_none(name: str) -> None:
+    found = ratio(*EDGES[name])
+    assert found is None or all(math.isfinite(value) for value in (found.value, found.low, found.high))
+    assert found is None or found.low <= found.value <= found.high
+
+
+def test_the_mean_of_independent_values_against_a_t_test() -> None:
+    from scipy.stats import ttest_1samp
+
+    values = np.random.default_rng(2).normal(0.3, 1, 50).tolist()
+    assert mean_p(values, own(50), 0.0) == pytest.approx(ttest_1samp(values, 0.0).pvalue)
+    found = mean(values, own(50))
+    assert found is not None and found.value == pytest.approx(np.mean(values)) and found.low < found.value < found.high
+    assert mean_p([1.0], ["a"], 0.0) == 1.0 and mean_p([2.0, 2.0], ["a", "b"], 2.0) == 1.0 and mean_p([2.0, 2.0], ["a", "b"], 1.0) == 0.0
+
+
+@pytest.mark.parametrize(("n", "seed"), [(1, 0), (2, 1), (5, 2), (12, 3), (12, 4)])
+def test_holm_as_in_statsmodels(n: int, seed: int) -> None:
+    p_values = (np.random.default_rng(seed).random(n) ** 4).tolist()
+    assert holm(p_values) == multipletests(p_values, method="holm")[0].tolist()
+
+
+def test_bootstrap_p() -> None:
+    draws = np.linspace(0, 1, 1001)
+    assert bootstrap_p(draws, 0.5) == 1.0
+    assert bootstrap_p(draws, -1.0) == bootstrap_p(draws, 2.0) == pytest.approx(2 / 1002)
+    assert bootstrap_p(draws, 0.01) == pytest.approx(2 * 12 / 1002)
+
+
+DECISIONS = [
+    (0.2, 0.3, "above", "fail"),
+    (0.05, 0.3, "above", "inconclusive"),
+    (0.0, 0.05, "above", "pass"),
+    (0.0, 0.1, "above", "pass"),
+    (0.1, 0.2, "above", "inconclusive"),
+    (0.2, 0.3, "below", "pass"),
+    (0.1, 0.3, "below", "pass"),
+    (0.05, 0.3, "below", "inconclusive"),
+    (0.0, 0.05, "below", "fail"),
+]
+
+
+@pytest.mark.parametrize(("low", "high", "worse", "verdict"), DECISIONS)
+def test_a_verdict_is_taken_on_the_whole_interval(low: float, high: float, worse: str, verdict: str) -> None:
+    assert decide(Estimate((low + high) / 2, low, high, 10, "", ""), 0.1, worse=worse) == verdict
+
+
+def test_the_number_that_would_decide() -> None:
+    def wanted(value: float, half: float, n: int, tolerance: float = 0.1) -> int | None:
+        return needed_n(Estimate(value, value - half, value + half, n, "", ""), tolerance)
+
+    assert wanted(0.2, 0.2, 100) == 400 and wanted(0.0, 0.2, 100) == 400 and wanted(0.3, 0.2, 100) == 100
+    assert wanted(0.2, 0.2, 200) == 800 and wanted(0.2, 0.1, 100) == 100
+    assert wanted(0.1, 0.2, 100) is None and wanted(0.1001, 0.2, 100) is None
+    pilot = proportion(flags(6, 30))
+    assert pilot is not None and decide(pilot, 0.1) == "inconclusive"
+    n = needed_n(pilot, 0.1)
+    assert n is not None and decide(proportion(flags(round(0.2 * 1.3 * n), round(1.3 * n))), 0.1) == "fail"
+
+
+@pytest.mark.parametrize(("share", "alike"), [(0.1, 0.0), (0.3, 0.5), (0.5, 0.9)])
+def test_clustered_intervals_cover(share: float, alike: float) -> None:
+    """Patients with four images, whose flags agree more than by chance; the planted share must lie inside."""
+    rng, covered, rounds = np.random.default_rng(7), 0, 500
+    for _ in range(rounds):
+        common = np.repeat(rng.random(50) < share, 4)
+        drawn = np.where(rng.random(200) < alike, common, rng.random(200) < share).astype(float)
+        found = proportion(drawn.tolist(), np.repeat(own(50), 4).tolist())
+        covered += found is not None and found.low <= share <= found.high
+    assert covered / rounds >= 0.92
