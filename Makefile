@@ -6,11 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test lint types unit format check-python check-pango clean
+.PHONY: demo test lint types unit format readme check-python check-pango clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo image --out demo-out
-	@echo "Open demo-out/report-honest/report.html and demo-out/report-marker/report.html"
 
 test: $(STAMP) lint types unit
 
@@ -27,6 +26,9 @@ unit: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readme: $(STAMP)
+	$(BIN)/python tests/test_readme.py
 
 $(STAMP): pyproject.toml constraints.txt | check-python check-pango
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

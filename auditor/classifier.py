@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from auditor.errors import ClassifierError
 from auditor.records import digest
 
+T = TypeVar("T")
 Box = float | Tensor
 Loss = Callable[[Tensor, Tensor], Tensor]
 """function (logits (k, classes), rows (k,) long) -> loss per row (k,)"""
@@ -166,6 +167,17 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
+
+
+def fitting(evaluate: Callable[[int], T], batch_size: int) -> T:
+    """Return evaluate(batch size), with the batch size halved as often as memory is short."""
+    while True:
+        try:
+            return evaluate(batch_size)
+        except Exception as error:
+            if not out_of_memory(error) or batch_size == 1:
+                raise
+            batch_size = max(1, batch_size // 2)
 
 
 def _as_it_is(x: Tensor, rows: Tensor) -> Tensor:

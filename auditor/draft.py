@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,13 @@ def _groups(table: pd.DataFrame, columns: dict[str, str]) -> tuple[str, ...]:
 
 
 def _list(values: Sequence[str]) -> str:
-    return "[" + ", ".join(values if all(re.fullmatch(r"[A-Za-z][\w-]*", value) for value in values) else [f'"{value}"' for value in values]) + "]"
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _text(value: str) -> str:
+    """Return a name as YAML text, in quotes where YAML would read something else."""
+    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def draft(found: Found) -> str:
@@ -107,7 +114,7 @@ def draft(found: Found) -> str:
         'intended_use: ""   # one sentence: who uses the answer, and for what',
         "model:",
         f"  source: {found.source}   # timm, torchscript, exported, onnx, python (see `auditor list models`)",
-        f"  weights: {found.weights or 'model.safetensors   # FILL IN: no model file was found'}",
+        f"  weights: {_text(found.weights) if found.weights else 'model.safetensors   # FILL IN: no model file was found'}",
     ]
     if found.source == "timm":
         lines += ["  name: resnet18   # FILL IN: the architecture's name in timm"]
@@ -133,18 +140,18 @@ def draft(found: Found) -> str:
 def _data(found: Found) -> list[str]:
     if found.folder is not None:
         return [
-            f"  folder: {found.folder}   # one folder per class",
+            f"  folder: {_text(found.folder)}   # one folder per class",
             "  # mask: masks   # folder with the same file names: where the answer should be looked for",
         ]
-    lines = [f"  manifest: {found.manifest}", f"  image: {found.columns['image']}"]
-    lines += [f"  label: {found.columns['label']}" if "label" in found.columns else "  label: label   # FILL IN: the column with the class"]
+    lines = [f"  manifest: {_text(found.manifest or '')}", f"  image: {_text(found.columns['image'])}"]
+    lines += [f"  label: {_text(found.columns['label'])}" if "label" in found.columns else "  label: label   # FILL IN: the column with the class"]
     lines += [
-        f"  mask: {found.columns['mask']}"
+        f"  mask: {_text(found.columns['mask'])}"
         if "mask" in found.columns
         else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
     ]
-    lines += [f"  unit: {found.columns['unit']}" if "unit" in found.columns else "  # unit: patient_id   # column that says which samples belong together"]
+    lines += [f"  unit: {_text(found.columns['unit'])}" if "unit" in found.columns else "  # unit: patient_id   # column saying which samples belong together"]
     if "id" in found.columns:
-        lines += [f"  id: {found.columns['id']}"]
+        lines += [f"  id: {_text(found.columns['id'])}"]
     lines += [f"  groups: {_list(found.groups)}" if found.groups else "  # groups: [sex, age_band]   # columns to compare people by"]
     return [*lines, "  # where: {fold: [0]}   # use only some rows"]

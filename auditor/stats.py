@@ -89,7 +89,7 @@ def _newcombe(share_a: float, n_a: float, share_b: float, n_b: float, level: flo
 
 
 def ratio(above: Sequence[float], below: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:
-    """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of fewer than two units, or where too few have a denominator."""
+    """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of too few units."""
     n = len(above)
     (tops, _), (bottoms, _) = totals(above, units), totals(below, units)
     m = len(tops)

@@ -71,7 +71,10 @@ SENTENCES = {
     "unknown nested key": (f"{SHORT}threat:\n  norm: l2\n  epsilom: [1]\n", ":5: unknown key 'threat.epsilom'; did you mean 'epsilon'?"),
     "unknown key in the report": (f"{SHORT}report: {{organization: x}}\n", ":3: unknown key 'report.organization'; did you mean 'organisation'?"),
     "unknown check": (f"{SHORT}checks:\n  reliance: {{}}\n  exposre: {{}}\n", ":5: check: expected a known name, got 'exposre'; did you mean 'exposure'?"),
-    "unknown setting of a check": (f"{SHORT}checks:\n  exposure:\n    tolerence: 0.1\n", ":5: check 'exposure': unknown setting 'tolerence'; did you mean 'tolerance'?"),
+    "unknown setting of a check": (
+        f"{SHORT}checks:\n  exposure:\n    tolerence: 0.1\n",
+        ":5: check 'exposure': unknown setting 'tolerence'; did you mean 'tolerance'?",
+    ),
     "bad setting of a check": (f"{SHORT}checks:\n  reliance:\n    donors: none\n", ":5: check 'reliance', setting 'donors': "),
     "unknown zone": (f"{SHORT}checks:\n  exposure: {{zones: [outsid]}}\n", ":4: check 'exposure', setting 'zones': expected 'inside'"),
     "no zone": (f"{SHORT}checks:\n  exposure: {{zones: []}}\n", ":4: check 'exposure', setting 'zones': "),
@@ -85,7 +88,10 @@ SENTENCES = {
     "epsilon a word": (f"{SHORT}threat: {{epsilon: [small]}}\n", ":3: 'threat.epsilon.0': "),
     "epsilon over zero": (f"{SHORT}threat: {{epsilon: [1/0]}}\n", ":3: 'threat.epsilon.0': "),
     "no epsilon": (f"{SHORT}threat: {{epsilon: []}}\n", ":3: 'threat.epsilon': "),
-    "primary not declared": (f"{SHORT}threat:\n  epsilon: [1/255]\n  primary: 2/255\n", ":5: 'threat.primary': expected one of the declared epsilon values, got '2/255'."),
+    "primary not declared": (
+        f"{SHORT}threat:\n  epsilon: [1/255]\n  primary: 2/255\n",
+        ":5: 'threat.primary': expected one of the declared epsilon values, got '2/255'.",
+    ),
     "unknown norm": (f"{SHORT}threat: {{norm: linfty}}\n", ":3: 'threat.norm': input should be 'linf' or 'l2', got 'linfty'."),
     "guard too wide": (f"{SHORT}threat: {{guard: 0.7}}\n", ":3: 'threat.guard': input should be less than 0.5, got 0.7."),
     "no model": ("data: {folder: x}\n", ": expected the key 'model', which every audit needs."),

@@ -22,7 +22,17 @@ def test_a_trial_survives_a_file() -> None:
     assert TRIAL.key("b") != TRIAL.key("c") and len(TRIAL.key("b")) == 20
 
 
-CHANGES = [("probe", "x"), ("method", "x"), ("settings", {"a": 1}), ("zone", "inside"), ("threat", {}), ("seed", 4), ("source", None), ("samples", 1), ("keep", True)]
+CHANGES = [
+    ("probe", "x"),
+    ("method", "x"),
+    ("settings", {"a": 1}),
+    ("zone", "inside"),
+    ("threat", {}),
+    ("seed", 4),
+    ("source", None),
+    ("samples", 1),
+    ("keep", True),
+]
 
 
 @pytest.mark.parametrize(("name", "value"), CHANGES)
@@ -45,7 +55,9 @@ def test_a_finding_survives_a_file() -> None:
 
 
 def test_facts_survive_a_file() -> None:
-    facts = Facts(("a", "b"), ("labels",), "image", ("s1",), (0,), ("u1",), {"sex": ("f",)}, (None,), 0.0, 1.0, 255, "linf", (0.1, 0.2), 0.1, 0.02, "pgd", {"steps": 2}, 7)
+    facts = Facts(
+        ("a", "b"), ("labels",), "image", ("s1",), (0,), ("u1",), {"sex": ("f",)}, (None,), 0.0, 1.0, 255, "linf", (0.1, 0.2), 0.1, 0.02, "pgd", {"steps": 2}, 7
+    )
     assert Facts.from_dict(through_json(facts.as_dict())) == facts
     assert facts.unit_of == {"s1": "u1"}
 

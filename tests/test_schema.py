@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +14,51 @@ from auditor.records import Estimate, Finding
 from auditor.schema import audit_schema, findings_schema
 
 KINDS = {"object": dict, "array": (list, tuple), "string": str, "boolean": bool, "null": type(None)}
+LIMITS: dict[str, Callable[[Any, Any], bool]] = {
+    "enum": lambda value, names: value in names,
+    "exclusiveMinimum": lambda value, low: value > low,
+    "minimum": lambda value, low: value >= low,
+    "pattern": lambda value, pattern: re.search(pattern, value) is not None,
+}
 EXAMPLE = re.search(r'^EXAMPLE = """\\\n(.*?)"""', (Path(__file__).parent / "test_config.py").read_text(), re.DOTALL | re.MULTILINE).group(1)  # type: ignore[union-attr]
 
 
 def problems(value: Any, schema: dict[str, Any], root: dict[str, Any], where: str = "") -> list[str]:
     """Return where a value breaks a schema: the part of JSON Schema that ours use."""
     if "$ref" in schema:
-        target: Any = root
-        for part in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        return problems(value, target, root, where)
+        return problems(value, resolve(schema["$ref"], root), root, where)
     if "anyOf" in schema:
         return [] if any(not problems(value, one, root, where) for one in schema["anyOf"]) else [f"{where}: fits none"]
-    if "enum" in schema and value not in schema["enum"]:
-        return [f"{where}: {value!r} is none of {schema['enum']}"]
-    kind = schema.get("type")
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = number if kind in ("number", "integer") else kind is None or isinstance(value, KINDS[kind])
-    if not fits:
+    kind, number = schema.get("type"), isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number if kind in ("number", "integer") else kind is None or isinstance(value, KINDS[kind])):
         return [f"{where}: expected {kind}, got {value!r}"]
-    found = [f"{where}: too small" for key, low in schema.items() if (key == "exclusiveMinimum" and value <= low) or (key == "minimum" and value < low)]
-    if "pattern" in schema and not re.search(schema["pattern"], value):
-        found.append(f"{where}: {value!r} does not match")
+    found = [f"{where}: {value!r} breaks {key}" for key, limit in schema.items() if not LIMITS.get(key, lambda value, limit: True)(value, limit)]
     if isinstance(value, dict):
         found += [f"{where}: {key} is missing" for key in schema.get("required", []) if key not in value]
-        for key, item in value.items():
-            extra = schema.get("additionalProperties", True)
-            if key in schema.get("properties", {}):
-                found += problems(item, schema["properties"][key], root, f"{where}/{key}")
-            elif extra is False:
-                found.append(f"{where}: {key} is unknown")
-            elif isinstance(extra, dict):
-                found += problems(item, extra, root, f"{where}/{key}")
-    if isinstance(value, (list, tuple)) and "items" in schema:
-        for row, item in enumerate(value):
-            found += problems(item, schema["items"], root, f"{where}/{row}")
+        found += [one for key, item in value.items() for one in of_key(key, item, schema, root, where)]
+    if isinstance(value, (list, tuple)):
+        found += [one for row, item in enumerate(value) for one in problems(item, schema.get("items", {}), root, f"{where}/{row}")]
     return found
+
+
+def of_key(key: str, item: Any, schema: dict[str, Any], root: dict[str, Any], where: str) -> list[str]:
+    extra = schema.get("additionalProperties", True)
+    known = schema.get("properties", {}).get(key, extra)
+    return [f"{where}: {key} is unknown"] if known is False else [] if known is True else problems(item, known, root, f"{where}/{key}")
+
+
+def resolve(pointer: str, root: dict[str, Any]) -> dict[str, Any]:
+    target: Any = root
+    for part in pointer.removeprefix("#/").split("/"):
+        target = target[part]
+    assert isinstance(target, dict)
+    return target
 
 
 def check_references(schema: Any, root: dict[str, Any]) -> None:
     if isinstance(schema, dict):
         if "$ref" in schema:
-            problems({}, {"$ref": schema["$ref"]}, root)
+            resolve(schema["$ref"], root)
         for item in schema.values():
             check_references(item, root)
     elif isinstance(schema, list):

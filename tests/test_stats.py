@@ -163,10 +163,15 @@ def test_the_interval_of_a_ratio_by_hand() -> None:
 def test_copies_under_one_unit_do_not_shrink_a_ratio() -> None:
     rng = np.random.default_rng(1)
     above, below = rng.random(30), rng.random(30) + 1
-    one, more = ratio(above.tolist(), below.tolist(), own(30)), ratio(np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist())
+    one, more = (
+        ratio(above.tolist(), below.tolist(), own(30)),
+        ratio(np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist()),
+    )
     assert one is not None and more is not None and more.value == pytest.approx(one.value)
     assert more.high - more.low == pytest.approx(one.high - one.low, rel=0.15)
-    assert ratio_p(np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist(), 0.3) == pytest.approx(ratio_p(above.tolist(), below.tolist(), own(30), 0.3))
+    assert ratio_p(np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist(), 0.3) == pytest.approx(
+        ratio_p(above.tolist(), below.tolist(), own(30), 0.3)
+    )
 
 
 EDGES = {

@@ -182,4 +182,4 @@ def _why(missing: str, otherwise: str) -> str:
 
 def _row(name: str, values: list[float], units: list[str], facts: Facts, unit: str = "similarity") -> dict[str, Any]:
     found: Estimate | None = mean(values, units, seed=facts.seed, unit=unit)
-    return {"name": name, "estimate": plain(found), "note": ""}
+    return {"name": name, "estimate": plain(found), "note": "" if found else f"an interval needs at least two units, there are {len(set(units))}"}

@@ -66,11 +66,11 @@ def plain(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def grey(facts: Facts, epsilon: float) -> str:
-    """Return an epsilon in words: in grey levels where the data have a value grid.
+    """Return an epsilon in words: in grey levels where it is the change of one value and the data have a value grid.
 
     A fraction such as 2/255 is easier to check than 0.00784.
     """
-    if facts.levels is None:
+    if facts.levels is None or facts.norm != "linf":
         return f"{epsilon:g}"
     steps = epsilon * facts.levels / (facts.high - facts.low)
     return f"{round(steps, 3):g}/{facts.levels}"

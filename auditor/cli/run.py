@@ -17,11 +17,24 @@ from auditor.cli.options import as_json, audit_file, exit_code, fail_on, loading
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Samples per forward pass; halved by itself where memory is short."
 )
+@click.option(
+    "--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Where chunks are measured; this release measures in its own process."
+)
 @click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
 @fail_on
 @as_json
 def command(
-    audit: Path, out: Path, device: str, trust_code: bool, limit: int | None, only: tuple[str, ...], batch_size: int, fresh: bool, fail_on: str, as_json: bool
+    audit: Path,
+    out: Path,
+    device: str,
+    trust_code: bool,
+    limit: int | None,
+    only: tuple[str, ...],
+    batch_size: int,
+    engine: str,
+    fresh: bool,
+    fail_on: str,
+    as_json: bool,
 ) -> int:
     """Audit a classifier as AUDIT (an audit.yaml) declares it; stopped at any point, the same command goes on from there.
 

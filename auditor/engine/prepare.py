@@ -34,7 +34,7 @@ class Prepared:
     base: Path
     """Folder that the audit file's paths are relative to."""
     binding: str
-    """Digest of model, data and version: what makes observations comparable."""
+    """Digest of the model, how it is declared (classes, mean, std), data and version: what makes observations comparable."""
 
 
 def prepare(
@@ -68,7 +68,8 @@ def prepare(
         raise type(error)(f"{prefix}{error}") from None
     samples = _limited(samples, limit, audit.seed)
     facts = _facts(audit, classifier, samples)
-    binding = digest([classifier.digest, samples.digest, _version(), facts.guard])
+    declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
+    binding = digest([classifier.digest, declared, samples.digest, _version()])
     return Prepared(audit, classifier, samples, facts, chosen, _lock(audit, classifier, samples, chosen, limit), base, binding)
 
 

@@ -89,6 +89,8 @@ class Store:
         try:
             with self._db:
                 yield self._db
+        except sqlite3.IntegrityError:
+            raise BrokenOff(f"{self.path}: another run writes to the same folder; wait for it, or choose another --out.") from None
         except sqlite3.OperationalError as error:
             raise BrokenOff(f"{self.path}: cannot be written ({error}); free some space and run the same command again to resume.") from None
 

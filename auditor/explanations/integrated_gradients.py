@@ -24,9 +24,11 @@ def integrated_gradients(classifier: Classifier, x: Tensor, target: Tensor, *, s
     steps
         Points of the Gauss-Legendre rule along the way.
     """
+    if not len(x):
+        return x
     method = IntegratedGradients(classifier.logits)
     maps = []
     for part, to in zip(torch.split(x, _batch_size), torch.split(target, _batch_size), strict=True):
         baseline = part.mean(tuple(range(2, x.ndim)), keepdim=True).expand_as(part)
         maps.append(method.attribute(part.clone().requires_grad_(), baselines=baseline, target=to, n_steps=steps, internal_batch_size=_batch_size).detach())
-    return torch.cat(maps).to(x.dtype) if maps else x
+    return torch.cat(maps).to(x.dtype)

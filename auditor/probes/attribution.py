@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.classifier import Meter
+from auditor.classifier import Meter, fitting
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, structure, top_overlap
 from auditor.probes import Bench, Row, probes
@@ -41,7 +42,7 @@ def attribution(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     meter = Meter(bench.classifier, n, bench.batch_size)
     for name, x in every.items():
         predicted[name] = meter.logits(x, torch.arange(n)).argmax(1)
-        maps[name] = explanations[trial.method].make(bench.classifier, x, predicted[name], _batch_size=bench.batch_size, **trial.settings).cpu().numpy()
+        maps[name] = fitting(partial(_maps, bench, trial, x, predicted[name]), bench.batch_size)
     same = (predicted["clean"] == predicted["noise"]).cpu()
     outside = make_zone("outside", chunk.inside, guard=float(trial.threat["guard"]), seeds=[0] * n)
     result = []
@@ -59,6 +60,12 @@ def attribution(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         arrays = {"before": maps["clean"][row], "after": maps["attacked"][row]} if trial.keep and fooled[row] else None
         result.append(Row(values, arrays=arrays))
     return result
+
+
+def _maps(bench: Bench, trial: Trial, x: Tensor, target: Tensor, batch_size: int) -> NDArray[np.float32]:
+    found: Tensor = explanations[trial.method].make(bench.classifier, x, target, _batch_size=batch_size, **trial.settings)
+    maps: NDArray[np.float32] = found.cpu().numpy()
+    return maps
 
 
 def _alike(name: str, a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, float]:

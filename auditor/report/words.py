@@ -27,7 +27,7 @@ NORMS = {
     "l1": "the absolute changes add up to at most this much",
     "l0": "at most this many values may change",
 }
-RATES = re.compile(r"\b(share|rates?|accuracy|proportion|probability|fraction|success)\b", re.IGNORECASE)
+RATES = re.compile(r"\b(shares?|rates?|accuracy|proportion|probability|fraction|success)\b", re.IGNORECASE)
 UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 """Characters that XML forbids, or that reorder the text around them."""
 NONE = "not measured"

@@ -17,7 +17,15 @@ Judge = Callable[..., dict[str, Finding]]
 def judge(facts: Callable[..., Facts], observe: Callable[..., Observations], attacked: Callable[..., Any]) -> Judge:
     """Return function (groups, fooled flags) -> findings by id, all samples classified correctly unless told."""
 
-    def run(groups: Sequence[str], fooled: Sequence[float], *, y: Sequence[int] | None = None, correct: Sequence[float] | None = None, units: Sequence[str] | None = None, **settings: Any) -> dict[str, Finding]:
+    def run(
+        groups: Sequence[str],
+        fooled: Sequence[float],
+        *,
+        y: Sequence[int] | None = None,
+        correct: Sequence[float] | None = None,
+        units: Sequence[str] | None = None,
+        **settings: Any,
+    ) -> dict[str, Finding]:
         n = len(groups)
         known = facts(n, groups={"sex": tuple(groups)}, **({"y": tuple(y)} if y is not None else {}), **({"units": tuple(units)} if units is not None else {}))
         check = checks["fairness"].make(**checks.bind("fairness", settings))
@@ -38,7 +46,9 @@ def test_no_gap_is_not_accused(judge: Judge) -> None:
     verdicts = []
     for _ in range(100):
         groups = [names[k] for k in rng.integers(0, 3, 240)]
-        found = judge(groups, flips(rng, groups, dict.fromkeys(names, 0.4)), y=rng.integers(0, 2, 240).tolist(), correct=(rng.random(240) < 0.9).astype(float).tolist())
+        found = judge(
+            groups, flips(rng, groups, dict.fromkeys(names, 0.4)), y=rng.integers(0, 2, 240).tolist(), correct=(rng.random(240) < 0.9).astype(float).tolist()
+        )
         verdicts += [finding.verdict for finding in found.values()]
     assert len(verdicts) == 200 and "fail" not in verdicts
 

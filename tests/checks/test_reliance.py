@@ -48,7 +48,11 @@ def test_the_share_in_closed_form(judge: Judge, arms: Sequence[float], share: fl
     assert noisy.estimate.low <= share <= noisy.estimate.high + 0.01 and abs(noisy.estimate.value - share) < 0.1
     inside, outside = (arms[0] - arms[2] + arms[1] - arms[3]) / 2, (arms[0] - arms[1] + arms[2] - arms[3]) / 2
     effects = {row["name"]: row["estimate"]["value"] for row in exact.details["effects"]}
-    assert effects == {"inside effect": pytest.approx(inside), "outside effect": pytest.approx(outside), "interaction": pytest.approx(arms[0] - arms[1] - arms[2] + arms[3])}
+    assert effects == {
+        "inside effect": pytest.approx(inside),
+        "outside effect": pytest.approx(outside),
+        "interaction": pytest.approx(arms[0] - arms[1] - arms[2] + arms[3]),
+    }
     assert [row["estimate"]["value"] for row in exact.details["arms"]] == pytest.approx(list(arms))
 
 
@@ -87,6 +91,6 @@ def test_names_and_order_do_not_matter(judge: Judge) -> None:
 
 def test_recipients_without_donors_are_counted_by_reason(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
     check, known = checks["reliance"].make(), facts(3)
-    rows: dict[str, Any] = {name: "not applicable: empty mask" for name in known.ids}
+    rows: dict[str, Any] = dict.fromkeys(known.ids, "not applicable: empty mask")
     (found,) = check.judge(known, observe({check.trials(known)[0]: rows}))
     assert (found.verdict, found.reason) == ("not_measured", "not applicable: empty mask (3 samples)")

@@ -42,7 +42,9 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
         values: dict[str, float] = {}
         for draw in range(draws):
             values |= {f"{arm}/{draw}": mean + spread * float(rng.normal()) for arm, mean in zip("ABCD", margins, strict=True)}
-            values |= {f"{donor}/{draw}": float(place) for donor, place in zip("jkl", rng.choice([one for one in range(N) if one != row], 3, False), strict=True)}
+            values |= {
+                f"{donor}/{draw}": float(place) for donor, place in zip("jkl", rng.choice([one for one in range(N) if one != row], 3, False), strict=True)
+            }
         return values
 
     return every(make, n)
@@ -142,7 +144,9 @@ def test_every_check_has_rows() -> None:
 
 
 @pytest.mark.parametrize(("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
-def test_every_verdict_is_reachable(judge: Judge, name: str, verdict: str, settings: dict[str, Any], changes: dict[str, Any], rows: Callable[[Facts, Trial], Rows]) -> None:
+def test_every_verdict_is_reachable(
+    judge: Judge, name: str, verdict: str, settings: dict[str, Any], changes: dict[str, Any], rows: Callable[[Facts, Trial], Rows]
+) -> None:
     check = name.partition("/")[0]
     findings = judge(check, settings, changes, rows)
     found = findings[name]
@@ -164,9 +168,24 @@ def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(("name", "settings", "changes"), list(_ids()))
-@pytest.mark.parametrize("rows", [None, every(lambda row: "not applicable: the classifier offers no gradient"), every(lambda row: "failed: RuntimeError: boom"), every(plain, 0)])
+@pytest.mark.parametrize(
+    "rows", [None, every(lambda row: "not applicable: the classifier offers no gradient"), every(lambda row: "failed: RuntimeError: boom"), every(plain, 0)]
+)
 def test_nothing_measured_is_never_good(judge: Judge, name: str, settings: dict[str, Any], changes: dict[str, Any], rows: Any) -> None:
-    everything = judge(name, settings, changes, fooled(1) if name == "exposure" else by_group(1) if name == "fairness" else maps() if name == "attribution" else every(plain) if name == "preflight" else arms(1, 1, 0, 0))
+    everything = judge(
+        name,
+        settings,
+        changes,
+        fooled(1)
+        if name == "exposure"
+        else by_group(1)
+        if name == "fairness"
+        else maps()
+        if name == "attribution"
+        else every(plain)
+        if name == "preflight"
+        else arms(1, 1, 0, 0),
+    )
     empty = judge(name, settings, changes, rows)
     assert list(empty) == list(everything), "no row goes missing, and the order stays"
     for finding in empty.values():

@@ -18,7 +18,9 @@ from auditor.samples import Samples
 from auditor.seeds import generator
 
 Make = Callable[..., Samples]
-holes = st.builds(lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share, st.integers(0, 2**31), st.sampled_from([0.0, 0.2, 0.6, 0.95])).filter(lambda hole: not hole.all())
+holes = st.builds(lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share, st.integers(0, 2**31), st.sampled_from([0.0, 0.2, 0.6, 0.95])).filter(
+    lambda hole: not hole.all()
+)
 
 
 @given(holes, st.integers(0, 2**31))
@@ -126,7 +128,11 @@ def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
             assert row.error is None and set(row.values) == {f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)}
             a, b, c, d = (row.values[f"{arm}/0"] for arm in "ABCD")
             assert abs(row.values[f"{moves[0]}/0"] - row.values[f"{moves[1]}/0"]) > 1
-            assert (a, c) == (pytest.approx(b, abs=1e-4), pytest.approx(d, abs=1e-4)) if moves[1] == "C" else (a, b) == (pytest.approx(c, abs=1e-4), pytest.approx(d, abs=1e-4))
+            assert (
+                (a, c) == (pytest.approx(b, abs=1e-4), pytest.approx(d, abs=1e-4))
+                if moves[1] == "C"
+                else (a, b) == (pytest.approx(c, abs=1e-4), pytest.approx(d, abs=1e-4))
+            )
 
 
 def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:

@@ -138,7 +138,15 @@ def test_the_projection_agrees_with_a_general_solver(seed: int) -> None:
     x0, x, zone, low, high = (part[0].flatten().double().numpy() for part in (case.x0, case.x, case.zone, case.low, case.high))
     bounds = [(a, b) if free else (c, c) for a, b, c, free in zip(low, high, x0, zone > 0, strict=True)]
     ball = {"type": "ineq", "fun": lambda p: case.epsilon**2 - ((p - x0) ** 2).sum(), "jac": lambda p: -2 * (p - x0)}
-    solved = minimize(lambda p: ((p - x) ** 2)[zone > 0].sum(), x0, jac=lambda p: 2 * (p - x) * (zone > 0), bounds=bounds, constraints=[ball], method="SLSQP", options={"ftol": 1e-12, "maxiter": 500})
+    solved = minimize(
+        lambda p: ((p - x) ** 2)[zone > 0].sum(),
+        x0,
+        jac=lambda p: 2 * (p - x) * (zone > 0),
+        bounds=bounds,
+        constraints=[ball],
+        method="SLSQP",
+        options={"ftol": 1e-12, "maxiter": 500},
+    )
     assert solved.success
     assert np.abs(point - solved.x).max() < 1e-5
 

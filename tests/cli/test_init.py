@@ -1,0 +1,102 @@
+"""auditor init: a first audit.yaml from what lies in a folder."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from auditor.cli.main import main
+from auditor.config import load_audit
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return function (*arguments) -> exit code, stdout, stderr of the command line."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["auditor", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        streams = capsys.readouterr()
+        return int(left.value.code or 0), streams.out, streams.err
+
+    return call
+
+
+def manifest(folder: Path, header: str = "image_path,mask,diagnosis,patient_id,sex,age_band,width", labels: tuple[str, str] = ("benign", "malignant")) -> Path:
+    rows = [f"images/{row}.png,masks/{row}.png,{labels[row % 2]},p{row // 2},{'fm'[row % 2]},{40 + 10 * (row % 3)},224" for row in range(20)]
+    (folder / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
+    return folder
+
+
+def test_a_manifest(run: Run, tmp_path: Path) -> None:
+    manifest(tmp_path)
+    (tmp_path / "net.onnx").write_bytes(b"")
+    code, out, err = run("init", tmp_path)
+    assert (code, out.strip()) == (0, str(tmp_path / "audit.yaml"))
+    assert all(line.startswith("fill in: ") for line in err.splitlines()) and err
+    audit = load_audit(tmp_path / "audit.yaml")
+    assert audit.model["source"] == "onnx" and audit.model["weights"] == "net.onnx" and audit.model["classes"] == ["benign", "malignant"]
+    assert audit.data == {
+        "manifest": "manifest.csv",
+        "image": "image_path",
+        "label": "diagnosis",
+        "mask": "mask",
+        "unit": "patient_id",
+        "groups": ["sex", "age_band"],
+    }
+    assert audit.primary == 2 / 255 and set(audit.checks) == {"exposure", "reliance", "fairness", "attribution"}
+
+
+def test_a_folder_per_class(run: Run, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "pictures" / name / "1.jpg").write_bytes(b"")
+    code, _, err = run("init", tmp_path)
+    audit = load_audit(tmp_path / "audit.yaml")
+    assert code == 0 and audit.data == {"folder": "pictures"} and audit.model["classes"] == ["cat", "dog"]
+    assert "no model file was found" in err
+
+
+NASTY = [("true", "false"), ("no", "null"), ("1", "2"), ("it's", 'say ""hi""'), ("a: b", "c #d"), ("-x", "y]")]
+
+
+@pytest.mark.parametrize("labels", NASTY)
+def test_names_stay_text(run: Run, tmp_path: Path, labels: tuple[str, str]) -> None:
+    manifest(tmp_path, labels=tuple(f'"{label}"' for label in labels))  # type: ignore[arg-type]
+    assert run("init", tmp_path)[0] == 0
+    assert load_audit(tmp_path / "audit.yaml").model["classes"] == sorted(label.replace('""', '"') for label in labels)
+
+
+def test_odd_columns_and_files_stay_text(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "a: b"
+    folder.mkdir()
+    manifest(folder, header="the file: #1,mask,label,patient,sex,age_band,width")
+    (folder / "net #2.onnx").write_bytes(b"")
+    assert run("init", folder)[0] == 0
+    audit = load_audit(folder / "audit.yaml")
+    assert audit.data["image"] == "the file: #1" and audit.model["weights"] == "net #2.onnx"
+
+
+def test_nothing_to_audit(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("init", tmp_path)
+    assert (code, out) == (2, "") and not (tmp_path / "audit.yaml").exists()
+    assert err == f"Error: {tmp_path}: expected a manifest (CSV or Parquet with a column of image paths) or one folder of images per class, found neither.\n"
+
+
+def test_a_missing_folder(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("init", tmp_path / "none")
+    assert code == 2 and "does not exist" in err
+
+
+def test_nothing_is_overwritten_unless_forced(run: Run, tmp_path: Path) -> None:
+    manifest(tmp_path)
+    (tmp_path / "audit.yaml").write_text("mine")
+    code, out, err = run("init", tmp_path)
+    assert (code, out) == (2, "") and "is there already; overwrite it with --force." in err
+    assert (tmp_path / "audit.yaml").read_text() == "mine"
+    assert run("init", tmp_path, "--force")[0] == 0
+    assert load_audit(tmp_path / "audit.yaml").title == "Audit of my classifier"

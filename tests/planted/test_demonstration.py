@@ -1,0 +1,45 @@
+"""The demonstration's planted shortcut is named, its honest twin is cleared, and both flip through the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditor.engine.judge import judge
+from auditor.engine.prepare import prepare
+from auditor.engine.run import run
+from auditor.records import Finding
+
+EXPECTED = {"honest": "pass", "marker": "fail"}
+
+
+@pytest.fixture(scope="module", params=sorted(EXPECTED))
+def judged(request: pytest.FixtureRequest, study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Finding]]:
+    name = str(request.param)
+    out = tmp_path_factory.mktemp(name)
+    run(prepare(study / f"audit-{name}.yaml", only=("reliance",)), out).close()
+    return name, {finding.id: finding for finding in judge(out)}
+
+
+def test_the_verdict_follows_the_planted_truth(judged: tuple[str, dict[str, Finding]]) -> None:
+    name, findings = judged
+    assert findings["reliance/outside-share"].verdict == EXPECTED[name]
+
+
+def test_the_honest_share_covers_nothing_and_the_shortcut_is_large(judged: tuple[str, dict[str, Finding]]) -> None:
+    name, findings = judged
+    estimate = findings["reliance/outside-share"].estimate
+    assert estimate is not None
+    if name == "honest":
+        assert estimate.low <= 0.01 and estimate.high < 0.05
+    else:
+        assert estimate.low > 0.25
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path) -> None:
+    run(prepare(study / f"{name}.yaml", limit=60, only=("exposure",)), tmp_path).close()
+    found = next(finding for finding in judge(tmp_path) if finding.id == "exposure/outside")
+    assert found.verdict == "fail" and found.estimate is not None and found.estimate.low > 0.10
+    assert next(point for point in found.details["noise"] if point["epsilon"] == found.details["curve"][0]["epsilon"])["estimate"]["value"] < 0.1

@@ -1,0 +1,119 @@
+"""The evasion probe: the runner, not the attack, says what was allowed and what was fooled."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from auditor.attacks import attacks
+from auditor.classifier import wrap
+from auditor.probes import Bench, Row, probes
+from auditor.probes.evasion import evasion, zone_of
+from auditor.records import Trial
+from auditor.samples import Samples
+
+N = 30
+TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
+TABLE = {"attribution", "clean", "evasion", "transplant"}
+"""Every probe has tests: evasion and clean here, transplant in test_transplant.py, attribution in test_attribution.py."""
+
+
+def test_every_probe_has_its_tests() -> None:
+    assert set(probes.names()) == TABLE
+
+
+@pytest.fixture
+def bench(make_samples: Callable[..., Samples]) -> Bench:
+    rng = np.random.default_rng(0)
+    x = (rng.integers(0, 256, (N, 1, 6, 6)) / 255).astype(np.float32)
+    inside = np.zeros((N, 1, 6, 6), dtype=bool)
+    inside[:, :, 2:4, 2:4] = True
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
+    y = module(torch.from_numpy(x)).argmax(1)
+    y[:5] = 1 - y[:5]
+    return Bench(wrap(module, ["a", "b"]), make_samples(x, y.tolist(), inside, levels=255), lambda name: None, batch_size=8)
+
+
+def measured(bench: Bench, trial: Trial = TRIAL, rows: range = range(N)) -> list[Row]:
+    with torch.no_grad():
+        return evasion(bench, trial, bench.samples.load(rows))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_what_is_kept_is_what_was_counted(bench: Bench, norm: str) -> None:
+    epsilon = {"linf": 4 / 255, "l2": 0.3}[norm]
+    trial = replace(TRIAL, threat={**TRIAL.threat, "norm": norm, "epsilon": epsilon})
+    chunk = bench.samples.load(range(N))
+    zone = zone_of(trial, chunk)
+    found = measured(bench, trial)
+    assert {row.values["fooled"] for row in found if row.values["correct"]} == {0, 1}
+    for place, row in enumerate(found):
+        assert (row.arrays is not None) == (row.values.get("fooled") == 1)
+        if row.arrays is None:
+            continue
+        saved, x0 = torch.from_numpy(row.arrays["adversarial"]), chunk.x[place]
+        assert torch.equal(saved[~zone[place]], x0[~zone[place]]) and row.allowed
+        steps = saved.double() * 255
+        assert (steps - steps.round()).abs().max() < 1e-4 and saved.min() >= 0 and saved.max() <= 1
+        size = float((saved - x0).abs().max() if norm == "linf" else (saved - x0).norm())
+        assert size == pytest.approx(row.values["size"]) and size <= epsilon * (1 + 1e-5)
+        file = torch.from_numpy((np.round(row.arrays["adversarial"] * 255).astype(np.uint8) / 255).astype(np.float32))
+        assert torch.equal(file, saved), "what a file gives back is the very point that was tested"
+        assert bench.classifier.logits(file[None]).argmax() != chunk.y[place]
+
+
+def test_misclassified_samples_are_not_attacked(bench: Bench) -> None:
+    for place, row in enumerate(measured(bench)):
+        assert row.values["correct"] == (place >= 5)
+        if place < 5:
+            assert row.values == {"correct": 0} and row.allowed is None and row.arrays is None
+
+
+@pytest.mark.parametrize("zone", ["outside", "control/0", "control/1", "everywhere"])
+def test_rows_do_not_depend_on_the_chunk(bench: Bench, zone: str) -> None:
+    trial = replace(TRIAL, zone=zone, method="random_noise", settings={"tries": 5})
+    whole = measured(bench, trial)
+    part = measured(bench, trial, range(10, 14))
+    for one, other in zip(whole[10:14], part, strict=True):
+        assert one.values == pytest.approx(other.values, abs=1e-5)
+
+
+def test_a_lying_attack_is_not_believed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from auditor.attacks.attack import Adversarials
+
+    def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
+        n = len(x)
+        return Adversarials(1 - x, torch.ones(n, dtype=torch.bool), torch.zeros(n), torch.zeros(n), torch.zeros(n))
+
+    monkeypatch.setattr("auditor.probes.evasion.attack", liar)
+    attacked = [row for row in measured(bench) if row.values["correct"]]
+    assert attacked and all(row.values["claimed"] == 1 and row.values["fooled"] == 0 and row.allowed is False and row.arrays is None for row in attacked)
+
+
+def test_a_guard_band_that_leaves_nothing_is_a_reason(bench: Bench) -> None:
+    rows = measured(bench, replace(TRIAL, threat={**TRIAL.threat, "guard": 0.49}))
+    assert {row.error for row in rows} == {"not applicable for zone outside: the guard band leaves nothing"}
+
+
+def test_clean_answers(bench: Bench) -> None:
+    chunk = bench.samples.load(range(N))
+    logits = bench.classifier.logits(chunk.x).detach()
+    for place, row in enumerate(probes["clean"].make(bench, Trial("clean"), chunk)):
+        assert (row.values["predicted"], row.values["correct"]) == (int(logits[place].argmax()), int(place >= 5))
+        assert row.values["like_probabilities"] == 0 and row.values["repeat_difference"] == 0
+        assert (row.values["low"], row.values["high"]) == (float(chunk.x[place].min()), float(chunk.x[place].max()))
+
+
+def test_probabilities_and_broken_answers_are_noticed(bench: Bench) -> None:
+    class Odd(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores = torch.softmax(x.flatten(1)[:, :2], 1)
+            scores[0] = float("nan")
+            return scores
+
+    broken, *others = probes["clean"].make(replace(bench, classifier=wrap(Odd(), ["a", "b"]), batch_size=64), Trial("clean"), bench.samples.load(range(4)))
+    assert broken.error is not None and broken.error.startswith("failed: ") and all(row.values["like_probabilities"] == 1 for row in others)

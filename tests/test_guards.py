@@ -1,0 +1,116 @@
+"""Guards: what keeps the design as it is."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+import auditor
+from auditor.cli.list import KINDS
+from auditor.cli.main import COMMANDS, cli
+
+ROOT = Path(auditor.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+ROOTS = {"records", "errors", "seeds"}
+CORE = {"classifier", "samples", "zones", "stats", "registry"}
+PLUGS = {"threats", "attacks", "explanations", "probes", "checks", "classifiers", "data", "masks"}
+PAIRS = {("probes", "threats"), ("probes", "attacks"), ("probes", "explanations"), ("data", "masks"), ("attacks", "threats")}
+"""Plug-in folders that may import another one; attacks see the contract alone, never a concrete threat."""
+OUTER = {"engine": {"report", "cli", "demo"}, "report": {"cli", "demo", "classifiers", "data", "masks", "attacks", "probes"}}
+"""Outer folders and what they may not import."""
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of the project that a file imports, also inside functions, as dotted paths below `auditor`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "auditor":
+            base = node.module.removeprefix("auditor").removeprefix(".")
+            names = [alias.name for alias in node.names]
+            found |= {base} if base else set(names)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("auditor.") for alias in node.names if alias.name.startswith("auditor.")}
+    return found
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    mine, used = part(path), {name.split(".")[0] for name in imports(path)}
+    if mine in ROOTS:
+        assert not used
+    elif mine in CORE:
+        assert used <= ROOTS | CORE
+    elif mine in PLUGS:
+        others = {other for other in used & PLUGS if other != mine and (mine, other) not in PAIRS}
+        assert not others
+        assert used <= ROOTS | CORE | PLUGS | {"torchvision"}
+    elif mine in OUTER:
+        assert not used & OUTER[mine]
+    if mine not in ("cli", "__main__"):
+        assert "cli" not in used
+
+
+def test_attacks_never_import_a_concrete_threat() -> None:
+    for path in (ROOT / "attacks").glob("*.py"):
+        assert {name for name in imports(path) if name.startswith("threats")} <= {"threats.threat"}, path
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if len(path.read_text().splitlines()) > 0], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_at_most_300_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def in_a_new_process(code: str) -> str:
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_judging_and_rendering_work_without_torch() -> None:
+    modules = ["auditor.engine.judge", "auditor.engine.lock", "auditor.report.render"]
+    modules += [f"auditor.checks.{path.stem}" for path in (ROOT / "checks").glob("*.py") if path.stem != "__init__"]
+    block = ["import sys", "class Block:", "  def find_spec(self, name, *_):", "    if name.split('.')[0] == 'torch': raise ImportError(name)"]
+    load = ["sys.meta_path.insert(0, Block())", "from importlib import import_module", f"for name in {modules}: import_module(name)"]
+    code = "\n".join([*block, *load, "from auditor.checks import checks", "print(checks.names())"])
+    assert "reliance" in in_a_new_process(code)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    show = "print('HEAVY', sorted({'torch', 'pandas', 'pydantic', 'scipy', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    code = f"import sys\nfrom auditor.cli.main import cli\ncli.main(['--help'], standalone_mode=False)\n{show}"
+    assert "HEAVY []" in in_a_new_process(code)
+    assert "HEAVY []" in in_a_new_process(f"import sys, auditor\n{show}")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None and command.name == name
+    assert command.help and "Example:" in command.help and f"auditor {name}" in command.help
+    assert command.short_help and command.short_help.endswith(".")
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_every_command_file_is_a_command() -> None:
+    shared = {"__init__", "main", "options", "progress", "show"}
+    assert {path.stem for path in (ROOT / "cli").glob("*.py")} - shared == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", auditor.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(auditor, name) is not None
+
+
+def test_the_readme_names_everything() -> None:
+    text = (ROOT.parent / "README.md").read_text()
+    missing = [name for name in COMMANDS if f"auditor {name}" not in text]
+    for module, attribute in KINDS.values():
+        missing += [entry.name for entry in getattr(import_module(module), attribute) if not re.search(rf"\b{entry.name}\b", text)]
+    assert missing == []
