@@ -220,6 +220,10 @@ class Meter:
             point = x[part].detach().requires_grad_()
             with torch.enable_grad():
                 logits = self.classifier.logits(self._view(point, rows[part]))
+                if not logits.requires_grad:
+                    raise ClassifierError(
+                        f"classifier '{self.classifier.name}': expected scores that depend on the input by torch operations, got none with a gradient."
+                    )
                 value = loss(logits, rows[part])
                 (slope,) = torch.autograd.grad(value.sum(), point)
             return logits.detach(), value.detach(), slope

@@ -15,6 +15,8 @@ from ruamel.yaml.error import MarkedYAMLError
 from auditor.errors import AuditorError, ConfigError, nearest
 from auditor.zones import GUARD
 
+MOST_VALUES = 100_000
+
 
 def number(value: Any) -> Any:
     """Return a number written as a fraction, such as '2/255', as a float; anything else unchanged."""
@@ -128,12 +130,16 @@ def _refuse_tags(path: Path, text: str) -> None:
             raise ConfigError(f"{path}:{event.start_mark.line + 1}: expected plain values, got the tag '!!{name}'; an audit file does not run code.")
 
 
-def plain(value: Any) -> Any:
-    """Return YAML content as plain dicts, lists, strings and numbers."""
+def plain(value: Any, room: list[int] | None = None) -> Any:
+    """Return YAML content as plain dicts, lists, strings and numbers (ConfigError: aliases that unfold without end)."""
+    room = [MOST_VALUES] if room is None else room
+    room[0] -= 1
+    if room[0] < 0:
+        raise ConfigError(f"audit file: expected at most {MOST_VALUES} values, got more; are there aliases of aliases?")
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, room) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [plain(item, room) for item in value]
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)
@@ -148,8 +154,11 @@ def load_audit(path: Path) -> Audit:
 
 def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
     """Return the audit in a mapping; `tree` gives the line numbers for errors."""
+    given = {name: value for name, value in content.items() if value is not None}
+    if isinstance(given.get("checks"), dict):
+        given["checks"] = {name: {} if settings is None else settings for name, settings in given["checks"].items()}
     try:
-        audit = Audit(**content)
+        audit = Audit(**given)
     except ValidationError as error:
         raise _explain(error, path, tree) from None
     except TypeError as error:

@@ -24,7 +24,7 @@ ROLES = {
     "unit": r"^(patient|patient_id|subject|subject_id|case|case_id)$",
     "id": r"^(id|sample|sample_id)$",
 }
-PEOPLE = r"sex|gender|age|race|ethnic|institution|site|hospital|scanner|device|skin"
+PEOPLE = r"(^|[^a-z])(sex|gender|age|race|ethnic|institution|site|hospital|scanner|device|skin)"
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def look(folder: Path) -> Found:
     name = str(weights.relative_to(folder)) if weights else None
     for manifest in sorted([*folder.glob("*.csv"), *folder.glob("*.parquet"), *folder.glob("*/*.csv")]):
         table = _table(manifest)
+        if table is None:
+            continue
         columns = _roles(table)
         if "image" in columns:
             classes = tuple(sorted(set(table[columns["label"]].astype(str)))) if "label" in columns else ()
@@ -73,11 +75,12 @@ def look(folder: Path) -> Found:
     return Found(name, source, None, {}, (), (), None)
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path) -> pd.DataFrame | None:
+    """Return a table, or None where the file is none: a study's folder may hold anything."""
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a readable table, but {error}.") from None
+    except (OSError, ValueError):
+        return None
 
 
 def _roles(table: pd.DataFrame) -> dict[str, str]:

@@ -39,11 +39,11 @@ class Rows:
     @classmethod
     def of(cls, seed: int | Sequence[int], n: int) -> Rows:
         """Return generators for n rows, from one seed per row or from one for all."""
-        if isinstance(seed, int):
-            return cls([derive(seed, row) for row in range(n)])
+        if isinstance(seed, int | np.integer):
+            return cls([derive(int(seed), row) for row in range(n)])
         if len(seed) != n:
             raise ValueError(f"seed: expected one number or {n}, one per row, got {len(seed)}")
-        return cls(list(seed))
+        return cls([int(one) for one in seed])
 
     def take(self, rows: Sequence[int]) -> Rows:
         """Return the generators of some rows; they go on where they are."""

@@ -140,7 +140,8 @@ def stratified_difference(a: Strata, b: Strata, *, level: float = 0.95) -> tuple
     """Return the difference of two shares with its interval, standardised to the same mix of strata; None without a common stratum.
 
     Strata map a name to (flags, units). Each stratum weighs as much as it has samples in both groups together; Newcombe's
-    intervals of the strata are combined by the method of variance estimates recovery (Zou and Donner 2008).
+    intervals of the strata are combined by the method of variance estimates recovery (Zou and Donner 2008), and widened where
+    one unit has samples in several strata.
     """
     common = sorted(set(a) & set(b))
     weight = {name: float(len(a[name][0]) + len(b[name][0])) for name in common}
@@ -154,7 +155,22 @@ def stratified_difference(a: Strata, b: Strata, *, level: float = 0.95) -> tuple
         value += share * part.value
         down += (share * (part.value - part.low)) ** 2
         up += (share * (part.high - part.value)) ** 2
-    return value, value - math.sqrt(down), value + math.sqrt(up)
+    shared = _sharing(a, b, {name: weight[name] / total for name in common})
+    return value, max(-1.0, value - math.sqrt(shared * down)), min(1.0, value + math.sqrt(shared * up))
+
+
+def _sharing(a: Strata, b: Strata, weight: Mapping[str, float]) -> float:
+    """Return by how much the variance grows because units take part in several strata or in both groups; at least 1."""
+    pulls: dict[str, list[float]] = {}
+    for group, sign in ((a, 1.0), (b, -1.0)):
+        for name, share in weight.items():
+            flags, units = group[name]
+            sums, counts = totals(flags, units)
+            pull = sign * share * (sums - sums.sum() / counts.sum() * counts) / counts.sum()
+            for unit, one in zip(sorted(set(units)), pull.tolist(), strict=True):
+                pulls.setdefault(unit, []).append(one)
+    apart, together = sum(one**2 for parts in pulls.values() for one in parts), sum(sum(parts) ** 2 for parts in pulls.values())
+    return max(1.0, together / apart) if apart > 0 else sum(map(len, pulls.values())) / len(pulls)
 
 
 def stratified_difference_p(a: Strata, b: Strata, against: float) -> float:

@@ -50,7 +50,7 @@ def not_applicable(name: str, share: float | None) -> str:
         return f"not applicable for zone {name}: no mask"
     if share <= 0.0:
         return f"not applicable for zone {name}: empty mask"
-    if share >= 1.0 and name != "inside":
+    if share >= 1.0:
         return f"not applicable for zone {name}: full mask"
     return ""
 

@@ -24,7 +24,11 @@ model: {{source: timm, name: resnet10t, settings: {settings}, weights: {name}.sa
 data: {{manifest: manifest.csv, id: id, image: path, label: label, mask: mask, unit: patient_id, groups: [sex]}}
 threat: {{norm: linf, epsilon: [4/255, 8/255], primary: 4/255}}
 attack: {{name: pgd, settings: {{steps: 5}}}}
-checks: {{exposure: {{zones: [outside, everywhere, control/0]}}, reliance: {{donors: 2}}, fairness: {{minimum_group: 5}}, attribution: {{methods: [saliency], samples: 30}}}}
+checks:
+  exposure: {{zones: [outside, everywhere, control/0]}}
+  reliance: {{donors: 2}}
+  fairness: {{minimum_group: 5}}
+  attribution: {{methods: [saliency], samples: 30}}
 """
 
 

@@ -55,7 +55,7 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     for place, row in enumerate(rows.tolist()):
         values = {
             "correct": 1,
-            "fooled": int(bool(edge[place] <= 0) and bool(allowed[place])),
+            "fooled": int(bool(logits[place].argmax() != chunk.y[row]) and bool(allowed[place])),
             "claimed": int(found.fooled[place]),
             "predicted": int(logits[place].argmax()),
             "margin": float(edge[place]),

@@ -67,7 +67,10 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, row: int, 
         donors = _donors(pool, position, rng)
         if donors is None:
             return Row(error="not applicable: no donor of the same and two of another class from other units")
-        images.append(arms(bench.samples, (position, *donors), guard=guard))
+        made = arms(bench.samples, (position, *donors), guard=guard)
+        if made is None:
+            return Row(error="not applicable: the masks of one draw leave nothing outside to fill from")
+        images.append(made)
         values |= {f"{name}/{draw}": float(donor) for name, donor in zip(("j", "k", "l"), donors, strict=True)}
     batch = torch.from_numpy(np.concatenate(images)).to(bench.classifier.device)
     rows = torch.zeros(len(batch), dtype=torch.long)
@@ -89,12 +92,17 @@ def _donors(pool: Pool, position: int, rng: np.random.Generator) -> tuple[int, i
     return None if second is None else (same, other, second)
 
 
-def arms(samples: Samples, who: tuple[int, int, int, int], *, guard: float) -> NDArray[np.float32]:
-    """Return the images (4, channels, height, width) of the arms A to D for recipient, same-class and two other-class donors."""
+def arms(samples: Samples, who: tuple[int, int, int, int], *, guard: float) -> NDArray[np.float32] | None:
+    """Return the images (4, channels, height, width) of the arms A to D for recipient, same-class and two other-class donors.
+
+    None where the masks of the four leave nothing outside: a fill would carry what lies under them.
+    """
     loaded = samples.load(who)
     x = loaded.x.numpy()
     blocks = [grow(mask.numpy(), guard) for mask in loaded.inside.any(1)]
     hole = np.logical_or.reduce(blocks)
+    if hole.all():
+        return None
     outside = {place: inpaint(x[place], hole) for place in (1, 2, 3)}
     own, other = (x[0], blocks[0]), (x[2], blocks[2])
     plan = ((own, 1), (own, 2), (other, 1), (other, 3))

@@ -91,8 +91,8 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "group column": (edit("groups: [sex]", "groups: [sexx]"), ("sexx", "sex")),
     "unknown key": (edit("title: Small audit", "titel: Small audit"), ("honest.yaml:2", "titel", "title")),
     "unknown key below": (edit("norm: linf", "norms: linf"), ("honest.yaml:5", "threat.norms", "norm")),
-    "unknown check": (edit("exposure:", "exposre:"), ("honest.yaml:7", "exposre", "exposure")),
-    "unknown setting": (edit("donors: 2", "donor: 2"), ("honest.yaml:7", "donor", "donors")),
+    "unknown check": (edit("exposure:", "exposre:"), ("honest.yaml:8", "exposre", "exposure")),
+    "unknown setting": (edit("donors: 2", "donor: 2"), ("honest.yaml:9", "donor", "donors")),
     "unknown model setting": (edit("source: timm, name:", "source: timm, nam:"), ("honest.yaml", "nam", "name")),
     "unknown source": (edit("source: timm", "source: tim"), ("tim", "timm")),
     "duplicate key": (edit("title: Small audit", "title: Small audit\ntitle: Again"), ("honest.yaml:3", "title")),
@@ -137,7 +137,13 @@ def test_one_sentence_and_exit_code_2(name: str, folder: Path, call: Callable[..
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(("runn",), "run"), (("run", "nowhere.yaml", "--out", "x"), "nowhere.yaml"), (("run", "a.yaml"), "--out"), (("list", "atacks"), "attacks"), (("judge", "nowhere"), "nowhere")],
+    [
+        (("runn",), "run"),
+        (("run", "nowhere.yaml", "--out", "x"), "nowhere.yaml"),
+        (("run", "a.yaml"), "--out"),
+        (("list", "atacks"), "attacks"),
+        (("judge", "nowhere"), "nowhere"),
+    ],
 )
 def test_usage(arguments: tuple[str, ...], word: str, call: Callable[..., object]) -> None:
     ended = call(*arguments)

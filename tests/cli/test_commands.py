@@ -85,8 +85,12 @@ def test_plan_as_table_and_validate(study: Path, call: Callable[..., object]) ->
 
 
 def test_batch_goes_on_past_a_failure(study: Path, tmp_path: Path, call: Callable[..., object]) -> None:
-    (study / "broken.yaml").write_text("model: {weights: nowhere.safetensors, source: timm, name: resnet10t, classes: [a, b]}\ndata: {manifest: manifest.csv}\n")
-    ended = call("batch", study / "broken.yaml", str(study / "hon*.yaml"), "--out", tmp_path / "all", "--jobs", 2, "--option=--limit=16", "--option=--check=preflight")
+    (study / "broken.yaml").write_text(
+        "model: {weights: nowhere.safetensors, source: timm, name: resnet10t, classes: [a, b]}\ndata: {manifest: manifest.csv}\n"
+    )
+    ended = call(
+        "batch", study / "broken.yaml", str(study / "hon*.yaml"), "--out", tmp_path / "all", "--jobs", 2, "--option=--limit=16", "--option=--check=preflight"
+    )
     assert ended.code == 2, ended
     rows = list(csv.DictReader((tmp_path / "all" / "summary.csv").read_text().splitlines()))
     assert [(row["audit"], row["exit code"]) for row in rows] == [("broken", "2"), ("honest", "0")]

@@ -48,13 +48,17 @@ def test_every_sample_has_a_row_in_every_trial(prepared: Prepared, reference: Pa
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
     with Store.open(reference) as store:
         for one in planned:
-            expected = {prepared.samples.ids[position] for chunk in one.chunks for position in chunk} | {prepared.samples.ids[position] for position in one.excluded}
+            expected = {prepared.samples.ids[position] for chunk in one.chunks for position in chunk} | {
+                prepared.samples.ids[position] for position in one.excluded
+            }
             assert set(store.read(one.key)) == expected
             assert one.trial.samples or len(expected) == LIMIT
 
 
 @pytest.mark.parametrize("stop_after", [1, 5, 9])
-def test_a_broken_run_resumes_to_the_same_findings(prepared: Prepared, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int) -> None:
+def test_a_broken_run_resumes_to_the_same_findings(
+    prepared: Prepared, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
     count = 0
 
     def failing(*arguments: object) -> object:
