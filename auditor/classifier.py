@@ -213,8 +213,12 @@ class Meter:
         self._count(self.forwards, rows)
         return out[0] if out else x.new_zeros((0, len(self.classifier.classes)))
 
-    def gradient(self, x: Tensor, rows: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits (k, classes), loss (k,) and its gradient (k, *shape) at x: one forward and one input-gradient."""
+    def gradient(self, x: Tensor, rows: Tensor, loss: Loss, tags: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (k, classes), loss (k,) and its gradient (k, *shape) at x: one forward and one input-gradient.
+
+        The loss is given the rows, or in their place the `tags` (k, ...) where several points belong to one sample.
+        """
+        given = rows if tags is None else tags
 
         def evaluate(part: slice) -> tuple[Tensor, ...]:
             point = x[part].detach().requires_grad_()
@@ -224,7 +228,7 @@ class Meter:
                     raise ClassifierError(
                         f"classifier '{self.classifier.name}': expected scores that depend on the input by torch operations, got none with a gradient."
                     )
-                value = loss(logits, rows[part])
+                value = loss(logits, given[part])
                 (slope,) = torch.autograd.grad(value.sum(), point)
             return logits.detach(), value.detach(), slope
 

@@ -23,9 +23,13 @@ class Row:
     typo: str = ""
     wanted: str = ""
     gradient: bool = True
+    items: int = 1
+    """Points of one sample that are evaluated in one step."""
 
 
 ATTACKS = {
+    "apgd": Row({"steps": 10}, {"steps": 5, "restarts": 2, "loss": "margin"}, "step", "steps"),
+    "evade": Row({"steps": 10, "warmup": 5}, {"effort": "fast", "aims": 1, "steps": 5, "warmup": 3}, "efort", "effort", items=2),
     "fgsm": Row(other={"loss": "margin"}, typo="los", wanted="loss"),
     "pgd": Row({"steps": 5}, {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5}, "step", "steps"),
     "random_noise": Row(other={"tries": 8}, typo="tires", wanted="tries", gradient=False),
@@ -112,18 +116,20 @@ def test_counts_are_those_of_the_module(setting: Setting, name: str, norm: str, 
     assert found.backwards.tolist() == backwards.tolist()
     most = attack_cost(name, getattr(ATTACKS[name], kind))
     assert found.forwards.max() <= most[0] and found.backwards.max() <= most[1]
-    assert found.forwards.max() == most[0] and found.backwards.max() == most[1], "a sample that holds out costs what the plan says"
+    if ATTACKS[name].items == 1:
+        assert found.forwards.max() == most[0] and found.backwards.max() == most[1], "a sample that holds out costs what the plan says"
 
 
 @pytest.mark.parametrize(("name", "norm", "kind"), EVERY)
 def test_a_fooled_sample_is_never_evaluated_again(setting: Setting, name: str, norm: str, kind: str) -> None:
     call(setting, name, norm, kind)
-    fooled: set[int] = set()
+    after: dict[int, int] = {}
     for sample, predicted in setting.module.forwards:
-        assert sample not in fooled
-        if predicted != setting.y[sample]:
-            fooled.add(sample)
-    assert fooled
+        if sample in after:
+            after[sample] += 1
+        elif predicted != setting.y[sample]:
+            after[sample] = 0
+    assert after and max(after.values()) < ATTACKS[name].items
 
 
 @pytest.mark.parametrize(("name", "norm", "kind"), EVERY)

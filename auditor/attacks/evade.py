@@ -1,0 +1,87 @@
+"""The default attack at a fixed budget: AutoAttack's strength at a fraction of its cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from auditor.attacks import attacks
+from auditor.attacks.attack import Problem
+from auditor.attacks.climb import Items, climb
+from auditor.attacks.targets import POOL, lead, ordered_targets
+
+EFFORTS = {"fast": 1, "default": 3, "thorough": 10}
+"""Restarts of the targeted stage."""
+
+
+def _cost(*, effort: str, aims: int, steps: int, warmup: int) -> tuple[int, int]:
+    passes = sum(_left(aims, steps, step) for step in range(steps)) * EFFORTS[effort] + warmup
+    return passes + POOL + 1, passes + POOL
+
+
+def _pruning(targets: int, steps: int) -> dict[int, int]:
+    """Return the successive halving: at 10, 22 and 50 % of the steps about half of each sample's targets go on."""
+    marks = {round(0.10 * steps): -(-targets * 3 // 5), round(0.22 * steps): -(-targets * 2 // 5), round(0.50 * steps): 1}
+    return {step: max(1, left) for step, left in marks.items() if step}
+
+
+def _left(targets: int, steps: int, step: int) -> int:
+    return min([left for mark, left in _pruning(targets, steps).items() if mark < step], default=targets)
+
+
+@attacks.register("evade", needs="gradient", cost=_cost)
+def evade(
+    problem: Problem,
+    *,
+    effort: Literal["fast", "default", "thorough"] = "default",
+    aims: Annotated[int, Field(ge=1)] = 4,
+    steps: Annotated[int, Field(ge=5)] = 50,
+    warmup: Annotated[int, Field(ge=1)] = 20,
+) -> tuple[Tensor, Tensor]:
+    """A short adaptive ascent, then targeted ones in parallel, pruned by successive halving, restarted for survivors only.
+
+    Ascent after Croce and Hein 2020 (arXiv:2003.01690); order of the targets after Melamed et al. 2024 (MALT, arXiv:2407.02240);
+    successive halving after Jamieson and Talwalkar 2016 (arXiv:1502.07943).
+
+    Parameters
+    ----------
+    effort
+        'fast' (1 restart of the targeted stage), 'default' (3) or 'thorough' (10).
+    aims
+        Classes that the targeted stage aims at, per sample.
+    steps
+        Gradient steps of the targeted stage, for the target that is left at the end.
+    warmup
+        Gradient steps of the untargeted start.
+    """
+    x0 = problem.x
+    every = torch.arange(len(x0), device=x0.device)
+    point = x0.clone()
+    clean = problem.meter.logits(x0, every)
+    fooled = problem.goal.reached(clean, every)
+    rows = torch.nonzero(~fooled)[:, 0]
+    left = climb(problem, Items.start(problem, rows, rows, _random(problem, rows)), problem.goal.loss("ce"), steps=warmup, point=point, fooled=fooled)
+    point[left.rows] = left.best_x
+    nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
+    order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], aims)
+    for _ in range(EFFORTS[effort]):
+        rows = torch.nonzero(~fooled)[:, 0]
+        if not len(rows):
+            break
+        if problem.goal.targets is not None:
+            items, loss, keep = Items.start(problem, rows, rows, _random(problem, rows)), problem.goal.loss("margin"), None
+        else:
+            which, place = torch.nonzero(order[rows] >= 0, as_tuple=True)
+            tags = torch.stack([order[rows][which, place], problem.goal.y[rows[which]]], 1)
+            items, loss, keep = Items.start(problem, rows[which], tags, _random(problem, rows[which])), lead, _pruning(order.shape[1], steps)
+        left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
+        better = left.best > nearest[left.rows]
+        point[left.rows[better]], nearest[left.rows[better]] = left.best_x[better], left.best[better]
+    return point, fooled
+
+
+def _random(problem: Problem, rows: Tensor) -> Tensor:
+    return problem.threat.take(rows).start(problem.x[rows], problem.rng.take(rows.tolist()), problem.epsilon[rows])
