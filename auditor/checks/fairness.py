@@ -92,7 +92,7 @@ class Fairness:
                 )
                 continue
             verdict = decide(gap.estimate, self.tolerance)
-            claim = f"By {attribute}, {what} {when} differs by at most {span(gap.estimate)}, between {gap.pair[0]} (higher) and {gap.pair[1]}."
+            claim = f"By {attribute}, the largest difference in {what} {when} is {span(gap.estimate)}: {gap.pair[0]} is above {gap.pair[1]}."
             small = sorted(set(usable) - set(large))
             why = reason(verdict, gap.estimate, self.tolerance) + (
                 f"; too few to say for {', '.join(small)} (fewer than {self.minimum_group})" if small else ""
