@@ -110,9 +110,7 @@ def attack(
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
-    size = torch.as_tensor(float("nan") if epsilon is None else epsilon, dtype=x.dtype, device=x.device).expand(len(x))
-    if not bool((size > 0).all()):
-        raise AuditorError(f"attack '{name}': expected a positive epsilon, got {epsilon}.")
+    size = _budget(name, epsilon, x)
     placed = threat.over(x)
 
     def held(point: Tensor, rows: Tensor) -> Tensor:
@@ -124,6 +122,18 @@ def attack(
     point = placed.saved(point, x)
     fooled = fooled & placed.allows(point, x, size)
     return Adversarials(point, fooled, placed.size(point, x), meter.forwards, meter.backwards)
+
+
+def _budget(name: str, epsilon: float | Tensor | None, x: Tensor) -> Tensor:
+    """Return the budget of each row (n,), infinite for attacks that search for the smallest change themselves."""
+    if not attacks[name].facts.get("budget", True):
+        if epsilon is not None:
+            raise AuditorError(f"attack '{name}': expected no epsilon, since it searches for the smallest, got {epsilon}.")
+        return torch.full((len(x),), float("inf"), dtype=x.dtype, device=x.device)
+    size = torch.as_tensor(float("nan") if epsilon is None else epsilon, dtype=x.dtype, device=x.device).expand(len(x))
+    if not bool((size > 0).all()):
+        raise AuditorError(f"attack '{name}': expected a positive epsilon, got {epsilon}.")
+    return size
 
 
 def check_attack(name: str, offers: frozenset[str], settings: dict[str, Any]) -> dict[str, Any]:

@@ -123,6 +123,8 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     from auditor.attacks import attacks
 
     settings = attacks.bind(audit.attack.name, audit.attack.settings)
+    if not attacks[audit.attack.name].facts.get("budget", True):
+        raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
     return Facts(
         classes=classifier.classes,
         offers=tuple(sorted(classifier.offers)),

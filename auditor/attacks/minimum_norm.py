@@ -1,0 +1,81 @@
+"""The smallest change that fools, per sample: the whole curve of flip rates in one attack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from auditor.attacks import attacks
+from auditor.attacks.attack import Problem
+from auditor.attacks.climb import Items, climb
+from auditor.attacks.targets import POOL, lead, ordered_targets
+
+
+def _cost(*, rounds: int, steps: int, aims: int) -> tuple[int, int]:
+    passes = rounds * steps * (1 + aims) + POOL
+    return passes + 1, passes
+
+
+@attacks.register("minimum_norm", needs="gradient", budget=False, cost=_cost)
+def minimum_norm(
+    problem: Problem,
+    *,
+    rounds: Annotated[int, Field(ge=1)] = 11,
+    steps: Annotated[int, Field(ge=1)] = 16,
+    aims: Annotated[int, Field(ge=0)] = 3,
+) -> tuple[Tensor, Tensor]:
+    """Bisection of each sample's own budget; a success tightens its upper end to the size that it really had.
+
+    Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts from the whole legal box. Samples that nothing fools within the box are not fooled.
+
+    Parameters
+    ----------
+    rounds
+        Bisection steps.
+    steps
+        Gradient steps of each ascent in a round.
+    aims
+        Classes aimed at in rounds where the untargeted ascent finds nothing; half-way only the most promising one goes on.
+    """
+    x0 = problem.x
+    every = torch.arange(len(x0), device=x0.device)
+    clean = problem.meter.logits(x0, every)
+    found = problem.goal.reached(clean, every)
+    point, high = x0.clone(), reach(problem)
+    high = torch.where(found, torch.zeros_like(high), high)
+    low = torch.zeros_like(high)
+    rows = torch.nonzero(~found)[:, 0]
+    order = ordered_targets(problem, clean, rows, max(1, aims))
+    for _ in range(rounds):
+        budget = (low + high) / 2
+        tried, fooled = problem.threat.project(point, x0, budget), torch.ones_like(found)
+        fooled[rows] = False
+        _round(replace(problem, epsilon=budget), order if aims else order[:, :0], steps=steps, point=tried, fooled=fooled)
+        hit = rows[fooled[rows]]
+        point[hit], found[hit] = tried[hit], True
+        high[hit] = torch.minimum(budget[hit], problem.threat.take(hit).size(tried[hit], x0[hit]))
+        low[rows[~fooled[rows]]] = budget[rows[~fooled[rows]]]
+    return point, found
+
+
+def reach(problem: Problem) -> Tensor:
+    """Return the size of the largest change that zone and box allow, per sample (n,)."""
+    x0, threat = problem.x, problem.threat
+    vast = torch.full((len(x0),), float("inf"), dtype=x0.dtype, device=x0.device)
+    ends = [threat.project(torch.full_like(x0, end), x0, vast) for end in (-1e30, 1e30)]
+    return threat.size(torch.where((ends[0] - x0).abs() > (ends[1] - x0).abs(), ends[0], ends[1]), x0)
+
+
+def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled: Tensor) -> None:
+    """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its nearest classes."""
+    rows = torch.nonzero(~fooled)[:, 0]
+    climb(problem, Items.start(problem, rows, rows, point[rows]), problem.goal.loss("ce"), steps=steps, point=point, fooled=fooled)
+    rows = torch.nonzero(~fooled)[:, 0]
+    which, place = torch.nonzero(order[rows] >= 0, as_tuple=True)
+    if len(which) and problem.goal.targets is None:
+        tags = torch.stack([order[rows][which, place], problem.goal.y[rows[which]]], 1)
+        climb(problem, Items.start(problem, rows[which], tags, problem.x[rows[which]]), lead, steps=steps, point=point, fooled=fooled, keep={steps // 2: 1})

@@ -1,0 +1,76 @@
+"""The smallest change: linear models whose distance to the boundary is known, and what a budget-free attack promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from auditor.attacks.attack import attack
+from auditor.classifier import margin, wrap
+from auditor.errors import AuditorError
+from auditor.threats.threat import Threat
+
+DUAL = {"linf": 1, "l2": 2}
+
+
+class Linear(nn.Module):
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight.T
+
+
+def case(classes: int) -> tuple[Linear, Tensor, Tensor, Tensor]:
+    """Return a linear model, samples near its boundaries and far from the box (-2, 2), their labels and random zones."""
+    rng = torch.Generator().manual_seed(classes)
+    module = Linear(torch.randn(classes, 20, generator=rng, dtype=torch.float64))
+    x = 0.2 * torch.randn(30, 20, generator=rng, dtype=torch.float64)
+    zone = torch.rand(30, 20, generator=rng) < 0.6
+    return module, x, module(x).argmax(1), zone
+
+
+@pytest.mark.parametrize("norm", DUAL)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_smallest_epsilon_of_a_linear_model(norm: str, classes: int) -> None:
+    module, x, y, zone = case(classes)
+    found = attack(
+        "minimum_norm", wrap(module, [str(k) for k in range(classes)], low=-2.0, high=2.0), x, y, Threat.ball(norm, zone, -2.0, 2.0), rounds=18, steps=60
+    )
+    logits = module(x).detach()
+    for row in range(len(x)):
+        distances = []
+        for other in set(range(classes)) - {int(y[row])}:
+            slope = ((module.weight[y[row]] - module.weight[other]) * zone[row]).detach()
+            distances.append(float((logits[row, y[row]] - logits[row, other]) / slope.norm(p=DUAL[norm])))
+        if min(distances) < 1.5:
+            assert found.fooled[row] and float(found.size[row]) == pytest.approx(min(distances), abs=1e-4)
+    assert (found.x - x)[~zone].abs().max() == 0
+    assert (margin(module(found.x), y)[found.fooled] < 0).all()
+
+
+def test_what_cannot_be_reached_is_not_fooled() -> None:
+    module, x, y, _ = case(2)
+    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("linf", torch.zeros_like(x, dtype=torch.bool), -2.0, 2.0))
+    assert not found.fooled.any() and torch.equal(found.x, x)
+
+
+def test_a_wrong_prediction_needs_no_change() -> None:
+    module, x, y, zone = case(2)
+    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, 1 - y, Threat.ball("linf", zone, -2.0, 2.0))
+    assert found.fooled.all() and found.size.max() == 0 and found.forwards.max() == 1
+
+
+def test_targets_are_reached() -> None:
+    module, x, y, zone = case(4)
+    targets = (y + 1) % 4
+    found = attack("minimum_norm", wrap(module, list("abcd"), low=-2.0, high=2.0), x, y, Threat.ball("l2", zone, -2.0, 2.0), targets=targets)
+    assert found.fooled.any() and (module(found.x).argmax(1) == targets)[found.fooled].all()
+
+
+def test_it_takes_no_epsilon() -> None:
+    module, x, y, zone = case(2)
+    with pytest.raises(AuditorError, match="expected no epsilon"):
+        attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("linf", zone, -2.0, 2.0), epsilon=0.1)
