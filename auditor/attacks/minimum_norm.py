@@ -30,7 +30,8 @@ def minimum_norm(
 ) -> tuple[Tensor, Tensor]:
     """Bisection of each sample's own budget; a success tightens its upper end to the size that it really had.
 
-    Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts from the whole legal box. Samples that nothing fools within the box are not fooled.
+    Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts from the
+    whole legal box. Samples that nothing fools within the box are not fooled.
 
     Parameters
     ----------
