@@ -70,7 +70,9 @@ def grey(facts: Facts, epsilon: float) -> str:
 
     A fraction such as 2/255 is easier to check than 0.00784.
     """
-    if facts.levels is None or facts.norm != "linf":
+    if facts.norm != "linf":
+        return f"{epsilon:g} ({facts.norm})"
+    if facts.levels is None:
         return f"{epsilon:g}"
     steps = epsilon * facts.levels / (facts.high - facts.low)
     return f"{round(steps, 3):g}/{facts.levels}"

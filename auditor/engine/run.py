@@ -61,6 +61,11 @@ def _source(planned: Planned, prepared: Prepared, store: Store) -> Callable[[str
 
     def arrays(sample: str) -> Arrays | None:
         row = rows.get(sample)
-        return store.get(row.artefact) if row is not None and row.artefact else None
+        if row is None or row.artefact is None:
+            return None
+        kept = store.get(row.artefact)
+        if kept is None:
+            raise FileNotFoundError(f"the artefact {row.artefact[:12]} of '{sample}' is gone; measure again with --fresh")
+        return kept
 
     return arrays
