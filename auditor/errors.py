@@ -26,6 +26,10 @@ class StoreError(AuditorError):
     """The output folder cannot be used."""
 
 
+class PdfError(AuditorError):
+    """The PDF cannot be made here; everything else was written."""
+
+
 class BrokenOff(AuditorError):
     """A run stopped before its end for an outside reason and can be resumed (exit code 4)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from auditor.config import Audit
@@ -9,6 +10,7 @@ from auditor.engine.evidence import write_evidence
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import Progress, run, silent
+from auditor.errors import PdfError
 from auditor.records import Finding
 from auditor.report.render import render
 
@@ -30,9 +32,15 @@ def audit(
 
 
 def finish(prepared: Prepared, out: Path, *, batch_size: int = 64, fresh: bool = False, progress: Progress = silent, pdf: bool = True) -> list[Finding]:
-    """Return the findings of a prepared audit: measure what is missing, judge, write evidence and reports."""
+    """Return the findings of a prepared audit: measure what is missing, judge, write evidence and reports.
+
+    Where only the PDF cannot be made, that is logged as a warning and the findings stand.
+    """
     with run(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress) as store:
         write_evidence(prepared, store)
     findings = judge(out)
-    render(out, pdf=pdf)
+    try:
+        render(out, pdf=pdf)
+    except PdfError as error:
+        logging.getLogger(__name__).warning("No PDF: %s", error)
     return findings

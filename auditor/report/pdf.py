@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 
-from auditor.errors import AuditorError
+from auditor.errors import PdfError
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 FACES = (
@@ -26,12 +26,12 @@ MISSING = (
 
 
 def to_pdf(html: str) -> bytes:
-    """Return the PDF of a self-contained HTML page; no address but data and the built-in fonts is read (AuditorError without Pango)."""
+    """Return the PDF of a self-contained HTML page; no address but data and the built-in fonts is read (PdfError without Pango)."""
     try:
         import weasyprint
         from weasyprint.text.fonts import FontConfiguration
     except OSError as error:
-        raise AuditorError(MISSING.format(error=str(error).partition("\n")[0])) from None
+        raise PdfError(MISSING.format(error=str(error).partition("\n")[0])) from None
     fetcher, fonts = _fetcher(), FontConfiguration()
     sheet = weasyprint.CSS(string=_faces(), url_fetcher=fetcher, font_config=fonts)
     document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None)

@@ -1,0 +1,29 @@
+"""The whole audit in one call."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+import auditor
+from auditor import pipeline
+from auditor.engine.prepare import prepare
+from auditor.errors import PdfError
+
+
+def test_the_public_call_returns_the_findings_and_writes_them(study: Path, tmp_path: Path) -> None:
+    findings = auditor.audit(study / "honest.yaml", out=tmp_path, limit=16)
+    assert {"preflight/accuracy", "reliance/outside-share", "exposure/outside"} <= {finding.id for finding in findings}
+    assert (tmp_path / "report.pdf").exists() and (tmp_path / "findings.json").exists()
+
+
+def test_without_a_pdf_the_findings_stand(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(out: Path, *, pdf: bool) -> list[Path]:
+        raise PdfError("Pango is missing")
+
+    monkeypatch.setattr(pipeline, "render", broken)
+    with caplog.at_level(logging.WARNING):
+        findings = pipeline.finish(prepare(study / "honest.yaml", limit=8, only=("preflight",)), tmp_path)
+    assert findings and "No PDF: Pango is missing" in caplog.text
