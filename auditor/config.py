@@ -45,13 +45,20 @@ class Section(BaseModel):
 class ThreatSpec(Section):
     """What the attacker may do."""
 
-    norm: Literal["linf", "l2"] = "linf"
-    epsilon: Annotated[list[Budget], Field(min_length=1)] = [1 / 255, 2 / 255, 4 / 255, 8 / 255]
-    """Budgets in the input's own units (grey levels of [0, 1]); fractions such as 2/255 may be written."""
+    norm: Literal["linf", "l2", "l1", "l0"] = "linf"
+    epsilon: Annotated[list[Budget], Field(min_length=1, validate_default=True)] = [1 / 255, 2 / 255, 4 / 255, 8 / 255]
+    """Budgets in the input's own units (grey levels of [0, 1]), under l0 numbers of changed values; fractions such as 2/255 may be written."""
     primary: Budget | None = None
     """Budget at which verdicts are taken; the smallest when not given."""
     guard: Annotated[float, Field(ge=0, lt=0.5)] = GUARD
     """Width of the guard band around the mask, as a share of the diagonal."""
+
+    @field_validator("epsilon")
+    @classmethod
+    def _counts_are_whole(cls, epsilon: list[float], info: ValidationInfo) -> list[float]:
+        if info.data.get("norm") == "l0" and not all(one.is_integer() for one in epsilon):
+            raise ValueError("expected whole numbers of changed values, such as 5, under the norm l0")
+        return epsilon
 
     @field_validator("primary")
     @classmethod

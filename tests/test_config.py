@@ -92,7 +92,15 @@ SENTENCES = {
         f"{SHORT}threat:\n  epsilon: [1/255]\n  primary: 2/255\n",
         ":5: 'threat.primary': expected one of the declared epsilon values, got '2/255'.",
     ),
-    "unknown norm": (f"{SHORT}threat: {{norm: linfty}}\n", ":3: 'threat.norm': input should be 'linf' or 'l2', got 'linfty'."),
+    "unknown norm": (f"{SHORT}threat: {{norm: linfty}}\n", ":3: 'threat.norm': input should be 'linf', 'l2', 'l1' or 'l0', got 'linfty'."),
+    "part of a value": (
+        f"{SHORT}threat: {{norm: l0, epsilon: [5, 2/255]}}\n",
+        ":3: 'threat.epsilon': expected whole numbers of changed values, such as 5, under the norm l0, got [5, '2/255'].",
+    ),
+    "l0 without counts": (
+        f"{SHORT}threat: {{norm: l0}}\n",
+        ":3: 'threat.epsilon': expected whole numbers of changed values, such as 5, under the norm l0, got [",
+    ),
     "guard too wide": (f"{SHORT}threat: {{guard: 0.7}}\n", ":3: 'threat.guard': input should be less than 0.5, got 0.7."),
     "no model": ("data: {folder: x}\n", ": expected the key 'model', which every audit needs."),
     "no data": ("model: {weights: x}\n", ": expected the key 'data', which every audit needs."),

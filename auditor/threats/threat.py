@@ -24,8 +24,9 @@ class Threat(ABC):
 
     @staticmethod
     def ball(norm: str = "linf", zone: Tensor | None = None, low: float | Tensor = 0.0, high: float | Tensor = 1.0, levels: int | None = None) -> Threat:
-        """Return the threat of all points within epsilon of x0 in a norm ('linf', 'l2'), in the zone and between low and high.
+        """Return the threat of all points within epsilon of x0 in a norm ('linf', 'l2', 'l1', 'l0'), in the zone and between low and high.
 
+        Under 'l0' epsilon is the number of values that may change (each colour channel of a pixel is one), rounded down.
         With `levels` only values that a file can hold count: that many steps from low to high (255 for 8-bit images).
         """
         from auditor.threats.ball import Ball
@@ -46,7 +47,7 @@ class Threat(ABC):
 
     @abstractmethod
     def step(self, x: Tensor, gradient: Tensor, x0: Tensor, size: float | Tensor) -> Tensor:
-        """Return x moved by `size` (in the norm) along the steepest ascent of the gradient within the zone; not projected."""
+        """Return x moved by `size` (in the norm) up the gradient within the zone; not projected."""
 
     @abstractmethod
     def project(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:

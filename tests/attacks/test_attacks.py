@@ -35,7 +35,7 @@ ATTACKS = {
     "pgd": Row({"steps": 5}, {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5}, "step", "steps"),
     "random_noise": Row(other={"tries": 8}, typo="tires", wanted="tries", gradient=False),
 }
-EVERY = [(name, norm, kind) for name in ATTACKS for norm in ("linf", "l2") for kind in ("settings", "other")]
+EVERY = [(name, norm, kind) for name in ATTACKS for norm in ("linf", "l2", "l1", "l0") for kind in ("settings", "other")]
 
 
 def test_every_attack_has_a_row() -> None:
@@ -88,7 +88,7 @@ def setting() -> Setting:
     y = classifier.logits(x).argmax(1)
     y[::6] = (y[::6] + 1) % 3  # some samples are misclassified to begin with
     module.forwards.clear()
-    return Setting(module, classifier, x, y, zone, {"linf": 0.15, "l2": 0.3})
+    return Setting(module, classifier, x, y, zone, {"linf": 0.15, "l2": 0.3, "l1": 0.5, "l0": 2})
 
 
 def call(setting: Setting, name: str, norm: str, kind: str, **changes: Any) -> Any:
@@ -103,7 +103,7 @@ def test_points_are_allowed_and_what_is_claimed_is_true(setting: Setting, name: 
     change = found.x - setting.x
     assert change[~setting.zone].abs().max() == 0
     assert found.x.min() >= 0 and found.x.max() <= 1
-    sizes = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
+    sizes = change.norm(p={"linf": float("inf"), "l2": 2, "l1": 1, "l0": 0}[norm], dim=1)
     assert torch.allclose(found.size, sizes) and sizes.max() <= setting.epsilon[norm] * (1 + 1e-9)
     wrong = setting.classifier.logits(found.x).argmax(1) != setting.y
     assert found.fooled.tolist() == wrong.tolist()

@@ -9,12 +9,16 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor, nn
 
-from auditor.attacks.attack import attack
+from auditor.attacks.attack import Adversarials, attack
 from auditor.classifier import TorchClassifier, margin, wrap
 from auditor.threats.threat import Threat
 
 EXACT: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 40}, "apgd": {"steps": 60}, "evade": {}}
-DUAL = {"linf": 1, "l2": 2}
+DUAL = {"linf": 1, "l2": 2, "l1": float("inf")}
+"""The dual of each norm that has one; counts have a closed form of their own."""
+PAIRS = [(name, norm) for name in EXACT for norm in DUAL if (name, norm) != ("fgsm", "l1")]
+"""One l1 step is shared by 5 % of the zone, so it is not the worst case."""
+BUDGET = {"linf": 0.09, "l2": 0.09, "l1": 0.3}
 
 
 class Linear(nn.Module):
@@ -59,12 +63,11 @@ def worst_margins(one: Case, logits: Tensor, norm: str, epsilon: float) -> list[
     return worst
 
 
-@pytest.mark.parametrize("name", EXACT)
-@pytest.mark.parametrize("norm", DUAL)
+@pytest.mark.parametrize(("name", "norm"), PAIRS)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("loss", ["ce", "margin"])
 def test_worst_margin_by_the_dual_norm(name: str, norm: str, seed: int, loss: str) -> None:
-    one, epsilon = case(seed, room=0.4), {"linf": 0.09, "l2": 0.09}[norm]
+    one, epsilon = case(seed, room=0.4), BUDGET[norm]
     chosen = {} if name == "evade" else {"loss": loss}
     found = attack(name, one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, **chosen, **EXACT[name])
     clean = margin(one.classifier.logits(one.x), one.y)
@@ -111,10 +114,49 @@ def test_worst_margin_in_an_active_box_and_a_euclidean_ball(seed: int) -> None:
         assert found.fooled[row] or abs(float(reached[row]) - worst) < 1e-4
 
 
+def all_outcomes_match(one: Case, found: Adversarials, worst: Tensor, tolerance: float) -> None:
+    assert (worst > 0).any() and (worst < 0).any()
+    clear = worst.abs() > tolerance
+    assert found.fooled[clear].tolist() == (worst < 0)[clear].tolist()
+    reached = margin(one.classifier.logits(found.x), one.y).detach()
+    assert (reached - worst)[~found.fooled].abs().max() < max(tolerance, 1e-9)
+    assert (found.x - one.x)[~one.zone].abs().max() == 0
+
+
+def gains(one: Case) -> tuple[Tensor, Tensor]:
+    """Return how much each value can lower the margin of two classes within the box (n, d), and how far it goes for that."""
+    slope = torch.stack([one.toward(row, 1 - int(one.y[row])) for row in range(len(one.x))])
+    x = one.x.flatten(1)
+    way = torch.where(slope > 0, x, 1 - x)
+    return slope.abs() * way, way
+
+
+@pytest.mark.parametrize(("name", "settings"), [("pgd", {"steps": 200}), ("apgd", {"steps": 200}), ("evade", {"steps": 200})])
+@pytest.mark.parametrize("seed", range(3))
+def test_worst_margin_in_an_active_box_and_an_l1_ball(name: str, settings: dict[str, Any], seed: int) -> None:
+    one, epsilon = case(seed), 1.2
+    found = attack(name, one.classifier, one.x, one.y, Threat.ball("l1", one.zone), epsilon=epsilon, **settings)
+    gain, way = gains(one)
+    order = (gain / way.clamp_min(1e-12)).argsort(dim=1, descending=True)  # the steepest value goes to its edge, then the next
+    way, slope = way.gather(1, order), (gain / way.clamp_min(1e-12)).gather(1, order)
+    spent = torch.minimum(way, (epsilon - (way.cumsum(1) - way)).clamp_min(0))
+    all_outcomes_match(one, found, margin(one.classifier.logits(one.x), one.y).detach() - (spent * slope).sum(1), 1e-4)
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("epsilon", "room"), [(1, 0.4), (2.9, 0.0), (3, 0.0)])
+def test_worst_margin_of_a_few_changed_values(name: str, seed: int, epsilon: float, room: float) -> None:
+    one = case(seed, room=room)
+    found = attack(name, one.classifier, one.x, one.y, Threat.ball("l0", one.zone), epsilon=epsilon, **EXACT[name])
+    most = gains(one)[0].topk(int(epsilon), dim=1).values.sum(1)
+    all_outcomes_match(one, found, margin(one.classifier.logits(one.x), one.y).detach() - most, 1e-9)
+
+
 @pytest.mark.parametrize("norm", DUAL)
 @pytest.mark.parametrize("loss", ["ce", "margin"])
 def test_many_classes_are_never_fooled_beyond_the_closed_form(norm: str, loss: str) -> None:
-    one, epsilon = case(5, classes=5, room=0.4, n=80), 0.08
+    one, epsilon = case(5, classes=5, room=0.4, n=80), {"linf": 0.08, "l2": 0.08, "l1": 0.3}[norm]
     found = attack("pgd", one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, loss=loss, steps=30, restarts=3)
     logits = one.classifier.logits(one.x).detach()
     can = torch.tensor(worst_margins(one, logits, norm, epsilon)) < 0
@@ -147,7 +189,7 @@ def test_a_target_class_by_linear_programme(name: str) -> None:
 @pytest.mark.parametrize(("classes", "scale"), [(2, 1e-12), (2, 1.0), (2, 30.0), (2, 1e4), (3, 30.0), (3, 1e4)])
 def test_confidence_hides_nothing_in_float32(norm: str, classes: int, scale: float) -> None:
     """The softmax of a confident answer is exactly 1 in float32: cross entropy's own gradient would lose its label's part, or vanish."""
-    one, epsilon = case(2, classes, room=0.4, dtype=torch.float32, scale=scale), 0.09
+    one, epsilon = case(2, classes, room=0.4, dtype=torch.float32, scale=scale), BUDGET[norm]
     found = attack("pgd", one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, steps=40)
     logits = one.classifier.logits(one.x).detach().double()
     worst = torch.tensor(worst_margins(one, logits, norm, epsilon))

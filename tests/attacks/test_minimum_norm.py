@@ -11,7 +11,7 @@ from auditor.classifier import margin, wrap
 from auditor.errors import AuditorError
 from auditor.threats.threat import Threat
 
-DUAL = {"linf": 1, "l2": 2}
+DUAL = {"linf": 1, "l2": 2, "l1": float("inf")}
 
 
 class Linear(nn.Module):
@@ -49,6 +49,17 @@ def test_the_smallest_epsilon_of_a_linear_model(norm: str, classes: int) -> None
             assert found.fooled[row] and float(found.size[row]) == pytest.approx(min(distances), abs=1e-4)
     assert (found.x - x)[~zone].abs().max() == 0
     assert (margin(module(found.x), y)[found.fooled] < 0).all()
+
+
+def test_the_fewest_values_of_a_linear_model() -> None:
+    module, x, y, zone = case(2)
+    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("l0", zone, -2.0, 2.0))
+    slope = (module.weight[1 - y] - module.weight[y]) * zone
+    gains = (slope.abs() * torch.where(slope > 0, 2 - x, x + 2)).sort(dim=1, descending=True).values.cumsum(1).detach()
+    fewest = (gains <= margin(module(x), y).detach()[:, None]).sum(1) + 1
+    can = fewest <= zone.sum(1)
+    assert can.any() and found.fooled.tolist() == can.tolist()
+    assert found.size[can].tolist() == fewest[can].tolist()
 
 
 def test_what_cannot_be_reached_is_not_fooled() -> None:

@@ -43,9 +43,9 @@ def measured(bench: Bench, trial: Trial = TRIAL, rows: range = range(N)) -> list
         return evasion(bench, trial, bench.samples.load(rows))
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 def test_what_is_kept_is_what_was_counted(bench: Bench, norm: str) -> None:
-    epsilon = {"linf": 4 / 255, "l2": 0.3}[norm]
+    epsilon = {"linf": 4 / 255, "l2": 0.3, "l1": 0.5, "l0": 1}[norm]
     trial = replace(TRIAL, threat={**TRIAL.threat, "norm": norm, "epsilon": epsilon})
     chunk = bench.samples.load(range(N))
     zone = zone_of(trial, chunk)
@@ -59,7 +59,7 @@ def test_what_is_kept_is_what_was_counted(bench: Bench, norm: str) -> None:
         assert torch.equal(saved[~zone[place]], x0[~zone[place]]) and row.allowed
         steps = saved.double() * 255
         assert (steps - steps.round()).abs().max() < 1e-4 and saved.min() >= 0 and saved.max() <= 1
-        size = float((saved - x0).abs().max() if norm == "linf" else (saved - x0).norm())
+        size = float((saved - x0).flatten().norm(p={"linf": float("inf"), "l2": 2, "l1": 1, "l0": 0}[norm]))
         assert size == pytest.approx(row.values["size"]) and size <= epsilon * (1 + 1e-5)
         file = torch.from_numpy((np.round(row.arrays["adversarial"] * 255).astype(np.uint8) / 255).astype(np.float32))
         assert torch.equal(file, saved), "what a file gives back is the very point that was tested"

@@ -60,13 +60,13 @@ def test_whole_steps_survive_in_both_depths() -> None:
         assert torch.equal(moved[0], from_grid(start + (2 if levels == 255 else 514), levels, 0.0, 1.0))
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 @given(seed=st.integers(0, 2**31))
 def test_a_quantised_point_is_still_allowed(norm: str, seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)
     x0 = from_grid(torch.randint(0, 256, (3, 1, 4, 4), generator=rng), 255, 0.0, 1.0)
     zone = torch.rand(3, 1, 4, 4, generator=rng) < 0.5
-    threat, epsilon = Threat.ball(norm, zone).over(x0), 0.03
+    threat, epsilon = Threat.ball(norm, zone).over(x0), {"l1": 0.5, "l0": 3}.get(norm, 0.03)
     found = quantise(threat.project(x0 + torch.randn(x0.shape, generator=rng), x0, epsilon), x0, 255, 0.0, 1.0)
     assert threat.allows(found, x0, epsilon).all()
     assert torch.equal(found[~zone], x0[~zone])
