@@ -37,7 +37,7 @@ def apgd(
         rows = torch.nonzero(~fooled)[:, 0]
         if not len(rows):
             break
-        start = problem.threat.take(rows).start(x0[rows], problem.rng.take(rows.tolist()), problem.epsilon[rows])
+        start = problem.random_points(rows)
         left = climb(problem, Items.start(problem, rows, rows, start), problem.goal.loss(loss), steps=steps, point=point, fooled=fooled)
         better = left.best > best[left.rows]
         point[left.rows[better]], best[left.rows[better]] = left.best_x[better], left.best[better]

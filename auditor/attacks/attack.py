@@ -63,6 +63,10 @@ class Problem:
     """One per row (n,)."""
     rng: Rows
 
+    def random_points(self, rows: Tensor) -> Tensor:
+        """Return a random allowed point (k, *shape) for each of the samples `rows` (k,), which may repeat."""
+        return self.threat.take(rows).start(self.x[rows], self.rng.take(rows.tolist()), self.epsilon[rows])
+
 
 @dataclass(frozen=True)
 class Adversarials:

@@ -11,7 +11,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
-from auditor.attacks.targets import POOL, lead, ordered_targets
+from auditor.attacks.targets import POOL, aimed, lead, ordered_targets
 
 EFFORTS = {"fast": 1, "default": 3, "thorough": 10}
 """Restarts of the targeted stage."""
@@ -63,7 +63,7 @@ def evade(
     clean = problem.meter.logits(x0, every)
     fooled = problem.goal.reached(clean, every)
     rows = torch.nonzero(~fooled)[:, 0]
-    left = climb(problem, Items.start(problem, rows, rows, _random(problem, rows)), problem.goal.loss("ce"), steps=warmup, point=point, fooled=fooled)
+    left = climb(problem, Items.start(problem, rows, rows, problem.random_points(rows)), problem.goal.loss("ce"), steps=warmup, point=point, fooled=fooled)
     point[left.rows] = left.best_x
     nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
     order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], aims)
@@ -72,16 +72,11 @@ def evade(
         if not len(rows):
             break
         if problem.goal.targets is not None:
-            items, loss, keep = Items.start(problem, rows, rows, _random(problem, rows)), problem.goal.loss("margin"), None
+            items, loss, keep = Items.start(problem, rows, rows, problem.random_points(rows)), problem.goal.loss("margin"), None
         else:
-            which, place = torch.nonzero(order[rows] >= 0, as_tuple=True)
-            tags = torch.stack([order[rows][which, place], problem.goal.y[rows[which]]], 1)
-            items, loss, keep = Items.start(problem, rows[which], tags, _random(problem, rows[which])), lead, _pruning(order.shape[1], steps)
+            rows, tags = aimed(problem, order, rows)
+            items, loss, keep = Items.start(problem, rows, tags, problem.random_points(rows)), lead, _pruning(order.shape[1], steps)
         left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
         better = left.best > nearest[left.rows]
         point[left.rows[better]], nearest[left.rows[better]] = left.best_x[better], left.best[better]
     return point, fooled
-
-
-def _random(problem: Problem, rows: Tensor) -> Tensor:
-    return problem.threat.take(rows).start(problem.x[rows], problem.rng.take(rows.tolist()), problem.epsilon[rows])

@@ -12,7 +12,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
-from auditor.attacks.targets import POOL, lead, ordered_targets
+from auditor.attacks.targets import POOL, aimed, lead, ordered_targets
 
 
 def _cost(*, rounds: int, steps: int, aims: int) -> tuple[int, int]:
@@ -75,8 +75,6 @@ def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled
     """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its nearest classes."""
     rows = torch.nonzero(~fooled)[:, 0]
     climb(problem, Items.start(problem, rows, rows, point[rows]), problem.goal.loss("ce"), steps=steps, point=point, fooled=fooled)
-    rows = torch.nonzero(~fooled)[:, 0]
-    which, place = torch.nonzero(order[rows] >= 0, as_tuple=True)
-    if len(which) and problem.goal.targets is None:
-        tags = torch.stack([order[rows][which, place], problem.goal.y[rows[which]]], 1)
-        climb(problem, Items.start(problem, rows[which], tags, problem.x[rows[which]]), lead, steps=steps, point=point, fooled=fooled, keep={steps // 2: 1})
+    rows, tags = aimed(problem, order, torch.nonzero(~fooled)[:, 0])
+    if len(rows):
+        climb(problem, Items.start(problem, rows, tags, problem.x[rows]), lead, steps=steps, point=point, fooled=fooled, keep={steps // 2: 1})

@@ -56,7 +56,7 @@ def _descend(problem: Problem, rows: Tensor, *, steps: int, share: float, at_ran
     """Return end points (k, *shape), whether each fools (k,), and its loss (k,), for the samples `rows` (k,)."""
     criterion = problem.goal.loss(loss)
     x0, threat, epsilon = problem.x[rows], problem.threat.take(rows), problem.epsilon[rows]
-    end = threat.start(x0, problem.rng.take(rows.tolist()), epsilon) if at_random else x0.clone()
+    end = problem.random_points(rows) if at_random else x0.clone()
     hit = torch.zeros(len(rows), dtype=torch.bool, device=x0.device)
     live, x, base, limits, budget = torch.arange(len(rows), device=x0.device), end, x0, threat, epsilon
     for _ in range(steps):

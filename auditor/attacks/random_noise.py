@@ -27,7 +27,7 @@ def random_noise(problem: Problem, *, tries: Annotated[int, Field(ge=1)] = 5) ->
         rows = torch.nonzero(~fooled)[:, 0]
         if not len(rows):
             break
-        drawn = problem.threat.take(rows).start(x0[rows], problem.rng.take(rows.tolist()), problem.epsilon[rows])
+        drawn = problem.random_points(rows)
         point[rows] = drawn
         fooled[rows] = problem.goal.reached(problem.meter.logits(drawn, rows), rows)
     return point, fooled
