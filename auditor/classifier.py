@@ -14,8 +14,8 @@ from auditor.records import digest
 
 T = TypeVar("T")
 Box = float | Tensor
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""function (logits (k, classes), rows (k,) long) -> loss per row (k,)"""
+Slope = Callable[[Tensor, Tensor], Tensor]
+"""function (logits (k, classes), tags (k, ...)) -> direction of the logits (k, classes) along which the classifier is differentiated"""
 
 View = Callable[[Tensor, Tensor], Tensor]
 
@@ -89,6 +89,7 @@ class TorchClassifier:
     ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device)
+        self._parts = tuple(self.module.modules())
         self.classes, self.low, self.high = tuple(classes), low, high
         self.name, self.input_shape, self.notes = name or type(module).__name__, input_shape, tuple(notes)
         self.digest = digest or state_digest(module)
@@ -102,7 +103,10 @@ class TorchClassifier:
         if self._scaled:
             axes = (1, -1) + (1,) * (x.ndim - 2)
             x = (x - self._mean.to(x.dtype).view(axes)) / self._std.to(x.dtype).view(axes)
-        with evaluating(self.module):
+        if any(part.training for part in self._parts):
+            with evaluating(self.module):
+                out = self.module(x)
+        else:
             out = self.module(x)
         if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[1] != len(self.classes):
             got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
@@ -180,67 +184,107 @@ def fitting(evaluate: Callable[[int], T], batch_size: int) -> T:
             batch_size = max(1, batch_size // 2)
 
 
-def _as_it_is(x: Tensor, rows: Tensor) -> Tensor:
-    return x
-
-
 class Meter:
     """Access to a classifier for one attack or probe: cut into micro-batches, counted per sample.
 
     A micro-batch that does not fit in memory is halved and tried again; the smaller size is kept for the meter's life.
+    A classifier that answers the mean over several draws is counted once per draw.
 
     Parameters
     ----------
     n
         Number of samples; `forwards` and `backwards` (n,) count their evaluations.
     view
-        function (x (k, *shape), rows (k,)) -> what the classifier is shown of it, such as the point that a file can hold
+        function (x (k, *shape), rows (k,)) -> what the classifier is shown of it, such as the point that a file can hold;
+        gradients pass straight through it (Bengio et al. 2013, arXiv:1308.3432)
     """
 
     def __init__(self, classifier: Classifier, n: int, batch_size: int = 64, view: View | None = None) -> None:
-        self.classifier, self.batch_size, self._view = classifier, batch_size, view or _as_it_is
-        self.forwards = torch.zeros(n, dtype=torch.long)
-        self.backwards = torch.zeros(n, dtype=torch.long)
+        self.classifier, self.batch_size, self._view = classifier, batch_size, view
+        self._draws = int(getattr(classifier, "draws", 1))
+        self._forwards, self._backwards = (torch.zeros(n, dtype=torch.long) for _ in range(2))
+        self._rows, self._pending = torch.zeros(0, dtype=torch.long), [0, 0]
+
+    @property
+    def forwards(self) -> Tensor:
+        """Forward passes of each sample (n,)."""
+        self._settle()
+        return self._forwards
+
+    @property
+    def backwards(self) -> Tensor:
+        """Input-gradients of each sample (n,)."""
+        self._settle()
+        return self._backwards
 
     def logits(self, x: Tensor, rows: Tensor) -> Tensor:
         """Return the logits (k, classes) of x (k, *shape), which belong to the samples `rows` (k,), without a gradient."""
 
         def evaluate(part: slice) -> tuple[Tensor, ...]:
             with torch.no_grad():
-                return (self.classifier.logits(self._view(x[part], rows[part])),)
+                return (self.classifier.logits(self._shown(x, rows, part)),)
 
         out = self._batched(evaluate, len(x))
-        self._count(self.forwards, rows)
+        self._count(rows, 1, 0)
         return out[0] if out else x.new_zeros((0, len(self.classifier.classes)))
 
-    def gradient(self, x: Tensor, rows: Tensor, loss: Loss, tags: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits (k, classes), loss (k,) and its gradient (k, *shape) at x: one forward and one input-gradient.
-
-        The loss is given the rows, or in their place the `tags` (k, ...) where several points belong to one sample.
-        """
-        given = rows if tags is None else tags
+    def gradient(self, x: Tensor, rows: Tensor, along: Slope, tags: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (k, classes), and their gradient (k, *shape) along along(logits, tags): one forward and one input-gradient."""
 
         def evaluate(part: slice) -> tuple[Tensor, ...]:
-            point = x[part].detach().requires_grad_()
-            with torch.enable_grad():
-                logits = self.classifier.logits(self._view(point, rows[part]))
-                if not logits.requires_grad:
-                    raise ClassifierError(
-                        f"classifier '{self.classifier.name}': expected scores that depend on the input by torch operations, got none with a gradient."
-                    )
-                value = loss(logits, given[part])
-                (slope,) = torch.autograd.grad(value.sum(), point)
-            return logits.detach(), value.detach(), slope
+            point, logits = self._traced(x, rows, part)
+            answer = logits.detach()
+            (slope,) = torch.autograd.grad(logits, point, along(answer, tags[part]))
+            return answer, slope
 
         out = self._batched(evaluate, len(x))
-        self._count(self.forwards, rows)
-        self._count(self.backwards, rows)
-        if not out:
-            return x.new_zeros((0, len(self.classifier.classes))), x.new_zeros(0), x.clone()
-        return out[0], out[1], out[2]
+        self._count(rows, 1, 1)
+        return (out[0], out[1]) if out else (x.new_zeros((0, len(self.classifier.classes))), x.clone())
 
-    def _count(self, counter: Tensor, rows: Tensor) -> None:
-        counter.index_add_(0, rows.cpu(), torch.ones(len(rows), dtype=torch.long))
+    def slopes(self, x: Tensor, rows: Tensor, along: Tensor, measure: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Return logits (k, classes), and a measure (k, m) of the gradient along each of m directions of the logits `along` (k, m, classes).
+
+        One forward and m input-gradients; measure is a function (gradient (j, *shape), positions in x (j,)) -> (j,).
+        """
+
+        def evaluate(part: slice) -> tuple[Tensor, ...]:
+            point, logits = self._traced(x, rows, part)
+            places, found = torch.arange(part.start, part.stop, device=x.device), []
+            for place in range(along.shape[1]):
+                (slope,) = torch.autograd.grad(logits, point, along[part, place], retain_graph=place + 1 < along.shape[1])
+                found.append(measure(slope, places))
+            return logits.detach(), torch.stack(found, 1)
+
+        out = self._batched(evaluate, len(x))
+        self._count(rows, 1, along.shape[1])
+        return (out[0], out[1]) if out else (x.new_zeros((0, len(self.classifier.classes))), x.new_zeros((0, along.shape[1])))
+
+    def _shown(self, x: Tensor, rows: Tensor, part: slice) -> Tensor:
+        return x[part].detach() if self._view is None else self._view(x[part].detach(), rows[part])
+
+    def _traced(self, x: Tensor, rows: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Return what the classifier is shown, as a leaf, and its logits with their graph."""
+        point = self._shown(x, rows, part).requires_grad_()
+        with torch.enable_grad():
+            logits = self.classifier.logits(point)
+        if not logits.requires_grad:
+            name = self.classifier.name
+            raise ClassifierError(f"classifier '{name}': expected scores that depend on the input by torch operations, got none with a gradient.")
+        return point, logits
+
+    def _count(self, rows: Tensor, forwards: int, backwards: int) -> None:
+        """Count passes of the rows; they are added up while an attack asks for the same rows step after step."""
+        if rows is not self._rows:
+            self._settle()
+            self._rows = rows
+        self._pending[0] += forwards
+        self._pending[1] += backwards
+
+    def _settle(self) -> None:
+        rows = self._rows.cpu()
+        for counter, passes in zip((self._forwards, self._backwards), self._pending, strict=True):
+            counter.index_add_(0, rows, torch.full((len(rows),), passes * self._draws))
+        self._pending = [0, 0]
 
     def _batched(self, evaluate: Callable[[slice], tuple[Tensor, ...]], n: int) -> tuple[Tensor, ...]:
         parts, start = [], 0
@@ -254,7 +298,7 @@ class Meter:
                 self.batch_size = max(1, (part.stop - part.start) // 2)
                 continue
             start = part.stop
-        return tuple(torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        return parts[0] if len(parts) == 1 else tuple(torch.cat(pieces) for pieces in zip(*parts, strict=True))
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:

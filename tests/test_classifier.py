@@ -34,11 +34,16 @@ def sum_of_squares(logits: Tensor, rows: Tensor) -> Tensor:
     return (logits**2).sum(1) * (rows + 1)
 
 
+def doubled(logits: Tensor, rows: Tensor) -> Tensor:
+    """Return the slope of the sum of squares."""
+    return 2 * logits * (rows + 1)[:, None]
+
+
 @given(st.integers(1, 20))
 def test_micro_batches_change_nothing(batch_size: int) -> None:
     whole, cut = Meter(wrap(Small(), ["a", "b"]), 11, 64), Meter(wrap(Small(), ["a", "b"]), 11, batch_size)
     assert torch.allclose(whole.logits(X, ROWS), cut.logits(X, ROWS), atol=1e-12)
-    for one, other in zip(whole.gradient(X, ROWS, sum_of_squares), cut.gradient(X, ROWS, sum_of_squares), strict=True):
+    for one, other in zip(whole.gradient(X, ROWS, doubled, ROWS), cut.gradient(X, ROWS, doubled, ROWS), strict=True):
         assert torch.allclose(one, other, atol=1e-12)
     assert cut.classifier.module.sizes[0] == min(batch_size, 11)  # type: ignore[attr-defined]
 
@@ -57,7 +62,7 @@ def test_a_batch_without_room_is_halved_and_tried_again(name: str, most: int) ->
     free, full = Meter(wrap(Small(), ["a", "b"]), 11), Meter(wrap(Small(most, ERRORS[name]), ["a", "b"]), 11)
     assert torch.allclose(free.logits(X, ROWS), full.logits(X, ROWS), atol=1e-12)
     assert full.batch_size <= most
-    for one, other in zip(free.gradient(X, ROWS, sum_of_squares), full.gradient(X, ROWS, sum_of_squares), strict=True):
+    for one, other in zip(free.gradient(X, ROWS, doubled, ROWS), full.gradient(X, ROWS, doubled, ROWS), strict=True):
         assert torch.allclose(one, other, atol=1e-12)
     assert full.forwards.tolist() == [2] * 11 and full.backwards.tolist() == [1] * 11
 
@@ -77,7 +82,7 @@ def test_other_errors_are_not_retried() -> None:
 def test_counts_are_per_sample() -> None:
     meter = Meter(wrap(Small(), ["a", "b"]), 4)
     meter.logits(X[:3], torch.tensor([3, 1, 3]))
-    meter.gradient(X[:1], torch.tensor([0]), sum_of_squares)
+    meter.gradient(X[:1], torch.tensor([0]), doubled, torch.tensor([0]))
     assert meter.forwards.tolist() == [1, 1, 0, 2]
     assert meter.backwards.tolist() == [1, 0, 0, 0]
 
@@ -86,19 +91,37 @@ def test_no_rows_are_no_error() -> None:
     meter = Meter(wrap(Small(), ["a", "b"]), 0)
     none = torch.arange(0)
     assert meter.logits(X[:0], none).shape == (0, 2)
-    assert [part.shape[0] for part in meter.gradient(X[:0], none, sum_of_squares)] == [0, 0, 0]
+    assert [part.shape[0] for part in meter.gradient(X[:0], none, doubled, none)] == [0, 0]
 
 
 def test_gradients_are_those_of_the_loss() -> None:
     classifier = wrap(Small(), ["a", "b"])
     meter = Meter(classifier, 11)
-    _, value, slope = meter.gradient(X, ROWS, sum_of_squares)
+    _, slope = meter.gradient(X, ROWS, doubled, ROWS)
     for column in range(3):
         step = torch.zeros_like(X)
         step[:, column] = 1e-6
         change = (sum_of_squares(classifier.logits(X + step), ROWS) - sum_of_squares(classifier.logits(X - step), ROWS)) / 2e-6
         assert torch.allclose(slope[:, column], change, rtol=1e-5, atol=1e-8)
-    assert not value.requires_grad and classifier.module.linear.weight.grad is None
+    assert not slope.requires_grad and classifier.module.linear.weight.grad is None
+
+
+def test_several_directions_cost_one_forward() -> None:
+    meter = Meter(wrap(Small(), ["a", "b"]), 11, 4)
+    along = torch.randn(11, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    logits, found = meter.slopes(X, ROWS, along, lambda slope, places: (slope * (places + 1)[:, None]).sum(1))
+    assert torch.allclose(logits, meter.logits(X, ROWS))
+    assert meter.forwards.tolist() == [2] * 11 and meter.backwards.tolist() == [3] * 11
+    for place in range(3):
+        _, slope = meter.gradient(X, ROWS, lambda _, rows, place=place: along[rows, place], ROWS)  # type: ignore[misc]
+        assert torch.allclose(found[:, place], slope.sum(1) * (ROWS + 1))
+
+
+def test_the_gradient_passes_straight_through_the_view() -> None:
+    classifier = wrap(Small(), ["a", "b"])
+    rounded, plain = Meter(classifier, 11, view=lambda x, rows: (x * 8).round() / 8), Meter(classifier, 11)
+    for one, other in zip(rounded.gradient(X, ROWS, doubled, ROWS), plain.gradient((X * 8).round() / 8, ROWS, doubled, ROWS), strict=True):
+        assert torch.equal(one, other) and one.abs().max() > 0
 
 
 @given(st.integers(2, 6), st.integers(0, 10**6))

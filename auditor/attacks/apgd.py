@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import LossName, Problem
+from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
+from auditor.attacks.losses import LossName
 
 
 @attacks.register("apgd", needs="gradient", cost=lambda steps, restarts, **_: (steps * restarts + 1, steps * restarts))
@@ -26,9 +27,9 @@ def apgd(
     restarts
         Every one starts at a random point.
     loss
-        'ce' or 'margin'.
+        'ce', 'margin' or 'dlr' (3 classes and more, 4 with targets).
     """
-    x0 = problem.x
+    x0, criterion = problem.x, problem.loss(loss)
     every = torch.arange(len(x0), device=x0.device)
     point = x0.clone()
     fooled = problem.goal.reached(problem.meter.logits(x0, every), every)
@@ -38,7 +39,7 @@ def apgd(
         if not len(rows):
             break
         start = problem.random_points(rows)
-        left = climb(problem, Items.start(problem, rows, rows, start), problem.goal.loss(loss), steps=steps, point=point, fooled=fooled)
+        left = climb(problem, Items.start(problem, rows, problem.tags(rows), start), criterion, steps=steps, point=point, fooled=fooled)
         better = left.best > best[left.rows]
         point[left.rows[better]], best[left.rows[better]] = left.best_x[better], left.best[better]
     return point, fooled

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.classifier import Classifier, Loss, Meter, margin
+from auditor.attacks.losses import Loss, LossName, choose
+from auditor.classifier import Classifier, Meter
 from auditor.errors import AuditorError
 from auditor.seeds import Rows
 from auditor.threats.threat import Threat
-
-LossName = Literal["ce", "margin"]
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,6 @@ class Goal:
         predicted = logits.argmax(1)
         return predicted != self.y[rows] if self.targets is None else predicted == self.targets[rows]
 
-    def loss(self, name: LossName) -> Loss:
-        """Return a loss that grows towards the goal: cross entropy 'ce' (as log odds), or the logit 'margin'."""
-
-        def ce(logits: Tensor, rows: Tensor) -> Tensor:
-            return log_odds(logits, self.y[rows]) if self.targets is None else -log_odds(logits, self.targets[rows])
-
-        def difference(logits: Tensor, rows: Tensor) -> Tensor:
-            return -margin(logits, self.y[rows]) if self.targets is None else margin(logits, self.targets[rows])
-
-        return {"ce": ce, "margin": difference}[name]
-
-
-def log_odds(logits: Tensor, y: Tensor) -> Tensor:
-    """Return the log odds against the labels y (n,): cross entropy is softplus of it, so both order points alike and have one direction.
-
-    Cross entropy itself rounds to 0 where the classifier is confident (margins beyond 16 in float32) and loses its gradient.
-    """
-    others = logits.scatter(1, y[:, None], float("-inf"))
-    return others.logsumexp(1) - logits.gather(1, y[:, None])[:, 0]
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -62,6 +41,15 @@ class Problem:
     epsilon: Tensor
     """One per row (n,)."""
     rng: Rows
+
+    def loss(self, name: LossName) -> Loss:
+        """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError: too few classes)."""
+        return choose(name, len(self.meter.classifier.classes), targeted=self.goal.targets is not None)
+
+    def tags(self, rows: Tensor) -> Tensor:
+        """Return target and label (k, 2) of the samples `rows` (k,), as losses take them; without targets both are the label."""
+        y = self.goal.y[rows]
+        return torch.stack([y if self.goal.targets is None else self.goal.targets[rows], y], 1)
 
     def random_points(self, rows: Tensor) -> Tensor:
         """Return a random allowed point (k, *shape) for each of the samples `rows` (k,), which may repeat."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.attack import Problem
-from auditor.classifier import Loss
+from auditor.attacks.losses import Loss
 
 MOMENTUM = 0.75
 RISING = 0.75
@@ -24,7 +24,7 @@ class Items:
     rows: Tensor
     """Position of each item's sample in the problem (k,)."""
     tags: Tensor
-    """What the loss is given per item (k,)."""
+    """Target and label of each item (k, 2), for the loss."""
     x0: Tensor
     x: Tensor
     previous: Tensor
@@ -72,8 +72,6 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
 
     Parameters
     ----------
-    loss
-        function (logits (k, classes), tags (k,)) -> loss (k,), larger is nearer to the goal
     keep
         Step -> how many items of each sample go on from there, those with the largest loss.
     """
@@ -82,8 +80,8 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
     for step in range(steps):
         if not len(items.rows):
             break
-        logits, value, slope = problem.meter.gradient(items.x, items.rows, loss, items.tags)
-        reached = problem.goal.reached(logits, items.rows)
+        logits, slope = problem.meter.gradient(items.x, items.rows, loss.slope, items.tags)
+        value, reached = loss.value(logits, items.tags), problem.goal.reached(logits, items.rows)
         better = value > items.best
         wide = better.view(-1, *(1,) * (slope.ndim - 1))
         items.best_x, items.best_slope = torch.where(wide, items.x, items.best_x), torch.where(wide, slope, items.best_slope)
@@ -102,8 +100,10 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
             slope, threat = slope[chosen], problem.threat.take(items.rows)
         if step + 1 < steps and len(items.rows):
             aim = threat.project(threat.step(items.x, slope, items.x0, items.size), items.x0, items.epsilon)
-            moved = items.x + MOMENTUM * (aim - items.x) + (1 - MOMENTUM) * (items.x - items.previous) if step else aim
-            items.previous, items.x = items.x, threat.project(moved, items.x0, items.epsilon)
+            if step:
+                moved = torch.lerp(items.x, aim, MOMENTUM).add_(items.x - items.previous, alpha=1 - MOMENTUM)
+                aim = threat.project(moved, items.x0, items.epsilon)
+            items.previous, items.x = items.x, aim
     return items
 
 

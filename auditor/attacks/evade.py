@@ -11,7 +11,8 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
-from auditor.attacks.targets import POOL, aimed, lead, ordered_targets
+from auditor.attacks.losses import LEAD
+from auditor.attacks.targets import POOL, aimed, ordered_targets
 
 EFFORTS = {"fast": 1, "default": 3, "thorough": 10}
 """Restarts of the targeted stage."""
@@ -19,7 +20,7 @@ EFFORTS = {"fast": 1, "default": 3, "thorough": 10}
 
 def _cost(*, effort: str, aims: int, steps: int, warmup: int) -> tuple[int, int]:
     passes = sum(_left(aims, steps, step) for step in range(steps)) * EFFORTS[effort] + warmup
-    return passes + POOL + 1, passes + POOL
+    return passes + 2, passes + POOL
 
 
 def _pruning(targets: int, steps: int) -> dict[int, int]:
@@ -63,7 +64,9 @@ def evade(
     clean = problem.meter.logits(x0, every)
     fooled = problem.goal.reached(clean, every)
     rows = torch.nonzero(~fooled)[:, 0]
-    left = climb(problem, Items.start(problem, rows, rows, problem.random_points(rows)), problem.goal.loss("ce"), steps=warmup, point=point, fooled=fooled)
+    left = climb(
+        problem, Items.start(problem, rows, problem.tags(rows), problem.random_points(rows)), problem.loss("ce"), steps=warmup, point=point, fooled=fooled
+    )
     point[left.rows] = left.best_x
     nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
     order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], aims)
@@ -72,10 +75,10 @@ def evade(
         if not len(rows):
             break
         if problem.goal.targets is not None:
-            items, loss, keep = Items.start(problem, rows, rows, problem.random_points(rows)), problem.goal.loss("margin"), None
+            items, loss, keep = Items.start(problem, rows, problem.tags(rows), problem.random_points(rows)), problem.loss("margin"), None
         else:
             rows, tags = aimed(problem, order, rows)
-            items, loss, keep = Items.start(problem, rows, tags, problem.random_points(rows)), lead, _pruning(order.shape[1], steps)
+            items, loss, keep = Items.start(problem, rows, tags, problem.random_points(rows)), LEAD, _pruning(order.shape[1], steps)
         left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
         better = left.best > nearest[left.rows]
         point[left.rows[better]], nearest[left.rows[better]] = left.best_x[better], left.best[better]

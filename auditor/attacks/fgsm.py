@@ -1,29 +1,34 @@
-"""Fast gradient sign method, for any norm: one steepest step to the edge of the threat."""
+"""Fast gradient sign method, for any norm: steepest steps to the edge of the threat, one or several."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import LossName, Problem
+from auditor.attacks.attack import Problem
+from auditor.attacks.losses import LossName
+from auditor.attacks.pgd import descend
 
 
-@attacks.register("fgsm", needs="gradient", cost=lambda loss: (2, 1))
-def fgsm(problem: Problem, *, loss: LossName = "ce") -> tuple[Tensor, Tensor]:
-    """One steepest step of length epsilon (Goodfellow et al. 2015, arXiv:1412.6572, section 4).
+@attacks.register("fgsm", needs="gradient", cost=lambda steps, **_: (steps + 1, steps))
+def fgsm(
+    problem: Problem, *, steps: Annotated[int, Field(ge=1)] = 1, step_size: Annotated[float, Field(gt=0)] | None = None, loss: LossName = "ce"
+) -> tuple[Tensor, Tensor]:
+    """One steepest step of length epsilon (Goodfellow et al. 2015, arXiv:1412.6572), or several shorter ones (Kurakin et al. 2017, arXiv:1607.02533).
 
     Parameters
     ----------
+    steps
+        Gradient steps; more than one is the iterated form.
+    step_size
+        Step as a share of epsilon; 1 / steps when not given.
     loss
-        'ce' or 'margin'.
+        'ce', 'margin' or 'dlr' (3 classes and more, 4 with targets).
     """
-    x0, rows = problem.x, torch.arange(len(problem.x), device=problem.x.device)
-    logits, _, gradient = problem.meter.gradient(x0, rows, problem.goal.loss(loss))
-    wrong = problem.goal.reached(logits, rows)
-    stepped = problem.threat.project(problem.threat.step(x0, gradient, x0, problem.epsilon), x0, problem.epsilon)
-    point, fooled = stepped.clone(), wrong.clone()
-    point[wrong] = x0[wrong]
-    left = rows[~wrong]
-    fooled[left] = problem.goal.reached(problem.meter.logits(point[left], left), left)
-    return point, fooled
+    rows = torch.arange(len(problem.x), device=problem.x.device)
+    end, hit, _ = descend(problem, rows, problem.x, steps=steps, share=step_size or 1 / steps, loss=problem.loss(loss))
+    return end, hit

@@ -12,12 +12,13 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
-from auditor.attacks.targets import POOL, aimed, lead, ordered_targets
+from auditor.attacks.losses import LEAD
+from auditor.attacks.targets import POOL, aimed, ordered_targets
 
 
 def _cost(*, rounds: int, steps: int, aims: int) -> tuple[int, int]:
-    passes = rounds * steps * (1 + aims) + POOL
-    return passes + 1, passes
+    passes = rounds * steps * (1 + aims)
+    return passes + 2, passes + POOL
 
 
 @attacks.register("minimum_norm", needs="gradient", budget=False, cost=_cost)
@@ -74,7 +75,7 @@ def reach(problem: Problem) -> Tensor:
 def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled: Tensor) -> None:
     """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its nearest classes."""
     rows = torch.nonzero(~fooled)[:, 0]
-    climb(problem, Items.start(problem, rows, rows, point[rows]), problem.goal.loss("ce"), steps=steps, point=point, fooled=fooled)
+    climb(problem, Items.start(problem, rows, problem.tags(rows), point[rows]), problem.loss("ce"), steps=steps, point=point, fooled=fooled)
     rows, tags = aimed(problem, order, torch.nonzero(~fooled)[:, 0])
     if len(rows):
-        climb(problem, Items.start(problem, rows, tags, problem.x[rows]), lead, steps=steps, point=point, fooled=fooled, keep={steps // 2: 1})
+        climb(problem, Items.start(problem, rows, tags, problem.x[rows]), LEAD, steps=steps, point=point, fooled=fooled, keep={steps // 2: 1})

@@ -9,7 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import LossName, Problem
+from auditor.attacks.attack import Problem
+from auditor.attacks.losses import Loss, LossName
 
 
 @attacks.register("pgd", needs="gradient", cost=lambda steps, restarts, **_: ((steps + 1) * restarts, steps * restarts))
@@ -20,6 +21,7 @@ def pgd(
     restarts: Annotated[int, Field(ge=1)] = 1,
     step_size: Annotated[float, Field(gt=0)] | None = None,
     random_start: bool = False,
+    momentum: Annotated[float, Field(ge=0)] = 0.0,
     loss: LossName = "ce",
 ) -> tuple[Tensor, Tensor]:
     """Repeated steepest steps, each projected back (Madry et al. 2018, arXiv:1706.06083).
@@ -36,41 +38,57 @@ def pgd(
         Step as a share of epsilon; 2.5 / steps when not given, so that the edge is reached from anywhere.
     random_start
         Whether the first restart starts at random too.
+    momentum
+        Decay of the sum of earlier gradients, each at an l1 length of 1, that the step follows (Dong et al. 2018, arXiv:1710.06081).
     loss
-        'ce' or 'margin'.
+        'ce', 'margin' or 'dlr' (3 classes and more, 4 with targets).
     """
-    x0 = problem.x
+    x0, criterion = problem.x, problem.loss(loss)
     share = 2.5 / steps if step_size is None else step_size
     point, fooled = x0.clone(), torch.zeros(len(x0), dtype=torch.bool, device=x0.device)
     best = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
     for restart in range(restarts):
         rows = torch.nonzero(~fooled)[:, 0]
-        end, hit, value = _descend(problem, rows, steps=steps, share=share, at_random=random_start or restart > 0, loss=loss)
+        start = problem.random_points(rows) if random_start or restart else x0[rows]
+        end, hit, value = descend(problem, rows, start, steps=steps, share=share, loss=criterion, momentum=momentum)
         better = hit | (value > best[rows])
         point[rows[better]], best[rows[better]] = end[better], value[better]
         fooled[rows] = hit
     return point, fooled
 
 
-def _descend(problem: Problem, rows: Tensor, *, steps: int, share: float, at_random: bool, loss: LossName) -> tuple[Tensor, Tensor, Tensor]:
-    """Return end points (k, *shape), whether each fools (k,), and its loss (k,), for the samples `rows` (k,)."""
-    criterion = problem.goal.loss(loss)
-    x0, threat, epsilon = problem.x[rows], problem.threat.take(rows), problem.epsilon[rows]
-    end = problem.random_points(rows) if at_random else x0.clone()
-    hit = torch.zeros(len(rows), dtype=torch.bool, device=x0.device)
-    live, x, base, limits, budget = torch.arange(len(rows), device=x0.device), end, x0, threat, epsilon
+def descend(problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share: float, loss: Loss, momentum: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Return end points (k, *shape), whether each fools (k,), and its loss (k,), for the samples `rows` (k,) from start (k, *shape).
+
+    Parameters
+    ----------
+    share
+        Length of a step as a share of epsilon.
+    """
+    base, threat, epsilon, tags = problem.x[rows], problem.threat.take(rows), problem.epsilon[rows], problem.tags(rows)
+    end, hit = start.clone(), torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    live, x, size, gathered = torch.arange(len(rows), device=rows.device), start, share * epsilon, torch.zeros_like(start)
     for _ in range(steps):
         if not len(live):
             break
-        logits, _, gradient = problem.meter.gradient(x, rows[live], criterion)
-        reached = problem.goal.reached(logits, rows[live])
+        logits, slope = problem.meter.gradient(x, rows, loss.slope, tags)
+        reached = problem.goal.reached(logits, rows)
         if bool(reached.any()):
             end[live[reached]], hit[live[reached]] = x[reached], True
-            live, x, gradient = live[~reached], x[~reached], gradient[~reached]
-            base, limits, budget = x0[live], threat.take(live), epsilon[live]
-        x = limits.project(limits.step(x, gradient, base, budget * share), base, budget)
-    value = torch.full((len(rows),), float("inf"), dtype=x0.dtype, device=x0.device)
+            go = ~reached
+            live, rows, tags, x, base, slope, gathered, epsilon, size = (part[go] for part in (live, rows, tags, x, base, slope, gathered, epsilon, size))
+            threat = problem.threat.take(rows)
+        if momentum:
+            slope = gathered = momentum * gathered + _scaled(slope)
+        x = threat.project(threat.step(x, slope, base, size), base, epsilon)
+    value = torch.full((len(hit),), float("inf"), dtype=x.dtype, device=x.device)
     if len(live):
-        logits = problem.meter.logits(x, rows[live])
-        end[live], hit[live], value[live] = x, problem.goal.reached(logits, rows[live]), criterion(logits, rows[live])
+        logits = problem.meter.logits(x, rows)
+        end[live], hit[live], value[live] = x, problem.goal.reached(logits, rows), loss.value(logits, tags)
     return end, hit, value
+
+
+def _scaled(slope: Tensor) -> Tensor:
+    """Return slopes (k, *shape) at an l1 length of 1 each; 0 stays 0."""
+    length = slope.abs().flatten(1).sum(1)
+    return slope / torch.where(length > 0, length, torch.ones_like(length)).view(-1, *(1,) * (slope.ndim - 1))

@@ -26,26 +26,27 @@ def ordered_targets(problem: Problem, logits: Tensor, rows: Tensor, most: int) -
     others = logits[rows].scatter(1, y[rows, None], float("-inf"))
     pool = others.topk(min(POOL, classes - 1), dim=1).indices
     if pool.shape[1] > 1:
-        distance = torch.stack([_distance(problem, rows, pool[:, place]) for place in range(pool.shape[1])], 1)
-        pool = pool.gather(1, distance.argsort(dim=1, stable=True))
+        pool = pool.gather(1, _distances(problem, rows, pool).argsort(dim=1, stable=True))
     result[rows] = pool[:, : result.shape[1]]
     return result
 
 
 def aimed(problem: Problem, order: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return one work item per sample of `rows` (k,) and class in its order: its sample (i,) and its tags (i, 2) for `lead`."""
+    """Return one work item per sample of `rows` (k,) and class in its order: its sample (i,) and its tags (i, 2) for the loss `LEAD`."""
     which, place = torch.nonzero(order[rows] >= 0, as_tuple=True)
     return rows[which], torch.stack([order[rows][which, place], problem.goal.y[rows[which]]], 1)
 
 
-def lead(logits: Tensor, tags: Tensor) -> Tensor:
-    """Return how far the target's logit is above the label's (k,); tags (k, 2) hold target and label."""
-    return (logits.gather(1, tags[:, :1]) - logits.gather(1, tags[:, 1:]))[:, 0]
-
-
-def _distance(problem: Problem, rows: Tensor, target: Tensor) -> Tensor:
+def _distances(problem: Problem, rows: Tensor, pool: Tensor) -> Tensor:
+    """Return how far each of the classes `pool` (k, m) is (k, m): one forward and m input-gradients per sample."""
     x0, threat = problem.x[rows], problem.threat.take(rows)
-    _, value, slope = problem.meter.gradient(x0, rows, lead, torch.stack([target, problem.goal.y[rows]], 1))
-    steepest = threat.step(x0, slope, x0, 1.0) - x0
-    dual = (steepest * slope).flatten(1).sum(1)
-    return -value / dual.clamp_min(torch.finfo(dual.dtype).tiny)
+    own = torch.zeros((len(rows), 1, len(problem.meter.classifier.classes)), dtype=x0.dtype, device=x0.device)
+    own.scatter_(2, problem.goal.y[rows][:, None, None], 1.0)
+    along = torch.zeros_like(own).expand(-1, pool.shape[1], -1).scatter(2, pool[:, :, None], 1.0) - own
+
+    def dual(slope: Tensor, places: Tensor) -> Tensor:
+        base = x0[places]
+        return ((threat.take(places).step(base, slope, base, 1.0) - base) * slope).flatten(1).sum(1)
+
+    logits, found = problem.meter.slopes(x0, rows, along, dual)
+    return -(along * logits[:, None]).sum(2) / found.clamp_min(torch.finfo(found.dtype).tiny)

@@ -121,8 +121,11 @@ def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
 
 def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     from auditor.attacks import attacks
+    from auditor.attacks.losses import choose
 
     settings = attacks.bind(audit.attack.name, audit.attack.settings)
+    if "loss" in settings:
+        choose(settings["loss"], len(classifier.classes), targeted=False)
     if not attacks[audit.attack.name].facts.get("budget", True):
         raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
     return Facts(

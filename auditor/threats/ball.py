@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,9 @@ class Ball(Threat):
     low: float | Tensor = 0.0
     high: float | Tensor = 1.0
     levels: int | None = None
+    _last: list[Any] | None = field(default=None, repr=False)
+    """The originals last asked about with their room, and an epsilon with its column, since attacks ask about the same ones at every step;
+    None where the tensors are a caller's, who may change them in place."""
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
@@ -44,35 +48,40 @@ class Ball(Threat):
             raise AuditorError(
                 f"threat: expected inputs between low {_span(self.low)} and high {_span(self.high)}, got {float(x0.min()):g} to {float(x0.max()):g}."
             )
-        return Ball(self.norm, zone, low, high, self.levels)
+        return Ball(self.norm, zone, low, high, self.levels, [])
 
     def take(self, rows: Tensor) -> Ball:
         """Return the threat of some rows."""
         zone = None if self.zone is None else self.zone[rows]
         assert isinstance(self.low, Tensor) and isinstance(self.high, Tensor)
-        return Ball(self.norm, zone, self.low[rows], self.high[rows], self.levels)
+        return Ball(self.norm, zone, self.low[rows], self.high[rows], self.levels, [])
 
     def _zone(self, x0: Tensor) -> Tensor:
         return torch.ones((), dtype=torch.bool, device=x0.device).expand_as(x0) if self.zone is None else self.zone.to(x0.device).expand_as(x0)
 
-    def _room(self, x0: Tensor) -> Room:
-        return Room(x0, self._zone(x0), self.low, self.high)
+    def _room(self, x0: Tensor, epsilon: float | Tensor) -> tuple[Room, Tensor]:
+        """Return the room around x0 and epsilon as a column, those of the last call where both are the same objects."""
+        last = [] if self._last is None else self._last
+        if not last or last[0] is not x0:
+            last[:] = [x0, Room(x0, self._zone(x0), self.low, self.high), None, None]
+        if last[2] is not epsilon:
+            last[2:] = [epsilon, _epsilon(epsilon, x0)]
+        return last[1], last[3]
 
     def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
         """Return a random point of the ball per row, projected onto the box."""
-        return self.project(x0 + NORMS[self.norm].random(rng, self._room(x0), _epsilon(epsilon, x0)), x0, epsilon)
+        return self.project(x0 + NORMS[self.norm].random(rng, *self._room(x0, epsilon)), x0, epsilon)
 
     def step(self, x: Tensor, gradient: Tensor, x0: Tensor, size: float | Tensor) -> Tensor:
         """Return x moved by `size` up the gradient within the zone, as the norm has it."""
-        room, zero = self._room(x0), x0.new_zeros(())
-        return x + NORMS[self.norm].step(x - x0, torch.where(room.zone, gradient, zero), room, _epsilon(size, x0))
+        room: Room = self._last[1] if self._last and self._last[0] is x0 else self._room(x0, size)[0]
+        if self.zone is not None:
+            gradient = torch.where(room.zone, gradient, x0.new_zeros(()))
+        return NORMS[self.norm].step(x, gradient, room, _epsilon(size, x0))
 
     def project(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
         """Return the nearest point of ball, zone and box; values outside the zone are those of x0 itself."""
-        room = self._room(x0)
-        d = NORMS[self.norm].project(torch.where(room.zone, x - x0, x0.new_zeros(())), room, _epsilon(epsilon, x0))
-        low, high = (torch.as_tensor(edge, dtype=x0.dtype, device=x0.device) for edge in (self.low, self.high))
-        return torch.where(room.zone & (d != 0), torch.maximum(torch.minimum(x0 + d, high), low), x0)
+        return NORMS[self.norm].nearest(x, *self._room(x0, epsilon))
 
     def saved(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return x rounded toward x0 onto the value grid; x itself where there is none."""

@@ -11,15 +11,12 @@ def quantise(x: Tensor, x0: Tensor, levels: int, low: float | Tensor, high: floa
 
     Rounding goes toward the original, so that the change never grows; a change that misses a step by no more than the
     rounding of its own type is that step, since a sum in float32 seldom is exact. More would let a budget of 0.00784 round up
-    to 2/255, which the threat then refuses. Unchanged values stay bit for bit. The gradient
-    passes straight through (Bengio et al. 2013, arXiv:1308.3432).
+    to 2/255, which the threat then refuses. Unchanged values stay bit for bit.
     """
-    with torch.no_grad():
-        scale = levels / (high - low)
-        steps = (x.double() - x0.double()) * scale
-        rounding = 2 * torch.finfo(x.dtype).eps * torch.maximum(x.abs(), x0.abs()) * scale
-        whole = torch.trunc(steps + rounding * steps.sign()).to(x.dtype)
-        start = torch.round((x0 - low) * scale)
-        moved = (start + whole).clamp(0, levels) / levels * (high - low) + low
-        held = torch.where(whole == 0, x0, moved)
-    return held + (x - x.detach()) if x.requires_grad else held
+    scale = levels / (high - low)
+    steps = (x.double() - x0.double()) * scale
+    rounding = 2 * torch.finfo(x.dtype).eps * torch.maximum(x.abs(), x0.abs()) * scale
+    whole = torch.trunc(steps + rounding * steps.sign()).to(x.dtype)
+    start = torch.round((x0 - low) * scale)
+    moved = (start + whole).clamp(0, levels) / levels * (high - low) + low
+    return torch.where(whole == 0, x0, moved)

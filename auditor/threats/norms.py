@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from auditor.seeds import Rows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Room:
     """What originals x0 (n, *shape) leave to the attacker: a zone (n, *shape) bool within a box of legal values."""
 
@@ -20,6 +20,8 @@ class Room:
     zone: Tensor
     lowest: float | Tensor
     highest: float | Tensor
+    kept: tuple[Tensor, Tensor, Tensor] | None = None
+    """An epsilon with the lowest and highest values that it leaves, kept by a norm that asks for them step after step."""
 
     @cached_property
     def low(self) -> Tensor:
@@ -40,31 +42,43 @@ class Room:
         """Return changes d (n, *shape) clamped to the box."""
         return torch.minimum(torch.maximum(d, self.low), self.high)
 
+    @cached_property
+    def box(self) -> tuple[Tensor, Tensor]:
+        """Return the box as values (n, *shape): x0 itself outside the zone."""
+        edges = (torch.as_tensor(edge, dtype=self.x0.dtype, device=self.x0.device) for edge in (self.lowest, self.highest))
+        low, high = (torch.where(self.zone, edge, self.x0) for edge in edges)
+        return low, high
 
-class Norm(Protocol):
+
+class Norm(ABC):
     """One norm, on changes d (n, *shape) that are 0 outside the zone; epsilon and step sizes broadcast to them."""
 
     whole: bool
     """Whether sizes are counts, which are compared exactly."""
 
+    @abstractmethod
     def size(self, d: Tensor) -> Tensor:
         """Return the norm of each row (n,)."""
-        ...
 
-    def step(self, d: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return the step (n, *shape) of this size to take from d up the gradient (0 outside the zone); the caller projects."""
-        ...
+    @abstractmethod
+    def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
+        """Return x (n, *shape) moved by this size up the gradient (0 outside the zone); the caller projects."""
 
+    @abstractmethod
     def project(self, d: Tensor, room: Room, epsilon: Tensor) -> Tensor:
         """Return the nearest change (n, *shape) in the box with norm <= epsilon."""
-        ...
 
+    @abstractmethod
     def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
         """Return a random change (n, *shape) with norm <= epsilon, 0 outside the zone; the caller projects."""
-        ...
+
+    def nearest(self, x: Tensor, room: Room, epsilon: Tensor) -> Tensor:
+        """Return the point (n, *shape) of ball, zone and box that is nearest to x (n, *shape)."""
+        d = self.project(torch.where(room.zone, x - room.x0, room.x0.new_zeros(())), room, epsilon)
+        return torch.where(d != 0, torch.clamp(room.x0 + d, *room.box), room.x0)
 
 
-class Linf:
+class Linf(Norm):
     """The largest change of any one value."""
 
     whole = False
@@ -73,20 +87,30 @@ class Linf:
         """Return the largest absolute change of each row (n,)."""
         return d.abs().flatten(1).amax(1) if d.numel() else d.new_zeros(len(d))
 
-    def step(self, d: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return the gradient's sign, the steepest ascent, at this size."""
-        return gradient.sign() * size
+    def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
+        """Return x moved along the gradient's sign, the steepest ascent."""
+        return torch.addcmul(x, gradient.sign(), size)
 
     def project(self, d: Tensor, room: Room, epsilon: Tensor) -> Tensor:
         """Return d clamped to both boxes."""
-        return torch.minimum(torch.maximum(d, torch.maximum(room.low, -epsilon)), torch.minimum(room.high, epsilon))
+        return self.nearest(room.x0 + d, room, epsilon) - room.x0
+
+    def nearest(self, x: Tensor, room: Room, epsilon: Tensor) -> Tensor:
+        """Return x clamped to both boxes; outside the zone these hold x0 alone."""
+        return torch.clamp(x, *self._edges(room, epsilon))
+
+    def _edges(self, room: Room, epsilon: Tensor) -> tuple[Tensor, Tensor]:
+        if room.kept is None or room.kept[0] is not epsilon:
+            low, high = room.box
+            room.kept = (epsilon, torch.maximum(low, room.x0 - epsilon), torch.minimum(high, room.x0 + epsilon))
+        return room.kept[1], room.kept[2]
 
     def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
         """Return uniform draws from the cube."""
         return (2 * rng.uniform(room.x0) - 1) * room.zone * epsilon
 
 
-class L2:
+class L2(Norm):
     """The Euclidean length of the change."""
 
     whole = False
@@ -96,9 +120,9 @@ class L2:
         length: Tensor = torch.linalg.vector_norm(d.flatten(1), dim=1)
         return length
 
-    def step(self, d: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return the gradient, the steepest ascent, at this length."""
-        return self._unit(gradient) * size
+    def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
+        """Return x moved along the gradient, the steepest ascent."""
+        return torch.addcmul(x, self._unit(gradient), size)
 
     def _unit(self, d: Tensor) -> Tensor:
         """Return d at length 1, or 0 where it is 0; the largest value is divided out first, since small squares vanish in float32."""
@@ -134,7 +158,7 @@ class L2:
         return self._unit(rng.normal(room.x0) * room.zone) * column(radius, room.x0) * epsilon
 
 
-class L1:
+class L1(Norm):
     """The sum of the absolute changes."""
 
     whole = False
@@ -147,14 +171,15 @@ class L1:
         """Return the sum of absolute changes of each row (n,)."""
         return d.abs().flatten(1).sum(1, dtype=torch.float64).to(d.dtype)
 
-    def step(self, d: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return a step that moves the values with the largest gradients equally far.
+    def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
+        """Return x after a step that moves the values with the largest gradients equally far.
 
         The steepest ascent moves one value alone, which takes as many steps as values; so up to 5 % of the zone move at
         once (Tramer and Boneh 2019, arXiv:1904.13000, section 3.3), and fewer once the change itself is sparse (Croce and Hein
         2021, arXiv:2103.01208, section 3.2). Values at the edge of the box that could only leave it do not count; those that went
         there and are worth it are pushed along, or the projection would take them back.
         """
+        d = x - room.x0
         movable = torch.where(gradient > 0, d < room.high, d > room.low)
         score = (gradient.abs() * movable).flatten(1)
         changed = ((d != 0) & movable).flatten(1).sum(1)
@@ -164,7 +189,7 @@ class L1:
         moved = chosen.sum(1).clamp_min(1)
         least = torch.where(chosen, score, float("inf")).amin(1) if score.numel() else score.new_zeros(len(score))
         worth = ~movable & (d != 0) & (gradient.abs() >= column(least, gradient))
-        return gradient.sign() * (chosen.view_as(gradient) | worth) / column(moved, gradient) * size
+        return x + gradient.sign() * (chosen.view_as(gradient) | worth) / column(moved, gradient) * size
 
     def project(self, d: Tensor, room: Room, epsilon: Tensor) -> Tensor:
         """Return the exact projection onto ball and box at once.
@@ -206,7 +231,7 @@ class L1:
         return sides * lengths * column(radius / total, lengths) * epsilon
 
 
-class L0:
+class L0(Norm):
     """The number of values that change (each colour channel of a pixel is a value of its own)."""
 
     whole = True
@@ -217,21 +242,22 @@ class L0:
         """Return the number of changed values of each row (n,)."""
         return (d != 0).flatten(1).sum(1).to(d.dtype)
 
-    def step(self, d: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return a step that changes `size` further values (rounded up), those that promise the most, and pushes the changed ones too.
+    def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
+        """Return x after a step that changes `size` further values (rounded up), those that promise the most, and pushes the changed ones too.
 
         A value promises its gradient times the way from x0 to the edge of the box. The step points far beyond the box, in
         proportion to the gradients: the values that the projection then keeps are those that promise the most, each at an
         edge, where a step that ended at the edges would have it keep the longest. A step of epsilon from x0 is thus the worst
         case of a linear model, and smaller ones exchange a few values at a time.
         """
+        d = x - room.x0
         way = torch.where(gradient > 0, room.high, -room.low)
         steepest = gradient.abs().flatten(1).amax(1) if d.numel() else gradient.new_ones(len(gradient))
         slope = gradient.abs() / column(torch.where(steepest > 0, steepest, torch.ones_like(steepest)), d)
         promise, changed = (slope * way).flatten(1), (d != 0).flatten(1)
         new = largest(torch.where(changed, torch.zeros_like(promise), promise), count(size.ceil(), promise)) & (promise > 0)
         widest = (room.high - room.low).flatten(1).amax(1) if d.numel() else gradient.new_ones(len(gradient))
-        return gradient.sign() * (way + self.PUSH * column(widest, d) * slope) * (new | changed).view_as(d)
+        return x + gradient.sign() * (way + self.PUSH * column(widest, d) * slope) * (new | changed).view_as(d)
 
     def project(self, d: Tensor, room: Room, epsilon: Tensor) -> Tensor:
         """Return the exact projection: d clamped to the box where dropping that costs the most, 0 elsewhere.

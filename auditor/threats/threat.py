@@ -55,7 +55,7 @@ class Threat(ABC):
 
     @abstractmethod
     def saved(self, x: Tensor, x0: Tensor) -> Tensor:
-        """Return the point that a file would hold, never further from x0 than x; differentiable straight through."""
+        """Return the point that a file would hold, never further from x0 than x."""
 
     @abstractmethod
     def size(self, x: Tensor, x0: Tensor) -> Tensor:
