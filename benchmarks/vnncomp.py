@@ -22,16 +22,16 @@ from auditor import Threat, attack, load_classifier
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.option("--attack", "name", default="evade", show_default=True)
-@click.option("--effort", default="thorough", show_default=True)
-@click.option("--steps", default=50, show_default=True)
-@click.option("--aims", default=4, show_default=True)
-def main(folder: Path, name: str, effort: str, steps: int, aims: int) -> None:
+@click.option("--restarts", default=120, show_default=True)
+@click.option("--steps", default=40, show_default=True)
+@click.option("--aims", default=9, show_default=True)
+def main(folder: Path, name: str, restarts: int, steps: int, aims: int) -> None:
     """Print what was found per use, and the time."""
     started = time.perf_counter()
     table = pd.read_csv(folder / "instances.csv")
     found: Counter[tuple[str, bool]] = Counter()
     for (benchmark, net), rows in table.groupby(["benchmark", "net"]):
-        hits = search(folder, str(benchmark), str(net), rows, name, {"effort": effort, "steps": steps, "aims": aims} if name == "evade" else {})
+        hits = search(folder, str(benchmark), str(net), rows, name, {"restarts": restarts, "steps": steps, "aims": aims} if name == "evade" else {})
         found.update(zip(rows["use"].fillna("none"), hits, strict=True))
     for use in ("must_find", "hard_find", "must_not_find", "none"):
         click.echo(f"{use:<14} found {found[use, True]:>3} of {found[use, True] + found[use, False]}")
@@ -56,7 +56,7 @@ def search(folder: Path, benchmark: str, net: str, rows: pd.DataFrame, name: str
             width = float((high - low).max())
             y = classifier.logits(centre[mine]).argmax(1) if aimed else label[mine]
             goal = {"targets": label[mine]} if aimed else {}
-            hits[mine] = attack(name, classifier, centre[mine], y, threat, epsilon=max(width, 1e-6), **goal, **settings).fooled
+            hits[mine] = attack(name, classifier, centre[mine], y, threat, epsilon=max(width / 2, 1e-6) * (1 + 1e-6), **goal, **settings).fooled
     return hits.tolist()
 
 

@@ -47,7 +47,7 @@ class Items:
         lowest = torch.full_like(epsilon, float("-inf"))
         no = torch.zeros_like(rows, dtype=torch.bool)
         return cls(
-            rows, tags, problem.x[rows], x, x, x, torch.zeros_like(x), lowest, lowest.clone(), 2 * epsilon, epsilon, torch.zeros_like(rows), lowest.clone(), no
+            rows, tags, problem.x[rows], x, x, x, torch.zeros_like(x), lowest, lowest.clone(), problem.threat.stride * epsilon, epsilon, torch.zeros_like(rows), lowest.clone(), no
         )  # fmt: skip
 
     def keep(self, chosen: Tensor) -> None:

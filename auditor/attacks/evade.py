@@ -12,14 +12,17 @@ from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LEAD
+from auditor.attacks.starts import SCATTER, varied
 from auditor.attacks.targets import POOL, aimed, ordered_targets
 
-EFFORTS = {"fast": 1, "default": 3, "thorough": 10}
+EFFORTS = {"fast": 1, "default": 3, "thorough": 20}
 """Restarts of the targeted stage."""
 
 
-def _cost(*, effort: str, aims: int, steps: int, warmup: int) -> tuple[int, int]:
-    passes = sum(_left(aims, steps, step) for step in range(steps)) * EFFORTS[effort] + warmup
+def _cost(*, effort: str, restarts: int | None, aims: int, steps: int, warmup: int) -> tuple[int, int]:
+    turns = EFFORTS[effort] if restarts is None else restarts
+    scattered = sum(turn % 2 for turn in range(3, turns)) * SCATTER * aims
+    passes = sum(_left(aims, steps, step) for step in range(steps)) * turns + warmup + scattered
     return passes + 2, passes + POOL
 
 
@@ -38,6 +41,7 @@ def evade(
     problem: Problem,
     *,
     effort: Literal["fast", "default", "thorough"] = "default",
+    restarts: Annotated[int, Field(ge=1)] | None = None,
     aims: Annotated[int, Field(ge=1)] = 4,
     steps: Annotated[int, Field(ge=5)] = 50,
     warmup: Annotated[int, Field(ge=1)] = 20,
@@ -50,7 +54,10 @@ def evade(
     Parameters
     ----------
     effort
-        'fast' (1 restart of the targeted stage), 'default' (3) or 'thorough' (10).
+        'fast' (1 restart of the targeted stage), 'default' (3) or 'thorough' (20).
+    restarts
+        Restarts of the targeted stage, by the effort when not given. From the fourth on they start where the classifier's answers differ,
+        which is what a deep or flat classifier needs.
     aims
         Classes that the targeted stage aims at, per sample.
     steps
@@ -70,15 +77,15 @@ def evade(
     point[left.rows] = left.best_x
     nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
     order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], aims)
-    for _ in range(EFFORTS[effort]):
+    for turn in range(EFFORTS[effort] if restarts is None else restarts):
         rows = torch.nonzero(~fooled)[:, 0]
         if not len(rows):
             break
-        if problem.goal.targets is not None:
-            items, loss, keep = Items.start(problem, rows, problem.tags(rows), problem.random_points(rows)), problem.loss("margin"), None
-        else:
+        tags, loss, keep = problem.tags(rows), problem.loss("ce" if turn % 4 == 3 else "margin"), None
+        if problem.goal.targets is None:
             rows, tags = aimed(problem, order, rows)
-            items, loss, keep = Items.start(problem, rows, tags, problem.random_points(rows)), LEAD, _pruning(order.shape[1], steps)
+            loss, keep = LEAD, _pruning(order.shape[1], steps)
+        items = varied(problem, rows, tags, turn, point=point, fooled=fooled)
         left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
         better = left.best > nearest[left.rows]
         point[left.rows[better]], nearest[left.rows[better]] = left.best_x[better], left.best[better]

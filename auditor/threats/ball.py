@@ -34,6 +34,11 @@ class Ball(Threat):
         if self.zone is not None and self.zone.dtype != torch.bool:
             raise AuditorError(f"threat: expected a zone of type bool, got {self.zone.dtype}.")
 
+    @property
+    def stride(self) -> float:
+        """Return the first step of an adaptive search, in epsilons."""
+        return NORMS[self.norm].stride
+
     def over(self, x0: Tensor) -> Ball:
         """Return the same threat with its tensors broadcast to x0 (AuditorError where they do not, or x0 is out of the box)."""
         try:

@@ -53,8 +53,10 @@ class Room:
 class Norm(ABC):
     """One norm, on changes d (n, *shape) that are 0 outside the zone; epsilon and step sizes broadcast to them."""
 
-    whole: bool
+    whole = False
     """Whether sizes are counts, which are compared exactly."""
+    stride = 2.0
+    """First step of an adaptive search, in epsilons."""
 
     @abstractmethod
     def size(self, d: Tensor) -> Tensor:
@@ -80,8 +82,6 @@ class Norm(ABC):
 
 class Linf(Norm):
     """The largest change of any one value."""
-
-    whole = False
 
     def size(self, d: Tensor) -> Tensor:
         """Return the largest absolute change of each row (n,)."""
@@ -112,8 +112,6 @@ class Linf(Norm):
 
 class L2(Norm):
     """The Euclidean length of the change."""
-
-    whole = False
 
     def size(self, d: Tensor) -> Tensor:
         """Return the Euclidean length of each row (n,)."""
@@ -161,7 +159,6 @@ class L2(Norm):
 class L1(Norm):
     """The sum of the absolute changes."""
 
-    whole = False
     SHARE = 0.05
     """Share of the zone's values that one step moves at most."""
     THINNING = 1.5
@@ -235,6 +232,7 @@ class L0(Norm):
     """The number of values that change (each colour channel of a pixel is a value of its own)."""
 
     whole = True
+    stride = 0.5
     PUSH = 1e6
     """How far beyond the box a step points, in widths of the widest room."""
 

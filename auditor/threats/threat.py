@@ -33,6 +33,11 @@ class Threat(ABC):
 
         return Ball(norm, zone, low, high, levels)
 
+    @property
+    def stride(self) -> float:
+        """Return the first step of an adaptive search, in epsilons: twice, so that it crosses the ball."""
+        return 2.0
+
     @abstractmethod
     def over(self, x0: Tensor) -> Threat:
         """Return the same threat with its tensors broadcast to x0 and on its device, ready for `take`."""

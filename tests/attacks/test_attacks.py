@@ -30,7 +30,7 @@ class Row:
 
 ATTACKS = {
     "apgd": Row({"steps": 10}, {"steps": 5, "restarts": 2, "loss": "dlr"}, "step", "steps"),
-    "evade": Row({"steps": 10, "warmup": 5}, {"effort": "fast", "aims": 1, "steps": 5, "warmup": 3}, "efort", "effort", items=2),
+    "evade": Row({"steps": 10, "warmup": 5}, {"restarts": 5, "aims": 1, "steps": 5, "warmup": 3}, "efort", "effort", items=2),
     "fgsm": Row(other={"loss": "margin", "steps": 4}, typo="los", wanted="loss"),
     "pgd": Row({"steps": 5}, {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5, "momentum": 0.9}, "step", "steps"),
     "random_noise": Row(other={"tries": 8}, typo="tires", wanted="tries", gradient=False),
