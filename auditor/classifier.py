@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.errors import ClassifierError
+from auditor.preprocessing import Preprocess, averaged, said, straight_through
 from auditor.records import digest
 
 T = TypeVar("T")
@@ -68,6 +69,10 @@ class TorchClassifier:
         Takes x (n, *shape), after (x - mean) / std where these are given, and returns logits (n, classes).
     mean, std
         One number per channel (axis 1), in the input's own units.
+    preprocess
+        What the deployed system does to x before all that, exactly; gradients pass straight through it.
+    draws
+        How many evaluations of a random module are averaged in one answer.
     """
 
     modality = "image"
@@ -86,24 +91,32 @@ class TorchClassifier:
         std: Sequence[float] = (),
         device: str | torch.device = "cpu",
         notes: Sequence[str] = (),
+        preprocess: Preprocess | None = None,
+        draws: int = 1,
     ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device)
         self.classes, self.low, self.high = tuple(classes), low, high
-        self.name, self.input_shape, self.notes = name or type(module).__name__, input_shape, tuple(notes)
+        self.name, self.input_shape, self.notes = name or type(module).__name__, input_shape, (*notes, *said(preprocess, draws))
         self.digest = digest or state_digest(module)
+        self.preprocess, self.draws = preprocess, draws
         self.offers = EVERYTHING
         self._mean = torch.tensor(list(mean) or [0.0], device=self.device)
         self._std = torch.tensor(list(std) or [1.0], device=self.device)
         self._scaled = bool(mean or std)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits (n, classes) of x (n, *shape)."""
+        """Return the logits (n, classes) of x (n, *shape), the mean over `draws` evaluations."""
+        if self.preprocess is not None:
+            x = straight_through(self.preprocess, x)
         if self._scaled:
             axes = (1, -1) + (1,) * (x.ndim - 2)
             x = (x - self._mean.to(x.dtype).view(axes)) / self._std.to(x.dtype).view(axes)
         with evaluating(self.module):
-            out = self.module(x)
+            return averaged(lambda: self._evaluate(x), self.draws)
+
+    def _evaluate(self, x: Tensor) -> Tensor:
+        out = self.module(x)
         if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[1] != len(self.classes):
             got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ClassifierError(
@@ -134,22 +147,32 @@ class ScoreClassifier:
         high: Box = 1.0,
         input_shape: tuple[int, ...] | None = None,
         notes: Sequence[str] = (),
+        preprocess: Preprocess | None = None,
+        draws: int = 1,
     ) -> None:
         self._scores = scores
+        self.preprocess, self.draws = preprocess, draws
         self.classes, self.low, self.high = tuple(classes), low, high
-        self.name, self.digest, self.input_shape, self.notes = name, digest, input_shape, tuple(notes)
+        self.name, self.digest, self.input_shape, self.notes = name, digest, input_shape, (*notes, *said(preprocess, draws))
         self.offers = frozenset({"labels", "scores"})
         self.device = torch.device("cpu")
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the scores (n, classes) of x (n, *shape), without a gradient."""
-        return self._scores(x.detach().cpu()).to(x)
+        shown = x.detach().cpu()
+        shown = shown if self.preprocess is None else self.preprocess(shown)
+        return averaged(lambda: self._scores(shown), self.draws).to(x)
 
 
-def wrap(module: nn.Module, classes: Sequence[str], low: Box = 0.0, high: Box = 1.0, name: str = "") -> TorchClassifier:
-    """Return a classifier from a torch module that takes raw input between low and high; the module is not changed."""
+def wrap(
+    module: nn.Module, classes: Sequence[str], low: Box = 0.0, high: Box = 1.0, name: str = "", *, preprocess: Preprocess | None = None, draws: int = 1
+) -> TorchClassifier:
+    """Return a classifier from a torch module that takes raw input between low and high; the module is not changed.
+
+    `preprocess` and `draws` are as in TorchClassifier.
+    """
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    return TorchClassifier(module, classes=classes, low=low, high=high, name=name, device=device)
+    return TorchClassifier(module, classes=classes, low=low, high=high, name=name, device=device, preprocess=preprocess, draws=draws)
 
 
 def state_digest(module: nn.Module) -> str:
