@@ -9,6 +9,7 @@ import torch
 
 from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.classifiers import Input, classifiers
+from auditor.classifiers.folding import fold
 from auditor.classifiers.probe import check
 from auditor.classifiers.torchscript import is_archive
 from auditor.errors import ClassifierError
@@ -29,7 +30,7 @@ def load_classifier(
     draws: int = 1,
     **settings: Any,
 ) -> Classifier:
-    """Return the classifier in a file, frozen, in evaluation mode and tried once at a random input.
+    """Return the classifier in a file, frozen, in evaluation mode, batch norms folded where that is exact, and tried once at a random input.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def load_classifier(
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where)
+    if isinstance(made, TorchClassifier):
+        fold(made)
     check(made, where=where)
     return made
 
