@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.errors import ClassifierError
+from auditor.precision import Precision, arithmetic
 from auditor.preprocessing import Preprocess, averaged, said, straight_through
 from auditor.records import digest
 
@@ -76,6 +77,9 @@ class TorchClassifier:
     """
 
     modality = "image"
+    precision: Precision = "float32"
+    search: TorchClassifier | None = None
+    """What attacks search on, where that is not this classifier itself (auditor.precision)."""
 
     def __init__(
         self,
@@ -112,7 +116,7 @@ class TorchClassifier:
         if self._scaled:
             axes = (1, -1) + (1,) * (x.ndim - 2)
             x = (x - self._mean.to(x.dtype).view(axes)) / self._std.to(x.dtype).view(axes)
-        with evaluating(self.module):
+        with evaluating(self.module), arithmetic(self.device, self.precision):
             return averaged(lambda: self._evaluate(x), self.draws)
 
     def _evaluate(self, x: Tensor) -> Tensor:
@@ -122,7 +126,7 @@ class TorchClassifier:
             raise ClassifierError(
                 f"classifier '{self.name}': expected logits of shape (n, {len(self.classes)}), one column per class in {list(self.classes)}, got {got}."
             )
-        return out
+        return out if self.precision == "float32" else out.to(x.dtype)
 
 
 class ScoreClassifier:

@@ -13,6 +13,7 @@ from auditor.classifiers.folding import fold
 from auditor.classifiers.probe import check
 from auditor.classifiers.torchscript import is_archive
 from auditor.errors import ClassifierError
+from auditor.precision import Precision, check_precision, hasten, searching
 from auditor.preprocessing import Steps, said
 
 ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}
@@ -28,6 +29,8 @@ def load_classifier(
     trust_code: bool = False,
     device: str = "cpu",
     draws: int = 1,
+    precision: Precision = "float32",
+    compile: bool = False,
     **settings: Any,
 ) -> Classifier:
     """Return the classifier in a file, frozen, in evaluation mode, batch norms folded where that is exact, and tried once at a random input.
@@ -46,6 +49,8 @@ def load_classifier(
         Where to evaluate, such as 'cpu' or 'cuda:0'.
     draws
         How many evaluations of a random classifier are averaged in one answer.
+    precision, compile
+        How attacks search on a GPU (auditor.precision.hasten); what fools is decided in float32.
     **settings
         The source's own settings, such as name='resnet18', classes=['a', 'b'], input={'size': 128, 'channels': 1}.
     """
@@ -54,13 +59,17 @@ def load_classifier(
     if not low < high:
         raise ClassifierError(f"{where}: expected low below high, got low {low} and high {high}.")
     _available(device)
+    check_precision(device, precision, compile)
     bound = classifiers.bind(chosen, {"low": low, "high": high, **settings})
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where)
     if isinstance(made, TorchClassifier):
         fold(made)
+        hasten(made, precision, compile=compile)
     check(made, where=where)
+    if searching(made) is not made:
+        check(searching(made), where=f"{where} in {precision}")
     return made
 
 
