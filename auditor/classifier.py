@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from auditor.errors import ClassifierError
+from auditor.precision import Precision, arithmetic
+from auditor.preprocessing import Preprocess, averaged, said, straight_through
 from auditor.records import digest
 
 T = TypeVar("T")
 Box = float | Tensor
-Slope = Callable[[Tensor, Tensor], Tensor]
-"""function (logits (k, classes), tags (k, ...)) -> direction of the logits (k, classes) along which the classifier is differentiated"""
-
-View = Callable[[Tensor, Tensor], Tensor]
-
 EVERYTHING = frozenset({"labels", "scores", "gradient"})
 
 
@@ -68,9 +65,16 @@ class TorchClassifier:
         Takes x (n, *shape), after (x - mean) / std where these are given, and returns logits (n, classes).
     mean, std
         One number per channel (axis 1), in the input's own units.
+    preprocess
+        What the deployed system does to x before all that, exactly; gradients pass straight through it.
+    draws
+        How many evaluations of a random module are averaged in one answer.
     """
 
     modality = "image"
+    precision: Precision = "float32"
+    search: TorchClassifier | None = None
+    """What attacks search on, where that is not this classifier itself (auditor.precision)."""
 
     def __init__(
         self,
@@ -86,34 +90,44 @@ class TorchClassifier:
         std: Sequence[float] = (),
         device: str | torch.device = "cpu",
         notes: Sequence[str] = (),
+        preprocess: Preprocess | None = None,
+        draws: int = 1,
     ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device)
         self._parts = tuple(self.module.modules())
         self.classes, self.low, self.high = tuple(classes), low, high
-        self.name, self.input_shape, self.notes = name or type(module).__name__, input_shape, tuple(notes)
+        self.name, self.input_shape, self.notes = name or type(module).__name__, input_shape, (*notes, *said(preprocess, draws))
         self.digest = digest or state_digest(module)
+        self.preprocess, self.draws = preprocess, draws
         self.offers = EVERYTHING
         self._mean = torch.tensor(list(mean) or [0.0], device=self.device)
         self._std = torch.tensor(list(std) or [1.0], device=self.device)
         self._scaled = bool(mean or std)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits (n, classes) of x (n, *shape)."""
+        """Return the logits (n, classes) of x (n, *shape), the mean over `draws` evaluations."""
+        if self.preprocess is not None:
+            x = straight_through(self.preprocess, x)
         if self._scaled:
             axes = (1, -1) + (1,) * (x.ndim - 2)
             x = (x - self._mean.to(x.dtype).view(axes)) / self._std.to(x.dtype).view(axes)
-        if any(part.training for part in self._parts):
-            with evaluating(self.module):
-                out = self.module(x)
-        else:
-            out = self.module(x)
+        with self._evaluating(), arithmetic(self.device, self.precision):
+            return averaged(lambda: self._evaluate(x), self.draws)
+
+    def _evaluating(self) -> AbstractContextManager[None]:
+        if self._parts[0] is not self.module:
+            self._parts = tuple(self.module.modules())
+        return evaluating(self.module) if any(part.training for part in self._parts) else nullcontext()
+
+    def _evaluate(self, x: Tensor) -> Tensor:
+        out = self.module(x)
         if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[1] != len(self.classes):
             got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ClassifierError(
                 f"classifier '{self.name}': expected logits of shape (n, {len(self.classes)}), one column per class in {list(self.classes)}, got {got}."
             )
-        return out
+        return out if self.precision == "float32" else out.to(x.dtype)
 
 
 class ScoreClassifier:
@@ -138,22 +152,32 @@ class ScoreClassifier:
         high: Box = 1.0,
         input_shape: tuple[int, ...] | None = None,
         notes: Sequence[str] = (),
+        preprocess: Preprocess | None = None,
+        draws: int = 1,
     ) -> None:
         self._scores = scores
+        self.preprocess, self.draws = preprocess, draws
         self.classes, self.low, self.high = tuple(classes), low, high
-        self.name, self.digest, self.input_shape, self.notes = name, digest, input_shape, tuple(notes)
+        self.name, self.digest, self.input_shape, self.notes = name, digest, input_shape, (*notes, *said(preprocess, draws))
         self.offers = frozenset({"labels", "scores"})
         self.device = torch.device("cpu")
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the scores (n, classes) of x (n, *shape), without a gradient."""
-        return self._scores(x.detach().cpu()).to(x)
+        shown = x.detach().cpu()
+        shown = shown if self.preprocess is None else self.preprocess(shown)
+        return averaged(lambda: self._scores(shown), self.draws).to(x)
 
 
-def wrap(module: nn.Module, classes: Sequence[str], low: Box = 0.0, high: Box = 1.0, name: str = "") -> TorchClassifier:
-    """Return a classifier from a torch module that takes raw input between low and high; the module is not changed."""
+def wrap(
+    module: nn.Module, classes: Sequence[str], low: Box = 0.0, high: Box = 1.0, name: str = "", *, preprocess: Preprocess | None = None, draws: int = 1
+) -> TorchClassifier:
+    """Return a classifier from a torch module that takes raw input between low and high; the module is not changed.
+
+    `preprocess` and `draws` are as in TorchClassifier.
+    """
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    return TorchClassifier(module, classes=classes, low=low, high=high, name=name, device=device)
+    return TorchClassifier(module, classes=classes, low=low, high=high, name=name, device=device, preprocess=preprocess, draws=draws)
 
 
 def state_digest(module: nn.Module) -> str:
@@ -164,141 +188,6 @@ def state_digest(module: nn.Module) -> str:
             raw = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
             parts.append([name, str(value.dtype), list(value.shape), digest(raw)])
     return digest(parts)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that the memory of some device was not enough."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
-
-
-def fitting(evaluate: Callable[[int], T], batch_size: int) -> T:
-    """Return evaluate(batch size), with the batch size halved as often as memory is short."""
-    while True:
-        try:
-            return evaluate(batch_size)
-        except Exception as error:
-            if not out_of_memory(error) or batch_size == 1:
-                raise
-            batch_size = max(1, batch_size // 2)
-
-
-class Meter:
-    """Access to a classifier for one attack or probe: cut into micro-batches, counted per sample.
-
-    A micro-batch that does not fit in memory is halved and tried again; the smaller size is kept for the meter's life.
-    A classifier that answers the mean over several draws is counted once per draw.
-
-    Parameters
-    ----------
-    n
-        Number of samples; `forwards` and `backwards` (n,) count their evaluations.
-    view
-        function (x (k, *shape), rows (k,)) -> what the classifier is shown of it, such as the point that a file can hold;
-        gradients pass straight through it (Bengio et al. 2013, arXiv:1308.3432)
-    """
-
-    def __init__(self, classifier: Classifier, n: int, batch_size: int = 64, view: View | None = None) -> None:
-        self.classifier, self.batch_size, self._view = classifier, batch_size, view
-        self._draws = int(getattr(classifier, "draws", 1))
-        self._forwards, self._backwards = (torch.zeros(n, dtype=torch.long) for _ in range(2))
-        self._rows, self._pending = torch.zeros(0, dtype=torch.long), [0, 0]
-
-    @property
-    def forwards(self) -> Tensor:
-        """Forward passes of each sample (n,)."""
-        self._settle()
-        return self._forwards
-
-    @property
-    def backwards(self) -> Tensor:
-        """Input-gradients of each sample (n,)."""
-        self._settle()
-        return self._backwards
-
-    def logits(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Return the logits (k, classes) of x (k, *shape), which belong to the samples `rows` (k,), without a gradient."""
-
-        def evaluate(part: slice) -> tuple[Tensor, ...]:
-            with torch.no_grad():
-                return (self.classifier.logits(self._shown(x, rows, part)),)
-
-        out = self._batched(evaluate, len(x))
-        self._count(rows, 1, 0)
-        return out[0] if out else x.new_zeros((0, len(self.classifier.classes)))
-
-    def gradient(self, x: Tensor, rows: Tensor, along: Slope, tags: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (k, classes), and their gradient (k, *shape) along along(logits, tags): one forward and one input-gradient."""
-
-        def evaluate(part: slice) -> tuple[Tensor, ...]:
-            point, logits = self._traced(x, rows, part)
-            answer = logits.detach()
-            (slope,) = torch.autograd.grad(logits, point, along(answer, tags[part]))
-            return answer, slope
-
-        out = self._batched(evaluate, len(x))
-        self._count(rows, 1, 1)
-        return (out[0], out[1]) if out else (x.new_zeros((0, len(self.classifier.classes))), x.clone())
-
-    def slopes(self, x: Tensor, rows: Tensor, along: Tensor, measure: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Return logits (k, classes), and a measure (k, m) of the gradient along each of m directions of the logits `along` (k, m, classes).
-
-        One forward and m input-gradients; measure is a function (gradient (j, *shape), positions in x (j,)) -> (j,).
-        """
-
-        def evaluate(part: slice) -> tuple[Tensor, ...]:
-            point, logits = self._traced(x, rows, part)
-            places, found = torch.arange(part.start, part.stop, device=x.device), []
-            for place in range(along.shape[1]):
-                (slope,) = torch.autograd.grad(logits, point, along[part, place], retain_graph=place + 1 < along.shape[1])
-                found.append(measure(slope, places))
-            return logits.detach(), torch.stack(found, 1)
-
-        out = self._batched(evaluate, len(x))
-        self._count(rows, 1, along.shape[1])
-        return (out[0], out[1]) if out else (x.new_zeros((0, len(self.classifier.classes))), x.new_zeros((0, along.shape[1])))
-
-    def _shown(self, x: Tensor, rows: Tensor, part: slice) -> Tensor:
-        return x[part].detach() if self._view is None else self._view(x[part].detach(), rows[part])
-
-    def _traced(self, x: Tensor, rows: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """Return what the classifier is shown, as a leaf, and its logits with their graph."""
-        point = self._shown(x, rows, part).requires_grad_()
-        with torch.enable_grad():
-            logits = self.classifier.logits(point)
-        if not logits.requires_grad:
-            name = self.classifier.name
-            raise ClassifierError(f"classifier '{name}': expected scores that depend on the input by torch operations, got none with a gradient.")
-        return point, logits
-
-    def _count(self, rows: Tensor, forwards: int, backwards: int) -> None:
-        """Count passes of the rows; they are added up while an attack asks for the same rows step after step."""
-        if rows is not self._rows:
-            self._settle()
-            self._rows = rows
-        self._pending[0] += forwards
-        self._pending[1] += backwards
-
-    def _settle(self) -> None:
-        rows = self._rows.cpu()
-        for counter, passes in zip((self._forwards, self._backwards), self._pending, strict=True):
-            counter.index_add_(0, rows, torch.full((len(rows),), passes * self._draws))
-        self._pending = [0, 0]
-
-    def _batched(self, evaluate: Callable[[slice], tuple[Tensor, ...]], n: int) -> tuple[Tensor, ...]:
-        parts, start = [], 0
-        while start < n:
-            part = slice(start, min(start + self.batch_size, n))
-            try:
-                parts.append(evaluate(part))
-            except Exception as error:
-                if not out_of_memory(error) or self.batch_size == 1:
-                    raise
-                self.batch_size = max(1, (part.stop - part.start) // 2)
-                continue
-            start = part.stop
-        return parts[0] if len(parts) == 1 else tuple(torch.cat(pieces) for pieces in zip(*parts, strict=True))
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class Audit(Section):
     title: str = "Audit"
     intended_use: str = ""
     model: dict[str, Any]
-    """`source`, `weights` (or `path`), `classes`, `input`, and the source's own settings."""
+    """`source`, `weights` (or `path`), `classes`, `input` (size, channels, mean, std, preprocess), `draws`, and the source's own settings."""
     data: dict[str, Any]
     """`source` (default images) and the source's own settings."""
     threat: ThreatSpec = ThreatSpec()

@@ -123,6 +123,9 @@ def draft(found: Found) -> str:
         lines += ["  name: resnet18   # FILL IN: the architecture's name in timm"]
     lines += [f"  classes: {classes}{order}"]
     lines += ["  input: {size: 224, channels: 3, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}   # FILL IN: as in training, in units of [0, 1]"]
+    lines += [
+        "  # in input, what the deployed system does first, if anything: preprocess: [{median: 3}, {jpeg: 75}, {round: 16}]; beside it, if random: draws: 16"
+    ]
     lines += ["data:", *_data(found)]
     lines += [
         "threat:",

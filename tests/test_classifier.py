@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from auditor.classifier import Classifier, Meter, ScoreClassifier, TorchClassifier, evaluating, margin, out_of_memory, state_digest, wrap
+from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier, evaluating, margin, state_digest, wrap
 from auditor.errors import ClassifierError
+from auditor.meter import Meter, out_of_memory
 
 
 class Small(nn.Module):

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName, choose
-from auditor.classifier import Classifier, Meter
+from auditor.classifier import Classifier
 from auditor.errors import AuditorError
-from auditor.seeds import Rows
+from auditor.meter import Meter
+from auditor.precision import searching
+from auditor.seeds import Rows, derive
 from auditor.threats.threat import Threat
 
 
@@ -83,6 +86,9 @@ def attack(
 ) -> Adversarials:
     """Return what an attack finds against a classifier at inputs x (n, *shape) with labels y (n,).
 
+    A classifier with a faster twin (auditor.precision) is searched on the twin and judged by itself; a point that fools only
+    the twin does not count, and its sample is searched again on the classifier itself.
+
     Parameters
     ----------
     name
@@ -102,18 +108,49 @@ def attack(
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
-    size = _budget(name, epsilon, x)
-    placed = threat.over(x)
+    size, placed = _budget(name, epsilon, x), threat.over(x)
+    goal = Goal(y, None if targets is None else targets.to(x.device))
+    seeds = [derive(int(seed), row) for row in range(len(x))] if isinstance(seed, int | np.integer) else seed
+
+    def found(by: Classifier, rows: Tensor) -> Adversarials:
+        few = Goal(goal.y[rows], None if goal.targets is None else goal.targets[rows])
+        return _search(name, by, x[rows], few, placed.take(rows), size[rows], [seeds[row] for row in rows.tolist()], batch_size, bound)
+
+    every = torch.arange(len(x), device=x.device)
+    search = searching(classifier)
+    if search is classifier:
+        return _search(name, classifier, x, goal, placed, size, seeds, batch_size, bound)
+    points = found(search, every)
+    meter = Meter(classifier, len(x), batch_size)
+    holds = goal.reached(meter.logits(points.x, every), every) & placed.allows(points.x, x, size)
+    lost = every[points.fooled & ~holds]
+    return _merged(points, holds, meter, lost, found(classifier, lost) if len(lost) else None)
+
+
+def _search(
+    name: str, classifier: Classifier, x: Tensor, goal: Goal, placed: Threat, size: Tensor, seeds: Sequence[int], batch_size: int, bound: dict[str, Any]
+) -> Adversarials:
+    """Return what an attack finds, judged by the very classifier that it searched on."""
 
     def held(point: Tensor, rows: Tensor) -> Tensor:
         return placed.take(rows).saved(point, x[rows])
 
-    meter = Meter(classifier, len(x), batch_size, held if threat.levels is not None else None)
-    goal = Goal(y, None if targets is None else targets.to(x.device))
-    point, fooled = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seed, len(x))), **bound)
+    meter = Meter(classifier, len(x), batch_size, held if placed.levels is not None else None)
+    point, fooled = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
     point = placed.saved(point, x)
     fooled = fooled & placed.allows(point, x, size)
     return Adversarials(point, fooled, placed.size(point, x), meter.forwards, meter.backwards)
+
+
+def _merged(points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, again: Adversarials | None) -> Adversarials:
+    """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those of a search in float32."""
+    x, fooled, size = points.x.clone(), holds.clone(), points.size.clone()
+    forwards, backwards = points.forwards + judge.forwards, points.backwards.clone()
+    if again is not None:
+        x[lost], fooled[lost], size[lost] = again.x, again.fooled, again.size
+        forwards[lost.cpu()] += again.forwards
+        backwards[lost.cpu()] += again.backwards
+    return Adversarials(x, fooled, size, forwards, backwards)
 
 
 def _budget(name: str, epsilon: float | Tensor | None, x: Tensor) -> Tensor:

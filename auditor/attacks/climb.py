@@ -45,10 +45,9 @@ class Items:
         """Return items that start at x (k, *shape)."""
         epsilon = problem.epsilon[rows]
         lowest = torch.full_like(epsilon, float("-inf"))
-        no = torch.zeros_like(rows, dtype=torch.bool)
-        return cls(
-            rows, tags, problem.x[rows], x, x, x, torch.zeros_like(x), lowest, lowest.clone(), problem.threat.stride * epsilon, epsilon, torch.zeros_like(rows), lowest.clone(), no
-        )  # fmt: skip
+        still = torch.zeros_like(rows)
+        size = problem.threat.stride * epsilon
+        return cls(rows, tags, problem.x[rows], x, x, x, torch.zeros_like(x), lowest, lowest.clone(), size, epsilon, still, lowest.clone(), still.bool())
 
     def keep(self, chosen: Tensor) -> None:
         """Drop every item that is not chosen (k,) bool."""

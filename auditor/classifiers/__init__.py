@@ -6,8 +6,9 @@ A source is a function (path, *, low, high, classes, input, **its own settings) 
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from auditor.preprocessing import check_step
 from auditor.registry import Registry
 
 classifiers: Registry[Callable[..., Any]] = Registry("model source", __name__)
@@ -22,6 +23,17 @@ class Input(BaseModel):
     channels: int = 3
     mean: list[float] = []
     std: list[float] = []
+    preprocess: list[dict[str, int]] = []
+    """What the deployed system does before mean and std, in this order: {round: levels}, {jpeg: quality}, {median: window}."""
+
+    @field_validator("preprocess")
+    @classmethod
+    def _steps_are_known(cls, preprocess: list[dict[str, int]]) -> list[dict[str, int]]:
+        for step in preprocess:
+            if len(step) != 1:
+                raise ValueError(f"expected one step per item, such as {{jpeg: 75}}, got {step}")
+            check_step(*next(iter(step.items())))
+        return preprocess
 
     @property
     def shape(self) -> tuple[int, ...] | None:

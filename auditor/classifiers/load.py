@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 
-from auditor.classifier import Classifier
-from auditor.classifiers import classifiers
+from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier
+from auditor.classifiers import Input, classifiers
+from auditor.classifiers.folding import fold
 from auditor.classifiers.probe import check
 from auditor.classifiers.torchscript import is_archive
 from auditor.errors import ClassifierError
+from auditor.precision import Precision, check_precision, hasten, searching
+from auditor.preprocessing import Steps, said
 
 ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}
 
@@ -25,9 +28,12 @@ def load_classifier(
     base: Path = Path("."),
     trust_code: bool = False,
     device: str = "cpu",
+    draws: int = 1,
+    precision: Precision = "float32",
+    compile: bool = False,
     **settings: Any,
 ) -> Classifier:
-    """Return the classifier in a file, frozen, in evaluation mode and tried once at a random input.
+    """Return the classifier in a file, frozen, in evaluation mode, batch norms folded where that is exact, and tried once at a random input.
 
     Parameters
     ----------
@@ -41,6 +47,10 @@ def load_classifier(
         Whether files that can run code may be loaded (.pt2, Python).
     device
         Where to evaluate, such as 'cpu' or 'cuda:0'.
+    draws
+        How many evaluations of a random classifier are averaged in one answer.
+    precision, compile
+        How attacks search on a GPU (auditor.precision.hasten); what fools is decided in float32.
     **settings
         The source's own settings, such as name='resnet18', classes=['a', 'b'], input={'size': 128, 'channels': 1}.
     """
@@ -49,11 +59,31 @@ def load_classifier(
     if not low < high:
         raise ClassifierError(f"{where}: expected low below high, got low {low} and high {high}.")
     _available(device)
+    check_precision(device, precision, compile)
     bound = classifiers.bind(chosen, {"low": low, "high": high, **settings})
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
+    _declare(made, bound.get("input"), draws, where)
+    if isinstance(made, TorchClassifier):
+        fold(made)
+        hasten(made, precision, compile=compile)
     check(made, where=where)
+    if searching(made) is not made:
+        check(searching(made), where=f"{where} in {precision}")
     return made
+
+
+def _declare(made: Classifier, input: Input | None, draws: int, where: str) -> None:
+    """Put the preprocessing and randomness that an audit declares into a classifier."""
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
+        raise ClassifierError(f"{where}: 'draws': expected a whole number from 1, got {draws!r}.")
+    steps = [next(iter(step.items())) for step in input.preprocess] if input else []
+    if not steps and draws == 1:
+        return
+    if not isinstance(made, TorchClassifier | ScoreClassifier) or made.preprocess is not None or made.draws > 1:
+        raise ClassifierError(f"{where}: expected `input.preprocess` and `draws` for a module or function, got a classifier that brings its own.")
+    made.preprocess, made.draws = Steps(steps, made.low, made.high) if steps else None, draws
+    made.notes = (*made.notes, *said(made.preprocess, draws))
 
 
 def _by_ending(path: str, base: Path) -> str:

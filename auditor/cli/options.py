@@ -26,6 +26,14 @@ def loading(function: F) -> F:
         click.option("--check", "only", multiple=True, metavar="NAME", help="Run only this check; may be repeated."),
         click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Audit only N samples, drawn by seed and id."),
         click.option("--trust-code", is_flag=True, help="Allow models that run code when loaded (source: python, exported)."),
+        click.option("--compile", is_flag=True, help="Search through torch.compile; only on a CUDA device."),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "tf32", "bfloat16"]),
+            default="float32",
+            show_default=True,
+            help="Arithmetic in which attacks search, other than float32 only on a CUDA device; what fools is decided in float32.",
+        ),
         click.option("--device", default="cpu", show_default=True, help="Where the classifier runs, such as cpu or cuda:0."),
     ):
         function = option(function)

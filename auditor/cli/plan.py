@@ -15,13 +15,14 @@ from auditor.cli.options import as_json, audit_file, loading
 if TYPE_CHECKING:
     from auditor.engine.plan import Planned
     from auditor.engine.prepare import Prepared
+    from auditor.precision import Precision
 
 
 @click.command("plan", short_help="Show every trial, its passes, and the expected time.")
 @audit_file
 @loading
 @as_json
-def command(audit: Path, device: str, trust_code: bool, limit: int | None, only: tuple[str, ...], as_json: bool) -> int:
+def command(audit: Path, device: str, precision: Precision, compile: bool, trust_code: bool, limit: int | None, only: tuple[str, ...], as_json: bool) -> int:
     """Show what AUDIT would measure: trials, samples, forward and backward passes, and how long it may take.
 
     Passes are upper bounds: an attack stops as soon as a sample is fooled. The time comes from a few passes made now.
@@ -33,7 +34,7 @@ def command(audit: Path, device: str, trust_code: bool, limit: int | None, only:
     from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
 
-    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only)
+    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
     forward, backward = pass_seconds(prepared)
     seconds = sum(one.forwards * forward + one.backwards * backward for one in planned)
@@ -69,7 +70,7 @@ def pass_seconds(prepared: Prepared, samples: int = 16) -> tuple[float, float]:
     """Return how long one sample's forward and its backward pass take, measured now."""
     import torch
 
-    from auditor.classifier import Meter
+    from auditor.meter import Meter
 
     chunk = prepared.samples.load(range(min(samples, len(prepared.samples))))
     n, x = len(chunk.ids), chunk.x.to(prepared.classifier.device)

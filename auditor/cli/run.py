@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from auditor.cli.options import as_json, audit_file, exit_code, fail_on, loading
+
+if TYPE_CHECKING:
+    from auditor.precision import Precision
 
 
 @click.command("run", short_help="Audit: measure, judge, and write both reports.")
@@ -27,6 +31,8 @@ def command(
     audit: Path,
     out: Path,
     device: str,
+    precision: Precision,
+    compile: bool,
     trust_code: bool,
     limit: int | None,
     only: tuple[str, ...],
@@ -49,7 +55,7 @@ def command(
     from auditor.engine.prepare import prepare
     from auditor.pipeline import finish
 
-    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only)
+    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
     with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
         findings = finish(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress)
     if as_json:

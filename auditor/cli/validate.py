@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from auditor.cli.options import audit_file, loading
 
+if TYPE_CHECKING:
+    from auditor.precision import Precision
+
 
 @click.command("validate", short_help="Check an audit file, its model, images and masks, without measuring.")
 @audit_file
 @loading
-def command(audit: Path, device: str, trust_code: bool, limit: int | None, only: tuple[str, ...]) -> int:
+def command(audit: Path, device: str, precision: Precision, compile: bool, trust_code: bool, limit: int | None, only: tuple[str, ...]) -> int:
     """Load everything that AUDIT names, read every image and mask once, and say what was found.
 
     \b
@@ -21,7 +25,7 @@ def command(audit: Path, device: str, trust_code: bool, limit: int | None, only:
     """
     from auditor.engine.prepare import prepare
 
-    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only)
+    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
     facts, samples = prepared.facts, prepared.samples
     size = prepared.classifier.input_shape or "of any size"
     click.echo(f"model    {prepared.classifier.name}: classes {', '.join(facts.classes)}; offers {', '.join(facts.offers)}; input {size}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
+from auditor.classifier import Classifier
 from auditor.engine.plan import Planned
 from auditor.errors import BrokenOff
 from auditor.probes import Arrays, Bench, Row, probes
 from auditor.samples import Samples
+from auditor.seeds import derive
 
 Source = Callable[[str], Arrays | None]
 
@@ -22,7 +25,7 @@ def measure(planned: Planned, chunk: tuple[int, ...], bench: Bench) -> list[Row]
     for _ in range(2):
         try:
             loaded = bench.samples.load(chunk)
-            with torch.no_grad():
+            with torch.no_grad(), drawing(bench.classifier, planned.key, *names):
                 rows = probes[planned.trial.probe].make(bench, planned.trial, loaded)
             if len(rows) != len(names):
                 raise ValueError(f"probe '{planned.trial.probe}' answered {len(rows)} rows for {len(names)} samples")
@@ -34,6 +37,17 @@ def measure(planned: Planned, chunk: tuple[int, ...], bench: Bench) -> list[Row]
         except Exception as error:  # whatever a user's model raises is an outcome, not a crash
             failure = f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     return [Row(error=failure) for _ in names]
+
+
+@contextmanager
+def drawing(classifier: Classifier, *parts: object) -> Iterator[None]:
+    """Seed torch's own draws by the parts where a classifier is declared random, so that a resumed run finds the same; restore them after."""
+    if getattr(classifier, "draws", 1) == 1:
+        yield
+        return
+    with torch.random.fork_rng([classifier.device] if classifier.device.type == "cuda" else []):
+        torch.manual_seed(derive(*parts))
+        yield
 
 
 def _finite(value: float) -> bool:

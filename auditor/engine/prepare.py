@@ -14,6 +14,7 @@ from auditor.classifier import Classifier
 from auditor.config import Audit, load_audit
 from auditor.engine.lock import lock_checks
 from auditor.errors import AuditorError, ConfigError, nearest
+from auditor.precision import Precision
 from auditor.records import Facts, digest
 from auditor.samples import Samples
 
@@ -34,7 +35,7 @@ class Prepared:
     base: Path
     """Folder that the audit file's paths are relative to."""
     binding: str
-    """Digest of the model, how it is declared (classes, mean, std), data and version: what makes observations comparable."""
+    """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes observations comparable."""
 
 
 def prepare(
@@ -45,6 +46,8 @@ def prepare(
     trust_code: bool = False,
     limit: int | None = None,
     only: Sequence[str] = (),
+    precision: Precision = "float32",
+    compile: bool = False,
 ) -> Prepared:
     """Return an audit with its classifier and samples loaded (AuditorError: one sentence, before any work).
 
@@ -56,12 +59,14 @@ def prepare(
         Audit this many samples, drawn by seed and id.
     only
         Names of checks to run; all that the audit file asks for when empty.
+    precision, compile
+        How attacks search on a GPU; what fools is decided in float32.
     """
     audit, base = (load_audit(source), source.parent) if isinstance(source, Path) else (source, base)
     where = f"{source}: " if isinstance(source, Path) else ""
     chosen = select_checks(audit, only)
     try:
-        classifier = load_model(audit.model, base, device=device, trust_code=trust_code)
+        classifier = load_model(audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile)
         samples = _samples(audit, base, classifier)
     except AuditorError as error:
         prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data'")) else ""
@@ -69,8 +74,12 @@ def prepare(
     samples = _limited(samples, limit, audit.seed)
     facts = _facts(audit, classifier, samples)
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
-    binding = digest([classifier.digest, declared, samples.digest, _version()])
-    return Prepared(audit, classifier, samples, facts, chosen, _lock(audit, classifier, samples, chosen, limit), base, binding)
+    search = {"precision": precision, "compile": compile}
+    # another search finds other points; the usual one keeps the binding of runs made before there was a choice
+    unusual = [search] if search != {"precision": "float32", "compile": False} else []
+    binding = digest([classifier.digest, declared, samples.digest, _version(), *unusual])
+    lock = {**_lock(audit, classifier, samples, chosen, limit), "search": search}
+    return Prepared(audit, classifier, samples, facts, chosen, lock, base, binding)
 
 
 def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
@@ -86,7 +95,9 @@ def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
     }
 
 
-def load_model(model: Mapping[str, Any], base: Path, *, device: str = "cpu", trust_code: bool = False) -> Classifier:
+def load_model(
+    model: Mapping[str, Any], base: Path, *, device: str = "cpu", trust_code: bool = False, precision: Precision = "float32", compile: bool = False
+) -> Classifier:
     """Return the classifier that an audit's `model` declares (AuditorError)."""
     from auditor.classifiers.load import load_classifier
 
@@ -95,7 +106,10 @@ def load_model(model: Mapping[str, Any], base: Path, *, device: str = "cpu", tru
     paths = [settings.pop(name) for name in ("path", "weights") if name in settings]
     if len(paths) != 1:
         raise ConfigError(f"'model': expected one of 'weights' and 'path', got {'both' if paths else 'neither'}.")
-    return load_classifier(str(paths[0]), source, base=base, trust_code=trust_code, device=device, **settings)
+    run_only = sorted({"device", "trust_code", "precision", "compile", "base"} & set(settings))
+    if run_only:
+        raise ConfigError(f"'model.{run_only[0]}': expected a property of the model, got a setting of the run; leave it to the command line.")
+    return load_classifier(str(paths[0]), source, base=base, trust_code=trust_code, device=device, precision=precision, compile=compile, **settings)
 
 
 def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.classifier import Meter, fitting
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, structure, top_overlap
+from auditor.meter import Meter, fitting
 from auditor.probes import Bench, Row, probes
 from auditor.records import Trial
 from auditor.samples import Chunk, Samples

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.classifier import Meter, margin
+from auditor.classifier import margin
+from auditor.meter import Meter
 from auditor.probes import Bench, Row, probes
 from auditor.records import Trial
 from auditor.samples import Chunk

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.attack import attack, attack_cost
-from auditor.classifier import Meter, margin
+from auditor.classifier import margin
+from auditor.meter import Meter
 from auditor.probes import Bench, Row, probes
 from auditor.records import Trial
 from auditor.samples import Chunk

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from auditor.classifier import Meter, margin
+from auditor.classifier import margin
+from auditor.meter import Meter
 from auditor.probes import Bench, Row, probes
 from auditor.probes.inpaint import inpaint
 from auditor.records import Trial

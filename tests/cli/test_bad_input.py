@@ -159,3 +159,10 @@ def test_output_that_is_a_file(study: Path, tmp_path: Path, call: Callable[..., 
     (tmp_path / "out").write_text("")
     ended = call("run", study / "honest.yaml", "--out", tmp_path / "out", "--limit", 8, "--check", "preflight")
     assert ended.code == 2
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "validate"])
+def test_a_search_in_lower_precision_on_a_cpu_is_refused(command: str, study: Path, tmp_path: Path, call: Callable[..., object]) -> None:
+    where = ["--out", tmp_path / "out"] if command == "run" else []
+    ended = call(command, study / "honest.yaml", "--precision", "bfloat16", *where)
+    assert (ended.code, "precision bfloat16: expected a CUDA device" in ended.err) == (2, True) and not (tmp_path / "out").exists()
