@@ -121,10 +121,14 @@ def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
 
 def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     from auditor.attacks import attacks
+    from auditor.attacks.attack import norm_refused
 
     settings = attacks.bind(audit.attack.name, audit.attack.settings)
     if not attacks[audit.attack.name].facts.get("budget", True):
         raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
+    refusal = norm_refused(audit.attack.name, audit.threat.norm)
+    if refusal:
+        raise ConfigError(f"'threat.norm': {refusal}")
     return Facts(
         classes=classifier.classes,
         offers=tuple(sorted(classifier.offers)),
