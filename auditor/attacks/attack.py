@@ -13,7 +13,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName, choose
 from auditor.classifier import Classifier
-from auditor.errors import AuditorError
+from auditor.errors import AuditorError, nearest
 from auditor.meter import Meter
 from auditor.precision import searching
 from auditor.seeds import Rows, derive
@@ -105,6 +105,9 @@ def attack(
         The attack's own; an unknown one is refused (AuditorError).
     """
     bound = check_attack(name, classifier.offers, settings)
+    refusal = norm_refused(name, threat.norm)
+    if refusal:
+        raise AuditorError(f"attack '{name}': {refusal}")
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
@@ -171,6 +174,12 @@ def check_attack(name: str, offers: frozenset[str], settings: dict[str, Any]) ->
     if needs not in offers:
         raise AuditorError(f"attack '{name}': expected a classifier that offers '{needs}', got one that offers {', '.join(sorted(offers))}.")
     return attacks.bind(name, settings)
+
+
+def norm_refused(name: str, norm: str) -> str:
+    """Return what is wrong where an attack does not serve a norm, or nothing; an attack serves every norm unless its fact `norms` names some."""
+    served: tuple[str, ...] = attacks[name].facts.get("norms", (norm,))
+    return "" if norm in served else f"expected a norm that '{name}' serves, got '{norm}'; {nearest(norm, served)}"
 
 
 def attack_names() -> tuple[str, ...]:

@@ -135,6 +135,7 @@ def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
 
 def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     from auditor.attacks import attacks
+    from auditor.attacks.attack import norm_refused
     from auditor.attacks.losses import choose
 
     settings = attacks.bind(audit.attack.name, audit.attack.settings)
@@ -142,6 +143,9 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
         choose(settings["loss"], len(classifier.classes), targeted=False)
     if not attacks[audit.attack.name].facts.get("budget", True):
         raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
+    refusal = norm_refused(audit.attack.name, audit.threat.norm)
+    if refusal:
+        raise ConfigError(f"'threat.norm': {refusal}")
     return Facts(
         classes=classifier.classes,
         offers=tuple(sorted(classifier.offers)),

@@ -11,7 +11,8 @@ from torch import Tensor
 from auditor.errors import AuditorError, nearest
 from auditor.seeds import Rows
 from auditor.threats.grid import quantise
-from auditor.threats.norms import NORMS, Room, column
+from auditor.threats.norms import NORMS
+from auditor.threats.room import Room, column
 from auditor.threats.threat import Threat
 
 

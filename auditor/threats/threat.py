@@ -15,6 +15,8 @@ class Threat(ABC):
     Epsilon is a number, or one per row (n,), in the input's own units.
     """
 
+    norm: str
+    """The name of the norm in which sizes are measured."""
     zone: Tensor | None
     """Where the attacker may write (broadcasts to x); None for everywhere."""
     low: float | Tensor

@@ -30,12 +30,15 @@ class Row:
 
 ATTACKS = {
     "apgd": Row({"steps": 10}, {"steps": 5, "restarts": 2, "loss": "dlr"}, "step", "steps"),
+    "boundary": Row({"queries": 150, "probes": 5}, {"queries": 150, "probes": 8, "starts": 5}, "query", "queries", gradient=False, items=40),
     "evade": Row({"steps": 10, "warmup": 5}, {"restarts": 5, "aims": 1, "steps": 5, "warmup": 3}, "efort", "effort", items=2),
     "fgsm": Row(other={"loss": "margin", "steps": 4}, typo="los", wanted="loss"),
     "pgd": Row({"steps": 5}, {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5, "momentum": 0.9}, "step", "steps"),
     "random_noise": Row(other={"tries": 8}, typo="tires", wanted="tries", gradient=False),
+    "square": Row({"queries": 30}, {"queries": 20, "share": 0.6}, "querys", "queries", gradient=False),
 }
-EVERY = [(name, norm, kind) for name in ATTACKS for norm in ("linf", "l2", "l1", "l0") for kind in ("settings", "other")]
+NORMS = {name: attacks[name].facts.get("norms", ("linf", "l2", "l1", "l0")) for name in ATTACKS}
+EVERY = [(name, norm, kind) for name in ATTACKS for norm in NORMS[name] for kind in ("settings", "other")]
 
 
 def test_every_attack_has_a_row() -> None:
@@ -52,12 +55,14 @@ class Watched(nn.Module):
         torch.manual_seed(3)
         self.body = nn.Sequential(nn.Linear(values, 12), nn.Tanh(), nn.Dropout(0.5), nn.Linear(12, 3)).double()
         self.forwards: list[tuple[int, int]] = []
+        self.points: list[Tensor] = []
         self.backwards: list[int] = []
 
     def forward(self, x: Tensor) -> Tensor:
         logits = 4 * self.body(x[:, :-1])
         names = (x[:, -1] * 64).round().long().tolist()
         self.forwards += list(zip(names, logits.argmax(1).tolist(), strict=True))
+        self.points += x.detach()
         if x.requires_grad:
             x.register_hook(lambda gradient: self.backwards.extend(names))
         return logits
@@ -125,12 +130,15 @@ def test_counts_are_those_of_the_module(setting: Setting, name: str, norm: str, 
 
 @pytest.mark.parametrize(("name", "norm", "kind"), EVERY)
 def test_a_fooled_sample_is_never_evaluated_again(setting: Setting, name: str, norm: str, kind: str) -> None:
+    setting.module.points.clear()
     call(setting, name, norm, kind)
+    samples = torch.tensor([sample for sample, _ in setting.module.forwards])
+    allowed = Threat.ball(norm, setting.zone[samples]).allows(torch.stack(setting.module.points), setting.x[samples], setting.epsilon[norm])
     after: dict[int, int] = {}
-    for sample, predicted in setting.module.forwards:
+    for (sample, predicted), within in zip(setting.module.forwards, allowed.tolist(), strict=True):
         if sample in after:
             after[sample] += 1
-        elif predicted != setting.y[sample]:
+        elif predicted != setting.y[sample] and within:  # attacks on labels walk outside the ball
             after[sample] = 0
     assert after and max(after.values()) < ATTACKS[name].items
 
@@ -236,6 +244,13 @@ def test_a_classifier_without_gradients(setting: Setting, name: str) -> None:
             attack(name, scores, setting.x, setting.y, threat, epsilon=0.1)
     else:
         assert attack(name, scores, setting.x, setting.y, threat, epsilon=0.15).fooled.any()
+
+
+@pytest.mark.parametrize(("name", "norm"), [(name, norm) for name in ATTACKS for norm in ("linf", "l2", "l1", "l0") if norm not in NORMS[name]])
+def test_a_norm_that_is_not_served_is_refused(setting: Setting, name: str, norm: str) -> None:
+    with pytest.raises(AuditorError, match=f"^attack '{name}': expected a norm that '{name}' serves, got '{norm}'; valid: l2, linf$"):
+        call(setting, name, norm, "settings")
+    assert not setting.module.forwards
 
 
 @pytest.mark.parametrize("name", ATTACKS)

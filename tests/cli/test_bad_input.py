@@ -77,6 +77,12 @@ def pickled(folder: Path) -> None:
     edit("honest.safetensors", "model.pth")(folder)
 
 
+def norm_not_served(folder: Path) -> None:
+    edit("norm: linf", "norm: l1")(folder)
+    edit("name: pgd", "name: square")(folder)
+    edit("settings: {steps: 5}", "settings: {queries: 5}")(folder)
+
+
 CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "missing weights": (edit("weights: honest.safetensors", "weights: nowhere.safetensors"), ("nowhere.safetensors",)),
     "missing manifest": (edit("manifest: manifest.csv", "manifest: nowhere.csv"), ("nowhere.csv",)),
@@ -100,6 +106,7 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "primary": (edit("primary: 4/255", "primary: 5/255"), ("honest.yaml:5", "declared")),
     "attack setting": (edit("settings: {steps: 5}", "settings: {step: 5}"), ("step", "steps")),
     "attack name": (edit("name: pgd", "name: pdg"), ("pdg", "pgd")),
+    "norm that the attack does not serve": (norm_not_served, ("'threat.norm'", "'square'", "'l1'", "valid: l2, linf")),
     "pickle": (pickled, ("model.pth",)),
     "not YAML": (lambda folder: (folder / "honest.yaml").write_text("model: [\n") and None, ("honest.yaml",)),
     "no model": (lambda folder: (folder / "honest.yaml").write_text("data: {manifest: manifest.csv}\n") and None, ("model",)),
