@@ -158,7 +158,8 @@ def _merged(points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, aga
 
 def _budget(name: str, epsilon: float | Tensor | None, x: Tensor) -> Tensor:
     """Return the budget of each row (n,), infinite for attacks that search for the smallest change themselves."""
-    if not attacks[name].facts.get("budget", True):
+    takes = attacks[name].facts.get("budget", True)
+    if not takes and (epsilon is None or takes is False):
         if epsilon is not None:
             raise AuditorError(f"attack '{name}': expected no epsilon, since it searches for the smallest, got {epsilon}.")
         return torch.full((len(x),), float("inf"), dtype=x.dtype, device=x.device)

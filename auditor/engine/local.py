@@ -59,6 +59,6 @@ def no_source(_: str) -> Arrays | None:
     return None
 
 
-def bench_for(samples: Samples, classifier: object, source: Source | None, batch_size: int) -> Bench:
+def bench_for(samples: Samples, classifier: Classifier, source: Source | None, batch_size: int, surrogate: Classifier | None = None) -> Bench:
     """Return what a probe may use."""
-    return Bench(classifier, samples, source or no_source, batch_size)  # type: ignore[arg-type]
+    return Bench(classifier, samples, source or no_source, batch_size, surrogate)

@@ -34,6 +34,8 @@ class Prepared:
     """Everything resolved, as written to audit.lock.yaml."""
     base: Path
     """Folder that the audit file's paths are relative to."""
+    surrogate: Classifier | None
+    """The classifier that `attack.settings.surrogate` names."""
     binding: str
     """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes observations comparable."""
 
@@ -67,6 +69,7 @@ def prepare(
     chosen = select_checks(audit, only)
     try:
         classifier = load_model(audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile)
+        surrogate = _surrogate(audit, base, classifier, device=device, trust_code=trust_code)
         samples = _samples(audit, base, classifier)
     except AuditorError as error:
         prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data'")) else ""
@@ -76,10 +79,11 @@ def prepare(
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
     search = {"precision": precision, "compile": compile}
     # another search finds other points; the usual one keeps the binding of runs made before there was a choice
-    unusual = [search] if search != {"precision": "float32", "compile": False} else []
+    unusual: list[dict[str, Any]] = [dict(search)] if search != {"precision": "float32", "compile": False} else []
+    unusual += [{"surrogate": surrogate.digest}] if surrogate is not None else []
     binding = digest([classifier.digest, declared, samples.digest, _version(), *unusual])
     lock = {**_lock(audit, classifier, samples, chosen, limit), "search": search}
-    return Prepared(audit, classifier, samples, facts, chosen, lock, base, binding)
+    return Prepared(audit, classifier, samples, facts, chosen, lock, base, surrogate, binding)
 
 
 def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
@@ -112,6 +116,21 @@ def load_model(
     return load_classifier(str(paths[0]), source, base=base, trust_code=trust_code, device=device, precision=precision, compile=compile, **settings)
 
 
+def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str, trust_code: bool) -> Classifier | None:
+    """Return the classifier that the attack climbs in place of the audited one, where the audit file names one (ConfigError: it does not fit)."""
+    declared = audit.attack.settings.get("surrogate")
+    if declared is None:
+        return None
+    if not isinstance(declared, Mapping):
+        raise ConfigError(f"'attack.settings.surrogate': expected what 'model' takes (source, weights, ...), got {declared!r}.")
+    other = load_model(declared, base, device=device, trust_code=trust_code)
+    for what in ("classes", "input_shape"):
+        mine, its = getattr(classifier, what), getattr(other, what)
+        if mine != its:
+            raise ConfigError(f"'attack.settings.surrogate': expected {what} {mine} as the model has, got {its}.")
+    return other
+
+
 def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
     from auditor.data import data
 
@@ -141,7 +160,7 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     settings = attacks.bind(audit.attack.name, audit.attack.settings)
     if "loss" in settings:
         choose(settings["loss"], len(classifier.classes), targeted=False)
-    if not attacks[audit.attack.name].facts.get("budget", True):
+    if attacks[audit.attack.name].facts.get("budget", True) is False:
         raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
     refusal = norm_refused(audit.attack.name, audit.threat.norm)
     if refusal:

@@ -41,7 +41,7 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
         names = prepared.samples.ids
         store.write(planned.key, EXCLUDED, [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()])
     source = _source(planned, prepared, store)
-    bench = bench_for(prepared.samples, prepared.classifier, source, batch_size)
+    bench = bench_for(prepared.samples, prepared.classifier, source, batch_size, prepared.surrogate)
     for number, chunk in enumerate(planned.chunks):
         if number not in done:
             started = time.perf_counter()

@@ -40,6 +40,8 @@ class Bench:
     source: Callable[[str], Arrays | None]
     """function (sample id) -> arrays that the trial's source kept for it"""
     batch_size: int = 64
+    surrogate: Classifier | None = None
+    """Another classifier, for attacks that transfer from one."""
 
 
 Probe = Callable[[Bench, Trial, Chunk], list[Row]]

@@ -49,7 +49,8 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     threat = Threat.ball(trial.threat["norm"], zone[rows].to(device), samples.low, samples.high, samples.levels)
     epsilon = float(trial.threat["epsilon"])
     seeds = [derive(trial.seed, trial.method, trial.zone, epsilon, chunk.ids[row]) for row in rows.tolist()]
-    found = attack(trial.method, bench.classifier, x0, y, threat, epsilon=epsilon, seed=seeds, batch_size=bench.batch_size, **trial.settings)
+    settings = {**trial.settings, "surrogate": bench.surrogate} if "surrogate" in trial.settings else trial.settings
+    found = attack(trial.method, bench.classifier, x0, y, threat, epsilon=epsilon, seed=seeds, batch_size=bench.batch_size, **settings)
     saved = threat.saved(found.x, x0)
     logits = meter.logits(saved, rows).cpu()
     allowed, size, edge = threat.allows(saved, x0, epsilon).cpu(), threat.size(saved, x0).cpu(), margin(logits, chunk.y[rows])

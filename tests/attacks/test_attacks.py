@@ -14,6 +14,17 @@ from auditor.errors import AuditorError
 from auditor.threats.threat import Threat
 
 
+def _twin() -> nn.Module:
+    torch.manual_seed(3)
+    body = nn.Sequential(nn.Linear(8, 12), nn.Tanh(), nn.Linear(12, 3)).double()
+
+    class Twin(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 3 * body(x[:, :-1] + 0.01)
+
+    return Twin()
+
+
 @dataclass
 class Row:
     """How an attack is tried; a new attack adds one."""
@@ -28,6 +39,9 @@ class Row:
     """Points of one sample that are evaluated in one step."""
 
 
+TWIN = wrap(_twin(), ["a", "b", "c"])
+"""What `transfer` climbs: another network that decides alike."""
+
 ATTACKS = {
     "apgd": Row({"steps": 10}, {"steps": 5, "restarts": 2, "loss": "dlr"}, "step", "steps"),
     "boundary": Row({"queries": 150, "probes": 5}, {"queries": 150, "probes": 8, "starts": 5}, "query", "queries", gradient=False, items=40),
@@ -35,6 +49,9 @@ ATTACKS = {
     "fgsm": Row(other={"loss": "margin", "steps": 4}, typo="los", wanted="loss"),
     "pgd": Row({"steps": 5}, {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5, "momentum": 0.9}, "step", "steps"),
     "random_noise": Row(other={"tries": 8}, typo="tires", wanted="tries", gradient=False),
+    "transfer": Row(
+        {"surrogate": TWIN, "steps": 10, "tries": 3}, {"surrogate": TWIN, "steps": 6, "tries": 6, "momentum": 0.0}, "surogate", "surrogate", gradient=False
+    ),
     "square": Row({"queries": 30}, {"queries": 20, "share": 0.6}, "querys", "queries", gradient=False),
 }
 NORMS = {name: attacks[name].facts.get("norms", ("linf", "l2", "l1", "l0")) for name in ATTACKS}
@@ -44,7 +61,7 @@ EVERY = [(name, norm, kind) for name in ATTACKS for norm in NORMS[name] for kind
 def test_every_attack_has_a_row() -> None:
     at_a_budget = {entry.name for entry in attacks if entry.facts.get("budget", True)}
     assert set(ATTACKS) == at_a_budget
-    assert set(attack_names()) - at_a_budget == {"minimum_norm"}, "an attack without a budget has a file of its own"
+    assert set(attack_names()) - at_a_budget == {"carlini_wagner", "minimum_norm"}, "an attack that needs no budget has a file of its own"
 
 
 class Watched(nn.Module):

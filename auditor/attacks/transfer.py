@@ -1,0 +1,76 @@
+"""Transfer: points found on another classifier, tried on the audited one; needs no gradient of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from auditor.attacks import attacks
+from auditor.attacks.attack import Problem
+from auditor.attacks.distil import QUERIES, distil
+from auditor.errors import AuditorError
+from auditor.meter import Meter
+
+
+@attacks.register("transfer", needs="labels", cost=lambda surrogate, tries, **_: (tries + 1 + (QUERIES if surrogate is None else 0), 0))
+def transfer(
+    problem: Problem,
+    *,
+    surrogate: Any = None,
+    steps: Annotated[int, Field(ge=1)] = 40,
+    tries: Annotated[int, Field(ge=1)] = 8,
+    momentum: Annotated[float, Field(ge=0)] = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Ascent with momentum on a surrogate (Dong et al. 2018, arXiv:1710.06081), its points shown to the audited classifier on the way.
+
+    The ascent does not stop where the surrogate is fooled: what goes further transfers better.
+
+    Parameters
+    ----------
+    surrogate
+        A classifier with gradients and the same classes; in an audit file what `model` takes. Without one, a small network is trained
+        on the audited classifier's answers to these inputs (Papernot et al. 2017, arXiv:1602.02697).
+    steps
+        Gradient steps on the surrogate.
+    tries
+        Points of the way that the audited classifier is shown.
+    momentum
+        Decay of the sum of earlier gradients.
+    """
+    x0, every = problem.x, torch.arange(len(problem.x), device=problem.x.device)
+    point, fooled = x0.clone(), problem.goal.reached(problem.meter.logits(x0, every), every)
+    rows = every[~fooled]
+    if not len(rows):
+        return point, fooled
+    other = distil(problem) if surrogate is None else _fitting(problem, surrogate)
+    outside = replace(problem, meter=Meter(other, len(x0), problem.meter.batch_size))
+    shown = {round(steps * (place + 1) / tries) for place in range(min(tries, steps))}
+    loss, x, gathered = outside.loss("ce"), x0[rows], torch.zeros_like(x0[rows])
+    for step in range(1, steps + 1):
+        threat, base, epsilon = problem.threat.take(rows), x0[rows], problem.epsilon[rows]
+        _, slope = outside.meter.gradient(x, rows, loss.slope, problem.tags(rows))
+        length = slope.abs().flatten(1).sum(1).clamp_min(torch.finfo(slope.dtype).tiny)
+        gathered = momentum * gathered + slope / length.view(-1, *(1,) * (slope.ndim - 1))
+        x = threat.project(threat.step(x, gathered, base, 2.5 / steps * epsilon), base, epsilon)
+        if step in shown:
+            point[rows] = x
+            fooled[rows] = problem.goal.reached(problem.meter.logits(x, rows), rows)
+            going = ~fooled[rows]
+            rows, x, gathered = rows[going], x[going], gathered[going]
+            if not len(rows):
+                break
+    return point, fooled
+
+
+def _fitting(problem: Problem, surrogate: Any) -> Any:
+    """Return the surrogate (AuditorError: it has no gradient, or other classes)."""
+    classes = problem.meter.classifier.classes
+    if not hasattr(surrogate, "logits") or "gradient" not in surrogate.offers:
+        raise AuditorError("attack 'transfer': expected a surrogate that offers 'gradient', got none.")
+    if tuple(surrogate.classes) != tuple(classes):
+        raise AuditorError(f"attack 'transfer': expected a surrogate with the classes {list(classes)}, got {list(surrogate.classes)}.")
+    return surrogate
