@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -101,6 +102,7 @@ class Registry(Generic[T]):
         return {key: getattr(bound, key) for key in model.model_fields}
 
 
+@functools.cache
 def settings_model(make: Callable[..., Any], title: str) -> type[BaseModel]:
     """Return the pydantic model of a function's keyword-only parameters; those that start with '_' are the caller's own."""
     target = make.__init__ if inspect.isclass(make) else make

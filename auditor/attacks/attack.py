@@ -49,6 +49,12 @@ class Problem:
         """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError: too few classes)."""
         return choose(name, len(self.meter.classifier.classes), targeted=self.goal.targets is not None)
 
+    def none_reached(self, logits: Tensor, tags: Tensor) -> bool:
+        """Return whether no point reaches the goal, in one comparison where any wrong class counts: most steps of most attacks ask only this."""
+        if self.goal.targets is None:
+            return torch.equal(logits.argmax(1), tags[:, 1])
+        return not bool((logits.argmax(1) == tags[:, 0]).any())
+
     def tags(self, rows: Tensor) -> Tensor:
         """Return target and label (k, 2) of the samples `rows` (k,), as losses take them; without targets both are the label."""
         y = self.goal.y[rows]
