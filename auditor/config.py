@@ -73,9 +73,9 @@ class ThreatSpec(Section):
 
 
 class AttackSpec(Section):
-    """Which attack exposure uses."""
+    """Which attack exposure and fairness use."""
 
-    name: str = "pgd"
+    name: str = "evade"
     settings: dict[str, Any] = {}
 
 
@@ -97,7 +97,7 @@ class Audit(Section):
     data: dict[str, Any]
     """`source` (default images) and the source's own settings."""
     threat: ThreatSpec = ThreatSpec()
-    attack: AttackSpec = AttackSpec()
+    attack: AttackSpec = AttackSpec(settings={"effort": "fast"})
     checks: dict[str, dict[str, Any] | bool] = {}
     """Settings per check; a check that is not named runs with its defaults, `false` leaves it out."""
     report: ReportSpec = ReportSpec()

@@ -149,6 +149,8 @@ class Finding:
     """Two-sided p-value of the estimate against the tolerance, by inverting the interval."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the figures and tables; JSON values only."""
+    rests_on: tuple[str, ...] = ()
+    """Checks of which no finding may fail if a pass is to be believed."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON-ready data."""
@@ -159,7 +161,8 @@ class Finding:
         """Return the finding that `as_dict` wrote."""
         estimate, evidence = data.get("estimate"), data.get("evidence") or {}
         shown = Evidence(tuple(evidence.get("samples", ())), tuple(evidence.get("trials", ())))
-        return cls(**{**data, "estimate": Estimate(**estimate) if estimate else None, "evidence": shown})
+        rests_on = tuple(data.get("rests_on", ()))
+        return cls(**{**data, "estimate": Estimate(**estimate) if estimate else None, "evidence": shown, "rests_on": rests_on})
 
 
 @dataclass(frozen=True)

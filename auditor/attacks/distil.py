@@ -11,7 +11,7 @@ from auditor.classifier import Classifier, TorchClassifier
 
 QUERIES = 12
 """Points per input whose answers are learned: the input, and allowed points around it."""
-STEPS, BATCH, WIDTH = 300, 64, 32
+STEPS, BATCH, WIDTH = 200, 32, 32
 
 
 def distil(problem: Problem) -> Classifier:

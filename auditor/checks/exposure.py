@@ -75,7 +75,15 @@ class Exposure:
             tuple(observations.key(evasion_trial(facts, zone, e)) for e in facts.epsilons),
         )
         budget, primary = grey(facts, facts.primary), zone == "outside"
-        base: dict[str, Any] = {"id": f"exposure/{zone}", "check": "exposure", "evidence": shown, "question": 4, "primary": primary, "details": details}
+        base: dict[str, Any] = {
+            "id": f"exposure/{zone}",
+            "check": "exposure",
+            "evidence": shown,
+            "question": 4,
+            "primary": primary,
+            "details": details,
+            "rests_on": ("attack_quality",),
+        }
         if estimate is None:
             return Finding(verdict="not_measured", claim=f"Flips {LABELS.get(zone, zone)} were not measured.", reason=why_not(rows.values()), **base)
         verdict = decide(estimate, self.tolerance)

@@ -80,6 +80,7 @@ class Fairness:
         result = []
         for kind, (what, when, flags, rows) in texts.items():
             base: dict[str, Any] = {"id": f"fairness/{attribute}/{kind}", "check": "fairness", "evidence": where, "question": 2, "primary": True}
+            base |= {"rests_on": ("attack_quality",)} if kind == "gap" else {}
             usable = {name: [one for one in ids if one in flags] for name, ids in members.items()}
             large = {name: ids for name, ids in usable.items() if len(ids) >= self.minimum_group}
             gap = _largest_gap(facts, large, flags, against=self.tolerance)

@@ -35,7 +35,7 @@ def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
     open_trials = [trial for trial in trials if not store.complete(observations.key(trial))]
     if open_trials:
         raise StoreError(f"{out}: {len(open_trials)} of {len(trials)} trials are not complete; run the same `auditor run` command again to resume.")
-    findings = adjusted([finding for check in chosen.values() for finding in check.judge(facts, observations)])
+    findings = doubted(adjusted([finding for check in chosen.values() for finding in check.judge(facts, observations)]))
     keys = [observations.key(trial) for trial in trials]
     audit = describe(lock, facts, chosen) | {
         "digests": {"lock": digest((out / NAME).read_bytes()), "observations": store.ledger_digest(keys)},
@@ -55,6 +55,19 @@ def adjusted(findings: Sequence[Finding]) -> list[Finding]:
         if not kept[row]:
             why = f"{findings[row].reason}; but after Holm's correction over {len(tested)} primary claims it is too few to tell (p = {findings[row].p:.3f})"
             result[row] = replace(findings[row], verdict="inconclusive", reason=why, advice="Audit more samples before drawing a conclusion from this number.")
+    return result
+
+
+def doubted(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with every pass that rests on a failed one made inconclusive: what a weak attack did not find proves nothing."""
+    signs = [finding for finding in findings if finding.verdict == "fail"]
+    result = []
+    for finding in findings:
+        why = next((sign for sign in signs if sign.check in finding.rests_on), None)
+        if finding.verdict == "pass" and why is not None:
+            reason = f"{finding.reason}; but that cannot be believed ({why.id}): {why.claim}"
+            finding = replace(finding, verdict="inconclusive", reason=reason, advice=why.advice)
+        result.append(finding)
     return result
 
 

@@ -56,6 +56,9 @@ def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Plan
 
 def _missing(trial: Trial, facts: Facts) -> str:
     """Return what the trial's method needs and the classifier does not offer; a weaker method is never put in its place."""
+    wanted = probes[trial.probe].facts.get("needs", "labels")
+    if wanted not in facts.offers:
+        return f"not applicable: probe '{trial.probe}' needs '{wanted}', which this classifier does not offer"
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]

@@ -33,7 +33,8 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """Whether a correctly classified sample can be made wrong within the threat, on the point that a file would hold.
 
     Misclassified samples are not attacked: their row says correct = 0. An attack's word is never taken: the saved point is
-    checked against the threat and shown to the classifier again.
+    checked against the threat and shown to the classifier again. Where the trial has a source, only what that one left
+    standing is attacked: the other rows say survivor = 0.
     """
     zone = zone_of(trial, chunk)
     empty = ~zone.flatten(1).any(1)
@@ -43,6 +44,11 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     clean = margin(meter.logits(chunk.x.to(device), rows).cpu(), chunk.y)
     result = [Row(error=f"not applicable for zone {trial.zone}: the guard band leaves nothing") if empty[row] else Row({"correct": 0}) for row in rows.tolist()]
     rows = rows[(clean > 0) & ~empty]
+    if trial.source is not None:
+        fallen = torch.tensor([bench.source(chunk.ids[row]) is not None for row in rows.tolist()], dtype=torch.bool)
+        for row in rows[fallen].tolist():
+            result[row] = Row({"correct": 1, "survivor": 0})
+        rows = rows[~fallen]
     if not len(rows):
         return result
     x0, y, samples = chunk.x[rows].to(device), chunk.y[rows].to(device), bench.samples
@@ -57,6 +63,7 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     for place, row in enumerate(rows.tolist()):
         values = {
             "correct": 1,
+            "survivor": 1,
             "fooled": int(bool(logits[place].argmax() != chunk.y[row]) and bool(allowed[place])),
             "claimed": int(found.fooled[place]),
             "predicted": int(logits[place].argmax()),

@@ -72,6 +72,28 @@ def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Tr
     return every(make, n)
 
 
+def attacks_tried(vanished: int = 0, missed: int = 0, reached: int = N, lost: int = 0, n: int = N, **answers: float) -> Callable[[Facts, Trial], Rows]:
+    """Return rows of attacks of which this many samples show a sign; the wide search is the one that is not kept and has no source."""
+
+    def rows(facts: Facts, trial: Trial) -> Rows:
+        def make(row: int) -> dict[str, float]:
+            if trial.probe == "clean":
+                return plain(row, **answers)
+            if row >= n:
+                return {"correct": 0}
+            if trial.probe == "gradient":
+                return {"correct": 1, "vanished": float(row < vanished), "zero": 0.0}
+            if trial.source is not None:
+                return {"correct": 1, "survivor": 1.0, "fooled": float(row < missed)}
+            if trial.zone == "everywhere":
+                return {"correct": 1, "fooled": float(row < reached)}
+            return {"correct": 1, "fooled": float(row < lost and trial.threat["epsilon"] == min(facts.epsilons))}
+
+        return every(make)(facts, trial)
+
+    return rows
+
+
 SEX = {"groups": {"sex": tuple("ffmm"[row % 4] for row in range(N))}}
 TINY = {"groups": {"sex": tuple("fm"[row < 17] for row in range(N))}}
 NO_MASKS = {"mask_share": (None,) * N}
@@ -98,6 +120,23 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("exposure/outside", "inconclusive", {}, {}, fooled(0, 20)),
     ("exposure/control/0", "fail", {}, {}, fooled(40)),
     ("exposure/outside", "not_measured", {}, {}, every(lambda row: {"correct": 0})),
+    ("attack_quality/gradient", "pass", {}, {}, attacks_tried()),
+    ("attack_quality/gradient", "fail", {}, {}, attacks_tried(vanished=60)),
+    ("attack_quality/gradient", "inconclusive", {}, {}, attacks_tried(vanished=25)),
+    ("attack_quality/randomness", "fail", {}, {}, attacks_tried(repeat_difference=0.1)),
+    ("attack_quality/probabilities", "fail", {}, {}, attacks_tried(like_probabilities=1)),
+    ("attack_quality/black-box", "pass", {}, {}, attacks_tried(missed=2)),
+    ("attack_quality/black-box", "fail", {}, {}, attacks_tried(missed=3)),
+    ("attack_quality/transfer", "fail", {}, {"norm": "l1"}, attacks_tried(missed=3)),
+    ("attack_quality/stronger", "fail", {}, {"attack": "evade"}, attacks_tried(missed=3)),
+    ("attack_quality/stronger", "inconclusive", {}, {"offers": ("labels", "scores")}, attacks_tried(n=9)),
+    ("attack_quality/stronger", "not_measured", {}, {}, attacks_tried(n=0)),
+    ("attack_quality/large-epsilon", "pass", {}, {}, attacks_tried()),
+    ("attack_quality/large-epsilon", "fail", {}, {}, attacks_tried(reached=40)),
+    ("attack_quality/large-epsilon", "inconclusive", {}, {}, attacks_tried(reached=80)),
+    ("attack_quality/monotone", "pass", {}, {}, attacks_tried()),
+    ("attack_quality/monotone", "fail", {}, {}, attacks_tried(lost=3)),
+    ("attack_quality/monotone", "not_measured", {}, {"epsilons": (2 / 255,)}, attacks_tried()),
     ("reliance/outside-share", "pass", {}, {}, arms(2, 2, -2, -2)),
     ("reliance/outside-share", "fail", {}, {}, arms(2, 0, 0, -2)),
     ("reliance/outside-share", "inconclusive", {}, {}, arms(2, 1.8, -1.8, -2, spread=2.0)),
@@ -182,6 +221,8 @@ def test_nothing_measured_is_never_good(judge: Judge, name: str, settings: dict[
         if name == "fairness"
         else maps()
         if name == "attribution"
+        else attacks_tried()
+        if name == "attack_quality"
         else every(plain)
         if name == "preflight"
         else arms(1, 1, 0, 0),
