@@ -43,9 +43,9 @@ check-python:
 check-pango:
 	@$(PYTHON) -c 'import ctypes.util, sys; sys.exit(not all(map(ctypes.util.find_library, ("pango-1.0", "pangoft2-1.0"))))' || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing Pango, which the PDF needs"; apt-get update -qq && apt-get install -y -qq libpango-1.0-0 libpangoft2-1.0-0 >/dev/null; \
+	  echo "installing Pango, which the PDF needs"; apt-get update -qq && apt-get install -y -qq libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 >/dev/null; \
 	else \
-	  echo "Pango is needed for the PDF: on Debian 'sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0', on macOS 'brew install pango'."; exit 1; fi
+	  echo "Pango is needed for the PDF: on Debian 'sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0', on macOS 'brew install pango'."; exit 1; fi
 
 clean:
 	rm -rf $(VENV) demo-out audit-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -47,7 +47,7 @@ def test_the_example_of_the_design_is_understood(tmp_path: Path) -> None:
 
 def test_two_lines_are_enough(tmp_path: Path) -> None:
     audit = load_audit(write(tmp_path, SHORT))
-    assert (audit.title, audit.seed, audit.attack.name, audit.threat.norm, audit.checks) == ("Audit", 0, "pgd", "linf", {})
+    assert (audit.title, audit.seed, audit.attack.name, audit.threat.norm, audit.checks) == ("Audit", 0, "evade", "linf", {})
     assert audit.primary == min(audit.threat.epsilon) == 1 / 255
 
 

@@ -129,7 +129,8 @@ class AttackQuality:
                 Finding(verdict="not_measured", claim="Whether scores are logits was not measured.", reason=why, **squashed),
             )
         most = max(row.values["repeat_difference"] for row in measured)
-        alike = sum(row.values["like_probabilities"] for row in measured) == len(measured)
+        like = sum(row.values["like_probabilities"] for row in measured)
+        alike = like == len(measured)
         return (
             Finding(
                 verdict="fail" if most > REPEATED else "pass",
@@ -140,7 +141,7 @@ class AttackQuality:
             ),
             Finding(
                 verdict="fail" if alike else "pass",
-                claim=f"The scores of {'all' if alike else 'not all'} {len(measured)} samples look like probabilities.",
+                claim=f"The scores of {like:g} of {len(measured)} samples look like probabilities.",
                 reason="probabilities near 0 and 1 round their gradients away" if alike else "the scores are logits",
                 advice="Give the audit the model without its softmax." if alike else "",
                 **squashed,

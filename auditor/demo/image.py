@@ -54,12 +54,13 @@ threat:
   epsilon: [2/255, 4/255, 8/255]      # ... in grey levels of the 8-bit image
   primary: 4/255                      # verdicts are taken here, the others draw the curve
 
-attack: {{name: pgd, settings: {{steps: 10}}}}   # the default is 20 steps; 10 keep the demonstration short
+attack: {{name: pgd, settings: {{steps: 10}}}}   # weaker than the default (evade), to keep the demonstration short; attack_quality notices
 
 checks:                               # tolerances are declared before the run and printed in the report
   exposure: {{tolerance: 0.10}}         # at most this share may be flipped without touching the lesion
   reliance: {{donors: 8, tolerance: 0.05}}   # at most this share of the class evidence may come from outside the mask
   fairness: {{tolerance: 0.10, minimum_group: 30}}
+  attack_quality: {{samples: 12, queries: 100}}   # stronger attacks on these samples only
 
 report:
   organisation: Demonstration

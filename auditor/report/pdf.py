@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +39,21 @@ def to_pdf(html: str) -> bytes:
     sheet = weasyprint.CSS(string=_faces(), url_fetcher=fetcher, font_config=fonts)
     document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None)
     identifier = hashlib.sha256(html.encode()).digest()[:16]
-    content = document.write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    with _undated():
+        content = document.write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/ua-1", pdf_identifier=identifier)
     return bytes(content)
+
+
+@contextmanager
+def _undated() -> Iterator[None]:
+    """Keep the time of day out of embedded fonts: without HarfBuzz-Subset they are cut by fontTools, which writes it down unless this is set."""
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = before or "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
 
 
 def _faces() -> str:

@@ -63,7 +63,7 @@ def test_judge_with_other_tolerances_and_render(finished: Path, study: Path, cal
     lenient.write_text((study / "marker.yaml").read_text().replace("exposure: {", "exposure: {tolerance: 0.97, "))
     call("judge", finished, "--audit", lenient, "--fail-on", "never")
     exposure = next(one for one in json.loads((finished / "findings.json").read_text())["findings"] if one["id"] == "exposure/outside")
-    assert exposure["tolerance"] == 0.97 and exposure["verdict"] == "pass"
+    assert exposure["tolerance"] == 0.97 and exposure["reason"].startswith("the whole 95 % interval lies within the tolerance 97 %")
     call("judge", finished, "--audit", study / "marker.yaml", "--fail-on", "never")
     assert (finished / "findings.json").read_text() == before
     assert call("render", finished, "--no-pdf").code == 0
@@ -73,7 +73,7 @@ def test_plan_as_json(study: Path, call: Callable[..., object]) -> None:
     ended = call("plan", study / "honest.yaml", "--json", "--limit", 20)
     content = json.loads(ended.out)
     assert ended.code == 0 and content["seconds"] >= 0
-    assert {one["probe"] for one in content["trials"]} == {"clean", "evasion", "transplant", "attribution"}
+    assert {one["probe"] for one in content["trials"]} == {"clean", "evasion", "transplant", "attribution", "gradient"}
     outside = [one for one in content["trials"] if one["zone"] == "outside" and one["method"] == "pgd"]
     assert all(one["samples"] == 20 and one["forwards"] == 20 * (6 + 2) and one["backwards"] == 20 * 5 for one in outside)
 

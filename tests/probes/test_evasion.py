@@ -17,8 +17,8 @@ from auditor.samples import Samples
 
 N = 30
 TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
-TABLE = {"attribution", "clean", "evasion", "transplant"}
-"""Every probe has tests: evasion and clean here, transplant in test_transplant.py, attribution in test_attribution.py."""
+TABLE = {"attribution", "clean", "evasion", "gradient", "transplant"}
+"""Every probe has tests: evasion, clean and gradient here, transplant in test_transplant.py, attribution in test_attribution.py."""
 
 
 def test_every_probe_has_its_tests() -> None:
@@ -117,3 +117,34 @@ def test_probabilities_and_broken_answers_are_noticed(bench: Bench) -> None:
 
     broken, *others = probes["clean"].make(replace(bench, classifier=wrap(Odd(), ["a", "b"]), batch_size=64), Trial("clean"), bench.samples.load(range(4)))
     assert broken.error is not None and broken.error.startswith("failed: ") and all(row.values["like_probabilities"] == 1 for row in others)
+
+
+def test_only_what_the_source_left_standing_is_attacked(bench: Bench) -> None:
+    base = replace(TRIAL, threat={**TRIAL.threat, "epsilon": 2 / 255})
+    first = measured(bench, base)
+    kept = {bench.samples.ids[place]: row.arrays for place, row in enumerate(first)}
+    second = measured(replace(bench, source=lambda name: kept[name]), replace(TRIAL, source=base))
+    fallen = [place for place, row in enumerate(first) if row.values.get("fooled")]
+    standing = [place for place, row in enumerate(first) if row.values["correct"] and not row.values["fooled"]]
+    assert fallen and standing
+    assert all(second[place].values == {"correct": 1, "survivor": 0} for place in fallen)
+    alone = measured(bench)
+    for place in standing:
+        assert second[place].values["survivor"] == 1 and second[place].values["fooled"] == alone[place].values["fooled"]
+    assert any(second[place].values["fooled"] for place in standing), "a larger epsilon flips more"
+
+
+def test_a_gradient_is_there_or_not(bench: Bench) -> None:
+    chunk = bench.samples.load(range(N))
+    open_rows = probes["gradient"].make(bench, Trial("gradient"), chunk)
+    assert [row.values["correct"] for row in open_rows] == [0] * 5 + [1] * 25
+    assert all(row.values == {"correct": 1, "vanished": 0, "zero": 0.0} for row in open_rows[5:])
+    module = bench.classifier.module  # type: ignore[attr-defined]
+
+    class Hidden(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = module(x.detach() + 0 * x)
+            return logits
+
+    hidden = probes["gradient"].make(replace(bench, classifier=wrap(Hidden(), ["a", "b"])), Trial("gradient"), chunk)
+    assert all(row.values == {"correct": 1, "vanished": 1, "zero": 1.0} for row in hidden[5:])
