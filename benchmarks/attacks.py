@@ -44,7 +44,7 @@ def ours(module: nn.Module, x: Tensor, y: Tensor, epsilon: float | None, *, name
     return attack(name, wrapped(module), x, y, Threat.ball(norm), epsilon=epsilon, seed=seed, batch_size=512, **settings).x
 
 
-OURS = [("pgd", {"steps": 50}), ("pgd", {"steps": 50, "step_size": 0.25}), ("apgd", {"steps": 100}), ("evade", {"effort": "fast"}), ("evade", {})]
+OURS = [("pgd", {"steps": 50}), ("apgd", {"steps": 100}), ("evade", {"effort": "fast"}), ("evade", {})]
 STRONG = [
     Peer("torchattacks", peers.pgd, {"steps": 50, "share": 0.25}),
     Peer("torchattacks", peers.apgd, {"steps": 100}),

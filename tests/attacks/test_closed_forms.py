@@ -97,10 +97,11 @@ def test_worst_margin_in_an_active_box_by_linear_programme(name: str, seed: int)
         assert found.fooled[row] or abs(float(reached[row]) - worst) < 1e-4
 
 
+@pytest.mark.parametrize("name", ["pgd", "apgd", "evade"])
 @pytest.mark.parametrize("seed", range(3))
-def test_worst_margin_in_an_active_box_and_a_euclidean_ball(seed: int) -> None:
+def test_worst_margin_in_an_active_box_and_a_euclidean_ball(name: str, seed: int) -> None:
     one, epsilon = case(seed, n=16), 0.4
-    found = attack("pgd", one.classifier, one.x, one.y, Threat.ball("l2", one.zone), epsilon=epsilon, steps=40, step_size=1.0)
+    found = attack(name, one.classifier, one.x, one.y, Threat.ball("l2", one.zone), epsilon=epsilon, **EXACT[name])
     reached = margin(one.classifier.logits(found.x), one.y).detach()
     for row in range(len(one.x)):
         x, slope = one.x[row].flatten(), -one.toward(row, 1 - int(one.y[row]))

@@ -51,6 +51,43 @@ def test_the_smallest_epsilon_of_a_linear_model(norm: str, classes: int) -> None
     assert (margin(module(found.x), y)[found.fooled] < 0).all()
 
 
+def least(norm: str, slope: Tensor, way: Tensor, gap: float) -> float:
+    """Return the smallest size that closes the gap where each value gains its slope (d,) per unit and may go its way (d,); infinite where none does."""
+    if float((slope * way).sum()) < gap:
+        return float("inf")
+    if norm == "l1":  # the steepest value goes to its edge, then the next
+        order = slope.argsort(descending=True)
+        spent = 0.0
+        for gain, room in zip(slope[order].tolist(), way[order].tolist(), strict=True):
+            step = min(room, gap / gain) if gain > 0 else 0.0
+            spent, gap = spent + step, gap - step * gain
+            if gap <= 1e-12:
+                break
+        return spent
+    bottom, top = 0.0, 1e6
+    for _ in range(200):  # by the optimality conditions the change is min(t, way), or min(t slope, way)
+        middle = (bottom + top) / 2
+        change = torch.minimum(middle * (slope if norm == "l2" else torch.ones_like(slope)), way)
+        bottom, top = (bottom, middle) if float((slope * change).sum()) >= gap else (middle, top)
+    change = torch.minimum(top * (slope if norm == "l2" else torch.ones_like(slope)), way)
+    return float(change.norm()) if norm == "l2" else float(change.max())
+
+
+@pytest.mark.parametrize("norm", DUAL)
+def test_the_smallest_epsilon_in_an_active_box(norm: str) -> None:
+    rng = torch.Generator().manual_seed(7)
+    module = Linear(torch.randn(2, 20, generator=rng, dtype=torch.float64))
+    x, zone = torch.rand(30, 20, generator=rng, dtype=torch.float64), torch.rand(30, 20, generator=rng) < 0.6
+    y = module(x).argmax(1)
+    found = attack("minimum_norm", wrap(module, ["a", "b"]), x, y, Threat.ball(norm, zone), rounds=18, steps=60)
+    slope, gaps = ((module.weight[1 - y] - module.weight[y]) * zone).detach(), margin(module(x), y).detach()
+    expected = [least(norm, one.abs(), torch.where(one > 0, 1 - here, here), float(gap)) for one, here, gap in zip(slope, x, gaps, strict=True)]
+    assert 5 < sum(size < float("inf") for size in expected) < 30
+    for row, size in enumerate(expected):
+        assert bool(found.fooled[row]) == (size < float("inf"))
+        assert size == float("inf") or float(found.size[row]) == pytest.approx(size, abs=1e-4)
+
+
 def test_the_fewest_values_of_a_linear_model() -> None:
     module, x, y, zone = case(2)
     found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("l0", zone, -2.0, 2.0))
