@@ -189,6 +189,11 @@ def norm_refused(name: str, norm: str) -> str:
     return "" if norm in served else f"expected a norm that '{name}' serves, got '{norm}'; {nearest(norm, served)}"
 
 
+def column(values: Tensor, like: Tensor) -> Tensor:
+    """Return values (n,) shaped to broadcast over like (n, *shape)."""
+    return values.reshape(-1, *(1,) * (like.ndim - 1))
+
+
 def attack_names() -> tuple[str, ...]:
     """Return the name of every attack."""
     return attacks.names()

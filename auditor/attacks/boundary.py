@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.attack import Problem, column
 from auditor.attacks.blocks import EVERY, Blocks
 from auditor.attacks.minimum_norm import reach
 
@@ -151,9 +151,9 @@ def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> 
         moves = (probes - x).flatten(2)
         moved, said = moved + moves.sum(0).view_as(x), said + answers.sum(0)
         signed = signed + (moves * answers[:, :, None]).sum(0).view_as(x)
-    mean = _wide(said / number, x)
+    mean = column(said / number, x)
     slope = torch.where(mean.abs() == 1, signed, signed - mean * moved)
-    return slope / _wide(torch.linalg.vector_norm(slope.flatten(1), dim=1).clamp_min(torch.finfo(x.dtype).tiny), x)
+    return slope / column(torch.linalg.vector_norm(slope.flatten(1), dim=1).clamp_min(torch.finfo(x.dtype).tiny), x)
 
 
 def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int) -> Tensor:
@@ -171,7 +171,3 @@ def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int)
         reached = search.ask(tried, rows[live])
         landed[live[reached]], flying[live[reached]] = tried[reached], False
     return landed
-
-
-def _wide(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *(1,) * (like.ndim - 1))

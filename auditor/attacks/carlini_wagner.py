@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.attack import Problem, column
 
 DECAY = (0.9, 0.999)
 
@@ -66,7 +66,7 @@ def carlini_wagner(
     step_size
         Adam's step as a share of the distance to the linearised boundary, spread over all values.
     confidence
-        Margin to go beyond the boundary, in logits.
+        Margin beyond the boundary that counts as success, in logits.
     """
     x0, every = problem.x, torch.arange(len(problem.x), device=problem.x.device)
     loss, tags = problem.loss("margin"), problem.tags(every)
@@ -95,26 +95,23 @@ def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, st
         here = rows[live]
         threat, x0, tags, epsilon = problem.threat.take(here), problem.x[here], problem.tags(here), problem.epsilon[here]
         logits, slope = problem.meter.gradient(x, here, loss.slope, tags)
-        reached = problem.goal.reached(logits, here)
-        size = threat.size(x, x0)
+        value, size = loss.value(logits, tags), threat.size(x, x0)
+        reached = problem.goal.reached(logits, here) & (value >= confidence)
         search.keep(here[reached], x[reached], size[reached])
         hit[live[reached]] = True
-        pushed = torch.where(loss.value(logits, tags) < confidence, search.weight[here], torch.zeros_like(size))
-        downhill = 2 * (x - x0) - _wide(pushed, x) * slope
+        pushed = torch.where(value < confidence, search.weight[here], torch.zeros_like(size))
+        downhill = 2 * (x - x0) - column(pushed, x) * slope
         mean, square = DECAY[0] * mean + (1 - DECAY[0]) * downhill, DECAY[1] * square + (1 - DECAY[1]) * downhill**2
         move = mean / (1 - DECAY[0] ** step) / ((square / (1 - DECAY[1] ** step)).sqrt() + 1e-12)
-        x = threat.project(x - _wide(pace[live], x) * move, x0, torch.full_like(size, float("inf")))
+        x = threat.project(x - column(pace[live], x) * move, x0, torch.full_like(size, float("inf")))
         going = ~(reached & (size <= epsilon) & epsilon.isfinite())
         if not bool(going.all()):
             live, x, mean, square = live[going], x[going], mean[going], square[going]
             if not len(live):
                 return hit
     here = rows[live]
-    reached = problem.goal.reached(problem.meter.logits(x, here), here)
+    logits = problem.meter.logits(x, here)
+    reached = problem.goal.reached(logits, here) & (loss.value(logits, problem.tags(here)) >= confidence)
     search.keep(here[reached], x[reached], problem.threat.take(here[reached]).size(x[reached], problem.x[here[reached]]))
     hit[live[reached]] = True
     return hit
-
-
-def _wide(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *(1,) * (like.ndim - 1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from auditor.attacks.attack import Problem
+from auditor.attacks.attack import Problem, column
 from auditor.attacks.losses import Loss
 
 MOMENTUM = 0.75
@@ -82,7 +82,7 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
         logits, slope = problem.meter.gradient(items.x, items.rows, loss.slope, items.tags)
         value, reached = loss.value(logits, items.tags), problem.goal.reached(logits, items.rows)
         better = value > items.best
-        wide = better.view(-1, *(1,) * (slope.ndim - 1))
+        wide = column(better, slope)
         items.best_x, items.best_slope = torch.where(wide, items.x, items.best_x), torch.where(wide, slope, items.best_slope)
         items.best = torch.where(better, value, items.best)
         items.rising = items.rising + (value > items.last)
@@ -109,7 +109,7 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
 def _review(items: Items, slope: Tensor, interval: int) -> Tensor:
     """Halve the steps of items that no longer rise and send them back to their best point; return the slopes to follow."""
     stuck = (items.rising < RISING * interval) | (~items.halved & (items.best <= items.best_before))
-    wide = stuck.view(-1, *(1,) * (slope.ndim - 1))
+    wide = column(stuck, slope)
     items.size = torch.where(stuck, items.size / 2, items.size)
     items.x = torch.where(wide, items.best_x, items.x)
     items.halved, items.best_before, items.rising = stuck, items.best.clone(), torch.zeros_like(items.rising)

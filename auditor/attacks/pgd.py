@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.attack import Problem, column
 from auditor.attacks.losses import Loss, LossName
 
 
@@ -78,7 +78,7 @@ def descend(problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share:
             live, rows, tags, x, base, slope, gathered, epsilon, size = (part[go] for part in (live, rows, tags, x, base, slope, gathered, epsilon, size))
             threat = problem.threat.take(rows)
         if momentum:
-            slope = gathered = momentum * gathered + _scaled(slope)
+            slope = gathered = momentum * gathered + scaled(slope)
         x = threat.project(threat.step(x, slope, base, size), base, epsilon)
     value = torch.full((len(hit),), float("inf"), dtype=x.dtype, device=x.device)
     if len(live):
@@ -87,7 +87,7 @@ def descend(problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share:
     return end, hit, value
 
 
-def _scaled(slope: Tensor) -> Tensor:
+def scaled(slope: Tensor) -> Tensor:
     """Return slopes (k, *shape) at an l1 length of 1 each; 0 stays 0."""
     length = slope.abs().flatten(1).sum(1)
-    return slope / torch.where(length > 0, length, torch.ones_like(length)).view(-1, *(1,) * (slope.ndim - 1))
+    return slope / column(torch.where(length > 0, length, torch.ones_like(length)), slope)

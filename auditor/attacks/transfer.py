@@ -12,6 +12,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.distil import QUERIES, distil
+from auditor.attacks.pgd import scaled
 from auditor.errors import AuditorError
 from auditor.meter import Meter
 
@@ -53,8 +54,7 @@ def transfer(
     for step in range(1, steps + 1):
         threat, base, epsilon = problem.threat.take(rows), x0[rows], problem.epsilon[rows]
         _, slope = outside.meter.gradient(x, rows, loss.slope, problem.tags(rows))
-        length = slope.abs().flatten(1).sum(1).clamp_min(torch.finfo(slope.dtype).tiny)
-        gathered = momentum * gathered + slope / length.view(-1, *(1,) * (slope.ndim - 1))
+        gathered = momentum * gathered + scaled(slope)
         x = threat.project(threat.step(x, gathered, base, 2.5 / steps * epsilon), base, epsilon)
         if step in shown:
             point[rows] = x

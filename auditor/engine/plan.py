@@ -62,5 +62,7 @@ def _missing(trial: Trial, facts: Facts) -> str:
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]
-            return "" if needs in facts.offers else f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not offer"
+            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in facts.offers)
+            hint = f"; it can serve {served}" if served else ""
+            return "" if needs in facts.offers else f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not offer{hint}"
     return ""
