@@ -80,10 +80,11 @@ class Ball(Threat):
 
     def step(self, x: Tensor, gradient: Tensor, x0: Tensor, size: float | Tensor) -> Tensor:
         """Return x moved by `size` up the gradient within the zone, as the norm has it."""
-        room: Room = self._last[1] if self._last and self._last[0] is x0 else self._room(x0, size)[0]
-        if self.zone is not None:
-            gradient = torch.where(room.zone, gradient, x0.new_zeros(()))
-        return NORMS[self.norm].step(x, gradient, room, _epsilon(size, x0))
+        last = self._last if self._last and self._last[0] is x0 else []
+        room: Room = last[1] if last else self._room(x0, size)[0]
+        if len(last) < 6 or last[4] is not size:
+            last[4:] = [size, _epsilon(size, x0)]
+        return NORMS[self.norm].step(x, gradient, room, last[-1])
 
     def project(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
         """Return the nearest point of ball, zone and box; values outside the zone are those of x0 itself."""

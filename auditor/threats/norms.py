@@ -25,7 +25,7 @@ class Norm(ABC):
 
     @abstractmethod
     def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return x (n, *shape) moved by this size up the gradient (0 outside the zone); the caller projects."""
+        """Return x (n, *shape) moved by this size up the gradient, within the zone; the caller projects."""
 
     @abstractmethod
     def project(self, d: Tensor, room: Room, epsilon: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Linf(Norm):
 
     def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
         """Return x moved along the gradient's sign, the steepest ascent."""
-        return torch.addcmul(x, gradient.sign(), size)
+        return torch.addcmul(x, gradient.sign(), room.reach(size))
 
     def project(self, d: Tensor, room: Room, epsilon: Tensor) -> Tensor:
         """Return d clamped to both boxes."""
@@ -81,7 +81,7 @@ class L2(Norm):
 
     def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
         """Return x moved along the gradient, the steepest ascent."""
-        return torch.addcmul(x, self._unit(gradient), size)
+        return torch.addcmul(x, self._unit(room.within(gradient)), size)
 
     def _unit(self, d: Tensor) -> Tensor:
         """Return d at length 1, or 0 where it is 0; the largest value is divided out first, since small squares vanish in float32."""
@@ -137,7 +137,7 @@ class L1(Norm):
         2021, arXiv:2103.01208, section 3.2). Values at the edge of the box that could only leave it do not count; those that went
         there and are worth it are pushed along, or the projection would take them back.
         """
-        d = x - room.x0
+        d, gradient = x - room.x0, room.within(gradient)
         movable = torch.where(gradient > 0, d < room.high, d > room.low)
         score = (gradient.abs() * movable).flatten(1)
         changed = ((d != 0) & movable).flatten(1).sum(1)
@@ -209,7 +209,7 @@ class L0(Norm):
         edge, where a step that ended at the edges would have it keep the longest. A step of epsilon from x0 is thus the worst
         case of a linear model, and smaller ones exchange a few values at a time.
         """
-        d = x - room.x0
+        d, gradient = x - room.x0, room.within(gradient)
         way = torch.where(gradient > 0, room.high, -room.low)
         steepest = gradient.abs().flatten(1).amax(1) if d.numel() else gradient.new_ones(len(gradient))
         slope = gradient.abs() / column(torch.where(steepest > 0, steepest, torch.ones_like(steepest)), d)

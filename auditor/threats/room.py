@@ -19,6 +19,8 @@ class Room:
     highest: float | Tensor
     kept: tuple[Tensor, Tensor, Tensor] | None = None
     """An epsilon with the lowest and highest values that it leaves, kept by a norm that asks for them step after step."""
+    step: tuple[Tensor, Tensor] | None = None
+    """A step size, and the same as one number per value."""
 
     @cached_property
     def low(self) -> Tensor:
@@ -29,6 +31,16 @@ class Room:
     def high(self) -> Tensor:
         """Return how far each value may rise (n, *shape), >= 0, and 0 outside the zone."""
         return torch.where(self.zone, self.highest - self.x0, self.x0.new_zeros(()))
+
+    def within(self, gradient: Tensor) -> Tensor:
+        """Return a gradient (n, *shape) with 0 outside the zone."""
+        return torch.where(self.zone, gradient, self.x0.new_zeros(()))
+
+    def reach(self, size: Tensor) -> Tensor:
+        """Return a step size as one number per value (n, *shape), 0 outside the zone; kept from step to step."""
+        if self.step is None or self.step[0] is not size:
+            self.step = (size, torch.where(self.zone, size, self.x0.new_zeros(())))
+        return self.step[1]
 
     @property
     def free(self) -> Tensor:
