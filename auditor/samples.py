@@ -56,6 +56,8 @@ class Samples:
     modality: str = "image"
     notes: tuple[str, ...] = ()
     """What a reader of the report must know about how the data were read."""
+    factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """How each sample was acquired: column (site, scanner, marker) -> value of each sample; '' where unknown."""
     cache_bytes: int = 256 * 2**20
     _cache: OrderedDict[int, tuple[NDArray[np.float32], NDArray[np.bool_]]] = field(default_factory=OrderedDict, repr=False, compare=False)
 
@@ -93,9 +95,9 @@ class Samples:
             return tuple(values[position] for position in positions)
 
         chosen = tuple(positions)
-        groups = {name: take(values) for name, values in self.groups.items()}
+        columns = {part: {name: take(values) for name, values in getattr(self, part).items()} for part in ("groups", "factors")}
         parts = {name: take(getattr(self, name)) for name in ("ids", "y", "units", "mask_share")}
-        return replace(self, **parts, groups=groups, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())  # type: ignore[arg-type]
+        return replace(self, **parts, **columns, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())  # type: ignore[arg-type]
 
     def draw(self, n: int, seed: int) -> tuple[int, ...]:
         """Return the positions of n samples drawn by seed and id, in the data's order; all of them where n is 0 or too many.

@@ -57,6 +57,7 @@ def images(
     id: str | None = None,
     unit: str | None = None,
     groups: list[str] = [],  # noqa: B006
+    factors: list[str] = [],  # noqa: B006
     where: dict[str, list[Any] | str | int | float] = {},  # noqa: B006
 ) -> Samples:
     """Images (PNG, JPEG, TIFF, BMP; 8 or 16 bit) with masks, from a manifest or from one folder per class.
@@ -85,10 +86,12 @@ def images(
         under the same relative paths as the images.
     groups
         Columns by which samples are compared.
+    factors
+        Columns that say how a sample was acquired (site, scanner, marker): what reliance tests beside the class.
     where
         Column -> values to keep, compared as text.
     """
-    rows, listed = _rows(base, manifest, folder, Columns(image, label, mask, id, unit, tuple(groups)), where)
+    rows, listed = _rows(base, manifest, folder, Columns(image, label, mask, id, unit, tuple(groups), tuple(factors)), where)
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
@@ -97,7 +100,7 @@ def images(
         files = sum(row.mask is not None for row in rows)
         raise DataError(f"{listed}: expected some pixel inside a mask ('{mask}'), got none in all {files} mask files of {len(rows)} samples.")
     levels = max(seen.levels for seen in scan)
-    known = [[row.id, label, row.unit, dict(row.groups), seen.image, seen.mask] for row, label, seen in zip(rows, y, scan, strict=True)]
+    known = [[row.id, label, row.unit, dict(row.columns), seen.image, seen.mask] for row, label, seen in zip(rows, y, scan, strict=True)]
 
     def load(position: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         picture, _ = _picture(rows[position])
@@ -108,7 +111,8 @@ def images(
         ids=tuple(row.id for row in rows),
         y=y,
         units=tuple(row.unit for row in rows),
-        groups={name: tuple(row.groups[name] for row in rows) for name in groups},
+        groups={name: tuple(row.columns[name] for row in rows) for name in groups},
+        factors={name: tuple(row.columns[name] for row in rows) for name in factors},
         shape=target,
         low=0.0,
         high=1.0,
@@ -126,7 +130,7 @@ def _rows(base: Path, manifest: str | None, folder: str | None, columns: Columns
         raise DataError(f"data: expected either `manifest` or `folder`, got {'both' if manifest else 'neither'}.")
     if manifest is not None:
         return from_manifest(base / manifest, columns, where), base / manifest
-    for key, value in (("where", where), ("groups", columns.groups), ("unit", columns.unit), ("id", columns.id)):
+    for key, value in (("where", where), ("groups", columns.groups), ("factors", columns.factors), ("unit", columns.unit), ("id", columns.id)):
         if value:
             raise DataError(f"data: `{key}` needs the columns of a `manifest`, got `folder`.")
     endings = sorted(ending for entry in masks for ending in entry.facts["endings"])

@@ -25,7 +25,8 @@ class Row:
     mask: Path | None
     label: str
     unit: str
-    groups: Mapping[str, str]
+    columns: Mapping[str, str]
+    """Values of the groups and factors."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ class Columns:
     id: str | None
     unit: str | None
     groups: tuple[str, ...]
+    factors: tuple[str, ...] = ()
 
     def all(self) -> list[tuple[str, str]]:
         """Return what each column is for, with its name."""
         own = [(use, name) for use, name in (("image", self.image), ("label", self.label), ("mask", self.mask), ("id", self.id), ("unit", self.unit)) if name]
-        return [*own, *(("groups", name) for name in self.groups)]
+        return [*own, *(("groups", name) for name in self.groups), *(("factors", name) for name in self.factors)]
 
 
 def read_table(file: Path) -> DataFrame:
@@ -98,7 +100,7 @@ def _row(file: Path, number: Any, cells: Mapping[Any, str], columns: Columns) ->
         mask=file.parent / mask if mask else None,
         label=cells[columns.label],
         unit=(cells[columns.unit] if columns.unit else "") or name,
-        groups={group: cells[group] for group in columns.groups},
+        columns={name: cells[name] for name in (*columns.groups, *columns.factors)},
     )
 
 
