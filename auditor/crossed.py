@@ -14,6 +14,8 @@ from auditor.seeds import generator
 from auditor.stats import RESAMPLES, wilson
 
 Array = NDArray[np.float64]
+BOUNDLESS = 1e6
+"""How far a single unit moves a mean: it says nothing of other units."""
 METHOD = "two-way bootstrap over the units of recipients and donors"
 
 
@@ -39,7 +41,7 @@ class Crossed:
         A bootstrap with product weights (Owen and Eckles 2012, arXiv:1106.2125), to first order: each unit's weight moves
         every row in which it takes part, in any role. The full product would count the noise of single rows once more per
         role and so never decide anything. To first order its distribution is normal, so nothing needs to be resampled. A t
-        quantile makes up for few units. A part of fewer than two units moves without bound.
+        quantile makes up for few units. A part of one unit moves without bound.
         """
         point = np.concatenate([part.values.mean(0) for part in parts])
         most = 1 + max(int(part.units.max()) for part in parts)
@@ -55,12 +57,13 @@ class Crossed:
 
 def _pull(part: Part, m: int) -> Array:
     """Return by how much each unit (m) moves each mean of a part (s)."""
+    pull, among = np.zeros((m, part.values.shape[1])), len(np.unique(part.units))
+    if among < 2:
+        return np.full_like(pull, BOUNDLESS)
     centred = (part.values - part.values.mean(0)) / len(part.values)
-    pull = np.zeros((m, part.values.shape[1]))
     for role in part.units.T:
         np.add.at(pull, role, centred)
-    among = len(np.unique(part.units))
-    return pull * (np.sqrt(among / (among - 1)) * sps.t.ppf(0.975, among - 1) / sps.norm.ppf(0.975) if among > 1 else 1e6)
+    return np.asarray(pull * np.sqrt(among / (among - 1)) * sps.t.ppf(0.975, among - 1) / sps.norm.ppf(0.975))
 
 
 def share_of(part: Array, rest: Array) -> Array:

@@ -50,7 +50,7 @@ def _pair(bench: Bench, trial: Trial, pool: Pool, position: int, name: str) -> R
 
 
 def biharmonic(image: Image, hole: Mask) -> Image:
-    """Return the image (channels, height, width) with the hole filled as smoothly as possible (scikit-image), within its own range."""
-    filled = inpaint_biharmonic(image, hole, channel_axis=0)
-    low, high = image.min((1, 2), keepdims=True), image.max((1, 2), keepdims=True)
-    return np.where(hole, np.clip(filled, low, high), image).astype(np.float32)
+    """Return the image (channels, height, width) with the hole filled as smoothly as possible (scikit-image), within the range of the rest."""
+    seen = image[:, ~hole]
+    filled = inpaint_biharmonic(np.where(hole, 0.0, image), hole, channel_axis=0)
+    return np.where(hole, np.clip(filled, seen.min(1)[:, None, None], seen.max(1)[:, None, None]), image).astype(np.float32)
