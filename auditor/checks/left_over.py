@@ -50,7 +50,13 @@ def judge_left_over(facts: Facts, observations: Observations, *, inside: Part, t
     )
     details = {
         "fills": [
-            {"name": FILLS[fill], "estimate": plain(one), "p": _permutation_p(wins[fill], units[:, 0], facts.seed), "lead": plain(shares[fill])}
+            {
+                "name": FILLS[fill],
+                "estimate": plain(one),
+                "p": _permutation_p(wins[fill], units[:, 0], facts.seed),
+                "lead": plain(shares[fill]),
+                "note": f"leads are {span(share)} of the class evidence" if (share := shares[fill]) else "",
+            }
             for fill, one in found.items()
         ],
         "kept": _kept(facts, observations, measured),
