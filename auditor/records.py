@@ -190,6 +190,8 @@ class Facts:
     attack_settings: Mapping[str, Any]
     """Complete settings of the attack."""
     seed: int = 0
+    regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Named zone -> its share of each sample's area, like `mask_share`."""
 
     @property
     def unit_of(self) -> dict[str, str]:
@@ -204,7 +206,8 @@ class Facts:
     def from_dict(cls, data: Mapping[str, Any]) -> Facts:
         """Return the facts that `as_dict` wrote."""
         listed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-        listed["groups"] = {name: tuple(values) for name, values in data["groups"].items()}
+        for table in ("groups", "regions"):
+            listed[table] = {name: tuple(values) for name, values in data.get(table, {}).items()}
         return cls(**listed)
 
 
