@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
@@ -150,7 +151,7 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the figures and tables; JSON values only."""
     rests_on: tuple[str, ...] = ()
-    """Checks of which no finding may fail if a pass is to be believed."""
+    """Checks of which no finding may fail, or findings that may not, if a pass is to be believed."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON-ready data."""
@@ -190,6 +191,8 @@ class Facts:
     attack_settings: Mapping[str, Any]
     """Complete settings of the attack."""
     seed: int = 0
+    factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
 
@@ -197,6 +200,13 @@ class Facts:
     def unit_of(self) -> dict[str, str]:
         """Return sample id -> unit."""
         return dict(zip(self.ids, self.units, strict=True))
+
+    @cached_property
+    def unit_numbers(self) -> Any:
+        """Return the number of each sample's unit (n,) int64, units in sorted order."""
+        import numpy as np  # records are read by every command, most of which need no arrays
+
+        return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as JSON-ready data."""
@@ -206,8 +216,8 @@ class Facts:
     def from_dict(cls, data: Mapping[str, Any]) -> Facts:
         """Return the facts that `as_dict` wrote."""
         listed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-        for table in ("groups", "regions"):
-            listed[table] = {name: tuple(values) for name, values in data.get(table, {}).items()}
+        for columns in ("groups", "factors", "regions"):
+            listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
         return cls(**listed)
 
 

@@ -73,6 +73,8 @@ class Samples:
     modality: str = "image"
     notes: tuple[str, ...] = ()
     """What a reader of the report must know about how the data were read."""
+    factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """How each sample was acquired: column (site, scanner, marker) -> value of each sample; '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
     cache_bytes: int = 256 * 2**20
@@ -121,10 +123,9 @@ class Samples:
             return tuple(values[position] for position in positions)
 
         chosen = tuple(positions)
-        groups = {name: take(values) for name, values in self.groups.items()}
-        regions = {name: take(shares) for name, shares in self.regions.items()}
+        columns = {part: {name: take(values) for name, values in getattr(self, part).items()} for part in ("groups", "factors", "regions")}
         parts = {name: take(getattr(self, name)) for name in ("ids", "y", "units", "mask_share")}
-        return replace(self, **parts, groups=groups, regions=regions, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())  # type: ignore[arg-type]
+        return replace(self, **parts, **columns, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())  # type: ignore[arg-type]
 
     def draw(self, n: int, seed: int) -> tuple[int, ...]:
         """Return the positions of n samples drawn by seed and id, in the data's order; all of them where n is 0 or too many.

@@ -59,10 +59,16 @@ def proportion(flags: Sequence[float], units: Sequence[str] | None = None, *, un
         return None
     names = list(units) if units is not None else [str(row) for row in range(n)]
     worth, share = effective_n(flags, names), float(np.mean(flags))
-    low, high = proportion_confint(share * worth, worth, alpha=1 - level, method="wilson")
+    low, high = wilson(share, worth, level)
     clustered = len(set(names)) < n
     method = "Wilson, effective sample size by unit" if clustered else "Wilson"
-    return Estimate(share, max(0.0, min(share, float(low))), min(1.0, max(share, float(high))), n, unit, method, level, len(set(names)) if clustered else None)
+    return Estimate(share, low, high, n, unit, method, level, len(set(names)) if clustered else None)
+
+
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's interval (1927) of a share seen in n independent samples; n need not be whole."""
+    low, high = proportion_confint(share * n, n, alpha=1 - level, method="wilson")
+    return max(0.0, min(share, float(low))), min(1.0, max(share, float(high)))
 
 
 def proportion_p(flags: Sequence[float], units: Sequence[str], against: float) -> float:

@@ -55,6 +55,7 @@ def make_samples() -> Callable[..., Samples]:
         *,
         units: Sequence[str] = (),
         groups: Mapping[str, Sequence[str]] | None = None,
+        factors: Mapping[str, Sequence[str]] | None = None,
         levels: int | None = None,
         cache_bytes: int = 2**28,
         loaded: list[int] | None = None,
@@ -78,6 +79,7 @@ def make_samples() -> Callable[..., Samples]:
             mask_share=tuple(float(mask.mean()) for mask in inside),
             digest="d",
             loader=load,
+            factors={name: tuple(values) for name, values in (factors or {}).items()},
             cache_bytes=cache_bytes,
         )
 

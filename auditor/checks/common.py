@@ -10,6 +10,9 @@ from typing import Any
 from auditor.records import Estimate, Facts, Observation, Trial, Verdict
 from auditor.stats import needed_n
 
+MOST_PAIRS = 15
+"""Pairs of classes that the report lists."""
+
 
 def clean_trial() -> Trial:
     """Return the trial of plain answers."""
@@ -90,3 +93,8 @@ def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, sha
         return f"too few to tell: the {level} interval holds the tolerance {show}; {hint}"
     side = "beyond" if verdict == "fail" else "within"
     return f"the whole {level} interval lies {side} the tolerance {show}"
+
+
+def most_pairs(n: int) -> str:
+    """Return what a table of pairs of classes says of the pairs that it leaves out."""
+    return f" (the {MOST_PAIRS} largest of {n}, by the lower end)" if n > MOST_PAIRS else ""

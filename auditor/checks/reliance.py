@@ -3,40 +3,79 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy import stats as sps
 
 from auditor.checks import checks
-from auditor.checks.common import plain, reason, span, why_not
-from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
-from auditor.seeds import generator
-from auditor.stats import RESAMPLES, bootstrap_p, decide
+from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, plain, reason, span, why_not
+from auditor.checks.factor import factor_trial, judge_factor
+from auditor.checks.left_over import judge_left_over, left_over_trial
+from auditor.crossed import METHOD, Array, Crossed, Part, bounds, share_of
+from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.stats import bootstrap_p, decide, mean
 
-Array = NDArray[np.float64]
 ARMS = {"A": ("own", "same class"), "B": ("own", "another class"), "C": ("another class", "same class"), "D": ("another class", "another class")}
+EFFECTS = ("inside effect", "outside effect", "interaction")
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Every draw of every recipient as rows: margins (t, 4) of the arms, and whose units they involve (t, 4)."""
+    """Every draw of every recipient as rows: margins (t, 4) of the arms, positions (t, 4) of recipient and donors."""
 
+    facts: Facts
     margins: Array
-    units: NDArray[np.int64]
-    recipients: NDArray[np.int64]
-    """Position of each draw's recipient (t,)."""
+    who: Any
+
+    @classmethod
+    def of(cls, facts: Facts, observations: Observations, trial: Trial) -> Draws:
+        """Return the draws that a trial measured."""
+        index = {name: position for position, name in enumerate(facts.ids)}
+        margins, who = [], []
+        for name, row in observations.of(trial).items():
+            for draw in range(0 if row.error else sum(key.startswith("A/") for key in row.values)):
+                margins.append([row.values[f"{arm}/{draw}"] for arm in "ABCD"])
+                who.append([index[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")])
+        return cls(facts, np.array(margins, dtype=float).reshape(-1, 4), np.array(who, dtype=np.int64).reshape(-1, 4))
+
+    def __len__(self) -> int:
+        return len(self.margins)
+
+    @cached_property
+    def part(self) -> Part:
+        """Return the arms' margins with the units behind them."""
+        return Part(self.margins, self.facts.unit_numbers[self.who])
+
+    @property
+    def moved(self) -> bool:
+        """Return whether any arm ever differs from another."""
+        return bool(np.abs(self.margins[:, :1] - self.margins).max() >= 1e-9)
+
+    def where(self, rows: Any) -> Draws:
+        """Return some of the draws."""
+        return Draws(self.facts, self.margins[rows], self.who[rows])
+
+    def estimate(self, value: float, draws: Array, unit: str, *, level: float = 0.95) -> Estimate:
+        """Return an estimate on these draws' recipients from a resampled distribution."""
+        recipients = np.unique(self.who[:, 0])
+        units = len(np.unique(self.facts.unit_numbers[recipients]))
+        return Estimate(value, *bounds(draws, level), len(recipients), unit, METHOD, level, units if units < len(recipients) else None)
 
 
 @checks.register("reliance")
 @dataclass(frozen=True, kw_only=True)
 class Reliance:
-    """Factorial transplant of insides and outsides between samples of the same and of another class."""
+    """Factorial transplant of insides and outsides between samples of the same and of another class, and what is left without the inside."""
 
     donors: Annotated[int, Field(ge=1)] = 8
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    flips: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    left_over: Annotated[float, Field(gt=0, lt=0.5)] = 0.10
+    blend: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
 
     card: ClassVar[Card] = Card(
         title="Reliance: where the evidence comes from",
@@ -45,121 +84,156 @@ class Reliance:
         "unit (patient). "
         "Four arms: own inside with an outside of the same class (A) and of another class (B); inside of another class with an outside of "
         "the same (C) and of another class (D). "
-        "Whatever lies under any mask of a draw is in-painted first, in every arm alike, so that seams, fills and the model's own bias "
-        "cancel in the differences.",
+        "Whatever lies under any mask of a draw is in-painted first and the pasted inside fades out over the same rim, in every arm alike, so that seams, "
+        "fills and the model's own bias cancel in the differences. "
+        "Left-over: one region, the union of two samples' masks, is blanked in both, and the model has to tell them apart. "
+        "A declared factor (site, scanner) is tested with surroundings of one class that differ in the factor alone.",
         reading="Outside share = outside effect / (|outside effect| + |inside effect|). Near 0: the marked region decides. Near 1: the surroundings decide. "
-        "The interval resamples recipients' and donors' units together.",
-        limits="Only outside information that goes with the class in these data can show: a shortcut that is absent here stays unseen. "
-        "Outside is whatever the mask leaves out, also legitimate context such as mass effect or slice level.",
-        reference="Factorial design; two-way bootstrap over units after Owen and Eckles 2012 (arXiv:1106.2125), to first order.",
+        "The intervals resample recipients' and donors' units together. Left-over is 50 % where nothing is left; ranks notice a trace, so it fails "
+        "only where what is left is also more than the tolerated share.",
+        limits="Only outside information that goes with the class in these data can show, or with a declared factor: a shortcut that is absent here stays "
+        "unseen. Outside is whatever the mask leaves out, also legitimate context such as mass effect or slice level.",
+        reference="Factorial design; two-way bootstrap over units after Owen and Eckles 2012 (arXiv:1106.2125), to first order; McNemar 1947.",
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
-        """Return the one trial of transplants."""
-        return (Trial("transplant", settings={"draws": self.donors, "guard": facts.guard}, zone="outside", seed=facts.seed),)
+        """Return the transplants, the blanked pairs, the factors, and the plain answers that the surgery is compared with."""
+        factors = tuple(factor_trial(facts, column, donors=self.donors, blend=self.blend) for column in facts.factors)
+        return (self._transplant(facts), left_over_trial(facts), *factors, clean_trial())
+
+    def _transplant(self, facts: Facts) -> Trial:
+        return Trial("transplant", settings={"draws": self.donors, "guard": facts.guard, "blend": self.blend}, zone="outside", seed=facts.seed)
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return the outside share."""
-        (trial,) = self.trials(facts)
-        rows = observations.of(trial)
+        """Return the outside share, the flip gap, the left-over and one finding per factor."""
+        trial = self._transplant(facts)
+        draws, why = Draws.of(facts, observations, trial), why_not(observations.of(trial).values())
+        evidence, inside = Evidence(trials=(observations.key(trial),)), _inside(draws)
+        return (
+            self._share(draws, self._surgery(facts, observations, trial), why, evidence),
+            self._flips(draws, why, evidence),
+            judge_left_over(facts, observations, inside=inside, tolerance=self.left_over, trace=self.tolerance),
+            *(
+                judge_factor(
+                    facts, observations, factor_trial(facts, column, donors=self.donors, blend=self.blend), inside=_inside(draws), tolerance=self.tolerance
+                )
+                for column in facts.factors
+            ),
+        )
+
+    def _share(self, draws: Draws, surgery: dict[str, Any], why: str, evidence: Evidence) -> Finding:
         base: dict[str, Any] = {
             "id": "reliance/outside-share",
             "check": "reliance",
             "question": 1,
             "primary": True,
-            "evidence": Evidence(trials=(observations.key(trial),)),
+            "evidence": evidence,
+            "rests_on": ("reliance/left-over",),
         }
-        draws = _draws(facts, rows)
-        if not len(draws.margins):
-            return (Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why_not(rows.values()), **base),)
-        share, effects, arms, p = _estimates(facts, draws, self.tolerance)
+        if not len(draws):
+            return Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why, **base)
+        share, effects, arms, p = _estimates(draws, self.tolerance)
         verdict = decide(share, self.tolerance)
-        inside, outside = effects[0], effects[1]
         claim = (
             f"{span(share)} of the class evidence comes from outside the expert's mask "
-            f"(margin moves by {outside.value:.2f} with the outside and by {inside.value:.2f} with the inside, {share.n} recipients)."
+            f"(margin moves by {effects[1].value:.2f} with the outside and by {effects[0].value:.2f} with the inside, {share.n} recipients)."
         )
         details = {
             "arms": [{"arm": arm, "inside": ARMS[arm][0], "outside": ARMS[arm][1], "estimate": plain(found)} for arm, found in zip("ABCD", arms, strict=True)],
-            "effects": [
-                {"name": name, "estimate": plain(found)} for name, found in zip(("inside effect", "outside effect", "interaction"), effects, strict=True)
-            ],
+            "effects": [{"name": name, "estimate": plain(found)} for name, found in zip(EFFECTS, effects, strict=True)],
+            "surgery": [surgery],
             "draws": self.donors,
+            "blend": self.blend,
             "recipients": share.n,
-            "units": len({facts.units[row] for row in draws.recipients.tolist()}),
+            "units": len(np.unique(draws.part.units[:, 0])),
+            "tables": _pairs(draws),
         }
-        why = reason(verdict, share, self.tolerance)
-        if share.low == -1 and share.high == 1:
-            why = "too few to tell: neither the inside nor the outside moves the model's margin"
-        return (
-            Finding(verdict=verdict, claim=claim, estimate=share, tolerance=self.tolerance, reason=why, advice=_advice(verdict), p=p, details=details, **base),
+        said = reason(verdict, share, self.tolerance)
+        if not draws.moved:
+            said = "too few to tell: neither the inside nor the outside moves the model's margin"
+        return Finding(
+            verdict=verdict, claim=claim, estimate=share, tolerance=self.tolerance, reason=said, advice=_advice(verdict), p=p, details=details, **base
         )
 
+    def _surgery(self, facts: Facts, observations: Observations, trial: Trial) -> dict[str, Any]:
+        """Return how far cutting and pasting alone moves the margin: the control of the seams."""
+        clean = observations.of(clean_trial())
+        moved = {
+            name: row.values["sham"] - clean[name].values["margin"]
+            for name, row in observations.of(trial).items()
+            if row.error is None and "sham" in row.values and name in clean and clean[name].error is None
+        }
+        found = mean(list(moved.values()), [facts.unit_of[name] for name in moved], seed=facts.seed, unit="change of the margin (logits)") if moved else None
+        return {"name": "cutting and pasting alone", "estimate": plain(found), "reason": "" if found else "the plain answers were not measured"}
 
-def _draws(facts: Facts, rows: dict[str, Observation] | Any) -> Draws:
-    index = {name: position for position, name in enumerate(facts.ids)}
-    unit = {name: number for number, name in enumerate(sorted(set(facts.units)))}
-    margins, units, recipients = [], [], []
-    for name, row in rows.items():
-        if row.error is not None:
-            continue
-        for draw in range(sum(key.startswith("A/") for key in row.values)):
-            margins.append([row.values[f"{arm}/{draw}"] for arm in "ABCD"])
-            involved = [index[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")]
-            units.append([unit[facts.units[position]] for position in involved])
-            recipients.append(index[name])
-    return Draws(np.array(margins).reshape(-1, 4), np.array(units, dtype=np.int64).reshape(-1, 4), np.array(recipients, dtype=np.int64))
+    def _flips(self, draws: Draws, why: str, evidence: Evidence) -> Finding:
+        base: dict[str, Any] = {"id": "reliance/flip-gap", "check": "reliance", "question": 1, "evidence": evidence}
+        if not len(draws):
+            return Finding(verdict="not_measured", claim="The flip gap was not measured.", reason=why, **base)
+        lost = (draws.margins[:, :2] <= 0).astype(float)
+        found = Crossed.of([Part(lost, draws.part.units)])
+        resampled = found.draws(draws.facts.seed)
+        gap = draws.estimate(float(found.point[1] - found.point[0]), resampled[:, 1] - resampled[:, 0], "difference of flip rates")
+        verdict = decide(gap, self.flips)
+        once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]  # one draw of each recipient: McNemar's pairs must not share one
+        only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
+        mcnemar = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
+        claim = (
+            f"Surroundings of another class take the decision in {percent(float(found.point[1]))} of the transplants, those of the same class in "
+            f"{percent(float(found.point[0]))}: a gap of {span(gap)}."
+        )
+        details = {
+            "rates": {"another class": float(found.point[1]), "same class": float(found.point[0])},
+            "mcnemar": {"only_another_class": only[0], "only_same_class": only[1], "recipients": len(once), "p": mcnemar},
+        }
+        text = reason(verdict, gap, self.flips) + f"; McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {mcnemar:.2g}"
+        return Finding(verdict=verdict, claim=claim, estimate=gap, tolerance=self.flips, reason=text, advice=_flip_advice(verdict), details=details, **base)
 
 
-def _effects(arms: Array) -> Array:
+def effects_of(arms: Array) -> Array:
     """Return inside effect, outside effect and interaction (..., 3) of arm means (..., 4)."""
     a, b, c, d = (arms[..., arm] for arm in range(4))
     return np.stack([((a - c) + (b - d)) / 2, ((a - b) + (c - d)) / 2, (a - b) - (c - d)], -1)
 
 
-def _share(effects: Array) -> Array:
-    inside, outside = effects[..., 0], effects[..., 1]
-    total = np.abs(inside) + np.abs(outside)
-    return np.asarray(np.divide(outside, total, out=np.zeros_like(total), where=total > 1e-9))
+def _shares(arms: Array) -> Array:
+    effects = effects_of(arms)
+    return share_of(effects[..., 1], effects[..., 0])
 
 
-def _resampled(draws: Draws, seed: int) -> Array:
-    """Return resampled arm means (b, 4) of a bootstrap over the units of recipients and donors together.
-
-    Product weights (Owen and Eckles 2012), to first order: each unit's weight moves every draw in which it takes part, in any
-    role. The full product would count the noise of single draws fifteenfold and so never decide anything; this counts it
-    fourfold at most. A t quantile makes up for few units.
-    """
-    point, t = draws.margins.mean(0), len(draws.margins)
-    m = int(draws.units.max()) + 1
-    pull = np.zeros((m, 4))
-    for role in range(4):
-        np.add.at(pull, draws.units[:, role], (draws.margins - point) / t)
-    taking_part = len(np.unique(draws.units))
-    widen = float(np.sqrt(taking_part / (taking_part - 1)) * sps.t.ppf(0.975, taking_part - 1) / sps.norm.ppf(0.975))
-    return np.asarray(point + widen * generator(seed, "two-way bootstrap").normal(size=(RESAMPLES, m)) @ pull)
+def _inside(draws: Draws) -> Part:
+    """Return the inside effect of every draw, which the effect of a factor is measured against."""
+    return Part(effects_of(draws.margins)[:, :1], draws.part.units)
 
 
-def _estimates(facts: Facts, draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate], list[Estimate], float]:
-    point = draws.margins.mean(0)
-    resampled = _resampled(draws, facts.seed)
-    n, units = len(np.unique(draws.recipients)), len({facts.units[row] for row in draws.recipients.tolist()})
-
-    def estimate(value: float, spread: Array, unit: str) -> Estimate:
-        low, high = np.percentile(spread, [2.5, 97.5])
-        return Estimate(
-            value, float(low), float(high), n, unit, "two-way bootstrap over the units of recipients and donors", 0.95, units if units < n else None
-        )
-
-    arms = [estimate(float(point[arm]), resampled[:, arm], "mean margin (logits)") for arm in range(4)]
-    value, spread = _effects(point), _effects(resampled)
-    effects = [estimate(float(value[k]), spread[:, k], "change of the margin (logits)") for k in range(3)]
-    shares = _share(spread)
-    share = estimate(float(_share(value)), shares, "share of the class evidence")
-    if np.abs(draws.margins[:, :1] - draws.margins).max() < 1e-9:
-        share = Estimate(0.0, -1.0, 1.0, n, share.unit, "no effect at all", 0.95, share.units)
-        return share, effects, arms, 1.0
+def _estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate], list[Estimate], float]:
+    found = Crossed.of([draws.part])
+    resampled = found.draws(draws.facts.seed)
+    arms = [draws.estimate(float(found.point[arm]), resampled[:, arm], "mean margin (logits)") for arm in range(4)]
+    value, spread = effects_of(found.point), effects_of(resampled)
+    effects = [draws.estimate(float(value[k]), spread[:, k], "change of the margin (logits)") for k in range(3)]
+    shares = _shares(resampled)
+    share = draws.estimate(float(_shares(found.point)), shares, "share of the class evidence")
+    if not draws.moved:
+        return Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", 0.95, share.units), effects, arms, 1.0
     return share, effects, arms, bootstrap_p(shares, tolerance)
+
+
+def _pairs(draws: Draws) -> list[dict[str, Any]]:
+    """Return the outside share of every pair of classes, where there are more than two."""
+    facts, y = draws.facts, np.array(draws.facts.y)
+    own, other = y[draws.who[:, 0]], y[draws.who[:, 2]]
+    rows = []
+    for one, two in combinations(range(len(facts.classes)) if len(facts.classes) > 2 else (), 2):
+        mine = draws.where(((own == one) & (other == two)) | ((own == two) & (other == one)))
+        if len(mine) and mine.moved:
+            share, effects, *_ = _estimates(mine, 0.0)
+            rows.append((share.low, [f"{facts.classes[one]} and {facts.classes[two]}", plain(share), plain(effects[1]), plain(effects[0])]))
+    if not rows:
+        return []
+    rows.sort(key=lambda row: -row[0])
+    title = f"Outside share by pair of classes{most_pairs(len(rows))}"
+    return [{"title": title, "columns": ["Classes", "Outside share", "Outside effect", "Inside effect"], "rows": [row for _, row in rows[:MOST_PAIRS]]}]
 
 
 def _advice(verdict: Verdict) -> str:
@@ -168,3 +242,7 @@ def _advice(verdict: Verdict) -> str:
     if verdict == "pass":
         return "No action; keep in mind that only shortcuts present in these data can show."
     return "Audit more patients with masks before relying on the model's focus."
+
+
+def _flip_advice(verdict: Verdict) -> str:
+    return "Expect wrong decisions where a finding appears in surroundings that usually go with another class." if verdict == "fail" else ""

@@ -61,6 +61,7 @@ def images(
     id: str | None = None,
     unit: str | None = None,
     groups: list[str] = [],  # noqa: B006
+    factors: list[str] = [],  # noqa: B006
     where: dict[str, list[Any] | str | int | float] = {},  # noqa: B006
 ) -> Samples:
     """Images (PNG, JPEG, TIFF, BMP; 8 or 16 bit) with masks, from a manifest or from one folder per class.
@@ -97,18 +98,20 @@ def images(
         Expression that takes the main mask's place: all that may rightly matter, such as `mask | organ`.
     groups
         Columns by which samples are compared.
+    factors
+        Columns that say how a sample was acquired (site, scanner, marker): what reliance tests beside the class.
     where
         Column -> values to keep, compared as text.
     """
     regions = declare(mask, masks, zones, inside)
-    rows, listed = _rows(base, manifest, folder, Columns(image, label, regions.files, id, unit, tuple(groups)), where)
+    rows, listed = _rows(base, manifest, folder, Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)), where)
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
     scan = _in_order(lambda row: _see(row, target, regions, free=shape is None), rows)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
-    known = [[row.id, label, row.unit, dict(row.groups), seen.image, seen.masks.get(MAIN)] for row, label, seen in zip(rows, y, scan, strict=True)]
+    known = [[row.id, label, row.unit, dict(row.columns), seen.image, seen.masks.get(MAIN)] for row, label, seen in zip(rows, y, scan, strict=True)]
     further = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
 
     def load(position: int) -> Loaded:
@@ -122,7 +125,8 @@ def images(
         ids=tuple(row.id for row in rows),
         y=y,
         units=tuple(row.unit for row in rows),
-        groups={name: tuple(row.groups[name] for row in rows) for name in groups},
+        groups={name: tuple(row.columns[name] for row in rows) for name in groups},
+        factors={name: tuple(row.columns[name] for row in rows) for name in factors},
         shape=target,
         low=0.0,
         high=1.0,
@@ -141,7 +145,7 @@ def _rows(base: Path, manifest: str | None, folder: str | None, columns: Columns
         raise DataError(f"data: expected either `manifest` or `folder`, got {'both' if manifest else 'neither'}.")
     if manifest is not None:
         return from_manifest(base / manifest, columns, where), base / manifest
-    for key, value in (("where", where), ("groups", columns.groups), ("unit", columns.unit), ("id", columns.id)):
+    for key, value in (("where", where), ("groups", columns.groups), ("factors", columns.factors), ("unit", columns.unit), ("id", columns.id)):
         if value:
             raise DataError(f"data: `{key}` needs the columns of a `manifest`, got `folder`.")
     endings = sorted(ending for entry in formats for ending in entry.facts["endings"])

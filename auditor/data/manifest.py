@@ -26,7 +26,8 @@ class Row:
     """Name of a mask -> its file; None where the sample has none."""
     label: str
     unit: str
-    groups: Mapping[str, str]
+    columns: Mapping[str, str]
+    """Values of the groups and factors."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Columns:
     id: str | None
     unit: str | None
     groups: tuple[str, ...]
+    factors: tuple[str, ...] = ()
 
     def all(self) -> list[tuple[str, str]]:
         """Return what each column is for, with its name."""
         own = [(use, name) for use, name in (("image", self.image), ("label", self.label), ("id", self.id), ("unit", self.unit)) if name]
-        return [*own, *((f"mask '{name}'", column) for name, column in self.masks.items()), *(("groups", name) for name in self.groups)]
+        own += [(f"mask '{name}'", column) for name, column in self.masks.items()]
+        return [*own, *(("groups", name) for name in self.groups), *(("factors", name) for name in self.factors)]
 
 
 def read_table(file: Path) -> DataFrame:
@@ -99,7 +102,7 @@ def _row(file: Path, number: Any, cells: Mapping[Any, str], columns: Columns) ->
         masks={mask: file.parent / cells[column] if cells[column] else None for mask, column in columns.masks.items()},
         label=cells[columns.label],
         unit=(cells[columns.unit] if columns.unit else "") or name,
-        groups={group: cells[group] for group in columns.groups},
+        columns={name: cells[name] for name in (*columns.groups, *columns.factors)},
     )
 
 

@@ -64,7 +64,7 @@ def doubted(findings: Sequence[Finding]) -> list[Finding]:
     signs = [finding for finding in findings if finding.verdict == "fail"]
     result = []
     for finding in findings:
-        why = next((sign for sign in signs if sign.check in finding.rests_on), None)
+        why = next((sign for sign in signs if sign.check in finding.rests_on or sign.id in finding.rests_on), None)
         if finding.verdict == "pass" and why is not None:
             reason = f"{finding.reason}; but that cannot be believed ({why.id}): {why.claim}"
             finding = replace(finding, verdict="inconclusive", reason=reason, advice=why.advice)
@@ -121,7 +121,8 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
         "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
         "regions": {name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()},
-        "groups": {name: dict(sorted(Counter(value or "unknown" for value in values).items())) for name, values in facts.groups.items()},
+        "groups": _columns(facts.groups),
+        "factors": _columns(facts.factors),
     }
     return {
         "title": audit["title"],
@@ -137,6 +138,10 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "limit": lock["limit"],
         "environment": lock["environment"],
     }
+
+
+def _columns(columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
+    return {name: dict(sorted(Counter(value or "unknown" for value in values).items())) for name, values in columns.items()}
 
 
 def read_findings(out: Path) -> tuple[dict[str, Any], list[Finding]]:

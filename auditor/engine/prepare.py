@@ -185,6 +185,7 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
         y=samples.y,
         units=samples.units,
         groups=dict(samples.groups),
+        factors=dict(samples.factors),
         mask_share=samples.mask_share,
         low=samples.low,
         high=samples.high,

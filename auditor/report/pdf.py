@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from PIL import ImageFile
 
 from auditor.errors import PdfError
 
@@ -35,6 +36,8 @@ def to_pdf(html: str) -> bytes:
         from weasyprint.text.fonts import FontConfiguration
     except OSError as error:
         raise PdfError(MISSING.format(error=str(error).partition("\n")[0])) from None
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint switches it on for the whole process: the next audit would take half an image for a whole one
     fetcher, fonts = _fetcher(), FontConfiguration()
     sheet = weasyprint.CSS(string=_faces(), url_fetcher=fetcher, font_config=fonts)
     document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None)

@@ -33,9 +33,8 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
             rows |= {f"{prefix}{row:03d}/{copy}": values for copy in range(copies)}
         if order is not None:
             rows = {name: rows[name] for name in (list(rows)[place] for place in order)}
-        (trial,) = check.trials(known)
-        (found,) = check.judge(known, observe({trial: rows}))
-        assert isinstance(found, Finding)
+        found = check.judge(known, observe({check.trials(known)[0]: rows}))[0]
+        assert isinstance(found, Finding) and found.id == "reliance/outside-share"
         return found
 
     return run
@@ -92,5 +91,121 @@ def test_names_and_order_do_not_matter(judge: Judge) -> None:
 def test_recipients_without_donors_are_counted_by_reason(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
     check, known = checks["reliance"].make(), facts(3)
     rows: dict[str, Any] = dict.fromkeys(known.ids, "not applicable: empty mask")
-    (found,) = check.judge(known, observe({check.trials(known)[0]: rows}))
+    found = check.judge(known, observe({check.trials(known)[0]: rows}))[0]
     assert (found.verdict, found.reason) == ("not_measured", "not applicable: empty mask (3 samples)")
+
+
+Measured = Callable[..., dict[str, Finding]]
+
+
+@pytest.fixture
+def measured(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Measured:
+    """Return function (probe -> function (row) -> values, n, facts) -> findings by id; probes that are not named wrote nothing."""
+
+    def run(n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]) -> dict[str, Finding]:
+        check, known = checks["reliance"].make(), facts(n, **(changes or {}))
+        rows = {trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)} for trial in check.trials(known) if trial.probe in probes}
+        return {finding.id: finding for finding in check.judge(known, observe(rows))}
+
+    return run
+
+
+def arms(a: float, b: float, c: float, d: float, n: int = 200) -> Callable[[int], dict[str, float]]:
+    return lambda row: {"sham": a, "A/0": a, "B/0": b, "C/0": c, "D/0": d, "j/0": (row + 2) % n, "k/0": (row + 1) % n, "l/0": (row + 3) % n}
+
+
+def leads(told_apart: int, size: float, n: int = 200) -> Callable[[int], dict[str, float]]:
+    """Return pairs of which so many in ten are told apart, by this lead."""
+
+    def make(row: int) -> dict[str, float]:
+        lead = size if row % 10 < told_apart else -size
+        return {"partner": (row + 1) % n, "hole": 0.3, "lead/rim": lead, "lead/biharmonic": lead, "kept": row % 2}
+
+    return make
+
+
+def test_the_flip_gap_in_closed_form(measured: Measured) -> None:
+    """Another class takes every fifth decision; the same class takes none."""
+    found = measured(transplant=lambda row: arms(1, -1 if row % 5 == 0 else 1, -1, -2)(row))["reliance/flip-gap"]
+    assert found.estimate.value == pytest.approx(0.2) and found.verdict == "fail"
+    assert found.details["mcnemar"] == {"only_another_class": 40, "only_same_class": 0, "recipients": 200, "p": pytest.approx(2 * 0.5**40)}
+
+
+def test_ranks_notice_a_trace_but_do_not_accuse_it(measured: Measured) -> None:
+    """The same ranks: with leads of a hundredth of the inside effect it passes, with large ones it fails, without transplants it is open."""
+    trace, large, alone = (
+        measured(left_over=leads(9, size), **extra)["reliance/left-over"]
+        for size, extra in ((0.02, {"transplant": arms(1, 1, -1, -1)}), (2.0, {"transplant": arms(1, 1, -1, -1)}), (2.0, {}))
+    )
+    assert [one.estimate.value for one in (trace, large, alone)] == [pytest.approx(0.9)] * 3
+    assert (trace.verdict, large.verdict, alone.verdict) == ("pass", "fail", "inconclusive")
+    assert "trace" in trace.reason and trace.details["fills"][0]["lead"]["value"] == pytest.approx(0.016 / 2.016)
+
+
+def test_fills_must_agree(measured: Measured) -> None:
+    def torn(row: int) -> dict[str, float]:
+        return leads(9, 2.0)(row) | {"lead/biharmonic": leads(5, 2.0)(row)["lead/biharmonic"]}
+
+    found = measured(left_over=torn, transplant=arms(1, 1, -1, -1))["reliance/left-over"]
+    assert found.verdict == "inconclusive"
+
+
+def test_the_inside_alone_stands_beside_the_left_over(measured: Measured) -> None:
+    kept = measured(left_over=leads(5, 1.0), clean=lambda row: {"correct": float(row % 4 > 0), "margin": 1.0})["reliance/left-over"].details["kept"]
+    assert [row["estimate"]["value"] for row in kept] == [1.0, 0.75]
+
+
+SITES = {"factors": {"site": tuple("ns"[row % 4 > 1] for row in range(200))}}
+
+
+def pairs(north: float, *, towards_class: float = 0.0) -> Callable[[int], dict[str, float]]:
+    """Return margins that a northern outside moves by so much towards class 1."""
+
+    def make(row: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for pair, (p, q) in enumerate(((row + 4, row + 6), (row + 6, row + 4))):
+            places = [place % 200 for place in (p, q)]
+            sign = 1 if row % 2 else -1
+            edges = [towards_class + sign * north * (SITES["factors"]["site"][place] == "n") for place in places]
+            found |= {f"p/{pair}": places[0], f"q/{pair}": places[1], f"P/{pair}": edges[0], f"Q/{pair}": edges[1]}
+        return found
+
+    return make
+
+
+@pytest.mark.parametrize(("north", "verdict"), [(0.0, "pass"), (0.02, "pass"), (0.5, "fail"), (-0.5, "fail")])
+def test_a_factor_in_closed_form(measured: Measured, north: float, verdict: str) -> None:
+    """Inside effect 2; the factor moves the log odds of class 1 by `north`, whatever the class is."""
+    found = measured(changes=SITES, factor=pairs(north, towards_class=3.0), transplant=arms(1, 1, -1, -1))["reliance/factor/site"]
+    assert found.verdict == verdict and found.estimate.value == pytest.approx(abs(north) / (abs(north) + 2))
+    assert found.primary and ("malignant" if north >= 0 else "benign") in found.claim
+    (row,) = found.details["contrasts"]
+    assert row["estimate"]["value"] == pytest.approx(north) and row["pairs"] == 400
+
+
+def test_a_factor_needs_the_inside_effect(measured: Measured) -> None:
+    found = measured(changes=SITES, factor=pairs(1.0))["reliance/factor/site"]
+    assert (found.verdict, found.reason) == ("not_measured", "the inside effect was not measured")
+
+
+def test_every_pair_of_three_classes_has_its_share(measured: Measured) -> None:
+    """Only the surroundings of classes 0 and 2 are told apart: the share is 1/3 there and 0 elsewhere."""
+    three = {"classes": ("a", "b", "c"), "y": tuple(row % 3 for row in range(198))}
+
+    def row_of(row: int) -> dict[str, float]:
+        other = (row + 1 + row // 3 % 2) % 3
+        return arms(1, 0 if {row % 3, other} == {0, 2} else 1, 0 if {row % 3, other} == {0, 2} else -1, -1, 198)(row) | {
+            "k/0": (row // 3 * 3 + other + 3) % 198,
+            "j/0": (row + 6) % 198,
+        }
+
+    (table,) = measured(198, three, transplant=row_of)["reliance/outside-share"].details["tables"]
+    assert table["rows"][0][0] == "a and c" and table["rows"][0][1]["value"] == pytest.approx(0.5)
+    assert {row[0]: row[1]["value"] for row in table["rows"][1:]} == {"a and b": pytest.approx(0), "b and c": pytest.approx(0)}
+
+
+def test_a_left_over_casts_doubt_on_a_pass(measured: Measured) -> None:
+    from auditor.engine.judge import doubted
+
+    found = doubted(list(measured(left_over=leads(9, 2.0), transplant=arms(1, 1, -1, -1)).values()))
+    assert found[0].verdict == "inconclusive" and "reliance/left-over" in found[0].reason

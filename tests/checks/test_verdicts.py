@@ -39,7 +39,7 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
 
     def make(row: int) -> dict[str, float]:
         rng = np.random.default_rng(row)
-        values: dict[str, float] = {}
+        values: dict[str, float] = {"sham": margins[0]}
         for draw in range(draws):
             values |= {f"{arm}/{draw}": mean + spread * float(rng.normal()) for arm, mean in zip("ABCD", margins, strict=True)}
             values |= {
@@ -48,6 +48,28 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
         return values
 
     return every(make, n)
+
+
+def relied(
+    transplant: Callable[[Facts, Trial], Rows], *, apart: int = 50, lead: float = 2.0, factor: float = 0.0, n: int = N
+) -> Callable[[Facts, Trial], Rows]:
+    """Return rows of every trial of reliance: of each hundred pairs so many are told apart; a factor that moves the margin."""
+
+    def pair(row: int) -> dict[str, float]:
+        size = lead if row * 37 % 100 < apart else -lead
+        return {"partner": float((row + 1) % N), "hole": 0.3, "lead/rim": size, "lead/biharmonic": size, "kept": float(row % 2)}
+
+    def site(row: int) -> dict[str, float]:
+        noise = float(np.random.default_rng(row).normal())
+        return {
+            "p/0": float((row + 4) % N),
+            "q/0": float((row + 6) % N),
+            "P/0": (row % 2 - 0.5) * (factor if (row + 4) % 4 < 2 else -factor) + 0.2 * noise,
+            "Q/0": 0.0,
+        }
+
+    probes = {"left_over": every(pair, n), "factor": every(site, n), "clean": every(plain, n), "transplant": transplant}
+    return lambda facts, trial: probes[trial.probe](facts, trial)
 
 
 def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Trial], Rows]:
@@ -95,6 +117,7 @@ def attacks_tried(vanished: int = 0, missed: int = 0, reached: int = N, lost: in
 
 
 SEX = {"groups": {"sex": tuple("ffmm"[row % 4] for row in range(N))}}
+SITE = {"factors": {"site": tuple("ns"[row % 4 > 1] for row in range(N))}}
 TINY = {"groups": {"sex": tuple("fm"[row < 17] for row in range(N))}}
 NO_MASKS = {"mask_share": (None,) * N}
 RARE = {"y": (1,) * 3 + (0,) * (N - 3)}
@@ -137,10 +160,22 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("attack_quality/monotone", "pass", {}, {}, attacks_tried()),
     ("attack_quality/monotone", "fail", {}, {}, attacks_tried(lost=3)),
     ("attack_quality/monotone", "not_measured", {}, {"epsilons": (2 / 255,)}, attacks_tried()),
-    ("reliance/outside-share", "pass", {}, {}, arms(2, 2, -2, -2)),
-    ("reliance/outside-share", "fail", {}, {}, arms(2, 0, 0, -2)),
-    ("reliance/outside-share", "inconclusive", {}, {}, arms(2, 1.8, -1.8, -2, spread=2.0)),
-    ("reliance/outside-share", "inconclusive", {}, {}, arms(1, 1, 1, 1, spread=0.0)),
+    ("reliance/outside-share", "pass", {}, {}, relied(arms(2, 2, -2, -2))),
+    ("reliance/outside-share", "fail", {}, {}, relied(arms(2, 0, 0, -2))),
+    ("reliance/outside-share", "inconclusive", {}, {}, relied(arms(2, 1.8, -1.8, -2, spread=2.0))),
+    ("reliance/outside-share", "inconclusive", {}, {}, relied(arms(1, 1, 1, 1, spread=0.0))),
+    ("reliance/flip-gap", "pass", {}, {}, relied(arms(2, 2, -2, -2))),
+    ("reliance/flip-gap", "fail", {}, {}, relied(arms(2, -2, 2, -2))),
+    ("reliance/flip-gap", "inconclusive", {}, {}, relied(arms(2, 1.3, -1.3, -2, spread=1.0))),
+    ("reliance/left-over", "pass", {"left_over": 0.2}, {}, relied(arms(2, 2, -2, -2))),
+    ("reliance/left-over", "pass", {}, {}, relied(arms(2, 2, -2, -2), apart=95, lead=0.02)),
+    ("reliance/left-over", "fail", {}, {}, relied(arms(2, 0, 0, -2), apart=95)),
+    ("reliance/left-over", "inconclusive", {}, {}, relied(arms(2, 2, -2, -2), apart=60)),
+    ("reliance/left-over", "not_measured", {}, {}, relied(arms(2, 2, -2, -2), n=0)),
+    ("reliance/factor/site", "pass", {}, SITE, relied(arms(2, 2, -2, -2))),
+    ("reliance/factor/site", "fail", {}, SITE, relied(arms(2, 2, -2, -2), factor=2.0)),
+    ("reliance/factor/site", "inconclusive", {}, SITE, relied(arms(2, 2, -2, -2), factor=0.4)),
+    ("reliance/factor/site", "not_measured", {}, SITE, relied(arms(2, 2, -2, -2), n=0)),
     ("fairness/sex/gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
     ("fairness/sex/gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/gap", "inconclusive", {}, SEX, by_group(1)),
@@ -202,7 +237,7 @@ def test_every_verdict_is_reachable(
 
 def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name in checks.names():
-        yield name, {}, SEX
+        yield name, {}, SEX | SITE
         yield name, {}, {}
 
 
@@ -225,7 +260,7 @@ def test_nothing_measured_is_never_good(judge: Judge, name: str, settings: dict[
         if name == "attack_quality"
         else every(plain)
         if name == "preflight"
-        else arms(1, 1, 0, 0),
+        else relied(arms(1, 1, 0, 0)),
     )
     empty = judge(name, settings, changes, rows)
     assert list(empty) == list(everything), "no row goes missing, and the order stays"

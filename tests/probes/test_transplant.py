@@ -1,4 +1,4 @@
-"""In-painting and the four-arm transplant, by brute force on tiny images."""
+"""In-painting, collages and the four-arm transplant, by brute force on tiny images."""
 
 from collections.abc import Callable
 
@@ -7,15 +7,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 from torch import nn
 
 from auditor.classifier import wrap
 from auditor.probes import Bench, probes
+from auditor.probes.collage import Cutting, Sheet
+from auditor.probes.donors import Pool
 from auditor.probes.inpaint import inpaint
-from auditor.probes.transplant import Pool, arms, transplant
+from auditor.probes.transplant import ARMS, transplant
 from auditor.records import Trial
 from auditor.samples import Samples
 from auditor.seeds import generator
+from auditor.zones import grow
 
 Make = Callable[..., Samples]
 holes = st.builds(lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share, st.integers(0, 2**31), st.sampled_from([0.0, 0.2, 0.6, 0.95])).filter(
@@ -50,6 +54,11 @@ Y = [row % 3 for row in range(N)]
 UNITS = [f"u{row // 2}" for row in range(N)]
 
 
+def arms(samples: Samples, who: tuple[int, int, int, int], guard: float, blend: float = 0.0) -> np.ndarray:
+    sheet = Sheet(samples, who, Cutting(guard, blend))
+    return np.stack([sheet.paste(inside, outside) for inside, outside in ARMS.values()])
+
+
 def test_whose_pixel_is_whose(make_samples: Make) -> None:
     samples, who = make_samples(X, Y, BLOCKS, units=UNITS), (0, 3, 7, 11)
     found = arms(samples, who, guard=0.0)
@@ -75,6 +84,39 @@ def test_the_guard_band_travels_with_the_inside(make_samples: Make) -> None:
     mask[:, 0, 2, 2] = True
     found = arms(make_samples(X[:4], [0, 0, 1, 1], mask), (0, 1, 2, 3), guard=0.12)[0, 0]  # 0.12 of the diagonal reaches one pixel
     assert (found == X[0, 0, 0, 0]).sum() == 5
+
+
+@given(st.sampled_from([0.0, 0.1, 0.2]), st.sampled_from([0.0, 0.05, 0.1, 0.4]), st.integers(0, 2**31))
+def test_the_pasted_inside_fades_within_its_guard_band(guard: float, blend: float, seed: int) -> None:
+    mask = np.zeros((9, 12), dtype=bool)
+    row, column = np.random.default_rng(seed).integers(2, 6, 2)
+    mask[row : row + 2, column : column + 3] = True
+    opacity, block = Cutting(guard, blend).opacity(mask), grow(mask, guard)
+    assert (opacity[mask] == 1).all() and (opacity[~block] == 0).all() and ((opacity > 0) == block).all()
+    assert np.array_equal(opacity == 1, block) or (blend > 0 and guard > 0)
+    away = distance_transform_edt(~mask)
+    assert all(a >= b for a, b in zip(opacity.ravel()[away.ravel().argsort()], opacity.ravel()[away.ravel().argsort()][1:], strict=False))
+
+
+def test_arms_share_their_seams(make_samples: Make) -> None:
+    """With one plain grey inside and one outside, all arms are one image, blended or not."""
+    samples = make_samples(np.full((N, 1, 6, 6), 0.4, np.float32), Y, BLOCKS, units=UNITS)
+    assert np.allclose(arms(samples, (0, 3, 7, 11), guard=0.2, blend=0.1), 0.4)
+
+
+@given(st.integers(0, N - 1), st.integers(0, 2**31))
+def test_rivals_are_of_one_other_class_and_two_units(make_samples: Make, position: int, seed: int) -> None:
+    pool = Pool.of(make_samples(X, Y, BLOCKS, units=UNITS))
+    found = pool.rivals(generator(seed), position=position, avoid=(position,))
+    assert found is not None and Y[found[0]] == Y[found[1]] != Y[position]
+    assert len({UNITS[row] for row in (position, *found)}) == 3
+
+
+def test_a_class_of_one_unit_is_no_rival(make_samples: Make) -> None:
+    y = [2 if row < 2 else row % 2 for row in range(N)]  # class 2 is unit u0 alone
+    pool = Pool.of(make_samples(X, y, BLOCKS, units=UNITS))
+    drawn = {y[pool.rivals(generator(seed), position=2, avoid=(2,))[0]] for seed in range(60)}
+    assert drawn == {1}
 
 
 @given(st.integers(0, N - 1), st.integers(0, 2**31))
@@ -111,7 +153,7 @@ class Sums(nn.Module):
 
 
 def run(samples: Samples, module: nn.Module, **settings: float) -> list:
-    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0, **settings}, zone="outside", seed=1)
+    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0, "blend": 0.0, **settings}, zone="outside", seed=1)
     bench = Bench(wrap(module, ["a", "b"]), samples, lambda name: None, batch_size=5)
     assert probes["transplant"].make is transplant
     return transplant(bench, trial, samples.load(range(len(samples))))
@@ -125,7 +167,7 @@ def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
     samples = make_samples(x, y, inside)
     for region, moves in ((inside[0], ("A", "C")), (~inside[0], ("A", "B"))):
         for row in run(samples, Sums(region)):
-            assert row.error is None and set(row.values) == {f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)}
+            assert row.error is None and set(row.values) == {"sham"} | {f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)}
             a, b, c, d = (row.values[f"{arm}/0"] for arm in "ABCD")
             assert abs(row.values[f"{moves[0]}/0"] - row.values[f"{moves[1]}/0"]) > 1
             assert (
@@ -138,7 +180,7 @@ def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
 def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:
     samples = make_samples(X, [row % 2 for row in range(N)], BLOCKS, units=UNITS)
     whole = run(samples, Sums(np.ones((1, 6, 6))))
-    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0}, zone="outside", seed=1)
+    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0, "blend": 0.0}, zone="outside", seed=1)
     bench = Bench(wrap(Sums(np.ones((1, 6, 6))), ["a", "b"]), samples, lambda name: None)
     (alone,) = transplant(bench, trial, samples.load([13]))
     assert alone.values == pytest.approx(whole[13].values, abs=1e-4)
@@ -148,3 +190,29 @@ def test_no_donor_is_a_reason(make_samples: Make) -> None:
     for y, units in (([0] * N, UNITS), ([row % 2 for row in range(N)], ["one"] * N)):
         rows = run(make_samples(X, y, BLOCKS, units=units), Sums(np.ones((1, 6, 6))))
         assert {row.error for row in rows} == {"not applicable: no donor of the same and two of another class from other units"}
+
+
+def test_naming_the_classes_otherwise_changes_nothing(make_samples: Make) -> None:
+    class Swapped(Sums):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).flip(1)
+
+    y = [row % 2 for row in range(N)]
+    plain = run(make_samples(X, y, BLOCKS, units=UNITS), Sums(np.ones((1, 6, 6))))
+    other = run(make_samples(X, [1 - label for label in y], BLOCKS, units=UNITS), Swapped(np.ones((1, 6, 6))))
+    assert [row.values for row in plain] == [row.values for row in other]
+
+
+def test_swapping_inside_and_outside_in_the_mask_swaps_the_effects(make_samples: Make) -> None:
+    """Both parts carry the class, the model weighs them differently: with the complement as mask the effects change places."""
+    y, inside = [row % 2 for row in range(N)], np.zeros((N, 1, 6, 6), dtype=bool)
+    inside[:, 0, 1:4, 1:4] = True
+    x = np.where(np.array(y)[:, None, None, None] == 1, 0.8, 0.2).astype(np.float32) * np.ones_like(X)
+    weights = np.where(inside[0], 2.0, 0.3)
+    effects = []
+    for mask in (inside, ~inside):
+        found = np.array([[row.values[f"{arm}/{draw}"] for arm in "ABCD"] for row in run(make_samples(x, y, mask), Sums(weights)) for draw in range(3)]).mean(0)
+        a, b, c, d = found
+        effects.append(((a - c + b - d) / 2, (a - b + c - d) / 2))
+    assert effects[0][0] > 1.5 * effects[0][1] > 0
+    assert effects[0] == pytest.approx(effects[1][::-1], rel=1e-5)

@@ -11,6 +11,7 @@ from typing import Any
 import pikepdf
 import pypdf
 import pytest
+from PIL import ImageFile
 
 from auditor.errors import AuditorError
 from auditor.report.render import load, page, render
@@ -112,3 +113,8 @@ def test_no_other_address_is_read(bare: Path) -> None:
     html = page(bare, *load(bare)).replace("</main>", '<img src="file:///etc/hostname" alt="x"></main>')
     with pytest.raises(FatalURLFetchingError):
         to_pdf(html)
+
+
+def test_truncated_images_are_still_refused_after_a_rendering(bare: Path) -> None:
+    render(bare)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
