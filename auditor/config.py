@@ -204,7 +204,7 @@ def _bind(name: str, settings: dict[str, Any], named: tuple[str, ...]) -> None:
     """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
     bound = _checks().bind(name, settings)
     for key in ("zone", "zones"):
-        zones = bound.get(key, ())
+        zones = bound.get(key) or ()
         try:
             resolve_zones([zones] if isinstance(zones, str) else zones, named)
         except AuditorError as error:

@@ -158,7 +158,7 @@ def _turned(zone: Mask, rng: np.random.Generator) -> Iterator[Mask]:
 def _scattered(zone: Mask, rng: np.random.Generator) -> Iterator[Mask]:
     """Yield the zone cut into square tiles that change places at random, on a grid that starts anywhere, without end.
 
-    A tile's side is half the root of the hole's area: a compact hole breaks into four to nine pieces that still hold together. So the area is exact and
+    A tile's side is half the root of the hole's area: a compact hole breaks into about a dozen pieces of some size. So the area is exact and
     nothing is left of the place or the shape that the anatomy gave it, yet what is spared is no spray of single pixels, which no expert ever marks.
     """
     height, width = zone.shape
