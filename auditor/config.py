@@ -13,7 +13,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from auditor.errors import AuditorError, ConfigError, nearest
-from auditor.zones import GUARD
+from auditor.zones import GUARD, resolve_zones
 
 MOST_VALUES = 100_000
 
@@ -28,11 +28,26 @@ def number(value: Any) -> Any:
     return value
 
 
+def share(value: Any) -> Any:
+    """Return a number, a fraction or per cents, such as '2 %', as a float; anything else unchanged."""
+    text = value.strip() if isinstance(value, str) else ""
+    per_cent = number(text[:-1]) if text.endswith("%") else None
+    return per_cent / 100 if isinstance(per_cent, float) else number(value)
+
+
 Budget = Annotated[
     float,
     BeforeValidator(number),
     Field(gt=0, allow_inf_nan=False),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?$"}]}),
+]
+Guard = Annotated[
+    float,
+    BeforeValidator(share),
+    Field(ge=0, lt=0.5, allow_inf_nan=False),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 0.5}, {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?%?\s*$"}]}
+    ),
 ]
 
 
@@ -50,8 +65,8 @@ class ThreatSpec(Section):
     """Budgets in the input's own units (grey levels of [0, 1]), under l0 numbers of changed values; fractions such as 2/255 may be written."""
     primary: Budget | None = None
     """Budget at which verdicts are taken; the smallest when not given."""
-    guard: Annotated[float, Field(ge=0, lt=0.5)] = GUARD
-    """Width of the guard band around the mask, as a share of the diagonal."""
+    guard: Guard = GUARD
+    """Width of the guard band around the mask, as a share of the diagonal; '2 %' may be written."""
 
     @field_validator("epsilon")
     @classmethod
@@ -95,7 +110,7 @@ class Audit(Section):
     model: dict[str, Any]
     """`source`, `weights` (or `path`), `classes`, `input` (size, channels, mean, std, preprocess), `draws`, and the source's own settings."""
     data: dict[str, Any]
-    """`source` (default images) and the source's own settings."""
+    """`source` (default images) and the source's own settings; named zones are declared under `masks` and `zones`, whatever the source."""
     threat: ThreatSpec = ThreatSpec()
     attack: AttackSpec = AttackSpec(settings={"effort": "fast"})
     checks: dict[str, dict[str, Any] | bool] = {}
@@ -107,6 +122,12 @@ class Audit(Section):
     def primary(self) -> float:
         """Return the budget at which verdicts are taken."""
         return self.threat.primary or min(self.threat.epsilon)
+
+    @property
+    def named_zones(self) -> tuple[str, ...]:
+        """Return the names of the zones that the data declare."""
+        declared = [self.data.get(key) for key in ("masks", "zones")]
+        return tuple(str(name) for names in declared if isinstance(names, dict) for name in names)
 
 
 def read_yaml(path: Path) -> Any:
@@ -172,11 +193,22 @@ def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
         raise ConfigError(f"{path}: {error}") from None
     for name, settings in audit.checks.items():
         try:
-            _checks().bind(name, settings if isinstance(settings, dict) else {})
+            _bind(name, settings if isinstance(settings, dict) else {}, audit.named_zones)
         except AuditorError as error:
             named = str(error).split("'")[1::2]
             raise ConfigError(f"{path}:{_line(tree, ('checks', name, *named[1:2]))}: {error}") from None
     return audit
+
+
+def _bind(name: str, settings: dict[str, Any], named: tuple[str, ...]) -> None:
+    """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
+    bound = _checks().bind(name, settings)
+    for key in ("zone", "zones"):
+        zones = bound.get(key) or ()
+        try:
+            resolve_zones([zones] if isinstance(zones, str) else zones, named)
+        except AuditorError as error:
+            raise AuditorError(f"check '{name}', setting '{key}': {str(error).removeprefix('zone: ')}") from None
 
 
 def _checks() -> Any:

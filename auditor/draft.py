@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from auditor.engine.store import write_whole
 from auditor.errors import AuditorError, DataError
+from auditor.masks import masks as formats
+from auditor.masks import read_mask
+from auditor.zones import usable_name
 
 WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -40,6 +45,8 @@ class Found:
     classes: tuple[str, ...]
     folder: str | None
     """Folder that holds one folder of images per class."""
+    masks: Mapping[str, str] = field(default_factory=dict)
+    """Name -> column of a further mask."""
 
 
 def write_draft(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
@@ -56,7 +63,7 @@ def write_draft(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
 
 
 def look(folder: Path) -> Found:
-    """Return what a folder seems to hold; only names and one table are read."""
+    """Return what a folder seems to hold; only names, one table and the files of one of its rows are read."""
     weights = next((file for file in sorted(folder.rglob("*")) if file.suffix.lower() in WEIGHTS and file.is_file()), None)
     source = WEIGHTS[weights.suffix.lower()] if weights else "timm"
     name = str(weights.relative_to(folder)) if weights else None
@@ -66,8 +73,9 @@ def look(folder: Path) -> Found:
             continue
         columns = _roles(table)
         if "image" in columns:
+            columns, masks = _marked(table, columns, manifest.parent)
             classes = tuple(sorted(set(table[columns["label"]].astype(str)))) if "label" in columns else ()
-            return Found(name, source, str(manifest.relative_to(folder)), columns, _groups(table, columns), classes, None)
+            return Found(name, source, str(manifest.relative_to(folder)), columns, _groups(table, columns), classes, None, masks)
     for place in (folder, *sorted(one for one in folder.iterdir() if one.is_dir())):
         classes = tuple(sorted(one.name for one in place.iterdir() if one.is_dir() and any(file.suffix.lower() in IMAGES for file in one.iterdir())))
         if len(classes) > 1 and not set(classes) <= {"images", "masks"}:
@@ -89,6 +97,39 @@ def _roles(table: pd.DataFrame) -> dict[str, str]:
         paths = [str(column) for column in table.columns if Path(str(table[column].iloc[0])).suffix.lower() in IMAGES]
         columns |= {"image": paths[0]} if paths else {}
     return columns
+
+
+def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the roles, with a main mask where there is any, and name -> column of the further masks."""
+    taken = set(columns.values())
+    free = [str(column) for column in table.columns if str(column) not in taken and _holds_masks(table[column], base)]
+    if "mask" not in columns and free:
+        columns = {**columns, "mask": free.pop(0)}
+    masks: dict[str, str] = {}
+    for column in free:
+        short = re.sub(r"_?(mask|path)s?_?", "", column, flags=re.IGNORECASE)
+        name = next((one for one in (short, column) if usable_name(one) and one not in masks), None)
+        masks |= {name: column} if name else {}
+    return columns, masks
+
+
+def _holds_masks(column: pd.Series[Any], base: Path) -> bool:
+    """Return whether the first file that a column names is a mask: readable, and of two values where it is an image."""
+    first = next((text for value in column if (text := str(value).strip()) and text != "nan"), "")
+    path = base / first
+    endings = {ending for entry in formats for ending in entry.facts["endings"]}
+    try:
+        if not first or path.suffix.lower() not in endings or not path.is_file():
+            return False
+        read_mask(path)
+        return path.suffix.lower() not in IMAGES or _two_valued(path)
+    except (AuditorError, OSError, ValueError):
+        return False
+
+
+def _two_valued(path: Path) -> bool:
+    with Image.open(path) as image:
+        return image.getcolors(2) is not None
 
 
 def _groups(table: pd.DataFrame, columns: dict[str, str]) -> tuple[str, ...]:
@@ -152,11 +193,14 @@ def _data(found: Found) -> list[str]:
     lines = [f"  manifest: {_text(found.manifest or '')}", f"  image: {_text(found.columns['image'])}"]
     lines += [f"  label: {_text(found.columns['label'])}" if "label" in found.columns else "  label: label   # FILL IN: the column with the class"]
     lines += [
-        f"  mask: {_text(found.columns['mask'])}"
+        f"  mask: {_text(found.columns['mask'])}{'   # check: the one where the answer should be looked for' if found.masks else ''}"
         if "mask" in found.columns
         else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
     ]
     lines += [f"  unit: {_text(found.columns['unit'])}" if "unit" in found.columns else "  # unit: patient_id   # column saying which samples belong together"]
+    if found.masks:
+        pairs = ", ".join(f"{_text(name)}: {_text(column)}" for name, column in found.masks.items())
+        lines += [f"  masks: {{{pairs}}}   # further masks: zones that `checks.exposure.zones: [named]` attacks"]
     if "id" in found.columns:
         lines += [f"  id: {_text(found.columns['id'])}"]
     lines += [f"  groups: {_list(found.groups)}" if found.groups else "  # groups: [sex, age_band]   # columns to compare people by"]

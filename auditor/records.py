@@ -193,6 +193,8 @@ class Facts:
     seed: int = 0
     factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
+    regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Named zone -> its share of each sample's area, like `mask_share`."""
 
     @property
     def unit_of(self) -> dict[str, str]:
@@ -214,7 +216,7 @@ class Facts:
     def from_dict(cls, data: Mapping[str, Any]) -> Facts:
         """Return the facts that `as_dict` wrote."""
         listed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-        for columns in ("groups", "factors"):
+        for columns in ("groups", "factors", "regions"):
             listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
         return cls(**listed)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,23 +15,38 @@ from torch import Tensor
 
 from auditor.seeds import derive
 
-Loader = Callable[[int], tuple[NDArray[np.float32], NDArray[np.bool_]]]
-"""function (index) -> input (*shape) in the expert's units, mask (*shape) True where the answer should be looked for"""
+
+class Loaded(NamedTuple):
+    """One sample, loaded."""
+
+    x: NDArray[np.float32]
+    """(*shape) in the expert's units."""
+    inside: NDArray[np.bool_]
+    """(*shape) True where the answer should be looked for."""
+    regions: Mapping[str, NDArray[np.bool_]] = MappingProxyType({})
+    """Name -> named zone, without the axis of channels; a zone that the sample does not have is left out."""
+
+
+Loader = Callable[[int], Loaded | tuple[NDArray[np.float32], NDArray[np.bool_]]]
+"""function (index) -> the sample, as a plain pair where the data have no named zones"""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some samples, loaded: x (k, *shape) float32, y (k,) long, inside (k, *shape) bool."""
+    """Some samples, loaded: x (k, *shape) float32, y (k,) long, inside and each of the regions (k, *shape) bool."""
 
     ids: tuple[str, ...]
     x: Tensor
     y: Tensor
     inside: Tensor
+    regions: Mapping[str, Tensor] = field(default_factory=dict)
+    """Name -> named zone; nowhere True for a sample that does not have it."""
 
     def take(self, rows: Sequence[int]) -> Chunk:
         """Return some of the rows."""
         index = torch.tensor(list(rows), dtype=torch.long)
-        return Chunk(tuple(self.ids[row] for row in rows), self.x[index], self.y[index], self.inside[index])
+        regions = {name: region[index] for name, region in self.regions.items()}
+        return Chunk(tuple(self.ids[row] for row in rows), self.x[index], self.y[index], self.inside[index], regions)
 
 
 @dataclass(frozen=True)
@@ -58,8 +75,10 @@ class Samples:
     """What a reader of the report must know about how the data were read."""
     factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """How each sample was acquired: column (site, scanner, marker) -> value of each sample; '' where unknown."""
+    regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Named zone -> its share of each sample's area, like `mask_share`."""
     cache_bytes: int = 256 * 2**20
-    _cache: OrderedDict[int, tuple[NDArray[np.float32], NDArray[np.bool_]]] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _cache: OrderedDict[int, Loaded] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,22 +89,31 @@ class Samples:
 
     def load(self, positions: Sequence[int]) -> Chunk:
         """Return the samples at some positions, loaded."""
-        pairs = [self._one(position) for position in positions]
-        x = torch.from_numpy(np.stack([pair[0] for pair in pairs])) if pairs else torch.zeros(0, *self.shape)
-        inside = torch.from_numpy(np.stack([pair[1] for pair in pairs])) if pairs else torch.zeros(0, *self.shape, dtype=torch.bool)
-        y = torch.tensor([self.y[position] for position in positions], dtype=torch.long)
-        return Chunk(tuple(self.ids[position] for position in positions), x, y, inside)
+        found = [self._one(position) for position in positions]
 
-    def _one(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        def stacked(arrays: list[NDArray[np.bool_]]) -> Tensor:
+            whole = [np.broadcast_to(array, self.shape) for array in arrays]
+            return torch.from_numpy(np.stack(whole)) if whole else torch.zeros(0, *self.shape, dtype=torch.bool)
+
+        x = torch.from_numpy(np.stack([one.x for one in found])) if found else torch.zeros(0, *self.shape)
+        y = torch.tensor([self.y[position] for position in positions], dtype=torch.long)
+        regions = {name: stacked([one.regions[name] for one in found]) for name in self.regions}
+        return Chunk(tuple(self.ids[position] for position in positions), x, y, stacked([one.inside for one in found]), regions)
+
+    def _one(self, position: int) -> Loaded:
+        """Return a sample with all of the data's named zones, empty where it has none."""
         if position in self._cache:
             self._cache.move_to_end(position)
             return self._cache[position]
-        pair = self.loader(position)
-        self._cache[position] = pair
-        room = self.cache_bytes // max(1, pair[0].nbytes + pair[1].nbytes)
+        found = self.loader(position)
+        found = found if isinstance(found, Loaded) else Loaded(*found)
+        blank = np.zeros(self.shape[-2:], dtype=np.bool_)
+        one = found._replace(regions={name: found.regions.get(name, blank) for name in self.regions})
+        self._cache[position] = one
+        room = self.cache_bytes // max(1, sum(array.nbytes for array in (one.x, one.inside, *one.regions.values())))
         while len(self._cache) > max(1, room):
             self._cache.popitem(last=False)
-        return pair
+        return one
 
     def select(self, positions: Sequence[int], digest: str) -> Samples:
         """Return a data set of some of the samples, under a digest of its own."""
@@ -95,7 +123,7 @@ class Samples:
             return tuple(values[position] for position in positions)
 
         chosen = tuple(positions)
-        columns = {part: {name: take(values) for name, values in getattr(self, part).items()} for part in ("groups", "factors")}
+        columns = {part: {name: take(values) for name, values in getattr(self, part).items()} for part in ("groups", "factors", "regions")}
         parts = {name: take(getattr(self, name)) for name in ("ids", "y", "units", "mask_share")}
         return replace(self, **parts, **columns, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())  # type: ignore[arg-type]
 

@@ -56,6 +56,17 @@ def test_numbers_and_fractions(tmp_path: Path, written: str, value: float) -> No
     assert load_audit(write(tmp_path, f"{SHORT}threat: {{epsilon: [{written}]}}\n")).threat.epsilon == [pytest.approx(value)]
 
 
+@pytest.mark.parametrize(("written", "value"), [("2 %", 0.02), ("2%", 0.02), ("'2 %'", 0.02), ("0.5 %", 0.005), ("1/50", 0.02), ("0.02", 0.02), ("0", 0.0)])
+def test_the_guard_band_in_per_cent(tmp_path: Path, written: str, value: float) -> None:
+    assert load_audit(write(tmp_path, f"{SHORT}threat: {{guard: {written}}}\n")).threat.guard == pytest.approx(value)
+
+
+def test_zones_that_the_data_declare(tmp_path: Path) -> None:
+    data = "model: {weights: m}\ndata: {folder: x, masks: {organ: organs}, zones: {air: not organ}}\n"
+    audit = load_audit(write(tmp_path, f"{data}checks: {{exposure: {{zones: [named, organ]}}, fairness: {{zone: air}}}}\n"))
+    assert audit.named_zones == ("organ", "air")
+
+
 def test_the_primary_budget_is_a_declared_one_exactly(tmp_path: Path) -> None:
     audit = load_audit(write(tmp_path, f"{SHORT}threat: {{epsilon: [4/255, 2/255], primary: 0.0078431372549}}\n"))
     assert audit.primary == 2 / 255
@@ -77,6 +88,17 @@ SENTENCES = {
     ),
     "bad setting of a check": (f"{SHORT}checks:\n  reliance:\n    donors: none\n", ":5: check 'reliance', setting 'donors': "),
     "unknown zone": (f"{SHORT}checks:\n  exposure: {{zones: [outsid]}}\n", ":4: check 'exposure', setting 'zones': expected 'inside'"),
+    "zone that the data do not declare": (
+        "model: {weights: m}\ndata: {folder: x, masks: {organ: organs}}\nchecks:\n  exposure: {zones: [outside, orgn]}\n",
+        ":4: check 'exposure', setting 'zones': expected 'inside', 'outside', 'everywhere', 'control/<number>' or a named zone of the data, got 'orgn'; "
+        "did you mean 'organ'?",
+    ),
+    "named zones that the data do not declare": (
+        f"{SHORT}checks:\n  exposure: {{zones: [named]}}\n",
+        ":4: check 'exposure', setting 'zones': expected data with named zones",
+    ),
+    "all named zones as one": (f"{SHORT}checks:\n  fairness: {{zone: named}}\n", ":4: check 'fairness', setting 'zone': expected one zone"),
+    "reserved word as zone": (f"{SHORT}checks:\n  exposure: {{zones: [mask]}}\n", ":4: check 'exposure', setting 'zones': expected 'inside'"),
     "no zone": (f"{SHORT}checks:\n  exposure: {{zones: []}}\n", ":4: check 'exposure', setting 'zones': "),
     "unknown zone of fairness": (f"{SHORT}checks:\n  fairness: {{zone: outsid}}\n", ":4: check 'fairness', setting 'zone': expected 'inside'"),
     "duplicate key": ("model: {weights: m}\ndata: {folder: x}\nmodel: {weights: n}\n", ':3: found duplicate key "model"; keep one of the two.'),
@@ -102,6 +124,10 @@ SENTENCES = {
         ":3: 'threat.epsilon': expected whole numbers of changed values, such as 5, under the norm l0, got [",
     ),
     "guard too wide": (f"{SHORT}threat: {{guard: 0.7}}\n", ":3: 'threat.guard': input should be less than 0.5, got 0.7."),
+    "guard too wide in per cent": (f"{SHORT}threat: {{guard: 50 %}}\n", ":3: 'threat.guard': input should be less than 0.5, got '50 %'."),
+    "guard of a word": (f"{SHORT}threat: {{guard: wide %}}\n", ":3: 'threat.guard': input should be a valid number, "),
+    "guard not a number": (f"{SHORT}threat: {{guard: .nan}}\n", ":3: 'threat.guard': "),
+    "epsilon in per cent": (f"{SHORT}threat: {{epsilon: [2 %]}}\n", ":3: 'threat.epsilon.0': "),
     "no model": ("data: {folder: x}\n", ": expected the key 'model', which every audit needs."),
     "no data": ("model: {weights: x}\n", ": expected the key 'data', which every audit needs."),
     "model is a word": ("model: resnet\ndata: {folder: x}\n", ":1: 'model': input should be a valid dictionary, got 'resnet'."),

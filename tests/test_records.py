@@ -1,6 +1,7 @@
 """Records: values that survive the way through a file."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,10 @@ def test_facts_survive_a_file() -> None:
         ("a", "b"), ("labels",), "image", ("s1",), (0,), ("u1",), {"sex": ("f",)}, (None,), 0.0, 1.0, 255, "linf", (0.1, 0.2), 0.1, 0.02, "pgd", {"steps": 2}, 7
     )
     assert Facts.from_dict(through_json(facts.as_dict())) == facts
+    named = replace(facts, regions={"organ": (0.3,), "air": (None,)})
+    assert Facts.from_dict(through_json(named.as_dict())) == named
+    older = {name: value for name, value in facts.as_dict().items() if name != "regions"}
+    assert Facts.from_dict(through_json(older)) == facts, "runs made before there were named zones"
     assert facts.unit_of == {"s1": "u1"}
 
 

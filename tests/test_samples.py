@@ -1,13 +1,15 @@
 """Samples: lazily loaded, bounded in memory, drawn by seed and id."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.samples import Samples
+from auditor.samples import Loaded, Samples
 
 N = 60
 X = np.random.default_rng(0).random((N, 1, 4, 4)).astype(np.float32)
@@ -87,3 +89,40 @@ def test_take_keeps_rows_together(make_samples: Make) -> None:
     chunk = build(make_samples).load([4, 5, 6]).take([2, 0])
     assert chunk.ids == ("s006", "s004") and chunk.y.tolist() == [0, 1]
     assert torch.equal(chunk.x, torch.from_numpy(X[[6, 4]])) and torch.equal(chunk.inside, torch.from_numpy(INSIDE[[6, 4]]))
+
+
+def with_regions(make: Make, **changes: object) -> Samples:
+    """Three channels, of which a mask without the axis of channels serves all; every third sample has no organ."""
+    x, inside = np.repeat(X, 3, 1), np.repeat(INSIDE, 3, 1)
+    samples = make(x, [row % 3 for row in range(N)], inside, **changes)
+
+    def load(row: int) -> Loaded:
+        return Loaded(x[row], inside[row], {"air": ~INSIDE[row, 0], **({"organ": INSIDE[row, 0]} if row % 3 else {})})
+
+    shares = {"organ": tuple(0.5 if row % 3 else None for row in range(N)), "air": (0.5,) * N}
+    return replace(samples, loader=load, regions=shares, _cache=OrderedDict())
+
+
+def test_named_zones_travel_with_their_samples(make_samples: Make) -> None:
+    samples = with_regions(make_samples)
+    chunk = samples.load([4, 3])
+    assert set(chunk.regions) == {"organ", "air"} and all(zone.shape == chunk.x.shape and zone.dtype == torch.bool for zone in chunk.regions.values())
+    assert torch.equal(chunk.regions["organ"][0], chunk.inside[0]) and not chunk.regions["organ"][1].any()
+    assert torch.equal(chunk.regions["air"], ~chunk.inside)
+    taken = chunk.take([1])
+    assert torch.equal(taken.regions["air"], ~chunk.inside[1:])
+    some = samples.select([3, 4], "e")
+    assert some.regions == {"organ": (None, 0.5), "air": (0.5, 0.5)}
+    assert torch.equal(some.load([1]).regions["organ"], chunk.inside[:1])
+    assert samples.load([]).regions["air"].shape == (0, 3, 4, 4)
+
+
+def test_the_cache_counts_named_zones(make_samples: Make) -> None:
+    samples = with_regions(make_samples, cache_bytes=3 * (48 * 4 + 48 + 2 * 16))
+    for position in range(10):
+        samples.load([position])
+    assert list(samples._cache) == [7, 8, 9]
+
+
+def test_a_plain_pair_is_a_sample_too(make_samples: Make) -> None:
+    assert build(make_samples).load([1]).regions == {}

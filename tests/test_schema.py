@@ -17,6 +17,7 @@ KINDS = {"object": dict, "array": (list, tuple), "string": str, "boolean": bool,
 LIMITS: dict[str, Callable[[Any, Any], bool]] = {
     "enum": lambda value, names: value in names,
     "exclusiveMinimum": lambda value, low: value > low,
+    "exclusiveMaximum": lambda value, high: value < high,
     "minimum": lambda value, low: value >= low,
     "pattern": lambda value, pattern: re.search(pattern, value) is not None,
 }
@@ -71,6 +72,8 @@ def test_the_example_of_the_design_passes() -> None:
     audit = YAML(typ="safe").load(EXAMPLE)
     assert problems(audit, schema, schema) == []
     assert problems({"model": {}, "data": {}}, schema, schema) == []
+    for guard in (0.02, 0, "2 %", "2%", "1/50", "0.5 %"):
+        assert problems({"model": {}, "data": {}, "threat": {"guard": guard}}, schema, schema) == []
 
 
 BAD = [
@@ -79,6 +82,8 @@ BAD = [
     ({"model": {}, "data": {}, "threat": {"epsilom": [1]}}, "/threat: epsilom is unknown"),
     ({"model": {}, "data": {}, "threat": {"epsilon": [0]}}, "/threat/epsilon/0: fits none"),
     ({"model": {}, "data": {}, "threat": {"epsilon": ["small"]}}, "/threat/epsilon/0: fits none"),
+    ({"model": {}, "data": {}, "threat": {"guard": 0.5}}, "/threat/guard: fits none"),
+    ({"model": {}, "data": {}, "threat": {"guard": "wide"}}, "/threat/guard: fits none"),
     ({"model": {}, "data": {}, "checks": {"exposre": {}}}, "/checks: exposre is unknown"),
     ({"model": {}, "data": {}, "checks": {"exposure": {"tolerence": 1}}}, "/checks/exposure: fits none"),
 ]

@@ -11,7 +11,7 @@ from auditor.checks import checks
 from auditor.checks.common import evasion_trial, grey, percent, plain, reason, span, usable, why_not
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial
 from auditor.stats import decide, proportion, proportion_p
-from auditor.zones import expand_zones
+from auditor.zones import expand_zones, resolve_zones
 
 LABELS = {
     "outside": "outside the expert's mask",
@@ -19,6 +19,7 @@ LABELS = {
     "everywhere": "anywhere in the image",
     "control/0": "in a control zone (the outside, shifted)",
     "control/1": "in a control zone (the outside, turned)",
+    "control/2": "in a control zone (the outside, scattered)",
 }
 
 
@@ -50,11 +51,16 @@ class Exposure:
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
         """Return one trial per zone and epsilon, and one of random noise."""
         attacks = (None, "random_noise") if self.noise else (None,)
-        return tuple(evasion_trial(facts, zone, epsilon, attack=attack) for zone in self.zones for attack in attacks for epsilon in facts.epsilons)
+        return tuple(
+            evasion_trial(facts, zone, epsilon, attack=attack)
+            for zone in resolve_zones(self.zones, facts.regions)
+            for attack in attacks
+            for epsilon in facts.epsilons
+        )
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
         """Return one finding per zone; the one on 'outside' decides."""
-        return tuple(self._zone(facts, observations, zone) for zone in self.zones)
+        return tuple(self._zone(facts, observations, zone) for zone in resolve_zones(self.zones, facts.regions))
 
     def _zone(self, facts: Facts, observations: Observations, zone: str) -> Finding:
         curve = self._curve(facts, observations, zone, None)

@@ -13,7 +13,7 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, plain, reason, span, why_not
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
 from auditor.stats import Strata, decide, proportion, stratified_difference, stratified_difference_p
-from auditor.zones import expand_zones
+from auditor.zones import single_zone
 
 Flags = dict[str, float]
 """sample id -> 0 or 1"""
@@ -36,7 +36,7 @@ class Fairness:
 
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     minimum_group: Annotated[int, Field(ge=2)] = 30
-    zone: Annotated[str, AfterValidator(lambda name: expand_zones([name])[0])] = "everywhere"
+    zone: Annotated[str, AfterValidator(single_zone)] = "everywhere"
 
     card: ClassVar[Card] = Card(
         title="Fairness: as reliable for everyone?",

@@ -12,7 +12,7 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, plain, reason, span, why_not
 from auditor.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
 from auditor.stats import decide, proportion
-from auditor.zones import not_applicable
+from auditor.zones import coverage, not_applicable
 
 Rows = dict[str, Observation]
 
@@ -128,16 +128,15 @@ def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
 
 def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     excluded: list[dict[str, Any]] = []
-    for zone in ("inside", "outside"):
-        for why, n in Counter(filter(None, (not_applicable(zone, share) for share in facts.mask_share))).items():
+    for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
+        for why, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
             excluded.append({"zone": zone, "reason": why, "n": n})
-    shares = sorted(share for share in facts.mask_share if share)
-    details = {"not_applicable": excluded}
-    if not shares:
-        return Finding(id="preflight/masks", verdict="not_measured", claim="No sample has a mask.", reason="masks were not given", details=details, **base)
-    claim = f"{len(shares)} of {len(facts.ids)} samples have a mask, which covers {percent(shares[len(shares) // 2])} of the image in the median case."
-    without = len(facts.ids) - len(shares)
-    why = (
-        f"{without} samples have no zone inside or outside: {'; '.join(sorted({row['reason'] for row in excluded}))}" if without else "every sample has a mask"
-    )
+    found, details = coverage(facts.mask_share), {"not_applicable": excluded}
+    reasons = "; ".join(sorted({row["reason"] for row in excluded if row["zone"] in ("inside", "outside")}))
+    if not found["present"]:
+        why = reasons if found["empty"] or found["full"] else "masks were not given"
+        return Finding(id="preflight/masks", verdict="not_measured", claim="No sample has a mask.", reason=why, details=details, **base)
+    claim = f"{found['present']} of {len(facts.ids)} samples have a mask, which covers {percent(found['median_share'])} of the image in the median case."
+    without = len(facts.ids) - found["present"]
+    why = f"{without} samples have no zone inside or outside: {reasons}" if without else "every sample has a mask"
     return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, details=details, **base)

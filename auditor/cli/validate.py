@@ -24,12 +24,17 @@ def command(audit: Path, device: str, precision: Precision, compile: bool, trust
       auditor validate audit.yaml
     """
     from auditor.engine.prepare import prepare
+    from auditor.zones import coverage
 
     prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
     facts, samples = prepared.facts, prepared.samples
     size = prepared.classifier.input_shape or "of any size"
     click.echo(f"model    {prepared.classifier.name}: classes {', '.join(facts.classes)}; offers {', '.join(facts.offers)}; input {size}")
     click.echo(f"data     {len(samples)} samples of {len(set(facts.units))} units; {sum(1 for share in facts.mask_share if share)} with a mask")
+    for name, shares in facts.regions.items():
+        found = coverage(shares)
+        size = f", median share of the area {found['median_share']:.1%}" if found["present"] else ""
+        click.echo(f"zone     {name}: {found['present']} samples{size}; {found['empty']} empty, {found['full']} full, {found['missing']} without a mask")
     for name, values in facts.groups.items():
         known = sorted({value for value in values if value})
         click.echo(f"group    {name}: {', '.join(f'{value} {values.count(value)}' for value in known)}; unknown {values.count('')}")

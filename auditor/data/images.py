@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditor.data import data
 from auditor.data.manifest import Columns, Row, check_ids, from_folder, from_manifest, label_index
 from auditor.data.pixels import Picture, decode, fitted, fitted_mask, read_bytes, turned
+from auditor.data.regions import MAIN, Mask, Regions, declare
 from auditor.errors import DataError
-from auditor.masks import masks, read_mask
+from auditor.masks import masks as formats
+from auditor.masks import read_mask
 from auditor.records import digest
-from auditor.samples import Samples
+from auditor.samples import Loaded, Samples
 
 ASPECT = 0.01
 """Largest relative difference of two aspects that count as the same."""
@@ -36,10 +37,10 @@ class Seen:
     levels: int
     image: str
     """SHA-256 of the image file."""
-    mask: str | None
-    """SHA-256 of the mask file."""
-    share: float | None
-    """Share of the area inside the mask, at the classifier's size."""
+    masks: Mapping[str, str | None]
+    """Name of a mask -> SHA-256 of its file."""
+    shares: Mapping[str, float | None]
+    """'inside' and name of a mask or zone -> share of the area inside it, at the classifier's size; None where it is missing."""
     notes: tuple[str, ...]
 
 
@@ -54,6 +55,9 @@ def images(
     image: str = "path",
     label: str = "label",
     mask: str | None = None,
+    masks: dict[str, str] = {},  # noqa: B006
+    zones: dict[str, str] = {},  # noqa: B006
+    inside: str | None = None,
     id: str | None = None,
     unit: str | None = None,
     groups: list[str] = [],  # noqa: B006
@@ -84,6 +88,14 @@ def images(
     mask
         Column with the path of the mask file, empty where there is none; with `folder`, the folder that holds the masks
         under the same relative paths as the images.
+    masks
+        Further masks of each sample: name -> column, or folder, like `mask`. Each is a named zone, where an attack may be asked to write;
+        a sample without a file has no such zone.
+    zones
+        Further named zones: name -> expression over the names of masks, in which `mask` is the main one, such as `not organ` or `organ - mask`.
+        They are taken as they are, without a guard band, and are missing where one of their masks is.
+    inside
+        Expression that takes the main mask's place: all that may rightly matter, such as `mask | organ`.
     groups
         Columns by which samples are compared.
     factors
@@ -91,21 +103,23 @@ def images(
     where
         Column -> values to keep, compared as text.
     """
-    rows, listed = _rows(base, manifest, folder, Columns(image, label, mask, id, unit, tuple(groups), tuple(factors)), where)
+    regions = declare(mask, masks, zones, inside)
+    rows, listed = _rows(base, manifest, folder, Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)), where)
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
-    scan = _in_order(lambda row: _see(row, target, free=shape is None), rows)
-    if mask is not None and not any(seen.share for seen in scan):
-        files = sum(row.mask is not None for row in rows)
-        raise DataError(f"{listed}: expected some pixel inside a mask ('{mask}'), got none in all {files} mask files of {len(rows)} samples.")
+    scan = _in_order(lambda row: _see(row, target, regions, free=shape is None), rows)
+    _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
-    known = [[row.id, label, row.unit, dict(row.columns), seen.image, seen.mask] for row, label, seen in zip(rows, y, scan, strict=True)]
+    known = [[row.id, label, row.unit, dict(row.columns), seen.image, seen.masks.get(MAIN)] for row, label, seen in zip(rows, y, scan, strict=True)]
+    further = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
 
-    def load(position: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def load(position: int) -> Loaded:
         picture, _ = _picture(rows[position])
-        inside, _, _ = _inside(rows[position], picture, target)
-        return fitted(picture, target, levels), np.ascontiguousarray(np.broadcast_to(inside, target))
+        found = regions.of(_masks(rows[position], picture, target)[0])
+        marked = found.pop("inside")
+        whole = np.broadcast_to(np.zeros(target[1:], dtype=np.bool_) if marked is None else marked, target)
+        return Loaded(fitted(picture, target, levels), np.ascontiguousarray(whole), {name: zone for name, zone in found.items() if zone is not None})
 
     return Samples(
         ids=tuple(row.id for row in rows),
@@ -117,10 +131,11 @@ def images(
         low=0.0,
         high=1.0,
         levels=levels,
-        mask_share=tuple(seen.share for seen in scan),
-        digest=digest([known, list(target), levels]),
+        mask_share=tuple(seen.shares["inside"] for seen in scan),
+        digest=digest([known, list(target), levels, *further]),
         loader=load,
         notes=_notes(scan, target, levels),
+        regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
 
 
@@ -133,8 +148,20 @@ def _rows(base: Path, manifest: str | None, folder: str | None, columns: Columns
     for key, value in (("where", where), ("groups", columns.groups), ("factors", columns.factors), ("unit", columns.unit), ("id", columns.id)):
         if value:
             raise DataError(f"data: `{key}` needs the columns of a `manifest`, got `folder`.")
-    endings = sorted(ending for entry in masks for ending in entry.facts["endings"])
-    return from_folder(base / str(folder), base / columns.mask if columns.mask else None, endings), base / str(folder)
+    endings = sorted(ending for entry in formats for ending in entry.facts["endings"])
+    return from_folder(base / str(folder), {name: base / place for name, place in columns.masks.items()}, endings), base / str(folder)
+
+
+def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
+    """Refuse a mask or zone that has no pixel in the whole data set (DataError)."""
+    for name, column in regions.files.items():
+        if not any(seen.shares[name] for seen in scan):
+            files = sum(seen.masks[name] is not None for seen in scan)
+            raise DataError(f"{listed}: expected some pixel inside a mask ('{column}'), got none in all {files} mask files of {len(scan)} samples.")
+    for name, text in regions.texts().items():
+        if not any(seen.shares[name] for seen in scan):
+            there = sum(seen.shares[name] is not None for seen in scan)
+            raise DataError(f"{listed}: expected some pixel in '{name}' ({text}), got none in the {there} of {len(scan)} samples that have its masks.")
 
 
 def _shape(shape: tuple[int, ...] | None, first: Row) -> tuple[int, int, int]:
@@ -161,34 +188,45 @@ def _picture(row: Row) -> tuple[Picture, str]:
     return decode(content, row.image), digest(content)
 
 
-def _inside(row: Row, picture: Picture, target: tuple[int, int, int]) -> tuple[NDArray[np.bool_], float | None, tuple[str, ...]]:
-    """Return a sample's mask at the classifier's size, the share of the area inside it and notes; without a file it is empty."""
-    if row.mask is None:
-        return np.zeros(target[1:], dtype=np.bool_), None, ()
-    mask = read_mask(row.mask)
+def _masks(row: Row, picture: Picture, target: tuple[int, int, int]) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
+    """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
+    found: dict[str, Mask | None] = {}
+    notes: tuple[str, ...] = ()
+    for name, path in row.masks.items():
+        if path is None:
+            found[name] = None
+        else:
+            found[name], more = _mask(path, "the mask" if name == MAIN else f"the mask '{name}'", picture, target)
+            notes += more
+    return found, notes
+
+
+def _mask(path: Path, called: str, picture: Picture, target: tuple[int, int, int]) -> tuple[Mask, tuple[str, ...]]:
+    mask = read_mask(path)
     before = picture.size[::-1] if picture.turned_sideways else picture.size
     notes: tuple[str, ...] = ()
     if mask.shape != picture.size and mask.shape == before:
-        mask, notes = turned(mask, picture.orientation), ("the mask was turned as the image was",)
+        mask, notes = turned(mask, picture.orientation), (f"{called} was turned as the image was",)
     if not _same_aspect(mask.shape, picture.size):
-        raise DataError(f"{row.mask}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect, got {_size(mask.shape)}.")
+        raise DataError(f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect, got {_size(mask.shape)}.")
     small = fitted_mask(mask, target[1:])
     if mask.any() and not small.any():
-        notes += ("the mask has no pixel left at the classifier's size and counts as empty",)
-    return small, float(small.mean()), notes
+        notes += (f"{called} has no pixel left at the classifier's size and counts as empty",)
+    return small, notes
 
 
-def _see(row: Row, target: tuple[int, int, int], *, free: bool) -> Seen:
+def _see(row: Row, target: tuple[int, int, int], regions: Regions, *, free: bool) -> Seen:
     picture, image = _picture(row)
     if free and picture.size != target[1:]:
         raise DataError(
             f"{row.image}: expected {_size(target[1:])} as the first image has, got {_size(picture.size)} (height x width); set the model's input.size."
         )
-    _, share, notes = _inside(row, picture, target)
+    masks, notes = _masks(row, picture, target)
     if not _same_aspect(picture.size, target[1:]):
         notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
-    mask = digest(read_bytes(row.mask)) if row.mask is not None else None
-    return Seen(picture.size, picture.levels, image, mask, share, (*picture.notes, *notes))
+    files = {name: digest(read_bytes(path)) if path is not None else None for name, path in row.masks.items()}
+    shares = {name: float(area.mean()) if area is not None else None for name, area in {**masks, **regions.of(masks)}.items()}
+    return Seen(picture.size, picture.levels, image, files, shares, (*picture.notes, *notes))
 
 
 def _same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:

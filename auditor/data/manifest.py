@@ -22,7 +22,8 @@ class Row:
 
     id: str
     image: Path
-    mask: Path | None
+    masks: Mapping[str, Path | None]
+    """Name of a mask -> its file; None where the sample has none."""
     label: str
     unit: str
     columns: Mapping[str, str]
@@ -35,7 +36,8 @@ class Columns:
 
     image: str
     label: str
-    mask: str | None
+    masks: Mapping[str, str]
+    """Name of a mask -> column of its files."""
     id: str | None
     unit: str | None
     groups: tuple[str, ...]
@@ -43,7 +45,8 @@ class Columns:
 
     def all(self) -> list[tuple[str, str]]:
         """Return what each column is for, with its name."""
-        own = [(use, name) for use, name in (("image", self.image), ("label", self.label), ("mask", self.mask), ("id", self.id), ("unit", self.unit)) if name]
+        own = [(use, name) for use, name in (("image", self.image), ("label", self.label), ("id", self.id), ("unit", self.unit)) if name]
+        own += [(f"mask '{name}'", column) for name, column in self.masks.items()]
         return [*own, *(("groups", name) for name in self.groups), *(("factors", name) for name in self.factors)]
 
 
@@ -93,11 +96,10 @@ def _row(file: Path, number: Any, cells: Mapping[Any, str], columns: Columns) ->
     if not path:
         raise DataError(f"{file}, row {int(number) + 1}: expected an image path in column '{columns.image}', got an empty cell.")
     name = cells[columns.id] if columns.id else _without_ending(path)
-    mask = cells[columns.mask] if columns.mask else ""
     return Row(
         id=name,
         image=file.parent / path,
-        mask=file.parent / mask if mask else None,
+        masks={mask: file.parent / cells[column] if cells[column] else None for mask, column in columns.masks.items()},
         label=cells[columns.label],
         unit=(cells[columns.unit] if columns.unit else "") or name,
         columns={name: cells[name] for name in (*columns.groups, *columns.factors)},
@@ -109,18 +111,20 @@ def _without_ending(path: str) -> str:
     return plain.removesuffix(Path(plain).suffix)
 
 
-def from_folder(folder: Path, masks: Path | None, endings: Sequence[str]) -> list[Row]:
-    """Return one row per image in the folders named after the classes; a mask has the image's relative path with any mask ending."""
+def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str]) -> list[Row]:
+    """Return one row per image in the folders named after the classes; a mask has the image's relative path, in its own folder, with any mask ending."""
     if not folder.is_dir():
         raise DataError(f"{folder}: expected a folder with one folder of images per class, got {'a file' if folder.exists() else 'nothing there'}.")
-    if masks is not None and not masks.is_dir():
-        raise DataError(f"{masks}: expected the folder of the masks, got nothing there.")
+    for place in masks.values():
+        if not place.is_dir():
+            raise DataError(f"{place}: expected the folder of the masks, got nothing there.")
+    others = {place.resolve() for place in masks.values()}
     rows = []
-    for place in sorted(part for part in folder.iterdir() if part.is_dir() and part.resolve() != (masks.resolve() if masks else None)):
+    for place in sorted(part for part in folder.iterdir() if part.is_dir() and part.resolve() not in others):
         for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in IMAGES):
             relative = image.relative_to(folder).with_suffix("")
-            mask = next((file for ending in endings if masks and (file := masks / f"{relative}{ending}").is_file()), None)
-            rows.append(Row(relative.as_posix(), image, mask, place.name, relative.as_posix(), {}))
+            found = {name: next((file for ending in endings if (file := where / f"{relative}{ending}").is_file()), None) for name, where in masks.items()}
+            rows.append(Row(relative.as_posix(), image, found, place.name, relative.as_posix(), {}))
     if not rows:
         raise DataError(f"{folder}: expected images ({', '.join(IMAGES)}) in one folder per class, got none.")
     return rows

@@ -22,6 +22,7 @@ SHOWN = {
 def export_samples(out: Path, facts: Facts, observations: Observations, trials: Sequence[Trial]) -> None:
     """Write samples.csv and samples.parquet."""
     columns: dict[str, Any] = {"sample": facts.ids, "label": [facts.classes[label] for label in facts.y], "unit": facts.units, "mask_share": facts.mask_share}
+    columns |= {f"mask_share:{name}": shares for name, shares in sorted(facts.regions.items())}
     columns |= {f"group:{name}": values for name, values in facts.groups.items()}
     for trial in trials:
         rows = observations.of(trial)

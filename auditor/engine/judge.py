@@ -16,6 +16,7 @@ from auditor.engine.store import Store, write_whole
 from auditor.errors import StoreError
 from auditor.records import Facts, Finding, Observations, Trial, digest, ordered
 from auditor.stats import holm
+from auditor.zones import coverage
 
 
 def judge(out: Path) -> list[Finding]:
@@ -110,15 +111,7 @@ def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
 def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check]) -> dict[str, Any]:
     """Return what the report says of the audit itself."""
     audit = lock["audit"]
-    counts = Counter(facts.y)
-    shares = sorted(share for share in facts.mask_share if share)
-    masks = {
-        "present": len(shares),
-        "empty": sum(share == 0 for share in facts.mask_share),
-        "full": sum(share == 1 for share in facts.mask_share),
-        "missing": sum(share is None for share in facts.mask_share),
-        "median_share": shares[len(shares) // 2] if shares else None,
-    }
+    counts, zones = Counter(facts.y), audit["data"].get("zones") or {}
     data = {
         **lock["data"],
         "units": len(set(facts.units)),
@@ -126,7 +119,8 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "low": facts.low,
         "high": facts.high,
         "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
-        "masks": masks,
+        "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
+        "regions": {name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()},
         "groups": _columns(facts.groups),
         "factors": _columns(facts.factors),
     }

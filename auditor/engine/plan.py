@@ -46,7 +46,8 @@ def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: s
 def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
     positions = samples.draw(trial.samples, facts.seed)
     missing = _missing(trial, facts)
-    reasons = {position: missing or not_applicable(trial.zone, samples.mask_share[position]) for position in positions}
+    shares = samples.regions.get(trial.zone, samples.mask_share)
+    reasons = {position: missing or not_applicable(trial.zone, shares[position]) for position in positions}
     excluded = {position: why for position, why in reasons.items() if why}
     usable = [position for position in positions if position not in excluded]
     chunks = tuple(tuple(usable[start : start + CHUNK]) for start in range(0, len(usable), CHUNK))

@@ -17,6 +17,7 @@ from auditor.errors import AuditorError, ConfigError, nearest
 from auditor.precision import Precision
 from auditor.records import Facts, digest
 from auditor.samples import Samples
+from auditor.zones import check_zone
 
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "statsmodels", "pillow")
 
@@ -72,10 +73,11 @@ def prepare(
         surrogate = _surrogate(audit, base, classifier, device=device, trust_code=trust_code)
         samples = _samples(audit, base, classifier)
     except AuditorError as error:
-        prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data'")) else ""
+        prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data")) else ""
         raise type(error)(f"{prefix}{error}") from None
     samples = _limited(samples, limit, audit.seed)
     facts = _facts(audit, classifier, samples)
+    _check_zones(chosen, facts, where)
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
     search = {"precision": precision, "compile": compile}
     # another search finds other points; the usual one keeps the binding of runs made before there was a choice
@@ -97,6 +99,16 @@ def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
         for name, settings in wanted.items()
         if settings is not False
     }
+
+
+def _check_zones(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
+    """Refuse a zone that the data do not have (ConfigError)."""
+    for name, check in chosen.items():
+        try:
+            for trial in check.trials(facts):
+                check_zone(trial.zone or "everywhere", facts.regions)
+        except AuditorError as error:
+            raise ConfigError(f"{where}check '{name}': {error}") from None
 
 
 def load_model(
@@ -185,6 +197,7 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
         attack=audit.attack.name,
         attack_settings=settings,
         seed=audit.seed,
+        regions=dict(samples.regions),
     )
 
 

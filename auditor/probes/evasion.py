@@ -25,7 +25,8 @@ def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
 
 def zone_of(trial: Trial, chunk: Chunk) -> Tensor:
     """Return a trial's zone (k, *shape) bool; control zones are drawn by seed and sample alone, so all trials share them."""
-    return make_zone(trial.zone, chunk.inside, guard=float(trial.threat["guard"]), seeds=[derive(trial.seed, "zone", name) for name in chunk.ids])
+    seeds = [derive(trial.seed, "zone", name) for name in chunk.ids]
+    return make_zone(trial.zone, chunk.inside, regions=chunk.regions, guard=float(trial.threat["guard"]), seeds=seeds)
 
 
 @probes.register("evasion", cost=_cost)

@@ -21,6 +21,7 @@ MEANINGS = {
     "pass": "the whole interval lies within the tolerance",
 }
 ZONES = {"outside": "outside the marked region", "inside": "inside the marked region", "everywhere": "the whole input", "": "no zone"}
+CONTROLS = ("shifted", "turned or mirrored", "cut into tiles and scattered")
 NORMS = {
     "linf": "every value may change by at most this much",
     "l2": "the Euclidean length of the whole change is at most this much",
@@ -126,11 +127,16 @@ def p_text(value: Any) -> str:
 
 
 def zone_text(zone: Any) -> str:
-    """Return a zone's name in words."""
+    """Return a zone's name in words.
+
+    >>> zone_text("control/2"), zone_text("organ")
+    ('control region 2 (outside, cut into tiles and scattered at random: same size)', "the zone 'organ'")
+    """
     name = str(zone or "")
-    if name.startswith("control/"):
-        return f"control region {name.partition('/')[2]} (same size as outside, placed at random)"
-    return ZONES.get(name, name)
+    number = name.removeprefix("control/")
+    if name != number and number.isdecimal():
+        return f"control region {number} (outside, {CONTROLS[int(number) % 3]} at random: same size)"
+    return ZONES.get(name, f"the zone '{name}'")
 
 
 def grid(audit: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from auditor.cli.main import main
 from auditor.config import load_audit
@@ -49,6 +51,21 @@ def test_a_manifest(run: Run, tmp_path: Path) -> None:
         "groups": ["sex", "age_band"],
     }
     assert audit.primary == 2 / 255 and set(audit.checks) == {"exposure", "reliance", "fairness", "attribution"}
+
+
+def test_further_columns_of_masks(run: Run, tmp_path: Path) -> None:
+    for number in range(20):
+        for place in ("images", "masks", "heads"):
+            (tmp_path / place).mkdir(exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / f"images/{number}.png")
+        for place in ("masks", "heads"):
+            Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / f"{place}/{number}.png")
+    header = "path,label,lesion_mask,head_mask,inside_mask,twin,gone"
+    rows = [f"images/{row}.png,{'ab'[row % 2]},masks/{row}.png,heads/{row}.png,heads/{row}.png,images/{row}.png,none/{row}.png" for row in range(20)]
+    (tmp_path / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
+    assert run("init", tmp_path)[0] == 0
+    data = load_audit(tmp_path / "audit.yaml").data
+    assert data["mask"] == "lesion_mask" and data["masks"] == {"head": "head_mask", "inside_mask": "inside_mask"}
 
 
 def test_a_folder_per_class(run: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+import torch
 from PIL import Image
 
 from auditor.data import data
@@ -163,22 +164,112 @@ def test_the_digest_follows_what_matters(folder: Path) -> None:
 
 def test_reading_streams(folder: Path) -> None:
     samples = read(folder, mask="mask")
-    one = 8 * 12 * (4 + 1)
+    size = 8 * 12 * (4 + 1)
     asked: list[int] = []
 
     def loader(position: int) -> Any:
         asked.append(position)
         return samples.loader(position)
 
-    bounded = dataclasses.replace(samples, loader=loader, cache_bytes=2 * one, _cache=type(samples._cache)())
+    bounded = dataclasses.replace(samples, loader=loader, cache_bytes=2 * size, _cache=type(samples._cache)())
     for position in (0, 1, 1, 2, 0, 5):
         bounded.load([position])
-        assert sum(x.nbytes + inside.nbytes for x, inside in bounded._cache.values()) <= 2 * one
+        assert sum(one.x.nbytes + one.inside.nbytes for one in bounded._cache.values()) <= 2 * size
     assert asked == [0, 1, 2, 0, 5]
     # nothing of the pixels is held outside the cache: a file that goes is missed
     (folder / "set/images/3.png").unlink()
     with pytest.raises(DataError, match=r"3\.png: expected a readable file, got: No such file"):
         bounded.load([3])
+
+
+def more_masks(folder: Path) -> None:
+    """A column `organ` of masks, the right half at twice the size, missing for the last; a column `marker`, of one pixel."""
+    (folder / "set/more").mkdir()
+    for number in range(5):
+        organ = np.zeros((16, 24), bool)
+        organ[:, 12:] = True
+        np.save(folder / f"set/more/organ{number}.npy", organ)
+    for number in range(6):
+        dot = np.zeros((8, 12), bool)
+        dot[number, number] = True
+        np.save(folder / f"set/more/dot{number}.npy", dot)
+    change(folder, organ=[*(f"more/organ{number}.npy" for number in range(5)), ""], marker=[f"more/dot{number}.npy" for number in range(6)])
+
+
+NAMED: dict[str, Any] = {
+    "mask": "mask",
+    "masks": {"organ": "organ", "marker": "marker"},
+    "zones": {"air": "not organ", "context": "organ - (mask | marker)"},
+}
+
+
+def test_named_masks_and_expressions(folder: Path) -> None:
+    more_masks(folder)
+    samples = read(folder, shape=(3, 8, 12), **NAMED)
+    assert samples.mask_share == read(folder, mask="mask").mask_share
+    assert samples.regions["organ"] == (0.5,) * 5 + (None,) == samples.regions["air"]
+    assert samples.regions["marker"] == (1 / 96,) * 6 and list(samples.regions) == ["organ", "marker", "air", "context"]
+    chunk = samples.load([4, 5])
+    inside, organ, marker = (zone[0, 0] for zone in (chunk.inside, chunk.regions["organ"], chunk.regions["marker"]))
+    assert organ[:, 6:].all() and not organ[:, :6].any() and marker[4, 4] and marker.sum() == 1
+    assert torch.equal(chunk.regions["air"][0, 0], ~organ) and torch.equal(chunk.regions["context"][0, 0], organ & ~(inside | marker))
+    assert all(zone.shape == (2, 3, 8, 12) and torch.equal(zone[:, 0], zone[:, 2]) for zone in chunk.regions.values())
+    assert not any(chunk.regions[name][1].any() for name in ("organ", "air", "context")) and chunk.regions["marker"][1].any()
+    assert samples.regions["context"][4] == float(chunk.regions["context"][0].double().mean())
+    small = read(folder, shape=(1, 4, 6), **NAMED)
+    assert any("the mask 'marker' has no pixel left" in note for note in small.notes) and small.regions["marker"].count(0.0) > 0
+
+
+def test_what_is_relevant_may_be_an_expression(folder: Path) -> None:
+    more_masks(folder)
+    samples = read(folder, **NAMED, inside="mask | organ")
+    chunk = samples.load(range(6))
+    plain = read(folder, mask="mask").load(range(6))
+    assert torch.equal(chunk.inside[:5], (plain.inside | chunk.regions["organ"])[:5]) and not chunk.inside[5].any()
+    assert samples.mask_share[5] is None and samples.mask_share[0] == 0.5
+    assert torch.equal(chunk.regions["context"][:5], (chunk.regions["organ"] & ~(plain.inside | chunk.regions["marker"]))[:5]), "`mask` stays the main mask"
+    assert read(folder, masks={"organ": "organ"}, inside="organ").mask_share == (0.5,) * 5 + (None,)
+    assert read(folder, masks={"organ": "organ"}).mask_share == (None,) * 6
+
+
+def test_named_masks_count_in_the_digest(folder: Path) -> None:
+    more_masks(folder)
+    plain = read(folder, mask="mask").digest
+    assert read(folder, mask="mask", inside="mask").digest == plain, "runs made before there were named zones stay comparable"
+    seen = {plain}
+    zones = [{}, {"air": "not organ"}, {"void": "not organ"}, {"air": "organ - mask"}]
+    for changed in ({"inside": "mask | organ"}, *({"zones": one} for one in zones), {"masks": {"organ": "organ"}, "zones": {}}, {"mask": "marker"}):
+        found = read(folder, **{**NAMED, **changed}).digest  # type: ignore[dict-item]
+        assert found not in seen
+        seen.add(found)
+    np.save(folder / "set/more/dot3.npy", np.ones((8, 12)))
+    assert read(folder, **NAMED, inside="mask | organ").digest not in seen
+
+
+def test_named_masks_in_folders(folder: Path) -> None:
+    for number in range(4):
+        for place in ("photos", "photos/masks", "organs"):
+            (folder / place / CLASSES[number % 2]).mkdir(parents=True, exist_ok=True)
+        (folder / f"set/images/{number}.png").rename(folder / f"photos/{CLASSES[number % 2]}/{number}.png")
+        (folder / f"set/masks/{number}.png").rename(folder / f"photos/masks/{CLASSES[number % 2]}/{number}.png")
+    np.save(folder / "organs/normal/2.npy", np.eye(8, 12))
+    samples = read(folder, folder="photos", mask="photos/masks", masks={"organ": "organs"}, zones={"air": "not organ"})
+    assert samples.ids == ("abnormal/1", "abnormal/3", "normal/0", "normal/2")
+    assert samples.regions == {"organ": (None, None, None, 8 / 96), "air": (None, None, None, 88 / 96)}
+    with pytest.raises(DataError, match="orgns: expected the folder of the masks"):
+        read(folder, folder="photos", masks={"organ": "orgns"})
+
+
+def test_a_sideways_photograph_and_its_named_mask(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = np.random.default_rng(1).integers(0, 256, (8, 12), dtype=np.uint8)
+    Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(folder / "set/images/0.png", exif=exif)
+    more_masks(folder)
+    np.save(folder / "set/more/dot0.npy", np.rot90(upright > 128))
+    samples = read(folder, **NAMED)
+    assert np.array_equal(samples.load([0]).regions["marker"][0, 0].numpy(), upright > 128)
+    assert any("the mask 'marker' was turned" in note for note in samples.notes)
 
 
 def _corrupt(folder: Path, number: int) -> None:
@@ -201,6 +292,17 @@ BAD: list[tuple[str, Any, dict[str, Any], str]] = [
     ("mask of another aspect", lambda f: np.save(f / "set/m.npy", np.ones((8, 11))) or change(f, mask="m.npy"), {"mask": "mask"}, r"8 x 12, .*got 8 x 11"),
     ("no mask with a pixel", lambda f: change(f, mask="masks/0.png"), {"mask": "mask"}, "got none in all 6 mask files of 6 samples"),
     ("no mask file at all", lambda f: change(f, mask=""), {"mask": "mask"}, "got none in all 0 mask files"),
+    ("named mask with no pixel", lambda f: change(f, organ="masks/0.png"), {"masks": {"organ": "organ"}}, r"inside a mask \('organ'\), got none in all 6 mask"),
+    ("no file of a named mask", lambda f: change(f, organ=""), {"masks": {"organ": "organ"}}, "got none in all 0 mask files of 6 samples"),
+    ("zone with no pixel", None, {"mask": "mask", "zones": {"rim": "mask - mask"}}, r"in 'rim' \(mask - mask\), got none in the 6 of 6 samples"),
+    ("inside with no pixel", None, {"mask": "mask", "inside": "mask & ~mask"}, r"in 'inside' \(mask & ~mask\), got none"),
+    ("column of a named mask", None, {"masks": {"organ": "mosk"}}, r"a column 'mosk' \(mask 'organ'\), got none; did you mean 'mask'"),
+    ("file of a named mask", lambda f: change(f, organ="no.png"), {"masks": {"organ": "organ"}}, r"no\.png: .*no such file"),
+    ("named mask of another aspect", lambda f: np.save(f / "set/m.npy", np.ones((8, 11))) or change(f, o="m.npy"), {"masks": {"o": "o"}}, "got 8 x 11"),
+    ("name of a zone", None, {"mask": "mask", "zones": {"inside": "mask"}}, "'data.zones': expected a name .* got 'inside'"),
+    ("expression", None, {"mask": "mask", "zones": {"air": "mask + 1"}}, r"'data\.zones\.air': expected names of masks with not, .*got 'mask \+ 1'"),
+    ("name in an expression", None, {"mask": "mask", "inside": "lesion"}, r"'data\.inside': .*got 'lesion'; valid: mask"),
+    ("expression that is no text", None, {"mask": "mask", "zones": {"air": 5}}, r"setting 'zones\.air'"),
     ("unknown label", lambda f: change(f, label=["normal"] * 5 + ["abnrmal"]), {}, "sample 'images/5': .*got 'abnrmal'; did you mean 'abnormal'"),
     ("label out of range", lambda f: change(f, label=["0", "1", "2"] * 2), {}, "sample 'images/2': .*got '2'; valid: 0, 1"),
     ("duplicate id", lambda f: change(f, name=list("abcdea")), {"id": "name"}, "got 'a' 2 times"),

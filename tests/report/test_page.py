@@ -63,6 +63,17 @@ def test_twice_is_byte_equal(rendered: Path) -> None:
     assert html_of(rendered).encode() == (rendered / "report.html").read_bytes()
 
 
+def test_every_region_has_its_row(rendered: Path) -> None:
+    html = (rendered / "report.html").read_text()
+    table = html[html.index("Masks and named zones") :].partition("</table>")[0]
+    rows = [[re.sub(r"\s+", " ", read(cell).text).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in re.findall(r"<tr>.*?</tr>", table)]
+    assert rows[1:] == [
+        ["inside: the marked region (mask | rim)", "71", "62", "0", "0", "3 % (1 % to 20 %)"],
+        ["air <b> (not organ & 1 < 2)", "120", "0", "0", "13", "61.2 % (50 % to 70 %)"],
+        ["void", "0", "100", "20", "13", "none"],
+    ]
+
+
 def test_nothing_is_fetched_and_nothing_runs(rendered: Path) -> None:
     html = (rendered / "report.html").read_text()
     loads = [value for _, attributes in read(html).tags for name, value in attributes.items() if name in ("src", "href", "srcset", "data", "poster")]
