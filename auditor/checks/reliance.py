@@ -12,6 +12,7 @@ from scipy import stats as sps
 
 from auditor.checks import checks
 from auditor.checks.common import plain, reason, span, why_not
+from auditor.checks.where import judge_where, where_trial
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
 from auditor.seeds import generator
 from auditor.stats import RESAMPLES, bootstrap_p, decide
@@ -37,6 +38,8 @@ class Reliance:
 
     donors: Annotated[int, Field(ge=1)] = 8
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    where: Annotated[int, Field(ge=0)] = 48
+    """Samples whose surroundings are searched cell by cell for the place that matters; 0: no search."""
 
     card: ClassVar[Card] = Card(
         title="Reliance: where the evidence comes from",
@@ -55,12 +58,24 @@ class Reliance:
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
-        """Return the one trial of transplants."""
-        return (Trial("transplant", settings={"draws": self.donors, "guard": facts.guard}, zone="outside", seed=facts.seed),)
+        """Return the trial of transplants and the search for the place."""
+        return (self._transplant(facts), *self._search(facts))
+
+    def _transplant(self, facts: Facts) -> Trial:
+        return Trial("transplant", settings={"draws": self.donors, "guard": facts.guard}, zone="outside", seed=facts.seed)
+
+    def _search(self, facts: Facts) -> tuple[Trial, ...]:
+        return (where_trial(facts, self.where),) if self.where else ()
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return the outside share."""
-        (trial,) = self.trials(facts)
+        """Return the outside share, and where outside the evidence lies."""
+        share = self._outside_share(facts, observations)
+        evidence = sum(abs(row["estimate"]["value"]) for row in share.details.get("effects", ())[:2])
+        settings: dict[str, Any] = {"evidence": evidence, "outside": share.verdict, "tolerance": self.tolerance}
+        return (share, *(judge_where(facts, observations, trial, **settings) for trial in self._search(facts)))
+
+    def _outside_share(self, facts: Facts, observations: Observations) -> Finding:
+        trial = self._transplant(facts)
         rows = observations.of(trial)
         base: dict[str, Any] = {
             "id": "reliance/outside-share",
@@ -71,7 +86,7 @@ class Reliance:
         }
         draws = _draws(facts, rows)
         if not len(draws.margins):
-            return (Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why_not(rows.values()), **base),)
+            return Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why_not(rows.values()), **base)
         share, effects, arms, p = _estimates(facts, draws, self.tolerance)
         verdict = decide(share, self.tolerance)
         inside, outside = effects[0], effects[1]
@@ -91,8 +106,8 @@ class Reliance:
         why = reason(verdict, share, self.tolerance)
         if share.low == -1 and share.high == 1:
             why = "too few to tell: neither the inside nor the outside moves the model's margin"
-        return (
-            Finding(verdict=verdict, claim=claim, estimate=share, tolerance=self.tolerance, reason=why, advice=_advice(verdict), p=p, details=details, **base),
+        return Finding(
+            verdict=verdict, claim=claim, estimate=share, tolerance=self.tolerance, reason=why, advice=_advice(verdict), p=p, details=details, **base
         )
 
 
