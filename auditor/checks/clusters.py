@@ -14,8 +14,8 @@ FEWEST = 10
 """Samples below which no clusters are sought."""
 MOST = 5
 """Most clusters."""
-WIDTH = 2.0
-"""Affinity = exp(-WIDTH * squared distance): maps that share nothing (distance 2) have affinity 0.02."""
+WIDTH = 3.0
+"""Affinity = exp(-WIDTH * squared distance): maps that share nothing (distance 2) have affinity 0.002."""
 CASES = 3
 """Centre cases named per cluster."""
 

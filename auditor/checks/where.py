@@ -117,7 +117,7 @@ def _own_place(cells: Array, recipients: NDArray[np.int64], label: NDArray[np.in
     if len(classes) < 2:
         return np.full(len(cells), np.nan)
     weight = dict(zip(classes.tolist(), times.sum() / (len(times) * times), strict=True))
-    return found * np.array([weight.get(one, 1.0) for one in label.tolist()])
+    return np.asarray(found * np.array([weight.get(one, 1.0) for one in label.tolist()]))
 
 
 def _places(facts: Facts, drawn: Cells) -> list[Place]:

@@ -39,7 +39,9 @@ def _cases(prepared: Prepared, store: Store, observations: Observations, finding
     (trial,) = finding.evidence.trials
     rows, cells = observations.read(trial), int(finding.details.get("rows", 0))
     chosen = _chosen(finding.details.get("clusters", ()))
-    return [_case(prepared, store, finding, rows[name], number, cells) for number, name in chosen]
+    found = [_case(prepared, store, finding, rows[name], number, cells) for number, name in chosen]
+    scale = max((case["largest"] for case in found), default=0.0)
+    return [{**case, "scale": scale} for case in found]
 
 
 def _chosen(clusters: list[Mapping[str, Any]]) -> list[tuple[int, str]]:
@@ -70,7 +72,7 @@ def _case(prepared: Prepared, store: Store, finding: Finding, row: Observation, 
         "trial": row.trial,
         "label": label,
         "cells": cells,
-        "scale": max(abs(value) for one in finding.details["clusters"] for line in one["map"] for value in line if value is not None),
+        "largest": float(np.abs(effects).max()),
         "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
         "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
         "text": _text(row, cluster, number, label),

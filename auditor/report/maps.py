@@ -29,11 +29,11 @@ def where_map(finding: Finding) -> Drawing | None:
     values = np.full((rows, columns), np.nan)
     for cell in cells:
         values[cell["row"], cell["column"]] = cell["estimate"]["value"]
-    small = [_values(group["map"]) for group in groups]
+    small = [_values(group["map"]) for group in groups] if len(groups) > 1 else []  # one group is the map of all over again
     scale = _reach([values])
 
     def paint(figure: Figure) -> None:
-        left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(1.15, 1))) if small else (figure, None)
+        left, right = _halves(figure) if small else (figure, None)
         axes = left.add_subplot()
         image = _grid(axes, values, scale)
         for cell in cells:
@@ -45,6 +45,11 @@ def where_map(finding: Finding) -> Drawing | None:
             _groups(right, groups, small)
 
     return draw(paint, width=WIDTH if small else 3.8, height=HEIGHT, alt=_alt(finding, cells, groups, rows, columns))
+
+
+def _halves(figure: Figure) -> tuple[Any, Any]:
+    places = figure.add_gridspec(1, 2, width_ratios=(1.15, 1))
+    return figure.add_subfigure(places[0]), figure.add_subfigure(places[1])
 
 
 def _grid(axes: Axes, values: NDArray[np.float64], scale: float) -> AxesImage:

@@ -85,12 +85,12 @@ def signed(values: Grey, *, scale: float) -> NDArray[np.uint8]:
 
 
 def overlaid(image: Any, values: Grey, *, scale: float) -> NDArray[np.uint8]:
-    """Return signed values over a faded image (h, w) or (h, w, 3), the more opaque the larger; the values alone where the image does not fit."""
-    colours = signed(values, scale=scale).astype(np.float64)
+    """Return signed values over an image (h, w) or (h, w, 3), the more opaque the larger; the values alone where the image does not fit."""
+    colours = signed(np.sign(values), scale=4 / 3).astype(np.float64)  # the ends of the scale are too dark to be seen on a dark image
     if not isinstance(image, np.ndarray) or image.shape[:2] != values.shape:
-        return np.asarray(colours, dtype=np.uint8)
+        return signed(values, scale=scale)
     grey = (image if image.ndim == 2 else image.mean(2)).clip(0, 1)[..., None] * 255
-    weight = 0.55 * np.clip(np.abs(values) / scale, 0, 1)[..., None] if scale > 0 else 0.0
+    weight = 0.6 * np.clip(np.abs(values) / scale, 0, 1)[..., None] if scale > 0 else 0.0
     return np.asarray(np.round(weight * colours + (1 - weight) * grey), dtype=np.uint8)
 
 

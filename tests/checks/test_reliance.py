@@ -33,8 +33,8 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
             rows |= {f"{prefix}{row:03d}/{copy}": values for copy in range(copies)}
         if order is not None:
             rows = {name: rows[name] for name in (list(rows)[place] for place in order)}
-        (trial,) = check.trials(known)
-        (found,) = check.judge(known, observe({trial: rows}))
+        trial, *_ = check.trials(known)
+        found, *_ = check.judge(known, observe({trial: rows}))
         assert isinstance(found, Finding)
         return found
 
@@ -92,5 +92,5 @@ def test_names_and_order_do_not_matter(judge: Judge) -> None:
 def test_recipients_without_donors_are_counted_by_reason(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
     check, known = checks["reliance"].make(), facts(3)
     rows: dict[str, Any] = dict.fromkeys(known.ids, "not applicable: empty mask")
-    (found,) = check.judge(known, observe({check.trials(known)[0]: rows}))
+    found, *_ = check.judge(known, observe({check.trials(known)[0]: rows}))
     assert (found.verdict, found.reason) == ("not_measured", "not applicable: empty mask (3 samples)")

@@ -50,6 +50,20 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
     return every(make, n)
 
 
+def places(*margins: float, peak: float, noise: float = 0.1, spread: float = 0.1) -> Callable[[Facts, Trial], Rows]:
+    """Return the arms' rows, and rows of a search whose first place has this mean effect."""
+
+    def searched(row: int) -> dict[str, float]:
+        rng = np.random.default_rng((1, row))
+        values: dict[str, float] = {}
+        for draw in range(2):
+            values[f"k/{draw}"] = float((row + 1 + 2 * int(rng.integers(N // 2 - 1))) % N)
+            values |= {f"cell/{cell // 6}/{cell % 6}/{draw}": noise * float(rng.normal()) + peak * (cell == 0) for cell in range(36)}
+        return values
+
+    return lambda facts, trial: every(searched)(facts, trial) if trial.probe == "where" else arms(*margins, spread=spread)(facts, trial)
+
+
 def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Trial], Rows]:
     """Return attribution rows; each value is a function of a seeded draw in [0, 1)."""
 
@@ -141,6 +155,12 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("reliance/outside-share", "fail", {}, {}, arms(2, 0, 0, -2)),
     ("reliance/outside-share", "inconclusive", {}, {}, arms(2, 1.8, -1.8, -2, spread=2.0)),
     ("reliance/outside-share", "inconclusive", {}, {}, arms(1, 1, 1, 1, spread=0.0)),
+    ("reliance/where", "pass", {}, {}, places(2, 2, -2, -2, peak=0.0)),
+    ("reliance/where", "fail", {}, {}, places(2, 0, 0, -2, peak=0.8)),
+    ("reliance/where", "inconclusive", {}, {}, places(2, 0, 0, -2, peak=0.0)),
+    ("reliance/where", "inconclusive", {}, {}, places(2, 2, -2, -2, peak=0.0, noise=2.0)),
+    ("reliance/where", "inconclusive", {}, {}, places(1, 1, 1, 1, peak=0.0, noise=0.0, spread=0.0)),
+    ("reliance/where", "not_measured", {}, {}, arms(2, 2, -2, -2)),
     ("fairness/sex/gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
     ("fairness/sex/gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/gap", "inconclusive", {}, SEX, by_group(1)),
