@@ -127,12 +127,13 @@ class Samples:
         parts = {name: take(getattr(self, name)) for name in ("ids", "y", "units", "mask_share")}
         return replace(self, **parts, **columns, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())  # type: ignore[arg-type]
 
-    def draw(self, n: int, seed: int) -> tuple[int, ...]:
-        """Return the positions of n samples drawn by seed and id, in the data's order; all of them where n is 0 or too many.
+    def draw(self, n: int, seed: int, *, among: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Return the positions of n samples (of those `among`), drawn by seed and id, in the data's order; all of them where n is 0 or too many.
 
         A sample's place in the draw depends on its id alone, so the draw of 20 is part of the draw of 40.
         """
-        if not n or n >= len(self):
-            return tuple(range(len(self)))
-        ranked = sorted(range(len(self)), key=lambda row: derive(seed, "draw", self.ids[row]))
+        pool = range(len(self)) if among is None else among
+        if not n or n >= len(pool):
+            return tuple(sorted(pool))
+        ranked = sorted(pool, key=lambda row: derive(seed, "draw", self.ids[row]))
         return tuple(sorted(ranked[:n]))

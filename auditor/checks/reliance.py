@@ -15,6 +15,7 @@ from auditor.checks import checks
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, plain, reason, span, why_not
 from auditor.checks.factor import factor_trial, judge_factor
 from auditor.checks.left_over import judge_left_over, left_over_trial
+from auditor.checks.where import judge_where, where_trial
 from auditor.crossed import METHOD, Array, Crossed, Part, bounds, share_of
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
 from auditor.stats import bootstrap_p, decide, mean
@@ -76,6 +77,8 @@ class Reliance:
     flips: Annotated[float, Field(gt=0, lt=1)] = 0.10
     left_over: Annotated[float, Field(gt=0, lt=0.5)] = 0.10
     blend: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    where: Annotated[int, Field(ge=0)] = 48
+    """Samples whose surroundings are searched cell by cell for the place that matters; 0: no search."""
 
     card: ClassVar[Card] = Card(
         title="Reliance: where the evidence comes from",
@@ -99,26 +102,28 @@ class Reliance:
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
         """Return the transplants, the blanked pairs, the factors, and the plain answers that the surgery is compared with."""
         factors = tuple(factor_trial(facts, column, donors=self.donors, blend=self.blend) for column in facts.factors)
-        return (self._transplant(facts), left_over_trial(facts), *factors, clean_trial())
+        return (self._transplant(facts), left_over_trial(facts), *factors, *self._search(facts), clean_trial())
+
+    def _search(self, facts: Facts) -> tuple[Trial, ...]:
+        return (where_trial(facts, self.where),) if self.where else ()
 
     def _transplant(self, facts: Facts) -> Trial:
         return Trial("transplant", settings={"draws": self.donors, "guard": facts.guard, "blend": self.blend}, zone="outside", seed=facts.seed)
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return the outside share, the flip gap, the left-over and one finding per factor."""
+        """Return the outside share, the flip gap, the left-over, one finding per factor and the place that matters most."""
         trial = self._transplant(facts)
         draws, why = Draws.of(facts, observations, trial), why_not(observations.of(trial).values())
         evidence, inside = Evidence(trials=(observations.key(trial),)), _inside(draws)
+        share = self._share(draws, self._surgery(facts, observations, trial), why, evidence)
+        moved = sum(abs(row["estimate"]["value"]) for row in share.details.get("effects", ())[:2])
+        factors = (factor_trial(facts, column, donors=self.donors, blend=self.blend) for column in facts.factors)
         return (
-            self._share(draws, self._surgery(facts, observations, trial), why, evidence),
+            share,
             self._flips(draws, why, evidence),
             judge_left_over(facts, observations, inside=inside, tolerance=self.left_over, trace=self.tolerance),
-            *(
-                judge_factor(
-                    facts, observations, factor_trial(facts, column, donors=self.donors, blend=self.blend), inside=_inside(draws), tolerance=self.tolerance
-                )
-                for column in facts.factors
-            ),
+            *(judge_factor(facts, observations, one, inside=inside, tolerance=self.tolerance) for one in factors),
+            *(judge_where(facts, observations, one, evidence=moved, outside=share.verdict, tolerance=self.tolerance) for one in self._search(facts)),
         )
 
     def _share(self, draws: Draws, surgery: dict[str, Any], why: str, evidence: Evidence) -> Finding:

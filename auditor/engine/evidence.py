@@ -15,6 +15,7 @@ from auditor.checks.common import evasion_trial, grey, shown_zone, usable
 from auditor.data.pixels import save_image
 from auditor.engine.judge import observations_of, trials_of
 from auditor.engine.lock import read_lock
+from auditor.engine.places import place_cases
 from auditor.engine.prepare import Prepared
 from auditor.engine.store import Store, write_whole
 from auditor.probes.evasion import zone_of
@@ -29,7 +30,7 @@ MEANING = {
 
 
 def write_evidence(prepared: Prepared, store: Store) -> None:
-    """Write the evidence folder anew: for the primary attack the worst, the median and the best flip, chosen by rule."""
+    """Write the evidence folder anew: for the primary attack the worst, the median and the best flip, chosen by rule; for the shortcut search centre cases."""
     facts, folder = prepared.facts, store.folder / "evidence"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -42,6 +43,7 @@ def write_evidence(prepared: Prepared, store: Store) -> None:
         maps = {one.method: observations.of(one) for one in planned if one.probe == "attribution" and one.source == trial}
         for rule, name in choose(rows, maps).items():
             cases.append(_case(prepared, store, trial, rows[name], rule, {method: found.get(name) for method, found in maps.items()}))
+    cases += place_cases(prepared, store, observations)
     index = json.dumps({"cases": cases}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     write_whole(folder / "index.json", index)
     store.set_meta("evidence", digest(index.encode()))

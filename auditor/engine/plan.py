@@ -44,15 +44,20 @@ def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: s
 
 
 def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
-    positions = samples.draw(trial.samples, facts.seed)
-    missing = _missing(trial, facts)
-    shares = samples.regions.get(trial.zone, samples.mask_share)
-    reasons = {position: missing or not_applicable(trial.zone, shares[position]) for position in positions}
-    excluded = {position: why for position, why in reasons.items() if why}
-    usable = [position for position in positions if position not in excluded]
+    usable, excluded = _drawn(trial, facts, samples)
     chunks = tuple(tuple(usable[start : start + CHUNK]) for start in range(0, len(usable), CHUNK))
     forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
+
+
+def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, str]]:
+    """Return the positions to measure, drawn among the samples that have the trial's zone, and why the others have none."""
+    missing = _missing(trial, facts)
+    if missing:
+        return (), dict.fromkeys(samples.draw(trial.samples, facts.seed), missing)
+    shares = samples.regions.get(trial.zone, samples.mask_share)
+    excluded = {position: why for position, share in enumerate(shares) if (why := not_applicable(trial.zone, share))}
+    return samples.draw(trial.samples, facts.seed, among=[position for position in range(len(samples)) if position not in excluded]), excluded
 
 
 def _missing(trial: Trial, facts: Facts) -> str:

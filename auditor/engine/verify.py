@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from auditor.classifier import Classifier
@@ -15,10 +16,11 @@ from auditor.config import load_audit
 from auditor.data.pixels import read_image
 from auditor.engine.judge import judged, read_findings
 from auditor.engine.lock import NAME, read_lock
+from auditor.engine.places import heat_map
 from auditor.engine.prepare import load_model
 from auditor.engine.store import Store
 from auditor.errors import AuditorError, StoreError
-from auditor.records import digest
+from auditor.records import Observation, digest
 from auditor.threats.threat import Threat
 
 
@@ -91,11 +93,24 @@ def _evidence(out: Path, store: Store, classifier: Classifier | None) -> Iterato
         yield from _case(out / "evidence", case, store, classifier)
 
 
+def _effects(folder: Path, case: dict[str, Any], row: Observation | None, name: str) -> Verified:
+    what = f"{name}: the map of effects is what the ledger's numbers give"
+    try:
+        shown = np.load(folder / case["files"]["effects"], allow_pickle=False)
+        holds = row is not None and np.array_equal(shown, heat_map(row.values, shown.shape, int(case["cells"])))
+    except Exception as error:  # a changed byte may break any decoder in any way
+        return Verified(what, False, f"{type(error).__name__}: {error}")
+    return Verified(what, holds, "" if holds else "the numbers differ")
+
+
 def _case(folder: Path, case: dict[str, Any], store: Store, classifier: Classifier | None) -> Iterator[Verified]:
     name = f"{case['rule']} case '{case['sample']}'"
     changed = [kind for kind, path in case["files"].items() if not (folder / path).is_file() or digest((folder / path).read_bytes()) != case["digests"][kind]]
     yield Verified(f"{name}: every file is the one that was written", not changed, f"changed: {', '.join(changed)}" if changed else "")
     row = store.read(case["trial"]).get(case["sample"])
+    if "effects" in case["files"]:
+        yield _effects(folder, case, row, name)
+        return
     yield Verified(f"{name}: the ledger says that it was fooled", row is not None and row.values.get("fooled") == 1)
     try:
         (original, _), (adversarial, _) = (read_image(folder / case["files"][kind]) for kind in ("original", "adversarial"))

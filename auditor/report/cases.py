@@ -96,7 +96,7 @@ def _pictures(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) ->
     files = item.get("files")
     files = files if isinstance(files, Mapping) else {}
     reader = _Reader(folder, files, data, str(item.get("sample") or ""))
-    return [*reader.images(), *reader.maps()]
+    return [*reader.images(), *reader.effects(item.get("scale")), *reader.maps()]
 
 
 class _Reader:
@@ -123,6 +123,14 @@ class _Reader:
             *self._change(original, adversarial),
             *self._show("After the change", adversarial, pictures.rgb, "what the classifier was shown"),
         ]
+
+    def effects(self, scale: Any) -> list[Picture]:
+        """Return the map of what each place outside is worth, laid over the image; all cases of a finding share one colour scale."""
+        low, high = self._range
+        values, image = self._read("effects", pictures.read_map), self._read("original", lambda path: pictures.read_image(path, low=low, high=high))
+        full = float(scale) if is_number(scale) else 0.0
+        note = f"red: speaks for the class; full colour at {number(full)} logits"
+        return self._show("Effect of each place", values, lambda values: pictures.outlined(pictures.overlaid(image, values, scale=full), self._rim), note)
 
     def maps(self) -> list[Picture]:
         """Return the attribution maps before and after, both of a method on one colour scale."""

@@ -84,6 +84,16 @@ def signed(values: Grey, *, scale: float) -> NDArray[np.uint8]:
     return np.asarray(np.round(colormaps["RdBu_r"](shown)[..., :3] * 255), dtype=np.uint8)
 
 
+def overlaid(image: Any, values: Grey, *, scale: float) -> NDArray[np.uint8]:
+    """Return signed values over an image (h, w) or (h, w, 3), the more opaque the larger; the values alone where the image does not fit."""
+    colours = signed(np.sign(values), scale=4 / 3).astype(np.float64)  # the ends of the scale are too dark to be seen on a dark image
+    if not isinstance(image, np.ndarray) or image.shape[:2] != values.shape:
+        return signed(values, scale=scale)
+    grey = (image if image.ndim == 2 else image.mean(2)).clip(0, 1)[..., None] * 255
+    weight = 0.6 * np.clip(np.abs(values) / scale, 0, 1)[..., None] if scale > 0 else 0.0
+    return np.asarray(np.round(weight * colours + (1 - weight) * grey), dtype=np.uint8)
+
+
 def change(original: Grey, adversarial: Grey) -> Grey:
     """Return the signed change (h, w), of the channel that changed most."""
     difference = adversarial - original

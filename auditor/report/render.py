@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from auditor.errors import AuditorError
 from auditor.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import canvas, figures, views, words
+from auditor.report import canvas, figures, maps, views, words
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.junit import junit
@@ -107,7 +107,7 @@ def environment_of(folder: Path) -> Environment:
     """Return the templates of a folder with everything that they may call; all text is escaped."""
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
     numbers = count(1)
-    environment.globals.update(figures=figures, views=views, words=words, next_figure=lambda: next(numbers))
+    environment.globals.update(figures=figures, maps=maps, views=views, words=words, next_figure=lambda: next(numbers))
     environment.filters.update(
         {
             "number": words.number,

@@ -68,8 +68,22 @@ def relied(
             "Q/0": 0.0,
         }
 
-    probes = {"left_over": every(pair, n), "factor": every(site, n), "clean": every(plain, n), "transplant": transplant}
+    probes = {"where": every(plain, 0), "left_over": every(pair, n), "factor": every(site, n), "clean": every(plain, n), "transplant": transplant}
     return lambda facts, trial: probes[trial.probe](facts, trial)
+
+
+def places(*margins: float, peak: float, noise: float = 0.1, spread: float = 0.1) -> Callable[[Facts, Trial], Rows]:
+    """Return the arms' rows, and rows of a search whose first place has this mean effect."""
+
+    def searched(row: int) -> dict[str, float]:
+        rng = np.random.default_rng((1, row))
+        values: dict[str, float] = {}
+        for draw in range(2):
+            values[f"k/{draw}"] = float((row + 1 + 2 * int(rng.integers(N // 2 - 1))) % N)
+            values |= {f"cell/{cell // 6}/{cell % 6}/{draw}": noise * float(rng.normal()) + peak * (cell == 0) for cell in range(36)}
+        return values
+
+    return lambda facts, trial: every(searched)(facts, trial) if trial.probe == "where" else relied(arms(*margins, spread=spread))(facts, trial)
 
 
 def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Trial], Rows]:
@@ -176,6 +190,12 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("reliance/factor/site", "fail", {}, SITE, relied(arms(2, 2, -2, -2), factor=2.0)),
     ("reliance/factor/site", "inconclusive", {}, SITE, relied(arms(2, 2, -2, -2), factor=0.4)),
     ("reliance/factor/site", "not_measured", {}, SITE, relied(arms(2, 2, -2, -2), n=0)),
+    ("reliance/where", "pass", {}, {}, places(2, 2, -2, -2, peak=0.0)),
+    ("reliance/where", "fail", {}, {}, places(2, 0, 0, -2, peak=0.8)),
+    ("reliance/where", "inconclusive", {}, {}, places(2, 0, 0, -2, peak=0.0)),
+    ("reliance/where", "inconclusive", {}, {}, places(2, 2, -2, -2, peak=0.0, noise=2.0)),
+    ("reliance/where", "inconclusive", {}, {}, places(1, 1, 1, 1, peak=0.0, noise=0.0, spread=0.0)),
+    ("reliance/where", "not_measured", {}, {}, relied(arms(2, 2, -2, -2))),
     ("fairness/sex/gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
     ("fairness/sex/gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/gap", "inconclusive", {}, SEX, by_group(1)),

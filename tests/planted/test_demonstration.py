@@ -37,6 +37,18 @@ def test_the_honest_share_covers_nothing_and_the_shortcut_is_large(judged: tuple
         assert estimate.low > 0.25
 
 
+def test_the_search_names_the_marker(judged: tuple[str, dict[str, Finding]]) -> None:
+    """The marker lies in one corner or another: the strongest place and the groups are corners, and the honest twin has none."""
+    name, findings = judged
+    found = findings["reliance/where"]
+    if name == "honest":
+        assert found.verdict == "pass"
+        return
+    corners = {(row, column) for row in (0, 5) for column in (0, 5)}
+    assert found.verdict == "fail" and (found.details["peak"]["row"], found.details["peak"]["column"]) in corners
+    assert {(group["peak"]["row"], group["peak"]["column"]) for group in found.details["clusters"]} == corners
+
+
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path) -> None:
     run(prepare(study / f"{name}.yaml", limit=60, only=("exposure",)), tmp_path).close()

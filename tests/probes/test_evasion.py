@@ -17,7 +17,7 @@ from auditor.samples import Samples
 
 N = 30
 TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
-TABLE = {"attribution", "clean", "evasion", "factor", "gradient", "left_over", "transplant"}
+TABLE = {"attribution", "clean", "evasion", "factor", "gradient", "left_over", "transplant", "where"}
 """Every probe has tests: evasion, clean and gradient here, the others in files of their own names (left_over in test_factor.py)."""
 
 

@@ -1,0 +1,50 @@
+"""The map of the shortcut search: drawn from a finding alone, the same bytes every time, told in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from auditor.records import Finding
+from auditor.report import pictures
+from auditor.report.maps import where_map
+
+
+def _finding(groups: int = 2) -> Finding:
+    cells = [
+        {"row": row, "column": column, "estimate": {"value": 1.0 if (row, column) == (0, 2) else 0.0}, "stands_out": (row, column) == (0, 2)}
+        for row in range(3)
+        for column in range(3)
+        if (row, column) != (1, 1)
+    ]
+    peak = {"row": 0, "column": 2, "place": "top right", "value": 1.2}
+    one = {"size": 12, "classes": {"a": 12}, "map": [[0.0, 0.1, 1.2], [0.0, None, 0.0], [0.0] * 3], "peak": peak, "cases": ["x"]}
+    details: dict[str, Any] = {"rows": 3, "columns": 3, "cells": cells, "peak": peak, "clusters": [one] * groups}
+    return Finding("reliance/where", "reliance", "fail", "c", details=details)
+
+
+def test_the_map_in_words() -> None:
+    drawing = where_map(_finding())
+    assert drawing is not None and drawing == where_map(_finding())
+    assert drawing.alt == (
+        "Map of 3 x 3 places over the image frame, in logits. strongest at the top right, row 1, column 3. 1 of 8 places stand out (row 1, column 3: 1). "
+        "group of 12 samples: top right 1.2. group of 12 samples: top right 1.2."
+    )
+
+
+def test_any_number_of_groups_is_drawn() -> None:
+    sizes = [where_map(_finding(groups)) for groups in range(6)]
+    assert [drawing.width for drawing in sizes if drawing] == [3.8, 3.8, 6.8, 6.8, 6.8, 6.8]
+
+
+def test_nothing_searched_is_no_map() -> None:
+    assert where_map(Finding("reliance/where", "reliance", "not_measured", "c")) is None
+
+
+def test_effects_over_an_image() -> None:
+    image, effects = np.full((4, 4), 0.5), np.zeros((4, 4))
+    effects[0, 0], effects[3, 3] = 1.0, -1.0
+    shown = pictures.overlaid(image, effects, scale=1.0).astype(int)
+    assert (shown[1:3, 1:3] == 128).all() and shown[0, 0, 0] > shown[0, 0, 2] and shown[3, 3, 2] > shown[3, 3, 0]
+    assert np.array_equal(pictures.overlaid("missing", effects, scale=1.0), pictures.signed(effects, scale=1.0))
