@@ -126,6 +126,7 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
     Each unit pulls at a cell's mean with all draws in which it takes part, in either role (two-way bootstrap to first order,
     Owen and Eckles 2012, arXiv:1106.2125); the largest of all cells' t values under Gaussian multipliers gives the quantile
     (Chernozhukov, Chetverikov and Kato 2013, arXiv:1212.6906), carried over to Student's t of the fewer units of the two roles.
+    The own place has half of the error for itself: it is one number, not one of many.
     """
     seen = ~np.isnan(drawn.effects)
     fewest = np.array([min(len(np.unique(drawn.units[seen[:, cell], role])) for role in (0, 1)) for cell in range(seen.shape[1])])
@@ -139,8 +140,11 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
         np.add.at(pull, drawn.units[:, role], np.where(seen[:, judged], effects - means, 0.0) / counted)
     error = np.sqrt((pull**2).sum(0))
     scaled = np.divide(pull, error, out=np.zeros_like(pull), where=error > NOTHING)
-    largest = np.abs(generator(facts.seed, "where").normal(size=(RESAMPLES, len(pull))) @ scaled).max(1)
-    tail = float(sps.norm.sf(max(float(np.quantile(largest, 0.95)), float(sps.norm.ppf(0.975)))))
+    is_cell = judged < drawn.side**2
+    miss = 0.05 if is_cell.all() else 0.025  # cells and own place share the 5 % alike
+    largest = np.abs(generator(facts.seed, "where").normal(size=(RESAMPLES, len(pull))) @ scaled[:, is_cell]).max(1, initial=0.0)
+    among_cells = float(sps.norm.sf(max(float(np.quantile(largest, 1 - miss)), float(sps.norm.isf(miss / 2)))))
+    tail = np.where(is_cell, among_cells, miss / 2)
     m = fewest[judged]
     half = sps.t.isf(tail, m - 1) * np.sqrt(m / (m - 1)) * error
     return [_place(facts, drawn, int(cell), float(mean), float(reach)) for cell, mean, reach in zip(judged, means, half, strict=True)]
