@@ -95,7 +95,8 @@ class Reliance:
         "The intervals resample recipients' and donors' units together. Left-over is 50 % where nothing is left; ranks notice a trace, so it fails "
         "only where what is left is also more than the tolerated share.",
         limits="Only outside information that goes with the class in these data can show, or with a declared factor: a shortcut that is absent here stays "
-        "unseen. Outside is whatever the mask leaves out, also legitimate context such as mass effect or slice level.",
+        "unseen. Outside is whatever the mask leaves out, also legitimate context such as mass effect or slice level, and the fringe of a region whose outline is "
+        "drawn too tight: a wider guard band tells how much of the share that is.",
         reference="Factorial design; two-way bootstrap over units after Owen and Eckles 2012 (arXiv:1106.2125), to first order; McNemar 1947.",
     )
 
@@ -243,7 +244,10 @@ def _pairs(draws: Draws) -> list[dict[str, Any]]:
 
 def _advice(verdict: Verdict) -> str:
     if verdict == "fail":
-        return "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in training, and audit again."
+        return (
+            "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in training, and audit again. "
+            "Audit once more with a wider threat.guard: what then goes away was the region's own fringe."
+        )
     if verdict == "pass":
         return "No action; keep in mind that only shortcuts present in these data can show."
     return "Audit more patients with masks before relying on the model's focus."
