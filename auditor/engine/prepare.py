@@ -76,6 +76,8 @@ def prepare(
         raise type(error)(f"{prefix}{error}") from None
     samples = _limited(samples, limit, audit.seed)
     facts = _facts(audit, classifier, samples)
+    for check in chosen.values():
+        check.trials(facts)  # a setting that does not fit the classes is refused before any work
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
     search = {"precision": precision, "compile": compile}
     # another search finds other points; the usual one keeps the binding of runs made before there was a choice

@@ -17,8 +17,8 @@ from auditor.samples import Samples
 
 N = 30
 TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
-TABLE = {"attribution", "clean", "evasion", "gradient", "transplant"}
-"""Every probe has tests: evasion, clean and gradient here, transplant in test_transplant.py, attribution in test_attribution.py."""
+TABLE = {"attribution", "clean", "directed", "evasion", "gradient", "smallest", "transplant"}
+"""Every probe has tests: evasion, smallest, directed, clean and gradient here, transplant in test_transplant.py, attribution in test_attribution.py."""
 
 
 def test_every_probe_has_its_tests() -> None:
