@@ -165,7 +165,8 @@ class Exposure:
         trial = self._few_trial(facts)
         rows = observations.of(trial)
         single = all(row.values["channels"] == 1 for row in usable(rows).values() if "channels" in row.values)
-        what = f"{self.few_values} pixels" if single else f"{self.few_values} values (each colour channel of a pixel is one)"
+        plural = "" if self.few_values == 1 else "s"
+        what = f"{self.few_values} pixel{plural}" if single else f"{self.few_values} value{plural} (each colour channel of a pixel is one)"
         return self._finding(
             facts,
             observations,

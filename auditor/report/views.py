@@ -134,7 +134,7 @@ def smallest(findings: Iterable[Finding]) -> list[Smallest]:
     found = []
     for finding in findings:
         data = finding.details.get("smallest")
-        if not isinstance(data, Mapping) or not data.get("n"):
+        if not isinstance(data, Mapping) or not is_number(data.get("n")) or not data["n"]:
             continue
         found.append(
             Smallest(
