@@ -82,6 +82,8 @@ class Exposure:
         return directed_trial(evasion_trial(facts, "outside", facts.primary), pair, self.samples)
 
     def _few_trial(self, facts: Facts) -> Trial:
+        if facts.norm == "l0" and self.few_values in facts.epsilons:
+            return evasion_trial(facts, "outside", float(self.few_values))
         method, settings = (facts.attack, facts.attack_settings) if facts.attack not in DENSE else ("evade", {"effort": "fast"})
         threat = {"norm": "l0", "epsilon": float(self.few_values), "guard": facts.guard}
         return Trial("evasion", method, settings, "outside", threat, facts.seed, samples=self.samples)
