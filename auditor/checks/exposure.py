@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from auditor.checks import checks
 from auditor.checks.common import evasion_trial, grey, percent, plain, reason, span, usable, why_not
 from auditor.checks.directions import Pair, by_class, class_table, directed_trial, pairs
-from auditor.checks.thresholds import Thresholds, described, relative, search_trial, share_at, thresholds
+from auditor.checks.thresholds import Thresholds, described, relative, search_trial, thresholds
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
 from auditor.stats import decide, paired_difference, paired_p, proportion, proportion_p
 from auditor.zones import expand_zones
@@ -102,19 +102,20 @@ class Exposure:
         said = f"flip when values {where} change by at most {grey(facts, facts.primary)}{_clause(details)}."
         base: dict[str, Any] = {"id": f"exposure/{zone}", "primary": zone == "outside", "details": details}
         finding = self._finding(facts, observations, trials, rows=rows, said=said, missing=f"Flips {where} were not measured.", **base)
-        return self._doubted(facts, finding, found[zone])
+        return self._doubted(facts, finding, usable(rows), found[zone])
 
-    def _doubted(self, facts: Facts, finding: Finding, found: Thresholds) -> Finding:
-        """Return the finding with its advice, and no pass where the search for the smallest epsilon says otherwise at the primary one."""
-        other = share_at(facts, found, facts.primary)
-        if finding.verdict == "pass" and other is not None and decide(other, self.tolerance) != "pass":
-            why = f"{finding.reason}; but the search for the smallest change shows {span(other)} of {other.n} samples to flip at this budget"
+    def _doubted(self, facts: Facts, finding: Finding, hits: Rows, found: Thresholds) -> Finding:
+        """Return the finding with its advice, and no pass where flips that only the search for the smallest epsilon found say otherwise."""
+        flags = [float(bool(row.values["fooled"]) or (name in found and found[name].within(facts.primary))) for name, row in hits.items()]
+        known = proportion(flags, [facts.unit_of[name] for name in hits], unit=FLIPPED)
+        if finding.verdict == "pass" and known is not None and decide(known, self.tolerance) != "pass":
+            why = f"{finding.reason}; but with what the search for the smallest change flips at this budget it is {span(known)}"
             finding = replace(finding, verdict="inconclusive", reason=why)
         return replace(finding, advice=_advice(finding.verdict)) if finding.primary and finding.estimate else finding
 
     def _details(self, facts: Facts, observations: Observations, zone: str, hits: Rows, found: Mapping[str, Thresholds]) -> dict[str, Any]:
         areas = [(row.values["area"], row.values["area_share"]) for row in hits.values() if "area" in row.values]
-        missed = [name for name, one in found[zone].items() if name in hits and not hits[name].values["fooled"] and one.size <= facts.primary * (1 + 1e-6)]
+        missed = [name for name, one in found[zone].items() if name in hits and not hits[name].values["fooled"] and one.within(facts.primary)]
         against = self._against(facts, observations, zone, hits)
         details: dict[str, Any] = {
             "zone": zone,

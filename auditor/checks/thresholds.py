@@ -32,6 +32,10 @@ class Threshold:
     margin: float
     area: float
 
+    def within(self, epsilon: float) -> bool:
+        """Return whether an epsilon is known to be enough, up to the rounding of float32."""
+        return self.size <= epsilon * (1 + 1e-6)
+
     def sensitivity(self, norm: str) -> float:
         """Return how fast the margin falls per unit of epsilon, per value of the zone; 0 where nothing was found.
 
@@ -103,7 +107,7 @@ def shares(facts: Facts, found: Thresholds) -> list[dict[str, Any]]:
 def share_at(facts: Facts, found: Thresholds, epsilon: float, units: Sequence[str] | None = None) -> Estimate | None:
     """Return the share that is known to flip at or below an epsilon."""
     owners = [facts.unit_of[name] for name in found] if units is None else units
-    return proportion([float(one.size <= epsilon * (1 + 1e-6)) for one in found.values()], owners, unit="share of correct predictions flipped")
+    return proportion([float(one.within(epsilon)) for one in found.values()], owners, unit="share of correct predictions flipped")
 
 
 def described(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None) -> dict[str, Any]:

@@ -35,6 +35,11 @@ def only(probe: str, k: int, *, norm: str = "linf") -> Callable[[Facts, Trial], 
     return lambda facts, trial: fooled(k if (trial.probe, trial.threat["norm"]) == (probe, norm) else 0)(facts, trial)
 
 
+def searched(n: int, k: int) -> Callable[[Facts, Trial], Rows]:
+    """Return attacks that flip nothing and a search that saw only n samples, of which it flips k."""
+    return lambda facts, trial: fooled(k, n)(facts, trial) if trial.probe == "smallest" else fooled(0)(facts, trial)
+
+
 def by_group(gap: int) -> Callable[[Facts, Trial], Rows]:
     """Return answers and attacks where `gap` of each ten samples of one group err and are fooled."""
     worse = every(lambda row: plain(row, correct=float(not (row % 4 >= 2 and (row // 4) % 10 < gap))))
@@ -131,6 +136,8 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("exposure/outside", "not_measured", {}, {}, every(lambda row: {"correct": 0})),
     ("exposure/outside", "inconclusive", {}, {}, only("smallest", 40)),
     ("exposure/outside", "pass", {"smallest": False}, {}, only("smallest", 40)),
+    ("exposure/outside", "pass", {}, {}, searched(12, 0)),
+    ("exposure/outside", "inconclusive", {}, {}, searched(12, 12)),
     ("exposure/outside", "fail", {}, {"norm": "l0", "epsilons": (1.0, 4.0), "primary": 1.0, "levels": None}, fooled(40)),
     ("exposure/few-pixels", "fail", {}, {}, only("evasion", 40, norm="l0")),
     ("exposure/few-pixels", "pass", {}, {}, only("evasion", 40)),
