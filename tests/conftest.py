@@ -25,7 +25,7 @@ data: {{manifest: manifest.csv, id: id, image: path, label: label, mask: mask, u
 threat: {{norm: linf, epsilon: [4/255, 8/255], primary: 4/255}}
 attack: {{name: pgd, settings: {{steps: 5}}}}
 checks:
-  exposure: {{zones: [outside, everywhere, control/0]}}
+  exposure: {{zones: [outside, everywhere, control/0], samples: 10}}
   reliance: {{donors: 2}}
   fairness: {{minimum_group: 5}}
   attribution: {{methods: [saliency], samples: 30}}

@@ -1,11 +1,14 @@
 """Statistics against published figures, outside references and simulation."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as sps
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
@@ -18,7 +21,10 @@ from auditor.stats import (
     holm,
     mean,
     mean_p,
+    median,
     needed_n,
+    paired_difference,
+    paired_p,
     proportion,
     proportion_p,
     ratio,
@@ -255,3 +261,76 @@ def test_clustered_intervals_cover(share: float, alike: float) -> None:
         found = proportion(drawn.tolist(), np.repeat(own(50), 4).tolist())
         covered += found is not None and found.low <= share <= found.high
     assert covered / rounds >= 0.92
+
+
+def pairs(both: int, first: int, second: int, neither: int) -> tuple[list[float], list[float]]:
+    return flags(both + first, both + first + second + neither), [1.0] * both + [0.0] * first + [1.0] * second + [0.0] * neither
+
+
+PAIRED = [((20, 12, 2, 16), 0.0562, 0.3292, 0.0129), ((1, 1, 7, 12), -0.507, -0.026, 0.0703), ((14, 5, 0, 22), 0.0115, 0.2265, 0.0625)]
+
+
+@pytest.mark.parametrize(("table", "low", "high", "p"), PAIRED)
+def test_paired_difference_as_published(table: tuple[int, int, int, int], low: float, high: float, p: float) -> None:
+    """Armitage and Berry 1994, p. 127; Bentur et al. 2009 in Fagerland et al. 2014 (Statistics in Medicine 33, 2850-2875); Altman et al. 2000, table 6.2."""
+    a, b = pairs(*table)
+    found = paired_difference(a, b, own(len(a)))
+    assert found is not None and found.value == pytest.approx((table[1] - table[2]) / len(a)) and found.units is None
+    assert (found.low, found.high) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4))
+    assert paired_p(a, b, own(len(a))) == pytest.approx(p, abs=6e-5)
+    turned = paired_difference(b, a, own(len(a)))
+    assert turned is not None and (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
+def test_mcnemar_as_in_statsmodels(first: int, second: int, both: int) -> None:
+    a, b = pairs(both, first, second, 3)
+    assert paired_p(a, b, own(len(a))) == pytest.approx(min(1.0, mcnemar([[both, first], [second, 3]], exact=True).pvalue), abs=1e-12)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+def test_units_are_turned_over_whole_as_by_brute_force(nets: list[int]) -> None:
+    a = [float(one > 0) for net in nets for one in [net] * abs(net)] + [1.0]
+    b = [float(one < 0) for net in nets for one in [net] * abs(net)] + [1.0]
+    units = [f"u{row}" for row, net in enumerate(nets) for _ in range(abs(net))] + ["same"]
+    sums = [abs(sum(sign * net for sign, net in zip(signs, nets, strict=True))) for signs in product((1, -1), repeat=len(nets))]
+    assert paired_p(a, b, units) == pytest.approx(np.mean([one >= abs(sum(nets)) for one in sums]))
+
+
+def test_copies_of_a_pair_under_one_unit_add_nothing() -> None:
+    a, b = pairs(10, 8, 2, 20)
+    units = own(40)
+    assert paired_p(a * 5, b * 5, units * 5) == pytest.approx(paired_p(a, b, units))
+    one, many = paired_difference(a, b, units), paired_difference(a * 5, b * 5, units * 5)
+    assert one is not None and many is not None and many.units == 40
+    assert many.low <= one.low + 0.02 and many.high >= one.high - 0.02
+    assert paired_difference([], [], []) is None and paired_p([], [], []) == 1.0
+
+
+def test_paired_intervals_cover_the_truth_in_units() -> None:
+    rng, covered, rejected = np.random.default_rng(3), 0, 0
+    for _ in range(400):
+        level = rng.beta(2, 3, size=30)
+        a, b = ((rng.random((30, 4)) < level[:, None]).astype(float).ravel().tolist() for _ in range(2))
+        units = [f"u{row}" for row in range(30) for _ in range(4)]
+        found = paired_difference(a, b, units)
+        assert found is not None
+        covered, rejected = covered + (found.low <= 0 <= found.high), rejected + (paired_p(a, b, units) < 0.05)
+    assert covered >= 0.93 * 400 and rejected <= 0.07 * 400
+
+
+@given(st.lists(st.integers(0, 9), min_size=6, max_size=60))
+def test_median_as_in_scipy(values: list[int]) -> None:
+    found = median([float(one) for one in values], own(len(values)))
+    expected = sps.quantile_test(values, p=0.5).confidence_interval(0.95)
+    distinct = len(set(values)) == 1
+    assert found is not None and found.value == np.quantile(values, 0.5, method="inverted_cdf")
+    assert distinct or (found.low, found.high) == (expected.low, expected.high)
+
+
+def test_what_lies_beyond_the_search_has_no_median() -> None:
+    beyond = [float(row) for row in range(20)] + [math.inf] * 20
+    assert median(beyond, own(40)) is None and median(beyond[:28], own(28)) is not None
+    assert median([1.0, 2.0, 3.0], own(3)) is None and median([], []) is None
+    clustered = median([float(row // 5) for row in range(100)], [f"u{row // 5}" for row in range(100)])
+    assert clustered is not None and clustered.units == 20 and clustered.high - clustered.low >= 8

@@ -16,7 +16,7 @@ from auditor.attacks.losses import LEAD
 from auditor.attacks.targets import POOL, aimed, ordered_targets
 
 
-def _cost(*, rounds: int, steps: int, aims: int) -> tuple[int, int]:
+def _cost(*, rounds: int, steps: int, aims: int, **_: float | None) -> tuple[int, int]:
     passes = rounds * steps * (1 + aims)
     return passes + 2, passes + POOL
 
@@ -28,11 +28,12 @@ def minimum_norm(
     rounds: Annotated[int, Field(ge=1)] = 11,
     steps: Annotated[int, Field(ge=1)] = 16,
     aims: Annotated[int, Field(ge=0)] = 3,
+    ceiling: Annotated[float, Field(gt=0)] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Bisection of each sample's own budget; a success tightens its upper end to the size that it really had.
 
     Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts from the
-    whole legal box. Samples that nothing fools within the box are not fooled.
+    whole legal box, or from the ceiling. Samples that nothing fools within that are not fooled.
 
     Parameters
     ----------
@@ -42,12 +43,15 @@ def minimum_norm(
         Gradient steps of each ascent in a round.
     aims
         Classes aimed at in rounds where the untargeted ascent finds nothing; half-way only the most promising one goes on.
+    ceiling
+        Largest size searched. Fewer rounds do below a low one, and a search that starts near the answer is not lost where an ascent with a
+        vast budget gets stuck on a saturated classifier.
     """
     x0 = problem.x
     every = torch.arange(len(x0), device=x0.device)
     clean = problem.meter.logits(x0, every)
     found = problem.goal.reached(clean, every)
-    point, high = x0.clone(), reach(problem)
+    point, high = x0.clone(), reach(problem).clamp(max=float("inf") if ceiling is None else ceiling)
     high = torch.where(found, torch.zeros_like(high), high)
     low = torch.zeros_like(high)
     rows = torch.nonzero(~found)[:, 0]

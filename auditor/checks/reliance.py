@@ -95,8 +95,8 @@ class Reliance:
         "The intervals resample recipients' and donors' units together. Left-over is 50 % where nothing is left; ranks notice a trace, so it fails "
         "only where what is left is also more than the tolerated share.",
         limits="Only outside information that goes with the class in these data can show, or with a declared factor: a shortcut that is absent here stays "
-        "unseen. Outside is whatever the mask leaves out, also legitimate context such as mass effect or slice level, and the fringe of a region whose outline is "
-        "drawn too tight: a wider guard band tells how much of the share that is.",
+        "unseen. Outside is whatever the mask leaves out: also legitimate context such as mass effect or slice level, and the fringe of a region whose "
+        "outline is drawn too tight. A wider guard band tells how much of the share is fringe.",
         reference="Factorial design; two-way bootstrap over units after Owen and Eckles 2012 (arXiv:1106.2125), to first order; McNemar 1947.",
     )
 

@@ -15,6 +15,7 @@ from auditor.records import Facts, Observations, Trial
 SHOWN = {
     "clean": ("predicted", "correct", "margin", "confidence"),
     "evasion": ("fooled", "size", "margin"),
+    "smallest": ("fooled", "size"),
     "attribution": ("inside", "noise/rank", "attack/rank", "null/rank"),
 }
 

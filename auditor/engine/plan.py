@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.attacks import attacks
+from auditor.attacks.attack import norm_refused
 from auditor.checks import Check
 from auditor.explanations import explanations
 from auditor.probes import probes
@@ -65,6 +66,9 @@ def _missing(trial: Trial, facts: Facts) -> str:
     wanted = probes[trial.probe].facts.get("needs", "labels")
     if wanted not in facts.offers:
         return f"not applicable: probe '{trial.probe}' needs '{wanted}', which this classifier does not offer"
+    norm = str(trial.threat.get("norm", facts.norm))
+    if trial.method in attacks.names() and norm_refused(trial.method, norm):
+        return f"not applicable: attack '{trial.method}': {norm_refused(trial.method, norm)}"
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 
 from auditor.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
-from auditor.report.views import Curve, Group, Point, Row, epsilons
+from auditor.report.views import Curve, Group, Point, Row, Smallest, epsilons
 from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_rate, number
 
 WIDTH = 6.8
@@ -79,6 +79,41 @@ def flip_curves(found: Sequence[Curve], *, data: Mapping[str, Any], primary: flo
         figure.legend(loc="outside lower center", ncols=2, fontsize=7.5, handlelength=4)
 
     return draw(paint, width=WIDTH, height=3.5, alt=_curves_alt(found, data))
+
+
+def smallest_curves(found: Sequence[Smallest], *, data: Mapping[str, Any], declared: Sequence[float], primary: float | None = None) -> Drawing:
+    """Return the share flipped at or below each epsilon, per zone: a step at every sample's smallest one, epsilons on a logarithmic scale."""
+    spare = cycle(SPARE)
+    looks = {one.zone: LOOKS.get(one.zone) or next(spare) for one in found}
+    sizes = [point.epsilon for one in found for point in one.steps if point.epsilon > 0] + list(declared)
+    first, last = min(sizes) / 2, max([*sizes, *(one.reach for one in found if one.reach)])
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        _grid(axes, "")
+        for one in found:
+            colour, line, _ = looks[one.zone]
+            known = [(point.epsilon, point.estimate) for point in one.steps if point.estimate and point.epsilon > 0]
+            at = [first, *(epsilon for epsilon, _ in known), last]
+            share, low, high = ([0.0, *(getattr(estimate, name) for _, estimate in known)] for name in ("value", "low", "high"))
+            axes.step(at, [*share, share[-1]], where="post", color=colour, linestyle=line, label=shorten(one.label, 60))
+            if one.zone == BANDED and known:
+                axes.fill_between(at[1:], [*low[1:], low[-1]], [*high[1:], high[-1]], step="post", color=colour, alpha=0.14, linewidth=0)
+        axes.set_xscale("log")
+        axes.set_xticks(list(declared), [epsilon_text(epsilon, data) for epsilon in declared])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(first, last)
+        axes.set_xlabel("Smallest epsilon that flips the sample (logarithmic scale)")
+        axes.axhline(0.5, color=GREY, linewidth=0.7)
+        if primary:
+            axes.axvline(primary, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_ylim(-0.03, 1.03)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.set_ylabel("Correct predictions flipped")
+        figure.legend(loc="outside lower center", ncols=2, handlelength=4, fontsize=7.5)
+
+    parts = (f"{one.label}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}" for one in found)
+    return draw(paint, width=WIDTH, height=3.4, alt=f"Share flipped at or below each epsilon, per zone. {'; '.join(parts)}.")
 
 
 def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: str = "") -> Drawing:

@@ -38,6 +38,33 @@ class Curve:
     label: str
     attack: tuple[Point, ...]
     noise: tuple[Point, ...]
+    area: float | None = None
+    """Median share of the input that the zone covers."""
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest epsilons that flip the samples in one zone."""
+
+    zone: str
+    label: str
+    steps: tuple[Point, ...]
+    """Share flipped at or below each epsilon."""
+    n: int
+    beyond: int
+    """Samples that nothing flipped within the reach of the search."""
+    reach: float | None
+    median: Estimate | None
+    text: str
+    """The median with its interval, in the words of the check."""
+    reason: str
+    sensitivity: Estimate | None
+    sensitivity_reason: str
+    relative: Estimate | None
+    """How many times as sensitive a value is as one outside."""
+    missed: int
+    """Samples flipped at the primary epsilon by this search and not by the attack at it."""
+    how: str
 
 
 @dataclass(frozen=True)
@@ -91,7 +118,7 @@ def read_estimate(data: Any) -> Estimate | None:
 def curves(findings: Iterable[Finding]) -> list[Curve]:
     """Return the flip-rate curve of every finding that has one."""
     return [
-        Curve(_zone(finding), str(finding.details.get("label") or zone_text(_zone(finding))), _points(finding, "curve"), _points(finding, "noise"))
+        Curve(_zone(finding), _label(finding), _points(finding, "curve"), _points(finding, "noise"), _area(finding))
         for finding in findings
         if _points(finding, "curve") or _points(finding, "noise")
     ]
@@ -100,6 +127,34 @@ def curves(findings: Iterable[Finding]) -> list[Curve]:
 def epsilons(found: Sequence[Curve]) -> list[float]:
     """Return every epsilon of some curves, smallest first."""
     return sorted({point.epsilon for curve in found for point in (*curve.attack, *curve.noise)})
+
+
+def smallest(findings: Iterable[Finding]) -> list[Smallest]:
+    """Return the smallest epsilons of every zone in which they were looked for."""
+    found = []
+    for finding in findings:
+        data = finding.details.get("smallest")
+        if not isinstance(data, Mapping) or not is_number(data.get("n")) or not data["n"]:
+            continue
+        found.append(
+            Smallest(
+                zone=_zone(finding),
+                label=_label(finding),
+                steps=_read_points(data.get("steps")),
+                n=int(data["n"]),
+                beyond=int(data.get("beyond") or 0),
+                reach=data.get("reach") if is_number(data.get("reach")) else None,
+                median=read_estimate(data.get("median")),
+                text=str(data.get("text") or ""),
+                reason=str(data.get("reason") or UNSAID),
+                sensitivity=read_estimate(data.get("sensitivity")),
+                sensitivity_reason=str(data.get("sensitivity_reason") or UNSAID),
+                relative=read_estimate(finding.details.get("relative")),
+                missed=int(data.get("missed") or 0),
+                how=str(data.get("how") or ""),
+            )
+        )
+    return found
 
 
 def rows(finding: Finding, key: str = "rows") -> list[Row]:
@@ -161,11 +216,24 @@ def _zone(finding: Finding) -> str:
     return str(finding.details.get("zone") or finding.id.partition("/")[2])
 
 
+def _label(finding: Finding) -> str:
+    return str(finding.details.get("label") or zone_text(_zone(finding)))
+
+
+def _area(finding: Finding) -> float | None:
+    area = finding.details.get("area")
+    return area.get("share") if isinstance(area, Mapping) and is_number(area.get("share")) else None
+
+
 def _points(finding: Finding, key: str) -> tuple[Point, ...]:
+    return _read_points(finding.details.get(key))
+
+
+def _read_points(data: Any) -> tuple[Point, ...]:
     return tuple(
         Point(float(item["epsilon"]), read_estimate(item.get("estimate")), str(item.get("reason") or UNSAID))
-        for item in _items(finding, key)
-        if is_number(item.get("epsilon"))
+        for item in _list(data)
+        if isinstance(item, Mapping) and is_number(item.get("epsilon"))
     )
 
 

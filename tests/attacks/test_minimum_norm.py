@@ -118,6 +118,18 @@ def test_targets_are_reached() -> None:
     assert found.fooled.any() and (module(found.x).argmax(1) == targets)[found.fooled].all()
 
 
+@pytest.mark.parametrize("norm", DUAL)
+def test_nothing_is_searched_above_a_ceiling(norm: str) -> None:
+    module, x, y, zone = case(2)
+    exact = (margin(module(x), y) / ((module.weight[1 - y] - module.weight[y]) * zone).norm(p=DUAL[norm], dim=1)).detach()
+    ceiling = float(exact.median())
+    threat = Threat.ball(norm, zone, -2.0, 2.0)
+    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, threat, ceiling=ceiling)
+    assert (found.size[found.fooled] <= ceiling * (1 + 1e-6)).all() and 0 < int(found.fooled.sum()) < len(x)
+    clear = (exact - ceiling).abs() > 0.03 * ceiling
+    assert torch.equal(found.fooled[clear], (exact < ceiling)[clear])
+
+
 def test_it_takes_no_epsilon() -> None:
     module, x, y, zone = case(2)
     with pytest.raises(AuditorError, match="expected no epsilon"):

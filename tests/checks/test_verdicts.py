@@ -23,8 +23,21 @@ def every(make: Callable[[int], Any], n: int = N) -> Callable[[Facts, Trial], Ro
     return lambda facts, trial: {name: make(row) for row, name in enumerate(facts.ids[:n])}
 
 
+ATTACKED = {"correct": 1, "survivor": 1, "clean_margin": 1.0, "size": 1 / 255, "area": 80, "area_share": 0.8, "channels": 1}
+
+
 def fooled(k: int, n: int = N) -> Callable[[Facts, Trial], Rows]:
-    return every(lambda row: {"correct": 1, "fooled": float(row < k)} if row < n else {"correct": 0})
+    return every(lambda row: ATTACKED | {"fooled": float(row < k), "predicted": (row + (row < k)) % 2} if row < n else {"correct": 0})
+
+
+def only(probe: str, k: int, *, norm: str = "linf") -> Callable[[Facts, Trial], Rows]:
+    """Return attacks that flip k of 100 samples in the trials of one probe and norm, and none in the others."""
+    return lambda facts, trial: fooled(k if (trial.probe, trial.threat["norm"]) == (probe, norm) else 0)(facts, trial)
+
+
+def searched(n: int, k: int) -> Callable[[Facts, Trial], Rows]:
+    """Return attacks that flip nothing and a search that saw only n samples, of which it flips k."""
+    return lambda facts, trial: fooled(k, n)(facts, trial) if trial.probe == "smallest" else fooled(0)(facts, trial)
 
 
 def by_group(gap: int) -> Callable[[Facts, Trial], Rows]:
@@ -135,6 +148,7 @@ SITE = {"factors": {"site": tuple("ns"[row % 4 > 1] for row in range(N))}}
 TINY = {"groups": {"sex": tuple("fm"[row < 17] for row in range(N))}}
 NO_MASKS = {"mask_share": (None,) * N}
 RARE = {"y": (1,) * 3 + (0,) * (N - 3)}
+AIMED = {"directions": (("malignant", "benign"),)}
 ONE: dict[str, Any] = {"methods": ("saliency",)}
 
 CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Trial], Rows]]] = [
@@ -157,6 +171,19 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("exposure/outside", "inconclusive", {}, {}, fooled(0, 20)),
     ("exposure/control/0", "fail", {}, {}, fooled(40)),
     ("exposure/outside", "not_measured", {}, {}, every(lambda row: {"correct": 0})),
+    ("exposure/outside", "inconclusive", {}, {}, only("smallest", 40)),
+    ("exposure/outside", "pass", {"smallest": False}, {}, only("smallest", 40)),
+    ("exposure/outside", "pass", {}, {}, searched(12, 0)),
+    ("exposure/outside", "inconclusive", {}, {}, searched(12, 12)),
+    ("exposure/outside", "fail", {}, {"norm": "l0", "epsilons": (1.0, 4.0), "primary": 1.0, "levels": None}, fooled(40)),
+    ("exposure/few-pixels", "fail", {}, {}, only("evasion", 40, norm="l0")),
+    ("exposure/few-pixels", "pass", {}, {}, only("evasion", 40)),
+    ("exposure/few-pixels", "inconclusive", {}, {}, only("evasion", 10, norm="l0")),
+    ("exposure/few-pixels", "not_measured", {}, {"attack": "square", "offers": ("labels", "scores")}, every(lambda row: "not applicable: no gradient")),
+    ("exposure/benign-to-malignant", "fail", AIMED, {}, only("directed", 40)),
+    ("exposure/malignant-to-benign", "pass", AIMED, {}, only("directed", 0)),
+    ("exposure/malignant-to-benign", "inconclusive", AIMED, {}, only("directed", 10)),
+    ("exposure/benign-to-malignant", "not_measured", AIMED, {}, every(lambda row: "not applicable: no direction is declared for this class")),
     ("attack_quality/gradient", "pass", {}, {}, attacks_tried()),
     ("attack_quality/gradient", "fail", {}, {}, attacks_tried(vanished=60)),
     ("attack_quality/gradient", "inconclusive", {}, {}, attacks_tried(vanished=25)),

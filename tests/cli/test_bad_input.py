@@ -98,6 +98,7 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown key": (edit("title: Small audit", "titel: Small audit"), ("honest.yaml:2", "titel", "title")),
     "unknown key below": (edit("norm: linf", "norms: linf"), ("honest.yaml:5", "threat.norms", "norm")),
     "unknown check": (edit("exposure:", "exposre:"), ("honest.yaml:8", "exposre", "exposure")),
+    "unknown class": (edit("exposure: {", "exposure: {directions: [[benign, malignnt]], "), ("directions", "malignnt", "malignant")),
     "unknown setting": (edit("donors: 2", "donor: 2"), ("honest.yaml:9", "donor", "donors")),
     "unknown model setting": (edit("source: timm, name:", "source: timm, nam:"), ("honest.yaml", "nam", "name")),
     "unknown source": (edit("source: timm", "source: tim"), ("tim", "timm")),

@@ -17,8 +17,8 @@ from auditor.samples import Samples
 
 N = 30
 TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
-TABLE = {"attribution", "clean", "evasion", "factor", "gradient", "left_over", "transplant", "where"}
-"""Every probe has tests: evasion, clean and gradient here, the others in files of their own names (left_over in test_factor.py)."""
+TABLE = {"attribution", "clean", "directed", "evasion", "factor", "gradient", "left_over", "smallest", "transplant", "where"}
+"""Every probe has tests: evasion, smallest, directed, clean and gradient here, the others in files of their own names (left_over in test_factor.py)."""
 
 
 def test_every_probe_has_its_tests() -> None:
@@ -132,6 +132,58 @@ def test_only_what_the_source_left_standing_is_attacked(bench: Bench) -> None:
     for place in standing:
         assert second[place].values["survivor"] == 1 and second[place].values["fooled"] == alone[place].values["fooled"]
     assert any(second[place].values["fooled"] for place in standing), "a larger epsilon flips more"
+
+
+SMALLEST = Trial("smallest", "minimum_norm", attacks.bind("minimum_norm", {"ceiling": 0.1}), "outside", {"norm": "linf", "guard": 0.02}, 0)
+AIMED = Trial("directed", "pgd", TRIAL.settings, "outside", {**TRIAL.threat, "targets": {"0": 1, "1": 0}}, 0)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_smallest_change_can_be_saved_and_is_smallest(bench: Bench, norm: str) -> None:
+    trial, chunk = replace(SMALLEST, threat={**SMALLEST.threat, "norm": norm}), bench.samples.load(range(N))
+    rows = probes["smallest"].make(bench, trial, chunk)
+    weight = bench.classifier.module[1].weight.detach()  # type: ignore[attr-defined]
+    zone = zone_of(trial, chunk).flatten(1)
+    slope = ((weight[chunk.y] - weight[1 - chunk.y]) * zone).norm(p={"linf": 1, "l2": 2}[norm], dim=1)
+    assert [row.values["correct"] for row in rows] == [0] * 5 + [1] * 25 and any(row.values.get("fooled") == 0 for row in rows)
+    for place, row in enumerate(rows[5:], 5):
+        assert row.values["area"] == zone[place].sum() and row.values["area_share"] == pytest.approx(float(zone[place].float().mean()))
+        assert row.allowed and row.values["channels"] == 1 and ("size" in row.values) == bool(row.values["fooled"])
+        exact = row.values["clean_margin"] / float(slope[place])
+        if row.values["fooled"]:
+            assert exact * (1 - 1e-4) <= row.values["size"] <= exact + {"linf": 2 / 255, "l2": 0.03}[norm]
+            assert norm != "linf" or row.values["size"] * 255 == pytest.approx(round(row.values["size"] * 255), abs=1e-3)
+        else:
+            assert exact > 0.1 * 0.9
+
+
+@pytest.mark.parametrize(("name", "trial"), [("smallest", SMALLEST), ("directed", AIMED)])
+def test_a_lying_search_is_not_believed_either(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, trial: Trial) -> None:
+    from auditor.attacks.attack import Adversarials
+
+    def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
+        return Adversarials(1 - x, *[torch.ones(len(x), dtype=torch.bool)] * 2, *[torch.zeros(len(x))] * 2)
+
+    monkeypatch.setattr(f"auditor.probes.{name}.attack", liar)
+    rows = probes[name].make(bench, trial, bench.samples.load(range(N)))
+    assert all(row.values["claimed"] == 1 and row.values["fooled"] == 0 and row.allowed is False for row in rows if row.values["correct"])
+
+
+def test_rows_of_the_searches_do_not_depend_on_the_chunk(bench: Bench) -> None:
+    for trial in (SMALLEST, AIMED):
+        whole, part = (probes[trial.probe].make(bench, trial, bench.samples.load(rows)) for rows in (range(N), range(10, 14)))
+        for one, other in zip(whole[10:14], part, strict=True):
+            assert one.values == pytest.approx(other.values, abs=1e-5)
+
+
+def test_only_declared_classes_are_directed(bench: Bench) -> None:
+    trial = replace(AIMED, threat={**AIMED.threat, "targets": {"0": 1}})
+    chunk = bench.samples.load(range(N))
+    for place, row in enumerate(probes["directed"].make(bench, trial, chunk)):
+        if place >= 5 and chunk.y[place] == 1:
+            assert row.error == "not applicable: no direction is declared for this class"
+        elif place >= 5:
+            assert row.values["target"] == 1 and (not row.values["fooled"] or row.values["predicted"] == 1)
 
 
 def test_a_gradient_is_there_or_not(bench: Bench) -> None:

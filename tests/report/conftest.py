@@ -33,11 +33,35 @@ def _curve(top: float, *, hole: bool = False) -> list[dict[str, Any]]:
     return [*points[:-1], {"epsilon": EPSILONS[-1], "estimate": None, "reason": "the attack broke off: chunk 3 failed twice"}] if hole else points
 
 
+def _smallest(top: float) -> dict[str, Any] | None:
+    """Return the smallest epsilons of a zone that flips enough of its samples for a median, or not."""
+    if top in (0.6, 0.66):
+        return None if top == 0.6 else {"n": 60, "beyond": 40, "reach": 16 / 255, "steps": [], "reason": "40 of 60 samples were not flipped up to 16/255"}
+    steps = [{"epsilon": k / 255, "estimate": estimate(min(top, 0.1 * k), 0.05)} for k in range(1, 9)]
+    known = {
+        "n": 60,
+        "beyond": 7,
+        "reach": 16 / 255,
+        "how": "",
+        "steps": steps,
+        "median": estimate(3 / 255, 1 / 255, unit="epsilon"),
+        "text": "3/255 [2/255, 4/255]",
+    }
+    return {**known, "sensitivity": estimate(0.071, 0.01, unit="margin per unit of epsilon and value"), "missed": 2}
+
+
 def exposure() -> list[dict[str, Any]]:
     tops = {"outside": 0.7, "inside": 0.4, "everywhere": 0.95, "control/0": 0.66, "control/1": 0.6}
     found = []
     for zone in ZONES:
-        details = {"zone": zone, "label": "", "curve": _curve(tops[zone], hole=zone == "inside"), "noise": _curve(0.02)}
+        details = {
+            "zone": zone,
+            "label": "",
+            "curve": _curve(tops[zone], hole=zone == "inside"),
+            "noise": _curve(0.02),
+            "area": {"values": 3442, "share": 0.84},
+        }
+        details |= {"smallest": _smallest(tops[zone]), "relative": estimate(6.3, 0.4, unit="times") if zone == "inside" else None}
         primary = zone == "outside"
         found.append(
             finding(

@@ -25,6 +25,8 @@ CONFUSED: list[dict[str, Any]] = [
 ODD_DETAILS: list[dict[str, Any]] = [
     {"groups": [None, {}, {"group": None, "clean": {"value": 1}}]},
     {"rows": "none", "tables": [{"columns": None, "rows": [[None, True, {"a": [1]}, 0.5, float("1e-9")]]}], "effects": [{}], "arms": [{"arm": 1}]},
+    {"smallest": {"n": 3, "steps": [{"epsilon": 0.1}, None], "median": {}, "reach": "far"}, "area": {"share": "x"}, "relative": 1},
+    {"smallest": {"n": 3}, "relative": {}},
     {"curve": [{"epsilon": "x"}, {"epsilon": 0.1, "estimate": {"value": None}}], "noise": {}, "zone": 3, "label": None, "classes": [{"class": 0}]},
 ]
 
@@ -125,6 +127,12 @@ def test_every_finding_with_its_reason_and_every_verdict_is_shown(rendered: Path
         "auditor verify OUT",
         "under 30",
         "worst, the median and the best",
+        "A security finding, never by itself evidence of a shortcut.",
+        "3/255 [2/255, 4/255]",
+        "7 of 60, up to 16/255",
+        "40 of 60 samples were not flipped up to 16/255",
+        "Compared with outside, value by value: inside the marked region 6.3",
+        "At the budget of the verdict this search also flips samples that the attack at that budget missed: 2 outside the marked region",
     ],
 )
 def test_what_the_reader_must_find(rendered: Path, text: str) -> None:
