@@ -138,7 +138,7 @@ def orders(rows: Sequence[Row]) -> dict[str, float]:
     return found
 
 
-def _hit(row: Row) -> bool:
+def hit(row: Row) -> bool:
     """Return whether the strongest cell overlaps the planted marker's area (KeyError: this version does not say)."""
     peak = row["findings"]["reliance/where"]["peak"]
     if not peak:
@@ -157,7 +157,7 @@ def where(rows: Sequence[Row]) -> None:
     """Print in how many marker models the strongest cell lies on the marker."""
     mine = marked(rows)
     levels = sorted({strength(row) for row in mine})
-    hits = [counted(answers(_hit, [row for row in mine if strength(row) == level])) for level in levels]
+    hits = [counted(answers(hit, [row for row in mine if strength(row) == level])) for level in levels]
     if any(one != "-" for one in hits):
         table(["strongest cell on the marker", *(f"P = {level:g}" for level in levels)], [["reliance/where", *hits]])
     else:
@@ -176,7 +176,7 @@ def targets(rows: Sequence[Row], found: Mapping[str, float]) -> list[tuple[str, 
     apart = [row for row in rows if row["family"] == "uncorrelated" and row["guilty"] and strength(row) == 1.0]
     clean = [row for row in rows if row["family"] == "uncorrelated" and not row["guilty"]]
     least_rank = min(found.values(), default=float("nan"))
-    hits = answers(_hit, [row for row in marked(rows) if strength(row) >= 0.75])
+    hits = answers(hit, [row for row in marked(rows) if strength(row) >= 0.75])
 
     def least(sentence: str, flags: Sequence[bool | None], bound: float) -> tuple[str, bool | None, str]:
         return sentence, None if not flags else sum(flag is True for flag in flags) >= bound * len(flags), counted(flags)
