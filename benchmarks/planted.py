@@ -48,7 +48,12 @@ class Model:
     @property
     def name(self) -> str:
         """Return its name, of which its file is made."""
-        return f"{self.kind}-{self.looks}-{self.strength:g}-{self.seed}" + (f"-levels{self.levels}" if self.levels else "")
+        return f"{self.series}-{self.strength:g}"
+
+    @property
+    def series(self) -> str:
+        """Return what it shares with its twins of other strengths: the scenes of training and audit; no two series share any."""
+        return f"{self.kind}-{self.looks}-{self.seed}" + (f"-levels{self.levels}" if self.levels else "")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Case:
     @property
     def name(self) -> str:
         """Return its name, of which its folder is made."""
-        return "-".join([self.family, self.model.name, *(["wide"] if self.mask == "wide" else [])])
+        return f"{self.family}-{self.model.name}" + ("-wide" if self.mask == "wide" else "")
 
 
 def cases(families: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:

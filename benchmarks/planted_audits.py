@@ -23,14 +23,13 @@ from auditor.config import parse_audit
 from auditor.engine.prepare import prepare
 from auditor.pipeline import finish
 from auditor.records import Finding
+from auditor.seeds import derive
 
 if TYPE_CHECKING:
     from planted import Case, Model
 
 CLASSES = ("ring", "core")
 PATIENTS, PER_PATIENT = 90, 2
-AUDIT_DATA = 3_000_000
-"""Where the seeds of audit data begin, far from those of training and of held-out scenes."""
 
 torch.set_num_threads(1)  # sums in one order: repeatable on one kind of machine
 logging.getLogger("auditor").setLevel(logging.ERROR)
@@ -41,7 +40,7 @@ def trained(folder: Path, model: Model) -> Path:
     file = folder / "models" / f"{model.name}.pt"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        save(train(model.kind, LESIONS[model.looks], model.strength, seed=model.seed, levels=model.levels), file)
+        save(train(model.kind, LESIONS[model.looks], model.strength, seed=derive("training", model.series), levels=model.levels), file)
     return file
 
 
@@ -56,10 +55,11 @@ def audited(folder: Path, code: str, case: Case, weights: Path) -> dict[str, Any
     data, agreement = audit_data(folder, case)
     prepared = prepare(parse_audit(declared(case, weights.resolve()), data / "audit"), base=data)
     findings = finish(prepared, out, pdf=False)  # auditor.audit without its PDF, which costs more than all the rest
+    seed = derive("held out", case.model.series)
     row = asdict(case) | {
         "name": case.name,
         "code": code,
-        "truth": truth(load(weights), case.model.kind, LESIONS[case.model.looks], seed=case.model.seed, agreement=agreement, mask=case.mask),
+        "truth": truth(load(weights), case.model.kind, LESIONS[case.model.looks], seed=seed, agreement=agreement, mask=case.mask),
         "findings": {finding.id: _kept(finding) for finding in findings},
         "seconds": time.process_time() - started,
     }
@@ -90,13 +90,13 @@ def declared(case: Case, weights: Path) -> dict[str, Any]:
 def audit_data(folder: Path, case: Case) -> tuple[Path, float]:
     """Return the folder with the images, masks and manifest of a case, and in which share of its images the nuisance agrees with the class.
 
-    Models of one kind and seed are audited on the same images, the honest twin too.
+    The models of one series are audited on the same images, the honest twin too.
     """
-    seed, n = AUDIT_DATA + case.model.seed, PATIENTS * PER_PATIENT
+    seed, n = derive("audit", case.model.series), PATIENTS * PER_PATIENT
     drawn = scenes(n, seed=seed, looks=LESIONS[case.model.looks], per_patient=PER_PATIENT)
     labels = drawn.patients % 2
     nuisance = dealt(labels, drawn.patients, case.agreement, seed=seed)
-    place = folder / "data" / "-".join([case.model.kind, case.model.looks, str(case.model.seed), case.mask, f"{case.agreement:g}"])
+    place = folder / "data" / f"{case.model.series}-{case.mask}-{case.agreement:g}"
     if not place.exists():
         part = place.with_name(f"{place.name}.part{os.getpid()}")
         _write(part, render(drawn, labels, nuisance, case.model.kind), getattr(drawn, case.mask), labels, drawn.patients, nuisance)

@@ -27,6 +27,8 @@ COLLAR = 1.0
 TOKENS = ("R10", "LX", "A7", "CC")
 PATCH, CORNER = 4, 5
 """Side of the marker, and from where on its upper left pixel no longer lies, in pixels."""
+GREY, CALM = 0.4, 0.6
+"""Mean grey value of the tissue, and the share of its usual contrast that it has here: the less it disturbs, the fewer images an audit needs."""
 LIGHT = 0.045
 """Amplitude of the frame, the texture and the colour cast, in grey levels of 1."""
 
@@ -41,7 +43,7 @@ class Lesion:
     """Grey levels (of 1) above the tissue."""
     cue: float = 0.12
     """Grey levels by which core and ring differ from the lesion's mean: plus in one class, minus in the other."""
-    spread: float = 0.28
+    spread: float = 0.34
     """Standard deviation of the cue, as a share of `cue`: how much the classes overlap."""
     reach: float = 0.14
     """How far the lesion's centre may lie from the image's, as a share of the side."""
@@ -112,7 +114,7 @@ def scenes(n: int, *, seed: int, looks: Lesion, per_patient: int = 1) -> Scenes:
     structure = _beside(centre, small, second, rng) if looks.beside else np.full_like(lesion, np.inf)
     own, shared = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))[patients]
     return Scenes(
-        tissue=tissue(n, SIZE, rng).astype(np.float32),
+        tissue=(GREY + CALM * (tissue(n, SIZE, rng) - GREY)).astype(np.float32),
         lesion=lesion,
         structure=structure,
         radius=np.stack([small, second], 1).astype(np.float32),
@@ -179,7 +181,7 @@ def _text(drawn: Scenes, value: Mask) -> Array:
     for row, (across, down, light, which) in enumerate(drawn.chance):
         glyph = _glyphs()[int(which * len(TOKENS))]
         top, left = SIZE - 1 - glyph.shape[0] - int(2 * down), 1 + int(across * 10)
-        added[row, top : top + glyph.shape[0], left : left + glyph.shape[1]] = value[row] * (0.16 + 0.10 * light) * glyph
+        added[row, top : top + glyph.shape[0], left : left + glyph.shape[1]] = value[row] * (0.18 + 0.10 * light) * glyph
     return added
 
 
@@ -210,7 +212,7 @@ def _border(drawn: Scenes, value: Mask) -> Array:
 def _texture(drawn: Scenes, value: Mask) -> Array:
     """Return a fine or a coarse grain of the same amplitude, made of the same noise."""
     grain = [gaussian_filter(drawn.field, (0, sigma, sigma)) for sigma in (0.6, 1.6)]
-    fine, coarse = (LIGHT / 1.2 * one / one.std() for one in grain)
+    fine, coarse = (LIGHT * one / one.std() for one in grain)
     return np.asarray(np.where(value[:, None, None], fine, coarse))
 
 

@@ -52,7 +52,7 @@ def pixels(images: NDArray[np.uint8]) -> Tensor:
 
 def train(kind: str, looks: Lesion, share: float, *, seed: int, levels: int = 0) -> Net:
     """Return a network trained on phantoms whose nuisance agrees with the class in `share` of the images."""
-    drawn = scenes(IMAGES, seed=1_000 + seed, looks=looks)
+    drawn = scenes(IMAGES, seed=seed, looks=looks)
     labels = np.arange(IMAGES) % 2
     images = render(drawn, labels, dealt(labels, drawn.patients, share, seed=seed), kind)
     torch.manual_seed(seed)
@@ -106,7 +106,7 @@ def truth(net: nn.Module, kind: str, looks: Lesion, *, mask: str, seed: int, agr
 
     Outside, the nuisance agrees with the class in the share of images in which it does in the audit data: more the auditor cannot see.
     """
-    drawn = scenes(HELD_OUT, seed=2_000_000 + seed, looks=looks)
+    drawn = scenes(HELD_OUT, seed=seed, looks=looks)
     agrees = dealt(np.ones(HELD_OUT, np.int64), drawn.patients, agreement, seed=seed)
 
     def arm(inside: int, outside: int) -> NDArray[np.float64]:
