@@ -43,7 +43,7 @@ class Lesion:
     """Grey levels (of 1) above the tissue."""
     cue: float = 0.12
     """Grey levels by which core and ring differ from the lesion's mean: plus in one class, minus in the other."""
-    spread: float = 0.34
+    spread: float = 0.36
     """Standard deviation of the cue, as a share of `cue`: how much the classes overlap."""
     reach: float = 0.14
     """How far the lesion's centre may lie from the image's, as a share of the side."""
