@@ -236,5 +236,5 @@ def marked_area(kind: str) -> Mask:
     """Return where (SIZE, SIZE) a nuisance that has a place may lie."""
     area = np.zeros((SIZE, SIZE), bool)
     if kind == "marker":
-        area[1 : CORNER + PATCH, 1 : CORNER + PATCH] = True
+        area[1 : CORNER + PATCH - 1, 1 : CORNER + PATCH - 1] = True
     return area

@@ -85,17 +85,15 @@ def share(row: Row) -> float:
 
 def rules(rows: Sequence[Row]) -> None:
     """Print every rule's sensitivity by strength, its false alarms, and how often it leaves the question open."""
-    levels = sorted({strength(row) for row in rows if row["guilty"] and strength(row) > 0.5})
-    lines = []
-    for name, rule in RULES.items():
-        honest = answers(rule, [row for row in rows if not row["guilty"]])
-        every = answers(rule, rows)
-        if not every:
-            lines.append([name, "not offered by this version", *[""] * (len(levels) + 1)])
-            continue
-        found = [answers(rule, [row for row in rows if row["guilty"] and strength(row) == level]) for level in levels]
-        lines.append([name, counted(honest), *map(counted, found), counted(every, None)])
-    table(["accused, of n [95 % Wilson]", "honest twins", *(f"P = {level:g}" for level in levels), "left open"], lines)
+    levels = sorted({strength(row) for row in rows if row["guilty"]})
+    groups = [[row for row in rows if not row["guilty"]], *([row for row in rows if row["guilty"] and strength(row) == level] for level in levels)]
+    names = ["honest twins", *(f"P = {level:g}" for level in levels)]
+    for title, wanted in (("accused, of n [95 % Wilson]", True), ("left open: inconclusive or not measured", None)):
+        found = {name: [answers(rule, group) for group in groups] for name, rule in RULES.items()}
+        table([title, *names], [[name, *(counted(group, wanted) for group in answered)] for name, answered in found.items() if any(answered)])
+    missing = [name for name, answered in found.items() if not any(answered)]
+    if missing:
+        click.echo(f"  not offered by this version: {', '.join(missing)}\n")
 
 
 def oracle(rows: Sequence[Row]) -> None:
