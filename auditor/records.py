@@ -151,7 +151,7 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the figures and tables; JSON values only."""
     rests_on: tuple[str, ...] = ()
-    """Checks of which no finding may fail, or findings that may not, if a pass is to be believed."""
+    """Checks of which no finding may fail if a pass is to be believed."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON-ready data."""

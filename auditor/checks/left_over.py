@@ -16,6 +16,10 @@ from auditor.stats import RESAMPLES, decide, proportion
 
 FILLS = {"rim": "filled from the rim", "biharmonic": "filled biharmonically"}
 CHANCE = 0.5
+UNSHARED = (
+    "something is left, but the outside share does not say that it counts while the inside is visible: with nothing inside to see, the model may turn to "
+    "what it otherwise ignores"
+)
 UNIT = "share of pairs told apart (AUC)"
 
 
@@ -24,11 +28,12 @@ def left_over_trial(facts: Facts) -> Trial:
     return Trial("left_over", settings={"guard": facts.guard}, seed=facts.seed)
 
 
-def judge_left_over(facts: Facts, observations: Observations, *, inside: Part, tolerance: float, trace: float) -> Finding:
+def judge_left_over(facts: Facts, observations: Observations, *, inside: Part, outside: Verdict, tolerance: float, trace: float) -> Finding:
     """Return the share of pairs told apart without the inside, against chance.
 
-    A fail needs both fills beyond chance by more than `tolerance`, and leads that are more than a `trace` of the class
-    evidence: ranks alone would accuse a model of any sensitivity, however small, once nothing else is left to see.
+    A fail needs both fills beyond chance by more than `tolerance`, leads that are more than a `trace` of the class evidence,
+    and an outside share that fails too (`outside`). Ranks alone would accuse a model of any sensitivity, however small; and
+    with nothing inside to see, an honest network turns to whatever is left, a thing it ignores as long as the inside speaks.
     """
     trial = left_over_trial(facts)
     rows = observations.of(trial)
@@ -43,6 +48,8 @@ def judge_left_over(facts: Facts, observations: Observations, *, inside: Part, t
     found = {fill: crossed_proportion(flags.tolist(), units, unit=UNIT) for fill, flags in wins.items()}
     shares = {fill: _share(Part(lead[:, None], units), inside, facts.seed) for fill, lead in leads.items()}
     verdict, why = _verdict(found, shares, limit, trace)
+    if verdict == "fail" and outside != "fail":
+        verdict, why = "inconclusive", UNSHARED
     estimate = min(found.values(), key=lambda one: one.value)
     claim = (
         f"With the marked region blanked in both, the model still tells a sample from one of another class in {span(found['rim'])} of {estimate.n} pairs "

@@ -92,8 +92,8 @@ class Reliance:
         "Left-over: one region, the union of two samples' masks, is blanked in both, and the model has to tell them apart. "
         "A declared factor (site, scanner) is tested with surroundings of one class that differ in the factor alone.",
         reading="Outside share = outside effect / (|outside effect| + |inside effect|). Near 0: the marked region decides. Near 1: the surroundings decide. "
-        "The intervals resample recipients' and donors' units together. Left-over is 50 % where nothing is left; ranks notice a trace, so it fails "
-        "only where what is left is also more than the tolerated share.",
+        "The intervals resample recipients' and donors' units together. Left-over is 50 % where nothing is left; ranks notice a trace, and with nothing "
+        "inside to see a model may turn to what it otherwise ignores, so it fails only together with the outside share.",
         limits="Only outside information that goes with the class in these data can show, or with a declared factor: a shortcut that is absent here stays "
         "unseen. Outside is whatever the mask leaves out: also legitimate context such as mass effect or slice level, and the fringe of a region whose "
         "outline is drawn too tight. A wider guard band tells how much of the share is fringe.",
@@ -122,7 +122,7 @@ class Reliance:
         return (
             share,
             self._flips(draws, why, evidence),
-            judge_left_over(facts, observations, inside=inside, tolerance=self.left_over, trace=self.tolerance),
+            judge_left_over(facts, observations, inside=inside, outside=share.verdict, tolerance=self.left_over, trace=self.tolerance),
             *(judge_factor(facts, observations, one, inside=inside, tolerance=self.tolerance) for one in factors),
             *(judge_where(facts, observations, one, evidence=moved, outside=share.verdict, tolerance=self.tolerance) for one in self._search(facts)),
         )
@@ -134,7 +134,6 @@ class Reliance:
             "question": 1,
             "primary": True,
             "evidence": evidence,
-            "rests_on": ("reliance/left-over",),
         }
         if not len(draws):
             return Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why, **base)

@@ -64,7 +64,7 @@ def doubted(findings: Sequence[Finding]) -> list[Finding]:
     signs = [finding for finding in findings if finding.verdict == "fail"]
     result = []
     for finding in findings:
-        why = next((sign for sign in signs if sign.check in finding.rests_on or sign.id in finding.rests_on), None)
+        why = next((sign for sign in signs if sign.check in finding.rests_on), None)
         if finding.verdict == "pass" and why is not None:
             reason = f"{finding.reason}; but that cannot be believed ({why.id}): {why.claim}"
             finding = replace(finding, verdict="inconclusive", reason=reason, advice=why.advice)

@@ -225,7 +225,7 @@ class _Only:
 
 
 def test_zones_are_told_in_words_that_follow_values() -> None:
-    assert (label("organ"), label("control/2"), label("control/7")) == ("in 'organ'", "in a control zone (the outside, permuted)", "in control zone 7")
+    assert (label("organ"), label("control/2"), label("control/7")) == ("in 'organ'", "in a control zone (the outside, scattered)", "in control zone 7")
 
 
 def test_every_probe_of_the_check_is_registered(facts: Callable[..., Facts]) -> None:

@@ -132,13 +132,13 @@ def test_the_flip_gap_in_closed_form(measured: Measured) -> None:
 
 
 def test_ranks_notice_a_trace_but_do_not_accuse_it(measured: Measured) -> None:
-    """The same ranks: with leads of a hundredth of the inside effect it passes, with large ones it fails, without transplants it is open."""
-    trace, large, alone = (
-        measured(left_over=leads(9, size), **extra)["reliance/left-over"]
-        for size, extra in ((0.02, {"transplant": arms(1, 1, -1, -1)}), (2.0, {"transplant": arms(1, 1, -1, -1)}), (2.0, {}))
-    )
-    assert [one.estimate.value for one in (trace, large, alone)] == [pytest.approx(0.9)] * 3
-    assert (trace.verdict, large.verdict, alone.verdict) == ("pass", "fail", "inconclusive")
+    """The same ranks: leads of a hundredth of the inside effect pass, large ones fail where the outside share does too, else they are left open."""
+    honest, shortcut = arms(1, 1, -1, -1), arms(1, 0, 0, -1)
+    cases = ((0.02, {"transplant": honest}), (2.0, {"transplant": shortcut}), (2.0, {"transplant": honest}), (2.0, {}))
+    trace, large, unshared, alone = (measured(left_over=leads(9, size), **extra)["reliance/left-over"] for size, extra in cases)
+    assert [one.estimate.value for one in (trace, large, unshared, alone)] == [pytest.approx(0.9)] * 4
+    assert [one.verdict for one in (trace, large, unshared, alone)] == ["pass", "fail", "inconclusive", "inconclusive"]
+    assert "otherwise ignores" in unshared.reason
     assert "trace" in trace.reason and trace.details["fills"][0]["lead"]["value"] == pytest.approx(0.016 / 2.016)
 
 
@@ -202,10 +202,3 @@ def test_every_pair_of_three_classes_has_its_share(measured: Measured) -> None:
     (table,) = measured(198, three, transplant=row_of)["reliance/outside-share"].details["tables"]
     assert table["rows"][0][0] == "a and c" and table["rows"][0][1]["value"] == pytest.approx(0.5)
     assert {row[0]: row[1]["value"] for row in table["rows"][1:]} == {"a and b": pytest.approx(0), "b and c": pytest.approx(0)}
-
-
-def test_a_left_over_casts_doubt_on_a_pass(measured: Measured) -> None:
-    from auditor.engine.judge import doubted
-
-    found = doubted(list(measured(left_over=leads(9, 2.0), transplant=arms(1, 1, -1, -1)).values()))
-    assert found[0].verdict == "inconclusive" and "reliance/left-over" in found[0].reason
