@@ -107,11 +107,11 @@ def offers_factors() -> bool:
 
 
 def version() -> str:
-    """Return a digest of the auditor's code: an audit of another version is done again."""
+    """Return a digest of the code of the auditor and of these audits: what another version found is measured again."""
     import auditor
 
-    root = Path(str(auditor.__file__)).parent
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(root.rglob("*.py")))).hexdigest()[:12]
+    files = [*sorted(Path(str(auditor.__file__)).parent.rglob("*.py")), *sorted(Path(__file__).parent.glob("planted_[aim]*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def check_recipe(folder: Path) -> None:

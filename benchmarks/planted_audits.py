@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from planted import Case, Model
 
 CLASSES = ("ring", "core")
-PATIENTS, PER_PATIENT = 90, 2
+PATIENTS, PER_PATIENT = 92, 2
 
 torch.set_num_threads(1)  # sums in one order: repeatable on one kind of machine
 logging.getLogger("auditor").setLevel(logging.ERROR)
@@ -96,7 +96,7 @@ def audit_data(folder: Path, case: Case) -> tuple[Path, float]:
     drawn = scenes(n, seed=seed, looks=LESIONS[case.model.looks], per_patient=PER_PATIENT)
     labels = drawn.patients % 2
     nuisance = dealt(labels, drawn.patients, case.agreement, seed=seed)
-    place = folder / "data" / f"{case.model.series}-{case.mask}-{case.agreement:g}"
+    place = folder / "data" / f"{case.model.series}-{case.mask}-{case.agreement:g}-{n}"
     if not place.exists():
         part = place.with_name(f"{place.name}.part{os.getpid()}")
         _write(part, render(drawn, labels, nuisance, case.model.kind), getattr(drawn, case.mask), labels, drawn.patients, nuisance)
