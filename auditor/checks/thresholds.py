@@ -120,7 +120,9 @@ def described(facts: Facts, observations: Observations, found: Thresholds, searc
     else:
         how = "" if searched else f"only the declared epsilons were tried; the search for the smallest: {why_not(observations.of(search).values())}"
     middle = median_size(facts, found)
-    too_few = f"{beyond} of {len(found)} samples were not flipped up to {grey(facts, limit)}" if beyond else f"{len(found)} samples are too few"
+    capped = median([min(one.size, 2 * limit) for one in found.values()], [facts.unit_of[name] for name in found])
+    least = f"at least {grey(facts, min(limit, capped.low))}: " if capped else ""
+    too_few = f"{least}{beyond} of {len(found)} samples were not flipped up to {grey(facts, limit)}" if beyond else f"{len(found)} samples are too few"
     return {
         "n": len(found),
         "beyond": beyond,

@@ -101,6 +101,7 @@ def test_smallest_epsilon_and_sensitivity_of_a_linear_model(study: Make, norm: s
         per = (slope.norm(p=DUAL[norm], dim=1) / free.sum(1) ** {"linf": 1, "l2": 0.5, "l1": 0}[norm]).median()
         shown = findings[f"exposure/{zone}"].details["smallest"]
         assert shown["n"] == N and shown["beyond"] == sum(math.isinf(t.size) for t in found.values())
+        assert shown["text"] or not shown["beyond"] or shown["reason"].startswith("at least ")
         if shown["sensitivity"] and norm != "l1":
             assert shown["sensitivity"]["value"] == pytest.approx(float(per), rel=0.08)
     assert 0 < findings["exposure/outside"].details["smallest"]["beyond"] < N / 2 or norm != "linf"
