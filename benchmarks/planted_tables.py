@@ -173,7 +173,8 @@ def targets(rows: Sequence[Row], found: Mapping[str, float]) -> list[tuple[str, 
     cleared = [answer is not False for answer in answers(RULES["exposure/outside: verdict"], masked)]
     apart = [row for row in rows if row["family"] == "uncorrelated" and row["guilty"] and strength(row) == 1.0]
     clean = [row for row in rows if row["family"] == "uncorrelated" and not row["guilty"]]
-    least_rank = min(found.values(), default=float("nan"))
+    least_rank = min(found.values(), default=None)
+    rank = "-" if least_rank is None else f"least {least_rank:.3f}"
     hits = answers(hit, [row for row in marked(rows) if strength(row) >= 0.75])
 
     def least(sentence: str, flags: Sequence[bool | None], bound: float) -> tuple[str, bool | None, str]:
@@ -186,7 +187,7 @@ def targets(rows: Sequence[Row], found: Mapping[str, float]) -> list[tuple[str, 
         least("reliance verdict: sensitivity at P >= 0.9 is >= 95 %", answers(verdict, strong), 0.95),
         least("P = 0.75: the interval excludes 0 in >= 80 %", answers(_excludes_zero, middle), 0.80),
         ("P = 0.75: at most 5 % of verdicts contradict the true share", len(wrong) <= 0.05 * len(middle) if middle else None, f"{len(wrong)}/{len(middle)}"),
-        ("Spearman of strength and share >= 0.9 in every family", least_rank >= 0.9 if found else None, f"least {least_rank:.3f}"),
+        ("Spearman of strength and share >= 0.9 in every family", None if least_rank is None else least_rank >= 0.9, rank),
         least("strongest cell on the marker at P >= 0.75 in >= 90 %", hits, 0.90),
         least("context outside the mask: always accused", answers(verdict, narrow), 1.0),
         least("masked gradient and shortcut: reliance always accuses", answers(verdict, masked), 1.0),
