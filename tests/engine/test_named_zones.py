@@ -64,7 +64,7 @@ def out(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_named_zone_has_its_finding(out: Path) -> None:
     content = json.loads((out / "findings.json").read_text())
     zones = [one["id"].removeprefix("exposure/") for one in content["findings"] if one["check"] == "exposure"]
-    assert zones == ["outside", "corner", "organ", "rest", "control/0", "control/1", "control/2"]
+    assert zones == ["outside", "corner", "organ", "rest", "control/0", "control/1", "control/2", "few-pixels"]
     measured = {one["id"]: one["estimate"]["n"] for one in content["findings"] if one["estimate"]}
     assert measured["exposure/corner"] == measured["exposure/outside"] > measured["exposure/organ"] > 0
     before = (out / "findings.json").read_bytes()
