@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 
 from auditor.probes.inpaint import Image, inpaint
 from auditor.samples import Samples
-from auditor.zones import Mask, grow
+from auditor.zones import Mask
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,13 @@ class Cutting:
     """The outer part of the guard band, in which the pasted inside fades into its new surroundings; at most the guard."""
 
     def opacity(self, mask: Mask) -> NDArray[np.float32]:
-        """Return how much of each pixel (height, width) comes from the pasted inside: 1 in the mask, 0 in the zone 'outside'."""
-        block = grow(mask, self.guard)
-        if self.blend <= 0 or self.guard <= 0 or not mask.any() or block.all():
-            return block.astype(np.float32)
-        diagonal = float(np.hypot(*mask.shape))
-        away = distance_transform_edt(~mask) / diagonal
-        rim = min(self.blend, self.guard)
-        fade = np.clip((self.guard - away) / rim, 0.0, 1.0)
-        return np.where(block, np.maximum(fade, np.finfo(np.float32).tiny), 0.0).astype(np.float32)
+        """Return how much of each pixel (height, width) comes from the pasted inside: 1 in the mask, 0 in the zone 'outside', above 0 between."""
+        if not mask.any() or self.guard <= 0:
+            return mask.astype(np.float32)
+        away, diagonal = distance_transform_edt(~mask), float(np.hypot(*mask.shape))
+        reach, rim = self.guard * diagonal, min(self.blend, self.guard) * diagonal
+        fade = np.clip((reach - away) / rim, np.finfo(np.float32).tiny, 1.0) if rim > 0 else 1.0
+        return np.where(away <= reach, fade, 0.0).astype(np.float32)
 
 
 class Sheet:
@@ -40,9 +38,8 @@ class Sheet:
     def __init__(self, samples: Samples, who: tuple[int, ...], cutting: Cutting) -> None:
         loaded = samples.load(who)
         self.x: NDArray[np.float32] = loaded.x.numpy()
-        masks = [mask.numpy() for mask in loaded.inside.any(1)]
-        self._opacity = [cutting.opacity(mask) for mask in masks]
-        self.hole: Mask = np.logical_or.reduce([grow(mask, cutting.guard) for mask in masks])
+        self._opacity = [cutting.opacity(mask.numpy()) for mask in loaded.inside.any(1)]
+        self.hole: Mask = np.logical_or.reduce([share > 0 for share in self._opacity])
         """What lies under any mask of the draw with its guard band (height, width)."""
         self._filled: dict[int, Image] = {}
 

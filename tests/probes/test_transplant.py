@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import nn
 
 from auditor.classifier import wrap
@@ -216,3 +216,17 @@ def test_swapping_inside_and_outside_in_the_mask_swaps_the_effects(make_samples:
         effects.append(((a - c + b - d) / 2, (a - b + c - d) / 2))
     assert effects[0][0] > 1.5 * effects[0][1] > 0
     assert effects[0] == pytest.approx(effects[1][::-1], rel=1e-5)
+
+
+@given(st.sampled_from([(64, 64), (30, 47)]), st.integers(0, 2**31))
+def test_only_what_the_hole_can_read_is_smoothed(shape: tuple[int, int], seed: int) -> None:
+    """Smoothing a part of the image gives bit for bit what smoothing all of it gives."""
+    rng = np.random.default_rng(seed)
+    image, hole = rng.random((2, *shape)).astype(np.float32), np.zeros(shape, dtype=bool)
+    top, left = (int(rng.integers(0, side - 6)) for side in shape)
+    hole[top : top + 6, left : left + 5] = True
+    rows, columns = distance_transform_edt(hole, return_distances=False, return_indices=True)
+    filled = image[:, rows, columns]
+    for _ in range(4):
+        filled = np.where(hole, np.stack([gaussian_filter(channel, 0.02 * np.hypot(*shape), mode="nearest") for channel in filled]), image)
+    assert np.array_equal(inpaint(image, hole), filled.astype(np.float32))
