@@ -30,6 +30,7 @@ ROLES = {
     "id": r"^(id|sample|sample_id)$",
 }
 PEOPLE = r"(^|[^a-z])(sex|gender|age|race|ethnic|institution|site|hospital|scanner|device|skin)"
+ACQUIRED = r"(^|[^a-z])(institution|site|hospital|scanner|device)"
 
 
 @dataclass(frozen=True)
@@ -204,4 +205,6 @@ def _data(found: Found) -> list[str]:
     if "id" in found.columns:
         lines += [f"  id: {_text(found.columns['id'])}"]
     lines += [f"  groups: {_list(found.groups)}" if found.groups else "  # groups: [sex, age_band]   # columns to compare people by"]
+    factors = [name for name in found.groups if re.search(ACQUIRED, name, re.IGNORECASE)] or ["site", "scanner"]
+    lines += [f"  # factors: {_list(factors)}   # how samples were acquired: does the model read that? (reliance)"]
     return [*lines, "  # where: {fold: [0]}   # use only some rows"]

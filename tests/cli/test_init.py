@@ -50,6 +50,7 @@ def test_a_manifest(run: Run, tmp_path: Path) -> None:
         "unit": "patient_id",
         "groups": ["sex", "age_band"],
     }
+    assert "# factors: [site, scanner]" in (tmp_path / "audit.yaml").read_text()
     assert audit.primary == 2 / 255 and set(audit.checks) == {"exposure", "reliance", "fairness", "attribution"}
 
 
