@@ -51,14 +51,14 @@ data:
 
 threat:
   norm: linf                          # the largest change of any pixel ...
-  epsilon: [2/255, 4/255, 8/255]      # ... in grey levels of the 8-bit image
+  epsilon: [4/255, 8/255]             # ... in grey levels of the 8-bit image
   primary: 4/255                      # verdicts are taken here, the others draw the curve
 
 attack: {{name: pgd, settings: {{steps: 10}}}}   # weaker than the default (evade), to keep the demonstration short; attack_quality notices
 
 checks:                               # tolerances are declared before the run and printed in the report
-  exposure: {{tolerance: 0.10, samples: 20}}   # at most this share may be flipped without touching the lesion; smallest changes on 20 samples
-  reliance: {{donors: 8, tolerance: 0.05}}   # at most this share of the class evidence may come from outside the mask
+  exposure: {{tolerance: 0.10, samples: 20, zones: [outside, inside, everywhere, control/0]}}   # at most this share may flip without touching the lesion
+  reliance: {{donors: 5, tolerance: 0.05}}   # at most this share of the class evidence may come from outside the mask
   fairness: {{tolerance: 0.10, minimum_group: 30}}
   attack_quality: {{samples: 12, queries: 100}}   # stronger attacks on these samples only
 
