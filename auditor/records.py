@@ -202,6 +202,11 @@ class Facts:
         return dict(zip(self.ids, self.units, strict=True))
 
     @cached_property
+    def position_of(self) -> dict[str, int]:
+        """Return sample id -> position."""
+        return {name: position for position, name in enumerate(self.ids)}
+
+    @cached_property
     def unit_numbers(self) -> Any:
         """Return the number of each sample's unit (n,) int64, units in sorted order."""
         import numpy as np  # records are read by every command, most of which need no arrays

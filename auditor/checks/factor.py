@@ -84,12 +84,11 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
 def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: Part) -> list[Contrast]:
     """Return one contrast per value of the factor; per class too where there are more than two, since a margin then has no one direction."""
     column = facts.factors[str(trial.settings["column"])]
-    index = {name: position for position, name in enumerate(facts.ids)}
     gaps, who = [], []
     for name, row in observations.of(trial).items():
         for pair in range(0 if row.error else sum(key.startswith("P/") for key in row.values)):
             gaps.append(row.values[f"P/{pair}"] - row.values[f"Q/{pair}"])
-            who.append([index[name], int(row.values[f"p/{pair}"]), int(row.values[f"q/{pair}"])])
+            who.append([facts.position_of[name], int(row.values[f"p/{pair}"]), int(row.values[f"q/{pair}"])])
     if not gaps or not len(inside.values):
         return []
     places = np.array(who)

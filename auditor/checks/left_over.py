@@ -101,8 +101,7 @@ def _trace_clause(share: Estimate | None) -> str:
 
 
 def _who(facts: Facts, rows: Mapping[str, Observation]) -> Any:
-    index = {name: position for position, name in enumerate(facts.ids)}
-    return np.array([[index[name], int(row.values["partner"])] for name, row in rows.items()], dtype=np.int64)
+    return np.array([[facts.position_of[name], int(row.values["partner"])] for name, row in rows.items()], dtype=np.int64)
 
 
 def _permutation_p(wins: Any, units: Any, seed: int) -> float:

@@ -35,12 +35,11 @@ class Draws:
     @classmethod
     def of(cls, facts: Facts, observations: Observations, trial: Trial) -> Draws:
         """Return the draws that a trial measured."""
-        index = {name: position for position, name in enumerate(facts.ids)}
         margins, who = [], []
         for name, row in observations.of(trial).items():
             for draw in range(0 if row.error else sum(key.startswith("A/") for key in row.values)):
                 margins.append([row.values[f"{arm}/{draw}"] for arm in "ABCD"])
-                who.append([index[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")])
+                who.append([facts.position_of[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")])
         return cls(facts, np.array(margins, dtype=float).reshape(-1, 4), np.array(who, dtype=np.int64).reshape(-1, 4))
 
     def __len__(self) -> int:
@@ -102,8 +101,10 @@ class Reliance:
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
         """Return the transplants, the blanked pairs, the factors, and the plain answers that the surgery is compared with."""
-        factors = tuple(factor_trial(facts, column, donors=self.donors, blend=self.blend) for column in facts.factors)
-        return (self._transplant(facts), left_over_trial(facts), *factors, *self._search(facts), clean_trial())
+        return (self._transplant(facts), left_over_trial(facts), *self._factors(facts), *self._search(facts), clean_trial())
+
+    def _factors(self, facts: Facts) -> tuple[Trial, ...]:
+        return tuple(factor_trial(facts, column, donors=self.donors, blend=self.blend) for column in facts.factors)
 
     def _search(self, facts: Facts) -> tuple[Trial, ...]:
         return (where_trial(facts, self.where),) if self.where else ()
@@ -118,12 +119,11 @@ class Reliance:
         evidence, inside = Evidence(trials=(observations.key(trial),)), _inside(draws)
         share = self._share(draws, self._surgery(facts, observations, trial), why, evidence)
         moved = sum(abs(row["estimate"]["value"]) for row in share.details.get("effects", ())[:2])
-        factors = (factor_trial(facts, column, donors=self.donors, blend=self.blend) for column in facts.factors)
         return (
             share,
             self._flips(draws, why, evidence),
             judge_left_over(facts, observations, inside=inside, outside=share.verdict, tolerance=self.left_over, trace=self.tolerance),
-            *(judge_factor(facts, observations, one, inside=inside, tolerance=self.tolerance) for one in factors),
+            *(judge_factor(facts, observations, one, inside=inside, tolerance=self.tolerance) for one in self._factors(facts)),
             *(judge_where(facts, observations, one, evidence=moved, outside=share.verdict, tolerance=self.tolerance) for one in self._search(facts)),
         )
 

@@ -84,18 +84,16 @@ def judge_where(facts: Facts, observations: Observations, trial: Trial, *, evide
 
 
 def _cells(facts: Facts, rows: Mapping[str, Observation], side: int) -> Cells:
-    index = {name: position for position, name in enumerate(facts.ids)}
-    unit = {name: number for number, name in enumerate(sorted(set(facts.units)))}
-    effects, units, recipients = [], [], []
+    effects, involved = [], []
     for name in sorted(rows):
         values = rows[name].values if rows[name].error is None else {}
         for draw in range(sum(key.startswith("k/") for key in values)):
             donor = int(values[f"k/{draw}"])
             effects.append([values.get(f"cell/{cell // side}/{cell % side}/{draw}", np.nan) for cell in range(side**2)])
-            units.append([unit[facts.units[index[name]]], unit[facts.units[donor]]])
-            recipients.append(index[name])
-    cells, who = np.array(effects).reshape(-1, side**2), np.array(recipients, dtype=np.int64)
-    return Cells(np.column_stack([cells, _own_place(cells, who, np.array(facts.y)[who])]), np.array(units, dtype=np.int64).reshape(-1, 2), who, side)
+            involved.append([facts.position_of[name], donor])
+    cells, who = np.array(effects).reshape(-1, side**2), np.array(involved, dtype=np.int64).reshape(-1, 2)
+    own = _own_place(cells, who[:, 0], np.array(facts.y)[who[:, 0]])
+    return Cells(np.column_stack([cells, own]), facts.unit_numbers[who], who[:, 0], side)
 
 
 def _own_place(cells: Array, recipients: NDArray[np.int64], label: NDArray[np.int64]) -> Array:

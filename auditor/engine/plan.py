@@ -67,8 +67,9 @@ def _missing(trial: Trial, facts: Facts) -> str:
     if wanted not in facts.offers:
         return f"not applicable: probe '{trial.probe}' needs '{wanted}', which this classifier does not offer"
     norm = str(trial.threat.get("norm", facts.norm))
-    if trial.method in attacks.names() and norm_refused(trial.method, norm):
-        return f"not applicable: attack '{trial.method}': {norm_refused(trial.method, norm)}"
+    refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
+    if refusal:
+        return f"not applicable: attack '{trial.method}': {refusal}"
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]

@@ -6,7 +6,7 @@ import torch
 
 from auditor.attacks.attack import attack
 from auditor.probes import Bench, Row, probes
-from auditor.probes.evasion import Attackable, cost
+from auditor.probes.evasion import Attackable, cost, settings_of
 from auditor.records import Trial
 from auditor.samples import Chunk
 from auditor.seeds import derive
@@ -26,7 +26,7 @@ def directed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         return prey.others
     epsilon, targets = float(trial.threat["epsilon"]), torch.tensor([aims[label] for label in prey.y.tolist()])
     seeds = [derive(trial.seed, trial.method, trial.zone, epsilon, "directed", name) for name in prey.names]
-    settings = {**trial.settings, "surrogate": bench.surrogate} if "surrogate" in trial.settings else trial.settings
+    settings = settings_of(bench, trial)
     found = attack(
         trial.method, bench.classifier, prey.x0, prey.y, prey.threat, epsilon=epsilon, targets=targets, seed=seeds, batch_size=bench.batch_size, **settings
     )

@@ -25,6 +25,11 @@ def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
     return forwards + 2, backwards
 
 
+def settings_of(bench: Bench, trial: Trial) -> dict[str, Any]:
+    """Return the settings of a trial's attack, with the surrogate itself where they ask for one."""
+    return {**trial.settings, **({"surrogate": bench.surrogate} if "surrogate" in trial.settings else {})}
+
+
 def zone_of(trial: Trial, chunk: Chunk) -> Tensor:
     """Return a trial's zone (k, *shape) bool; control zones are drawn by seed and sample alone, so all trials share them."""
     seeds = [derive(trial.seed, "zone", name) for name in chunk.ids]
@@ -124,7 +129,7 @@ def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         return prey.others
     epsilon = float(trial.threat["epsilon"])
     seeds = [derive(trial.seed, trial.method, trial.zone, epsilon, name) for name in prey.names]
-    settings = {**trial.settings, "surrogate": bench.surrogate} if "surrogate" in trial.settings else trial.settings
+    settings = settings_of(bench, trial)
     found = attack(trial.method, bench.classifier, prey.x0, prey.y, prey.threat, epsilon=epsilon, seed=seeds, batch_size=bench.batch_size, **settings)
     saved, values, allowed = prey.judged(found, epsilon)
     return prey.filled(

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from auditor.classifier import margin
-from auditor.meter import Meter
 from auditor.probes import Bench, Row, probes
+from auditor.probes.collage import Cutting, Sheet
 from auditor.probes.donors import Pool
-from auditor.probes.inpaint import inpaint
+from auditor.probes.transplant import margins
 from auditor.records import Trial
 from auditor.samples import Chunk, Samples
 from auditor.seeds import generator
-from auditor.zones import grow
 
 LEAST = 0.25
 """A cell counts in a draw only where at least this share of its pixels is exchanged."""
@@ -63,10 +60,7 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, name: str)
 
 
 def _measured(bench: Bench, made: Mapping[Cell | None, NDArray[np.float32]], position: int, draw: int) -> dict[str, float]:
-    batch = torch.from_numpy(np.stack(list(made.values()))).to(bench.classifier.device)
-    rows = torch.zeros(len(batch), dtype=torch.long)
-    label = torch.tensor(bench.samples.y[position]).expand(len(batch))
-    base, *others = margin(Meter(bench.classifier, 1, bench.batch_size).logits(batch, rows).cpu(), label).tolist()
+    base, *others = margins(bench, list(made.values()), bench.samples.y[position])
     sign = -1.0 if draw % 2 else 1.0
     found = {f"cell/{cell[0]}/{cell[1]}/{draw}": sign * (base - edge) for cell, edge in zip(list(made)[1:], others, strict=True) if cell is not None}
     return {f"base/{draw}": base, **found}
@@ -78,18 +72,13 @@ def exchanged(samples: Samples, recipient: int, donor: int, *, cells: int, guard
     The base is the recipient, or where `arriving` its inside on the donor's outside. What lies under either mask (grown by the
     guard) is in-painted in both outsides before. None where the masks leave nothing outside.
     """
-    loaded = samples.load((recipient, donor))
-    x = loaded.x.numpy()
-    blocks = [grow(mask.numpy(), guard) for mask in loaded.inside.any(1)]
-    hole = blocks[0] | blocks[1]
-    if hole.all():
+    sheet = Sheet(samples, (recipient, donor), Cutting(guard))
+    if sheet.full:
         return None
-    own, other = inpaint(x[0], hole), inpaint(x[1], hole)
-    base, giver = (other, own) if arriving else (own, other)
-    base, giver = (np.where(blocks[0], x[0], outside) for outside in (base, giver))  # the inside is the recipient's own in every image
+    base, giver = (sheet.paste(0, outside) for outside in ((1, 0) if arriving else (0, 1)))  # the inside is the recipient's own in every image
     made: dict[Cell | None, NDArray[np.float32]] = {None: base}
-    for cell, (down, right) in grid(hole.shape, cells).items():
-        free = ~hole[down, right]
+    for cell, (down, right) in grid(sheet.hole.shape, cells).items():
+        free = ~sheet.hole[down, right]
         if free.size and free.mean() >= LEAST:
             made[cell] = base.copy()
             made[cell][:, down, right] = giver[:, down, right]
