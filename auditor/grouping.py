@@ -1,0 +1,138 @@
+"""Who belongs together: groups by a column, by bands of a numeric one or by several columns at once; whole units halved and exchanged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.errors import ConfigError, nearest
+from auditor.seeds import derive, generator
+
+Columns = Mapping[str, Sequence[str]]
+"""Column -> value of each sample, '' where unknown."""
+MOST_VALUES = 10
+"""A numeric column with more values than this is read as a measurement and cut into bands."""
+BANDS = 4
+"""Number of bands of a numeric column for which none are declared."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """How samples are grouped; a group is named by its values, an unknown one by ''."""
+
+    columns: tuple[str, ...]
+    edges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Numeric column -> ascending edges of its bands; a value on an edge belongs to the band above."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which findings speak of it, such as 'sex+race'."""
+        return "+".join(self.columns)
+
+    def parts(self, table: Columns) -> list[tuple[str, ...]]:
+        """Return each sample's value in every column (n), banded where it is numeric."""
+        return list(zip(*(self._banded(table, column) for column in self.columns), strict=True))
+
+    def values(self, table: Columns) -> tuple[str, ...]:
+        """Return each sample's group (n,); '' where any of its columns is unknown."""
+        return tuple(" / ".join(part) if all(part) else "" for part in self.parts(table))
+
+    def _banded(self, table: Columns, column: str) -> list[str]:
+        edges = self.edges.get(column)
+        if edges is None:
+            return list(table[column])
+        names = band_names(edges)
+        return [names[int(np.searchsorted(edges, float(value), side="right"))] if value else "" for value in table[column]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attribute as JSON-ready data."""
+        return {"columns": list(self.columns), "edges": {column: list(edges) for column, edges in self.edges.items()}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Attribute:
+        """Return the attribute that `as_dict` wrote."""
+        return cls(tuple(data["columns"]), {column: tuple(edges) for column, edges in data["edges"].items()})
+
+
+def band_names(edges: Sequence[float]) -> list[str]:
+    """Return the names of the bands between ascending edges.
+
+    >>> band_names([40, 60])
+    ['under 40', '40 to under 60', '60 and over']
+    """
+    if not edges:
+        return ["all"]
+    middle = [f"{low:g} to under {high:g}" for low, high in zip(edges, edges[1:], strict=False)]
+    return [f"under {edges[0]:g}", *middle, f"{edges[-1]:g} and over"]
+
+
+def edges_of(table: Columns, declared: Mapping[str, Sequence[float] | int]) -> dict[str, tuple[float, ...]]:
+    """Return the edges of every banded column: as declared, at quantiles where a number of bands is, and at quartiles for undeclared measurements.
+
+    ConfigError: a declared column is not there or not numeric, or its edges do not rise.
+    """
+    for column in declared:
+        if column not in table:
+            raise ConfigError(f"bands: expected a column of data.groups, got '{column}'; {nearest(column, table)}")
+    found = {}
+    for column, values in table.items():
+        known = [value for value in values if value]
+        wanted = declared.get(column)
+        strange = next((value for value in known if not _is_number(value)), None)
+        if wanted is None and (strange is not None or len(set(known)) <= MOST_VALUES):
+            continue
+        if strange is not None:
+            raise ConfigError(f"bands: expected numbers in the column '{column}', got '{strange}'.")
+        if wanted is None or isinstance(wanted, int):
+            places = np.linspace(0, 1, (wanted or BANDS) + 1)[1:-1]
+            least = min(map(float, known), default=0.0)
+            cuts = sorted(set(np.quantile([float(value) for value in known], places, method="inverted_cdf").tolist())) if known else []
+            found[column] = tuple(cut for cut in cuts if cut > least)
+        elif sorted(set(wanted)) != list(wanted):
+            raise ConfigError(f"bands: expected rising edges for the column '{column}', got {list(wanted)}.")
+        else:
+            found[column] = tuple(float(edge) for edge in wanted)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def halves(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """Return the half (n,), 0 or 1, of each sample: whole units, dealt in turn within each group and its classes."""
+    traits: dict[str, tuple[set[str], set[int]]] = defaultdict(lambda: (set(), set()))
+    for value, label, unit in zip(values, y, units, strict=True):
+        traits[unit][0].add(value)
+        traits[unit][1].add(label)
+    order = sorted(traits, key=lambda unit: (sorted(traits[unit][0]), sorted(traits[unit][1]), derive(seed, "half", unit)))
+    half = {unit: place % 2 for place, unit in enumerate(order)}
+    return np.array([half[unit] for unit in units], dtype=np.int64)
+
+
+def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: int) -> tuple[str, ...]:
+    """Return the groups (n,) after a random exchange between units that have the same classes; what is unknown stays so.
+
+    The samples of one unit and group move together, so that what they share stays shared.
+    """
+    blocks: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for value, label, unit in zip(values, y, units, strict=True):
+        if value:
+            blocks[unit, value].add(label)
+    strata: dict[tuple[int, ...], list[tuple[str, str]]] = defaultdict(list)
+    for block, labels in blocks.items():
+        strata[tuple(sorted(labels))].append(block)
+    new = {}
+    for stratum in sorted(strata):
+        mine = sorted(strata[stratum])
+        order = generator(seed, "exchanged", *stratum).permutation(len(mine))
+        new |= {block: mine[place][1] for block, place in zip(mine, order.tolist(), strict=True)}
+    return tuple(new[unit, value] if value else "" for value, unit in zip(values, units, strict=True))
