@@ -223,10 +223,16 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("reliance/where", "inconclusive", {}, {}, places(2, 2, -2, -2, peak=0.0, noise=2.0)),
     ("reliance/where", "inconclusive", {}, {}, places(1, 1, 1, 1, peak=0.0, noise=0.0, spread=0.0)),
     ("reliance/where", "not_measured", {}, {}, relied(arms(2, 2, -2, -2))),
-    ("fairness/sex/gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
-    ("fairness/sex/gap", "fail", {}, SEX, by_group(8)),
-    ("fairness/sex/gap", "inconclusive", {}, SEX, by_group(1)),
-    ("fairness/sex/gap", "not_measured", {}, TINY, by_group(0)),
+    *(
+        (f"fairness/sex/{kind}", verdict, settings, changes, by_group(gap))
+        for kind in ("robustness-gap", "exposure-gap")
+        for verdict, settings, changes, gap in (
+            ("pass", {"tolerance": 0.3}, SEX, 0),
+            ("fail", {}, SEX, 8),
+            ("inconclusive", {}, SEX, 1),
+            ("not_measured", {}, TINY, 0),
+        )
+    ),
     ("fairness/sex/accuracy-gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
     ("fairness/sex/accuracy-gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/accuracy-gap", "inconclusive", {}, SEX, by_group(1)),
