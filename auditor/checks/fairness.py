@@ -58,11 +58,11 @@ class Fairness:
         title="Fairness: as reliable for everyone?",
         purpose="Whether the model errs more often, or is easier to break, for some groups of people than for others.",
         mechanism="Per group: answers as they are, and answers under the same attacks as in exposure. A gap in robustness is taken among correct predictions. "
-        "Gaps are standardised to one mix of classes, with intervals that hold for all pairs of groups at once and count patients, not images. "
-        "Targeted harm: one perturbation for all is fitted on half of a group's patients and tried on the other half of every group.",
+        "Gaps are standardised to one mix of classes, with intervals that hold for all pairs of groups at once and count units (patients), not samples. "
+        "Targeted harm: one perturbation for all is fitted on half of a group's units and tried on the other half of every group.",
         reading="A gap whose whole interval lies beyond the tolerance fails; wholly within passes; anything else is too few to tell. "
         "Groups are ranked by the lower end of how much worse they fare than everyone else, never by the point.",
-        limits="Groups below the declared minimum are listed but not compared. A gap may come from the data (scanner, stage of disease) and not "
+        limits="Groups below the declared minimum are listed but not compared. A gap may come from the data (how they were taken, how severe the cases are) and not "
         "from the group itself. Where an attack flips nearly everyone, no gap in robustness can show. "
         "Intersections that nobody declared are an exploration: they are held to a stricter level and decide no question.",
         reference="Newcombe 1998 (method 10); Zou and Donner 2008 for the combination over classes; Tukey and Kramer, Hayter 1984 for all pairs; "

@@ -146,5 +146,5 @@ def _by_class(large: Mapping[str, Strata], gap: Gap) -> dict[str, Any]:
 
 def _advice(verdict: Verdict, attribute: str) -> str:
     if verdict == "fail":
-        return f"Find out why groups by {attribute} differ (data, image quality, stage of disease) before the model is used for all of them."
-    return "No action." if verdict == "pass" else "Audit more people of each group."
+        return f"Find out why groups by {attribute} differ (how their data were taken, how severe their cases are) before the model is used for all of them."
+    return "No action." if verdict == "pass" else "Audit more samples of each group."
