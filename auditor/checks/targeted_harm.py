@@ -73,7 +73,7 @@ def judge_harm(facts: Facts, observations: Observations, attribute: Attribute, *
     claim += f"most {span(estimate)} of correct predictions: {name}."
     aimed, small = found.aimed(name), sorted(set(counts) - set(large))
     claim += f" On {name} alone it is ahead of the other groups' perturbations by {span(aimed)}." if aimed else ""
-    why = f"{reason(verdict, estimate, tolerance)}; p = {chance['p']:.3f} with {chance['method']}"
+    why = f"{reason(verdict, estimate, tolerance)}; p = {chance['p']:.3f} ({chance['method']})"
     why += f"; too few to say for {', '.join(small)} (fewer than {minimum_group})" if small else ""
     return Finding(
         verdict=verdict,
