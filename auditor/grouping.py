@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, nearest
 from auditor.seeds import derive, generator
+from auditor.zones import not_applicable
 
 Columns = Mapping[str, Sequence[str]]
 """Column -> value of each sample, '' where unknown."""
@@ -21,6 +22,30 @@ MOST_VALUES = 10
 """A numeric column with more values than this is read as a measurement and cut into bands."""
 BANDS = 4
 """Number of bands of a numeric column for which none are declared."""
+
+
+class Known(Protocol):
+    """What samples, and the facts of an audit, tell of every sample (n)."""
+
+    @property
+    def y(self) -> Sequence[int]:
+        """Return the labels."""
+
+    @property
+    def units(self) -> Sequence[str]:
+        """Return what makes samples dependent."""
+
+    @property
+    def groups(self) -> Columns:
+        """Return the columns that say who someone is."""
+
+    @property
+    def mask_share(self) -> Sequence[float | None]:
+        """Return the share of each sample inside its mask."""
+
+    @property
+    def regions(self) -> Mapping[str, Sequence[float | None]]:
+        """Return the same of every named zone."""
 
 
 @dataclass(frozen=True)
@@ -147,3 +172,16 @@ def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], see
         order = generator(seed, "exchanged", *stratum).permutation(len(mine))
         new |= {block: mine[place][1] for block, place in zip(mine, order.tolist(), strict=True)}
     return tuple(new[unit, value] if value else "" for value, unit in zip(values, units, strict=True))
+
+
+def dealt(attribute: Attribute, data: Known, zone: str, seed: int, exchange: int = 0) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return each sample's group (n,) and its half (n,) for fitting and judging; '' and -1 where the group is unknown or the sample has no such zone.
+
+    From `exchange` = 1 on the groups are those of the exchange of that number, and halved anew.
+    """
+    shares = data.regions.get(zone, data.mask_share)
+    groups = tuple("" if not_applicable(zone, share) else value for value, share in zip(attribute.values(data.groups), shares, strict=True))
+    if exchange:
+        groups = exchanged(groups, data.y, data.units, derive(seed, "exchange", attribute.name, exchange))
+    half = halves(groups, data.y, data.units, derive(seed, "halves", attribute.name, exchange))
+    return groups, np.where([bool(group) for group in groups], half, -1)
