@@ -76,7 +76,7 @@ class Fairness:
             return ()
         compared = self._compared(facts)
         attacks = [evasion_trial(facts, zone, facts.primary) for zone in self._zones]
-        aimed = [trial for one in compared if self._aimed(one) for trial in self._harm_trials(facts, one)]
+        aimed = [trial for one in compared if self._aimed(one) for trial in harm_trials(facts, one.attribute, **self._aim(facts))]
         return tuple(dict.fromkeys([clean_trial(), *attacks, *aimed]))
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
@@ -118,9 +118,9 @@ class Fairness:
     def _aimed(self, one: Compared) -> bool:
         return self.targeted_harm and len(one.attribute.columns) == 1
 
-    def _harm_trials(self, facts: Facts, one: Compared) -> tuple[Trial, ...]:
-        zone = "outside" if any(facts.mask_share) else self.zone
-        return harm_trials(facts, one.attribute, zone=zone, minimum_group=self.minimum_group, refits=self.refits)
+    def _aim(self, facts: Facts) -> dict[str, Any]:
+        """Return how harm is aimed: outside the mask where there are masks, since there it must not work at all."""
+        return {"zone": "outside" if any(facts.mask_share) else self.zone, "minimum_group": self.minimum_group, "refits": self.refits}
 
     def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
         facts, name = measured.facts, one.attribute.name
@@ -132,14 +132,7 @@ class Fairness:
         yield self._robustness(measured, one, self.zone, "robustness-gap")
         yield self._robustness(measured, one, "outside", "exposure-gap")
         if self._aimed(one):
-            yield judge_harm(
-                facts,
-                measured.observations,
-                one.attribute,
-                self._harm_trials(facts, one),
-                tolerance=self.tolerance,
-                minimum_group=self.minimum_group,
-            )
+            yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
         transplant = next((trial for trial in measured.observations.trials if trial.probe == "transplant"), None)
         if transplant is not None:
             rule = self._rule(one)
