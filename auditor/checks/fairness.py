@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, why_not
 from auditor.checks.gaps import Question, Rule, judge_gap, small_cells
-from auditor.checks.group_rows import Group, as_it_is, curves, smallest, under_attack
+from auditor.checks.group_rows import Group, as_it_is, curves, same_sizes, smallest, under_attack
 from auditor.checks.measured import Measured, members
 from auditor.checks.reliance_groups import judge_reliance
 from auditor.checks.targeted_harm import harm_trials, judge_harm
@@ -62,8 +62,8 @@ class Fairness:
         "Targeted harm: one perturbation for all is fitted on half of a group's units and tried on the other half of every group.",
         reading="A gap whose whole interval lies beyond the tolerance fails; wholly within passes; anything else is too few to tell. "
         "Groups are ranked by the lower end of how much worse they fare than everyone else, never by the point.",
-        limits="Groups below the declared minimum are listed but not compared. A gap may come from the data (how they were taken, how severe the cases are) and not "
-        "from the group itself. Where an attack flips nearly everyone, no gap in robustness can show. "
+        limits="Groups below the declared minimum are listed but not compared. A gap may come from the data (how they were taken, "
+        "how severe the cases are) and not from the group itself. Where an attack flips nearly everyone, no gap in robustness can show. "
         "Intersections that nobody declared are an exploration: they are held to a stricter level and decide no question.",
         reference="Newcombe 1998 (method 10); Zou and Donner 2008 for the combination over classes; Tukey and Kramer, Hayter 1984 for all pairs; "
         "Cochran 1954, Mantel and Haenszel 1959; Breslow and Day 1980; Kaplan and Meier 1958; Benjamini and Hochberg 1995; "
@@ -165,6 +165,7 @@ class Fairness:
             "groups": under_attack(measured, one.groups, zone, minimum=self.minimum_group),
             "curves": curves(measured, one.groups, zone),
             "smallest": smallest(measured, one.groups, zone),
+            "tests": [same_sizes(measured, one.groups, zone, minimum=self.minimum_group)],
         }
         primary = one.declared and (zone != "outside" or any(facts.mask_share))
         return self._gap(measured, one, asked, kind, details, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",))

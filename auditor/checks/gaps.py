@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.association import breslow_day_p, mantel_haenszel_p, permutation_p
 from auditor.checks.common import percent, plain, reason, span
 from auditor.checks.group_rows import Group
 from auditor.checks.measured import Flags
 from auditor.records import Facts, Finding, Verdict
-from auditor.stats import decide, difference, needed_per_group
-from auditor.strata import Gap, Strata, breslow_day_p, largest_gap, mantel_haenszel_p, permutation_p, shortfalls
+from auditor.stats import decide, difference
+from auditor.strata import Gap, Strata, largest_gap, needed_per_group, shortfalls
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,16 @@ def judge_gap(facts: Facts, attribute: str, groups: Sequence[Group], asked: Ques
     large = {name: strata(facts, ids, asked.flags) for name, ids in usable.items() if len(ids) >= rule.minimum}
     gap = largest_gap(large, against=rule.tolerance, level=rule.level) if len(large) > 1 else None
     needed = _needed(facts, large, asked.flags, rule)
-    details = {**base.pop("details"), "needed": needed}
+    details: dict[str, Any] = {**base.pop("details"), "needed": needed}
     if gap is None:
         why = asked.missing if not asked.flags else _too_few(usable, rule, needed) if len(large) < 2 else "the groups have no class in common"
         claim = f"Groups by {attribute} could not be compared in {asked.what} {asked.when}."
         advice = "Collect more samples of the small groups." if asked.flags else ""
         return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
     verdict = decide(gap.estimate, rule.tolerance)
-    details |= {"pair": list(gap.pair), "raw": plain(gap.raw), "ratio": plain(gap.ratio), **_beside(facts, large, usable, asked, gap)}
+    beside = _beside(facts, large, usable, asked, gap)
+    beside["tests"] += details.pop("tests", [])
+    details |= {"pair": list(gap.pair), "raw": plain(gap.raw), "ratio": plain(gap.ratio), **beside}
     return Finding(
         verdict=verdict,
         claim=_claim(attribute, asked, gap, rule, excluded=len(large) < len(usable)),
@@ -125,7 +128,7 @@ def _beside(facts: Facts, large: Mapping[str, Strata], usable: Mapping[str, list
         ("Cochran, Mantel and Haenszel", mantel_haenszel_p(better, worse), f"whether {pair} differ at all, class by class"),
         ("Breslow and Day", breslow_day_p(better, worse), f"whether {pair} differ by the same odds in every class"),
     ]
-    ranked = [{"group": one.name, "estimate": plain(one.estimate), "p": one.p, "q": one.q, "note": ""} for one in shortfalls(large, level=gap.estimate.level)]
+    ranked = [{"group": one.group, "estimate": plain(one.estimate), "p": one.p, "q": one.q, "note": ""} for one in shortfalls(large, level=gap.estimate.level)]
     return {
         "tests": [{"name": name, "p": p, "note": note} for name, p, note in tests],
         "ranking": ranked,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.censored import flipped_curve, restricted_mean
+from auditor.censored import flipped_curve, log_rank_p, restricted_mean
 from auditor.checks.common import grey, plain
 from auditor.checks.measured import Flags, Measured
 from auditor.checks.thresholds import Thresholds, median_size, reach, sized
@@ -137,6 +137,20 @@ def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> list[dic
             }
         )
     return rows
+
+
+def same_sizes(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> dict[str, Any]:
+    """Return the test that the smallest epsilons of all large groups are alike, class by class."""
+    facts, found = measured.facts, measured.smallest(zone)
+    large = [(one, group.name) for group in groups if len(_of(found, group)) >= minimum for one in _of(found, group)]
+    ids = [one for one, _ in large]
+    labels = [facts.y[facts.position_of[one]] for one in ids]
+    p = log_rank_p([found[one].size for one in ids], search_reach(measured, zone), [name for _, name in large], labels, _units(facts, ids), seed=facts.seed)
+    return {
+        "name": "Log-rank",
+        "p": p,
+        "note": "whether the smallest epsilons of any two groups differ, class by class; what lies beyond the search is censored",
+    }
 
 
 def search_reach(measured: Measured, zone: str) -> float:

@@ -60,13 +60,13 @@ def flips(rng: np.random.Generator, groups: Sequence[str], rates: Mapping[str, f
 def test_no_gap_is_not_accused(judge: Judge) -> None:
     rng, names = np.random.default_rng(0), ["f", "m", "x"]
     verdicts = []
-    for _ in range(60):
+    for _ in range(30):
         groups = [names[k] for k in rng.integers(0, 3, 240)]
         found = judge(
             groups, flips(rng, groups, dict.fromkeys(names, 0.4)), y=rng.integers(0, 2, 240).tolist(), correct=(rng.random(240) < 0.9).astype(float).tolist()
         )
         verdicts += [finding.verdict for finding in found.values()]
-    assert len(verdicts) == 180 and "fail" not in verdicts
+    assert len(verdicts) == 90 and "fail" not in verdicts
 
 
 def test_a_planted_gap_is_named(judge: Judge) -> None:
@@ -90,7 +90,7 @@ def test_the_zones_are_told_apart(judge: Judge) -> None:
 
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
     rng = np.random.default_rng(2)
-    for _ in range(20):
+    for _ in range(10):
         groups = ["f"] * 150 + ["m"] * 150
         y = (rng.random(300) < np.repeat([0.85, 0.15], 150)).astype(int)
         fooled = (rng.random(300) < np.where(y == 1, 0.8, 0.1)).astype(float)
@@ -122,9 +122,8 @@ def test_an_exploration_is_held_to_a_stricter_level(judge: Judge) -> None:
 
 
 def test_cells_that_are_too_few_are_listed_in_one_line(judge: Judge) -> None:
-    found = judge({"sex": ["f", "m"] * 40, "race": ["b"] * 10 + ["w"] * 70}, [0.0] * 80)["fairness/race+sex/groups"]
-    assert found.verdict == "not_measured" and not found.primary
-    assert "b / f 5, b / m 5, w / f 35, w / m 35" not in found.reason
+    found = judge({"sex": ["f", "m"] * 40, "race": ["b"] * 10 + ["w"] * 70}, [0.0] * 80, y=[0] * 80)["fairness/race+sex/robustness-gap"]
+    assert found.verdict != "fail" and not found.primary and "too few to say for b / f 5, b / m 5 (fewer than 30" in found.reason
     few = judge({"sex": ["f", "m"] * 20, "race": ["b"] * 10 + ["w"] * 30}, [0.0] * 40)["fairness/race+sex/groups"]
     assert few.reason == "too few to say: fewer than two cells have 30 samples (b / f 5, b / m 5, w / f 15, w / m 15)"
 

@@ -47,6 +47,12 @@ def by_group(gap: int) -> Callable[[Facts, Trial], Rows]:
     return lambda facts, trial: (worse if trial.probe == "clean" else harder)(facts, trial)
 
 
+def aimed(share: int) -> Callable[[Facts, Trial], Rows]:
+    """Return answers and attacks without any gap, and perturbations that flip `share` of each ten samples of the group that they were fitted on."""
+    hit = every(lambda row: {"correct": 1, "fooled/0": float(row % 4 < 2 and row // 4 % 10 < share), "fooled/1": 0.0})
+    return lambda facts, trial: (hit if trial.probe == "aimed" else by_group(0))(facts, trial)
+
+
 def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Callable[[Facts, Trial], Rows]:
     """Return transplant rows whose arms have these mean margins, with donors of other units."""
 
@@ -237,6 +243,11 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("fairness/sex/accuracy-gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/accuracy-gap", "inconclusive", {}, SEX, by_group(1)),
     ("fairness/groups", "not_measured", {}, {}, by_group(0)),
+    ("fairness/race+sex/groups", "not_measured", {}, {"groups": SEX["groups"] | {"race": ("b", "w") * 25 + ("",) * 50}}, by_group(0)),
+    ("fairness/sex/targeted-harm", "pass", {"tolerance": 0.3}, SEX, aimed(0)),
+    ("fairness/sex/targeted-harm", "fail", {}, SEX, aimed(8)),
+    ("fairness/sex/targeted-harm", "inconclusive", {}, SEX, aimed(1)),
+    ("fairness/sex/targeted-harm", "not_measured", {}, TINY, aimed(0)),
     ("attribution/saliency/agreement", "pass", ONE, {}, maps()),
     ("attribution/saliency/agreement", "fail", ONE, {}, maps(inside=lambda u: 0.1 * u)),
     ("attribution/saliency/agreement", "inconclusive", ONE, {}, maps(inside=lambda u: 0.4 * u)),
