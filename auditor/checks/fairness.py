@@ -12,7 +12,8 @@ from pydantic import AfterValidator, Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, plain, reason, span, why_not
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
-from auditor.stats import Strata, decide, proportion, stratified_difference, stratified_difference_p
+from auditor.stats import decide, proportion
+from auditor.strata import Strata, stratified_difference, stratified_difference_p
 from auditor.zones import single_zone
 
 Flags = dict[str, float]
