@@ -24,7 +24,6 @@ from auditor.stats import (
     holm,
     mean,
     mean_p,
-    median,
     needed_n,
     paired_difference,
     paired_p,
@@ -362,20 +361,3 @@ def test_paired_intervals_cover_the_truth_in_units() -> None:
         assert found is not None
         covered, rejected = covered + (found.low <= 0 <= found.high), rejected + (paired_p(a, b, units) < 0.05)
     assert covered >= 0.93 * 400 and rejected <= 0.07 * 400
-
-
-@given(st.lists(st.integers(0, 9), min_size=6, max_size=60))
-def test_median_as_in_scipy(values: list[int]) -> None:
-    found = median([float(one) for one in values], own(len(values)))
-    expected = sps.quantile_test(values, p=0.5).confidence_interval(0.95)
-    distinct = len(set(values)) == 1
-    assert found is not None and found.value == np.quantile(values, 0.5, method="inverted_cdf")
-    assert distinct or (found.low, found.high) == (expected.low, expected.high)
-
-
-def test_what_lies_beyond_the_search_has_no_median() -> None:
-    beyond = [float(row) for row in range(20)] + [math.inf] * 20
-    assert median(beyond, own(40)) is None and median(beyond[:28], own(28)) is not None
-    assert median([1.0, 2.0, 3.0], own(3)) is None and median([], []) is None
-    clustered = median([float(row // 5) for row in range(100)], [f"u{row // 5}" for row in range(100)])
-    assert clustered is not None and clustered.units == 20 and clustered.high - clustered.low >= 8
