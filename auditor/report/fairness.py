@@ -168,10 +168,12 @@ class Block:
         read = (read_smallest(item, _name(item), _name(item)) for item in items(found, "smallest")) if found else ()
         return [one for one in read if one]
 
-    def curves(self, kind: str) -> dict[str, tuple[Point, ...]]:
-        """Return each group's accuracy under attack by budget."""
+    def curves(self, kind: str, *, pair: bool = False) -> dict[str, tuple[Point, ...]]:
+        """Return each group's accuracy under attack by budget, or that of the compared pair alone."""
         found = self.finding(kind)
-        return {_name(item): read_points(item.get("points")) for item in items(found, "curves")} if found else {}
+        read = {_name(item): read_points(item.get("points")) for item in items(found, "curves")} if found else {}
+        compared = texts(found.details.get("pair")) if found else ()
+        return {name: points for name, points in read.items() if name in compared} if pair else read
 
 
 def blocks(findings: Sequence[Finding]) -> list[Block]:

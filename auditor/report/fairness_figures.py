@@ -32,36 +32,30 @@ SHADES = LinearSegmentedColormap.from_list("accuracy", [ACCENT, "#f4f7fa"])
 EMPTY = "#eceff2"
 
 
-def forest(block: Block, *, data: Mapping[str, Any]) -> list[Drawing]:
+def forest(block: Block) -> list[Drawing]:
     """Return accuracy as it is beside accuracy under attack, per group; a long list is cut into several figures, a list without numbers makes none."""
     if not any(panel.estimate(name) for panel in block.panels for name in block.names):
         return []
-    return [_forest(block, block.names[start : start + PAGE_OF_GROUPS], data) for start in range(0, len(block.names), PAGE_OF_GROUPS)]
+    return [_forest(block, block.names[start : start + PAGE_OF_GROUPS]) for start in range(0, len(block.names), PAGE_OF_GROUPS)]
 
 
-def panel_title(panel: Panel, data: Mapping[str, Any]) -> str:
-    """Return a panel's title with the attack's zone and budget, where there is one.
-
-    >>> panel_title(Panel("As it is", "clean", {}, (), None), {})
-    'As it is'
-    """
-    if panel.quantity != "robust":
-        return panel.title
-    where = f" on {zone_text(panel.zone)}" if panel.zone == "everywhere" else f", {zone_text(panel.zone)}" if panel.zone else ""
-    return f"{panel.title}{where}{f', {epsilon_text(panel.epsilon, data)}' if panel.epsilon else ''}"
+def attack_text(panel: Panel, data: Mapping[str, Any]) -> str:
+    """Return where and how far the attack of a panel went, such as 'the whole input, 2/255'; an empty text where nothing says so."""
+    return ", ".join(part for part in (zone_text(panel.zone) if panel.zone else "", epsilon_text(panel.epsilon, data)) if part)
 
 
-def _forest(block: Block, shown: Sequence[str], data: Mapping[str, Any]) -> Drawing:
+def _forest(block: Block, shown: Sequence[str]) -> Drawing:
     panels, rows = block.panels, len(shown)
     tolerated = any(panel.tolerance is not None for panel in panels)
 
     def paint(figure: Figure) -> None:
         both = figure.subplots(1, 2, sharey=True)
         for axes, panel, look in zip(both, panels, ((ACCENT, "-", "o"), (SECOND, "--", "s")), strict=True):
-            grid(axes, shorten(panel_title(panel, data), 52), axis="x")
+            grid(axes, panel.title, axis="x")
             for place, name in enumerate(shown):
                 _dot(axes, panel, name, place, look)
             axes.set_xlim(-0.02, 1.02)
+            axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
             axes.set_xlabel("Accuracy")
             axes.tick_params(axis="y", length=0)
@@ -115,7 +109,7 @@ def group_curves(block: Block, *, data: Mapping[str, Any], declared: Sequence[fl
 
     Every group has its own line and its entry in the key up to MOST_LINES; beyond that the compared pair alone, the others are grey.
     """
-    found, panel = block.smallest(), block.panels[1]
+    found, panel = block.smallest(block.attacked), block.panels[1]
     few = {name for name, member in panel.members.items() if member.few}
     coloured = [one.zone for one in found if one.zone in panel.pair] if len(found) > MOST_LINES else [one.zone for one in found]
     styles = iter((*LOOKS.values(), *SPARE))
@@ -213,7 +207,7 @@ def _shade(panel: Panel, name: str | None) -> float:
 
 def _colours(figure: Figure, image: AxesImage, both: list[Axes]) -> None:
     bar = figure.colorbar(image, ax=both, shrink=0.9, pad=0.02, format=PercentFormatter(1.0, symbol=" %"))
-    bar.set_label("Accuracy (darker: lower)", fontsize=7)
+    bar.set_label("Accuracy", fontsize=7)
     bar.ax.tick_params(labelsize=6.5)
 
 

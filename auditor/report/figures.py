@@ -106,6 +106,7 @@ def smallest_curves(
     if not sizes:
         return None
     first, last = min(sizes) / 2, max([*sizes, *(one.reach for one in found if one.reach)])
+    ticks += [last] if last > 1.3 * max(ticks, default=0.0) else []
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
