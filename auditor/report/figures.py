@@ -132,9 +132,12 @@ def smallest_curves(
 
 def _steps(axes: Axes, one: Smallest, look: Look, first: float, last: float, *, band: bool) -> None:
     colour, line, _ = look
-    end = one.reach or last
+    end = one.reach if one.reach and one.reach > first else last
     points = sorted(one.steps, key=lambda point: point.epsilon)
-    known = [(point.epsilon, point.estimate) for point in points if point.estimate and first < point.epsilon <= end]
+    known = [(point.epsilon, point.estimate) for point in points if point.estimate and first < point.epsilon <= end * (1 + 1e-6)]
+    if not known and one.beyond < one.n:  # a flat line would say that nothing flips
+        axes.plot([], [], color=colour, linestyle=line, label=_entry(f"{one.label} (no curve)" if one.label else ""))
+        return
     at = [first, *(epsilon for epsilon, _ in known), end]
     share, low, high = ([0.0, *(getattr(estimate, name) for _, estimate in known)] for name in ("value", "low", "high"))
     width = 0.8 if look == FAINT else None

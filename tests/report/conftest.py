@@ -120,8 +120,8 @@ def reliance() -> list[dict[str, Any]]:
 
 
 INSTITUTIONS = {
-    **{f"site {k}" if k else "Universitätsklinikum <b>Zürich</b> $n_0$ 女": 30 + k for k in range(40) if k % 9 != 4},
-    **{f"institution number {k} with a rather long official name": 3 for k in range(40) if k % 9 == 4},
+    **{f"site {k}" if k else "Universitätsklinikum <b>Zürich</b> $n_0$ 女": 30 + k for k in range(27) if k % 9 != 4},
+    **{f"institution number {k} with a rather long official name": 3 for k in range(27) if k % 9 == 4},
 }
 SEXES = {"female": 70, "male": 63}
 RACES = {"asian": 33, "black": 57, "white": 300, "_other": 17}

@@ -163,7 +163,7 @@ def test_every_finding_with_its_reason_and_every_verdict_is_shown(rendered: Path
         "labels of held-out units exchanged, 999 times; p = 0.004",
         "judged on female",
         "a table of all pairs would not fit the page",
-        "30 groups below these",
+        "17 groups below these",
         "Intersections (exploratory)",
         "7 samples lack a value in one of the columns",
         "Compared with outside, value by value: inside the marked region 6.3",
