@@ -235,6 +235,7 @@ def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
 
 def test_the_planted_defect_is_named_and_its_twin_is_not_accused(make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auditor.checks.held_out.DRAWS", 400)
+    monkeypatch.setattr("auditor.checks.targeted_harm.FIT", {"steps": 6, "batch": 32, "starts": 2, "most": 512})
     twins = [finding_of(planted(make_samples, Gated(gated=False), seed=seed), seed) for seed in range(20)]
     excess = [found.estimate for found in twins if found.estimate is not None]
     assert {found.verdict for found in twins} <= {"pass", "inconclusive"} and len(excess) == 20
