@@ -15,7 +15,8 @@ from auditor.checks.common import usable
 from auditor.grouping import Attribute, dealt
 from auditor.records import Estimate, Facts, Observations, Trial
 from auditor.seeds import generator
-from auditor.stats import Strata, paired_difference, stratified_difference, stratified_difference_p
+from auditor.stats import paired_difference
+from auditor.strata import Strata, stratified_difference, stratified_difference_p
 
 DRAWS = 2000
 """Exchanges of the labels of held-out units."""

@@ -10,7 +10,7 @@ from auditor.checks.held_out import DRAWS, Held, codes_of, statistic
 from auditor.checks.targeted_harm import harm_trials, judge_harm
 from auditor.grouping import Attribute, dealt
 from auditor.records import Facts, Finding, Observations, Trial
-from auditor.stats import stratified_difference
+from auditor.strata import stratified_difference
 
 ATTRIBUTE = Attribute(("sex",))
 SETTINGS: dict[str, Any] = {"zone": "everywhere", "minimum_group": 30}
