@@ -83,6 +83,10 @@ class Held:
         rows = rows & self.seen(fitted)
         return self.flags[self.names.index(fitted)][rows].tolist(), self.units[rows].tolist()
 
+    def success(self, name: str) -> float:
+        """Return the share of a group's samples that its own perturbation flips."""
+        return float(np.mean(self.flipped(name, self.groups == name)[0]))
+
     def strata(self, name: str) -> tuple[Strata, Strata]:
         """Return the flags and units of a group's perturbation by class: on the group itself, and on everyone else."""
         mine = self.groups == name
