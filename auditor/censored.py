@@ -93,7 +93,7 @@ def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", lev
     if not n:
         return None
     value = float(ordered[(n - 1) // 2])
-    worth = int(effective_n([float(one <= value) for one in values], units))
+    worth = max(1, int(effective_n([float(one <= value) for one in values], units)))  # two units that disagree are worth less than one sample
     rank = int(sps.binom.ppf((1 - level) / 2, worth, 0.5))
     place = rank * n // worth - 1
     low, high = (float(ordered[place]), float(ordered[n - 1 - place])) if rank else (math.nan, math.nan)

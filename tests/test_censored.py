@@ -167,6 +167,10 @@ def test_median_as_in_scipy(values: list[int]) -> None:
     assert distinct or (found.low, found.high) == (expected.low, expected.high)
 
 
+def test_two_units_that_disagree_have_no_median() -> None:
+    assert median([1.0] * 5 + [3.0] * 5, ["a"] * 5 + ["b"] * 5) is None
+
+
 def test_what_lies_beyond_the_search_has_no_median() -> None:
     beyond = [float(row) for row in range(20)] + [math.inf] * 20
     assert median(beyond, own(40)) is None and median(beyond[:28], own(28)) is not None

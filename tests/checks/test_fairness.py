@@ -142,6 +142,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bands": {"sec": 2}}, "bands: expected a column of data.groups, got 'sec'; did you mean 'sex'"),
     ({"intersections": [["sex", "rase"]]}, "intersections: expected two or more different columns of data.groups, got 'rase'; did you mean 'race'"),
     ({"intersections": [["sex"]]}, "intersections: expected two or more different columns"),
+    ({"targeted_harm": ["six"]}, "targeted_harm: expected a column of data.groups, got 'six'; did you mean 'sex'"),
     ({"positive": "malignat"}, "positive: expected a class, got 'malignat'; did you mean 'malignant'"),
 ]
 
