@@ -42,19 +42,19 @@ class Gated(nn.Module):
         return torch.stack([-score, score], 1)
 
 
-def planted(make_samples: Callable[..., Samples], module: Gated, *, levels: int | None = None, seed: int = 0, **more: Any) -> Bench:
-    """Return a bench of N samples in two styles and two classes, every fifth classified wrongly, with margins from 0 to twice the budget."""
+def planted(make_samples: Callable[..., Samples], module: Gated, *, levels: int | None = None, seed: int = 0, n: int = N, **more: Any) -> Bench:
+    """Return a bench of n samples in two styles and two classes, every fifth classified wrongly, with margins from 0 to twice the budget."""
     rng = np.random.default_rng(seed)
-    style, sign = np.arange(N) % 2, np.where(np.arange(N) // 2 % 2, 1.0, -1.0)
+    style, sign = np.arange(n) % 2, np.where(np.arange(n) // 2 % 2, 1.0, -1.0)
     weight = module.weight.numpy()
-    x = rng.uniform(0.4, 0.6, (N, 1, SIDE, SIDE))
+    x = rng.uniform(0.4, 0.6, (n, 1, SIDE, SIDE))
     x[:, 0, 0, 0] = np.where(style == 1, 0.9, 0.1)
-    read = weight[style] if module.gated else weight[np.zeros(N, dtype=int)]
-    wanted = sign * rng.uniform(0, 2 * EPSILON, N)
+    read = weight[style] if module.gated else weight[np.zeros(n, dtype=int)]
+    wanted = sign * rng.uniform(0, 2 * EPSILON, n)
     x[:, 0] += ((wanted - ((x[:, 0] - 0.5) * read).sum((1, 2))) / (read**2).sum((1, 2)))[:, None, None] * read
     x = np.clip(x, 0, 1) if levels is None else np.round(np.clip(x, 0, 1) * levels) / levels
-    y = np.where(np.arange(N) % 5 == 4, sign < 0, sign > 0).astype(int)
-    inside = np.zeros((N, 1, SIDE, SIDE), dtype=bool)
+    y = np.where(np.arange(n) % 5 == 4, sign < 0, sign > 0).astype(int)
+    inside = np.zeros((n, 1, SIDE, SIDE), dtype=bool)
     inside[:, :, :, SIDE // 2 :] = True
     groups = more.pop("groups", {"style": ["ab"[one] for one in style]})
     samples = make_samples(x.astype(np.float32), y.tolist(), inside, levels=levels, groups=groups, **more)
@@ -67,9 +67,11 @@ def fitted(bench: Bench, trial: Trial = FIT) -> Row:
     return row
 
 
-def judged(bench: Bench, fit: Row, trial: Trial = JUDGE, rows: range = range(N)) -> list[Row]:
+def judged(bench: Bench, fit: Row, trial: Trial = JUDGE, rows: range | None = None) -> list[Row]:
     with torch.no_grad():
-        return probes["aimed"].make(replace(bench, source=lambda name: None if name else fit.arrays), trial, bench.samples.load(rows))
+        return probes["aimed"].make(
+            replace(bench, source=lambda name: None if name else fit.arrays), trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows)
+        )
 
 
 def margins(bench: Bench) -> NDArray[np.float64]:
@@ -241,7 +243,7 @@ def test_the_planted_defect_is_named_and_its_twin_is_not_accused(make_samples: C
     assert {found.verdict for found in twins} <= {"pass", "inconclusive"} and len(excess) == 20
     assert sum(one.low > 0 for one in excess) <= 3 and np.mean([one.value for one in excess]) < 0.1
     for seed in range(3):
-        found = finding_of(planted(make_samples, Gated(), seed=seed), seed)
+        found = finding_of(planted(make_samples, Gated(), seed=seed, n=2 * N), seed)
         assert found.verdict == "fail" and found.details["null"]["p"] < 0.01
         assert all(row["estimate"]["low"] > 0 and row["aimed"]["low"] > 0 for row in found.details["excess"])
     found = finding_of(planted(make_samples, Gated()), 0, refits=9)
