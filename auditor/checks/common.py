@@ -91,8 +91,8 @@ def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, sha
     level = f"{100 * estimate.level:.3g} %"
     if verdict == "inconclusive":
         wanted = needed_n(estimate, tolerance)
-        close = wanted is None or wanted > MOST_MORE * estimate.n
-        hint = "the estimate lies close to the tolerance" if close else f"about {wanted} samples like these would decide"
+        many = f"about {wanted} samples like these" if (wanted or 0) <= MOST_MORE * estimate.n else f"more than {MOST_MORE} times as many samples"
+        hint = f"{many} would decide" if wanted else "the estimate lies on the tolerance"
         return f"too few to tell: the {level} interval holds the tolerance {show}; {hint}"
     side = "beyond" if verdict == "fail" else "within"
     return f"the whole {level} interval lies {side} the tolerance {show}"
