@@ -29,7 +29,10 @@ MOST_BANDS = 3
 SIDE_BY_SIDE, MOST_COLUMNS, PAGE_OF_ROWS = 4, 10, 14
 """Maps with more columns than the first lie below one another; with more than the second they are not drawn; longer ones are cut into several figures."""
 SHADES = LinearSegmentedColormap.from_list("accuracy", [ACCENT, "#f4f7fa"])
-EMPTY = "#eceff2"
+DARK, EMPTY = 0.33, "#eceff2"
+"""Below this accuracy a cell is so dark that its number is white; the grey of a cell without samples."""
+TILTED = 36
+"""Names of columns that take more characters than this are tilted."""
 
 
 def forest(block: Block) -> list[Drawing]:
@@ -151,6 +154,8 @@ def _maps(block: Block, rows: Sequence[str], columns: Sequence[str], order: tupl
     beside = len(columns) <= SIDE_BY_SIDE
     placed = [{(part[down], part[across]): name for name, member in panel.members.items() if (part := _values(name, member, 2))} for panel in block.panels]
     known = {place for panel in placed for place in panel}
+    heads = [shorten(column, 14) for column in columns]
+    tilted = len(columns) * max(map(len, heads)) > (TILTED if beside else 2 * TILTED)
 
     def paint(figure: Figure) -> None:
         both = figure.subplots(1, 2, sharey=True) if beside else figure.subplots(2, 1)
@@ -159,7 +164,7 @@ def _maps(block: Block, rows: Sequence[str], columns: Sequence[str], order: tupl
             for at, place in enumerate((row, column) for row in rows for column in columns):
                 _cell(axes, panel, cells.get(place), divmod(at, len(columns)), known=place in known)
             axes.set_title(panel.title)
-            axes.set_xticks(range(len(columns)), [shorten(column, 14) for column in columns], rotation=0 if beside else 20)
+            axes.set_xticks(range(len(columns)), heads, fontsize=7, rotation=20 if tilted else 0, ha="right" if tilted else "center")
             axes.set_yticks(range(len(rows)), [shorten(row, 24) for row in rows])
             axes.set_xlabel(shorten(block.columns[across], 40))
             axes.tick_params(length=0)
@@ -196,7 +201,8 @@ def _cell(axes: Axes, panel: Panel, name: str | None, place: tuple[int, int], *,
     number = amount(estimate.value, "rate") if estimate else "not measured"
     text = "n = 0" if not known else f"{number}\nn = {_number_of(panel, name)}" if name is not None else number
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0} if hatch else None
-    axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color="white" if shade < 0.5 else INK if known else GREY, bbox=box)
+    colour = "white" if shade < DARK else INK if known else GREY
+    axes.text(column, row, text, ha="center", va="center", fontsize=5.5 if known and estimate is None else 6.5, color=colour, bbox=box)
 
 
 def _shade(panel: Panel, name: str | None) -> float:

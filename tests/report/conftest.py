@@ -249,7 +249,7 @@ def fairness() -> list[dict[str, Any]]:
     return [
         *_attribute("sex", SEXES, "inconclusive"),
         *_attribute("sex+race", cells),
-        *_attribute("institution", INSTITUTIONS),
+        *(item for item in _attribute("institution", INSTITUTIONS) if not item["id"].endswith(("exposure-gap", "reliance-gap"))),
         *_attribute("race", RACES),
         *_attribute("race+age", bands)[:2],
         finding("fairness/age_band/robustness-gap", "not_measured", "The gap between age bands was not measured.", **missing),
