@@ -82,6 +82,11 @@ class Harm:
         """Return whether the whole matrix can be printed."""
         return len(self.names) <= MOST_FITTED
 
+    @property
+    def measured(self) -> bool:
+        """Return whether anything in it was measured."""
+        return any(row.estimate for row in self.cells.values())
+
     def cell(self, fitted: str, judged: str) -> Row:
         """Return one cell; what is missing was not measured."""
         return self.cells.get((fitted, judged), Row("", None))
@@ -227,6 +232,11 @@ def harm(finding: Finding) -> Harm | None:
 def excess(finding: Finding) -> list[Row]:
     """Return how much more each group is harmed by the change fitted to it than everyone else, the most harmed for certain first."""
     return sorted(rows(finding, "excess"), key=_by_lower_bound)
+
+
+def aimed(finding: Finding) -> dict[str, Row]:
+    """Return by how much each group's own change is ahead of the other groups' changes on the same samples."""
+    return {str(item.get("group", "")): Row("", read_estimate(item.get("aimed"))) for item in items(finding, "excess")}
 
 
 def tests(finding: Finding) -> list[tuple[str, Any, str]]:
