@@ -93,6 +93,8 @@ def _claim(attribute: str, asked: Question, gap: Gap, rule: Rule, *, excluded: b
 
 def _reason(verdict: Verdict, gap: Gap, rule: Rule, usable: Mapping[str, list[str]], large: Mapping[str, Strata], needed: int | None) -> str:
     said = reason(verdict, gap.estimate, rule.tolerance)
+    if verdict == "inconclusive" and gap.estimate.low > 0:
+        said = f"the groups do differ, since the interval lies above 0; whether by more than is tolerated, is {said}"
     left = {name: ids for name, ids in usable.items() if name not in large}
     return f"{said}; {_too_few(left, rule, needed)}" if left else said
 

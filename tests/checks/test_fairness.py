@@ -81,6 +81,13 @@ def test_a_planted_gap_is_named(judge: Judge) -> None:
         assert found[ACCURACY].verdict != "fail" and found[EXPOSURE].verdict != "fail"
 
 
+def test_a_difference_that_may_be_tolerated_is_said_to_be_one(judge: Judge) -> None:
+    groups = ["f"] * 100 + ["m"] * 100
+    gap = judge(groups, [0.0] * 95 + [1.0] * 5 + [0.0] * 78 + [1.0] * 22, y=[0] * 200)[GAP]
+    assert gap.verdict == "inconclusive" and gap.estimate is not None and 0 < gap.estimate.low < 0.1
+    assert gap.reason.startswith("the groups do differ, since the interval lies above 0; whether by more than is tolerated, is too few to tell")
+
+
 def test_the_zones_are_told_apart(judge: Judge) -> None:
     groups = ["f", "m"] * 100
     found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
