@@ -203,7 +203,7 @@ def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
 def _bind(name: str, settings: dict[str, Any], named: tuple[str, ...]) -> None:
     """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
     bound = _checks().bind(name, settings)
-    for key in ("zone", "zones"):
+    for key in ("zone", "zones", "harm_zone"):
         zones = bound.get(key) or ()
         try:
             resolve_zones([zones] if isinstance(zones, str) else zones, named)

@@ -100,6 +100,7 @@ SENTENCES = {
     "all named zones as one": (f"{SHORT}checks:\n  fairness: {{zone: named}}\n", ":4: check 'fairness', setting 'zone': expected one zone"),
     "reserved word as zone": (f"{SHORT}checks:\n  exposure: {{zones: [mask]}}\n", ":4: check 'exposure', setting 'zones': expected 'inside'"),
     "no zone": (f"{SHORT}checks:\n  exposure: {{zones: []}}\n", ":4: check 'exposure', setting 'zones': "),
+    "unknown zone of harm": (f"{SHORT}checks:\n  fairness: {{harm_zone: outsid}}\n", ":4: check 'fairness', setting 'harm_zone': expected 'inside'"),
     "unknown zone of fairness": (f"{SHORT}checks:\n  fairness: {{zone: outsid}}\n", ":4: check 'fairness', setting 'zone': expected 'inside'"),
     "duplicate key": ("model: {weights: m}\ndata: {folder: x}\nmodel: {weights: n}\n", ':3: found duplicate key "model"; keep one of the two.'),
     "nested duplicate key": ("model: {weights: m}\ndata:\n  folder: x\n  label: y\n  folder: z\n", ':5: found duplicate key "folder"; keep one of the two.'),

@@ -52,6 +52,8 @@ class Fairness:
     """The class that sensitivity, specificity and selection rate speak of; of two classes the last one where none is named."""
     targeted_harm: bool | tuple[str, ...] = True
     """Whether harm is aimed at groups; or at those of which columns."""
+    harm_zone: Annotated[str, AfterValidator(single_zone)] = "outside"
+    """Where the perturbation that is aimed at a group may be written; `zone` in data without any mask."""
     refits: Annotated[int, Field(ge=0)] = 0
     """How often the universal perturbations are fitted again on exchanged groups; 0: only the judged half is exchanged."""
 
@@ -124,8 +126,8 @@ class Fairness:
         return len(one.attribute.columns) == 1 and one.attribute.name in chosen
 
     def _aim(self, facts: Facts) -> dict[str, Any]:
-        """Return how harm is aimed: outside the mask where there are masks, since there it must not work at all."""
-        return {"zone": "outside" if any(facts.mask_share) else self.zone, "minimum_group": self.minimum_group, "refits": self.refits}
+        zone = self.zone if self.harm_zone == "outside" and not any(facts.mask_share) else self.harm_zone
+        return {"zone": zone, "minimum_group": self.minimum_group, "refits": self.refits}
 
     def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
         facts, name = measured.facts, one.attribute.name
