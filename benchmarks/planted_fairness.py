@@ -1,0 +1,248 @@
+"""Audits of planted groups: many resampled from one large measured pool, some measured whole, each answer beside the closed form."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, draw, families, write
+
+from auditor.checks import checks
+from auditor.config import parse_audit
+from auditor.engine.judge import adjusted, doubted, judge, observations_of, trials_of
+from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.run import run
+from auditor.records import Facts, Finding, Observation, Observations, Trial
+from auditor.seeds import derive, generator
+
+TIMES = 8
+"""A pool is this many audits large."""
+EXPOSURE = {"zones": ["everywhere", "outside"], "noise": False, "few_values": 0}
+RELIANCE = {"where": 0}
+Found = dict[str, dict[str, Any]]
+"""id of a finding -> what the tables read of it"""
+
+torch.set_num_threads(1)  # sums in one order: repeatable on one kind of machine
+logging.getLogger("auditor").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One family and how often it is audited."""
+
+    name: str
+    seed: int
+    resampled: int
+    """Audits drawn with replacement from the pool, judged alone."""
+    whole: int
+    """Audits of fresh people, measured with the default attack and the search for the smallest epsilon."""
+    harm: bool = False
+    reliance: bool = False
+
+
+def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
+    """Return every case of the chosen families, of which a name is the first word."""
+    most, few, full = (10, 10, 2) if quick else (200, 100, 20)
+    found = []
+    for name in families():
+        first = name.partition("-")[0]
+        if first not in chosen:
+            continue
+        measured = first in ("aimed", "shortcut")  # donors and fitted perturbations see the whole data: nothing to resample
+        honest = first in ("fair", "units", "classmix") or name.endswith("-twin")
+        found.append(Case(name, seed, 0 if measured else most if honest else few, full if measured else 2, first in ("aimed", "fair"), first == "shortcut"))
+    return found
+
+
+def audited(folder: Path, code: str, case: Case) -> dict[str, Any]:
+    """Return what the audits of a family said and what is true."""
+    place, started = folder / "fairness" / case.name, time.process_time()
+    shutil.rmtree(place, ignore_errors=True)
+    checked: dict[str, int] = {"answers": 0, "wrong": 0, "sizes": 0, "exact": 0}
+    resampled = list(_resampled(place, case, checked)) if case.resampled else []
+    whole = [_whole(place, case, number, checked) for number in range(case.whole)]
+    shutil.rmtree(place)
+    row = asdict(case) | {
+        "code": code,
+        "truth": truth(_pool(case)),
+        "resampled": resampled,
+        "whole": whole,
+        "checked": checked,
+        "seconds": time.process_time() - started,
+    }
+    file = place.with_name(f"{case.name}.json")
+    file.with_suffix(".part").write_text(json.dumps(row))
+    file.with_suffix(".part").replace(file)
+    return row
+
+
+def _pool(case: Case) -> Drawn:
+    return draw(families()[case.name], derive("pool", case.name, case.seed), times=TIMES, exact=True)
+
+
+def truth(drawn: Drawn) -> dict[str, dict[str, float]]:
+    """Return the planted gaps of a pool by finding: the largest difference of two groups, raw and at one mix of classes."""
+    columns = {name: drawn.column(name) for name in drawn.family.columns}
+    if len(columns) > 1:
+        columns["+".join(sorted(columns))] = [" / ".join(parts) for parts in zip(*(columns[name] for name in sorted(columns)), strict=True)]
+    every, right = np.ones(len(drawn), dtype=bool), drawn.correct
+    flags = {
+        "accuracy-gap": (right, every),
+        "robustness-gap": (drawn.fooled("everywhere", PRIMARY), right),
+        "exposure-gap": (drawn.fooled("outside", PRIMARY), right),
+    }
+    return {
+        f"fairness/{column}/{kind}": {name: _gap(shares) for name, shares in _shares(np.array(values), drawn.y, *flags[kind]).items()}
+        for column, values in columns.items()
+        for kind in flags
+    }
+
+
+def _gap(shares: list[float]) -> float:
+    return max(shares) - min(shares)
+
+
+def _shares(values: np.ndarray, y: np.ndarray, flags: np.ndarray, among: np.ndarray) -> dict[str, list[float]]:
+    """Return each group's share of flags, as it is and at the mix of classes of everyone together."""
+    groups, mix = [among & (values == value) for value in sorted(set(values.tolist()))], [(among & (y == label)).sum() for label in (0, 1)]
+    return {
+        "raw": [float(flags[mine].mean()) for mine in groups],
+        "adjusted": [float(np.average([flags[mine & (y == label)].mean() for label in (0, 1)], weights=mix)) for mine in groups],
+    }
+
+
+def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
+    """Return the audit as its file would declare it; the fast gradient sign is an exact attack on these classifiers."""
+    family = families()[case.name]
+    fairness: dict[str, Any] = {"targeted_harm": whole and case.harm, "intersections": [list(family.columns)] if len(family.columns) > 1 else "none"}
+    offered = checks.settings_model("fairness").model_fields
+    chosen: dict[str, Any] = {"fairness": {name: value for name, value in fairness.items() if name in offered}}
+    if whole:
+        chosen |= {"exposure": EXPOSURE} | ({"reliance": RELIANCE} if case.reliance else {})
+    network = str(Path(__file__).resolve().with_name("planted_groups.py")) + ":network"
+    columns = {"id": "id", "image": "path", "mask": "mask", "label": "label", "unit": "patient", "groups": list(family.columns)}
+    return {
+        "title": f"Planted: {case.name}",
+        "model": {
+            "source": "python",
+            "path": network,
+            "settings": {"family": case.name},
+            "classes": list(CLASSES),
+            "input": {"size": SIZE, "channels": 1},
+        },
+        "data": {"manifest": "manifest.csv", **columns},
+        "threat": {"epsilon": [f"{budget}/{LEVELS}" for budget in BUDGETS], "primary": f"{PRIMARY}/{LEVELS}"},
+        **({} if whole else {"attack": {"name": "fgsm"}}),
+        "checks": {name: chosen.get(name, False) for name in checks.names()},
+        "report": {"privacy": "none"},
+    }
+
+
+def _prepared(place: Path, case: Case, drawn: Drawn, seed: int, *, whole: bool) -> Prepared:
+    write(drawn, place, seed)
+    return prepare(parse_audit(_declared(case, whole=whole), place / "audit"), base=place, trust_code=True)
+
+
+def _resampled(folder: Path, case: Case, checked: dict[str, int]) -> Iterator[Found]:
+    """Yield the findings of audits whose people are drawn from the pool, whole units with replacement: each is a fresh sample of the population."""
+    drawn = _pool(case)
+    prepared = _prepared(folder / "pool", case, drawn, derive("pixels", case.name, case.seed), whole=False)
+    with run(prepared, folder / "pool" / "out") as store:
+        observations, trials = observations_of(store), trials_of(prepared.lock, prepared.facts)
+        rows = {observations.key(trial): observations.of(trial) for trial in trials}
+    compare(drawn, trials, {trial: rows[observations.key(trial)] for trial in trials}, checked)
+    for number in range(case.resampled):
+        positions, units = _drawn_again(drawn, case, number)
+        facts, restricted = resample(prepared.facts, replace(observations, read=rows.__getitem__), positions, units)
+        yield {finding.id: kept(finding) for finding in judged(prepared, facts, restricted)}
+
+
+def _drawn_again(drawn: Drawn, case: Case, number: int) -> tuple[list[int], list[str]]:
+    rng, positions, units = generator(case.seed, "resample", case.name, number), list[int](), list[str]()
+    members = {int(unit): np.flatnonzero(drawn.unit == unit).tolist() for unit in np.unique(drawn.unit)}
+    for kind, people in enumerate(drawn.family.people):
+        mine = np.unique(drawn.unit[drawn.kind == kind])
+        for unit in rng.choice(mine, -(-people.n // drawn.family.per_unit)).tolist():
+            positions += members[unit]
+            units += [f"p{len(positions):05d}"] * len(members[unit])
+    return positions, units
+
+
+def resample(facts: Facts, observations: Observations, positions: list[int], units: list[str]) -> tuple[Facts, Observations]:
+    """Return an audit of some samples of another one, each as a sample of its own even where it was drawn twice."""
+    old = [facts.ids[position] for position in positions]
+    names = tuple(f"r{row:05d}" for row in range(len(old)))
+
+    def take(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[position] for position in positions)
+
+    def read(key: str) -> Mapping[str, Observation]:
+        rows = observations.read(key)
+        return {name: replace(rows[one], sample=name) for name, one in zip(names, old, strict=True) if one in rows}
+
+    groups = {name: take(values) for name, values in facts.groups.items()}
+    mine = replace(facts, ids=names, y=take(facts.y), units=tuple(units), groups=groups, mask_share=take(facts.mask_share))
+    return mine, replace(observations, read=read)
+
+
+def judged(prepared: Prepared, facts: Facts, observations: Observations) -> list[Finding]:
+    """Return what the checks of an audit say of observations."""
+    return doubted(adjusted([finding for check in prepared.checks.values() for finding in check.judge(facts, observations)]))
+
+
+def _whole(folder: Path, case: Case, number: int, checked: dict[str, int]) -> Found:
+    """Return the findings of an audit of fresh people, through every stage but the report."""
+    place, drawn = folder / f"whole-{number}", draw(families()[case.name], derive("whole", case.name, case.seed, number))
+    prepared = _prepared(place, case, drawn, derive("pixels", case.name, case.seed, number), whole=True)
+    with run(prepared, place / "out") as store:
+        observations, trials = observations_of(store), trials_of(prepared.lock, prepared.facts)
+        compare(drawn, trials, {trial: observations.of(trial) for trial in trials}, checked)
+    found = {finding.id: kept(finding) for finding in judge(place / "out") if finding.check == "fairness"}
+    shutil.rmtree(place)
+    return found
+
+
+def compare(drawn: Drawn, trials: list[Trial], rows: Mapping[Trial, Mapping[str, Observation]], checked: dict[str, int]) -> None:
+    """Count how many answers, clean or attacked, differ from the closed form, and how many searched sizes equal it."""
+    for trial in trials:
+        known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.error is None}
+        if trial.probe == "clean":
+            wrong = [bool(values["correct"]) != drawn.correct[row] for row, values in known.items()]
+        elif trial.probe == "evasion":
+            flips = drawn.fooled(trial.zone, round(trial.threat["epsilon"] * LEVELS))
+            wrong = [bool(values["correct"] and values["fooled"]) != flips[row] for row, values in known.items()]
+        elif trial.probe == "smallest":
+            sizes = drawn.smallest(trial.zone)
+            found = [(round(values["size"] * LEVELS), int(sizes[row])) for row, values in known.items() if values["correct"] and "size" in values]
+            wrong = [size < least for size, least in found]  # less than the least that there is
+            checked["sizes"] += len(found)
+            checked["exact"] += sum(size == least for size, least in found)
+        else:
+            continue
+        checked["answers"] += len(wrong)
+        checked["wrong"] += sum(map(bool, wrong))
+
+
+def kept(finding: Finding) -> dict[str, Any]:
+    """Return what the tables read of a finding."""
+    found, details = finding.estimate, finding.details
+    chance = [test["p"] for test in details.get("tests", []) if test["name"].startswith("Permutation")]
+    null = details.get("null") or {}
+    raw = details.get("raw")
+    return {
+        "verdict": finding.verdict,
+        "estimate": None if found is None else {"value": found.value, "low": found.low, "high": found.high},
+        "pair": list(details.get("pair") or []),
+        "raw": raw["value"] if raw else None,
+        "chance": null.get("p", chance[0] if chance else None),
+        "reason": finding.reason,
+        "notes": {row["group"]: [row["n"], row["note"]] for row in details.get("groups", [])},
+    }
