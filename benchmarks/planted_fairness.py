@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, draw, families, write
+from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, draw, write
+from planted_populations import families
 
 from auditor.checks import checks
 from auditor.config import parse_audit
@@ -25,6 +26,8 @@ from auditor.seeds import derive, generator
 
 TIMES = 8
 """A pool is this many audits large."""
+MINIMUM = 30
+"""Smallest group that is compared."""
 EXPOSURE = {"zones": ["everywhere", "outside"], "noise": False, "few_values": 0}
 RELIANCE = {"where": 0}
 Found = dict[str, dict[str, Any]]
@@ -43,33 +46,43 @@ class Case:
     resampled: int
     """Audits drawn with replacement from the pool, judged alone."""
     whole: int
-    """Audits of fresh people, measured with the default attack and the search for the smallest epsilon."""
+    """Audits of fresh people, through every stage but the report."""
     harm: bool = False
     reliance: bool = False
+
+    @property
+    def file(self) -> str:
+        """Return the name of its result's file."""
+        return f"{self.name}-{self.seed}-{self.resampled}-{self.whole}"
+
+    @property
+    def thorough(self) -> bool:
+        """Return whether whole audits use the default attack and search for the smallest epsilon; they stand beside the resampled ones."""
+        return self.resampled > 0
 
 
 def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
     """Return every case of the chosen families, of which a name is the first word."""
-    most, few, full = (10, 10, 2) if quick else (200, 100, 20)
+    many, some, full = (10, 5, 2) if quick else (200, 100, 20)
     found = []
     for name in families():
         first = name.partition("-")[0]
-        if first not in chosen:
-            continue
         measured = first in ("aimed", "shortcut")  # donors and fitted perturbations see the whole data: nothing to resample
         honest = first in ("fair", "units", "classmix") or name.endswith("-twin")
-        found.append(Case(name, seed, 0 if measured else most if honest else few, full if measured else 2, first in ("aimed", "fair"), first == "shortcut"))
-    return found
+        resampled = 0 if measured else many if honest else some
+        whole = full if measured else int(not quick or name == "fair")
+        found.append(Case(name, seed, resampled, whole, harm=first == "aimed", reliance=first == "shortcut"))
+    return [case for case in found if case.name.partition("-")[0] in chosen]
 
 
 def audited(folder: Path, code: str, case: Case) -> dict[str, Any]:
     """Return what the audits of a family said and what is true."""
-    place, started = folder / "fairness" / case.name, time.process_time()
+    place, started = folder / "fairness" / case.file, time.process_time()
     shutil.rmtree(place, ignore_errors=True)
     checked: dict[str, int] = {"answers": 0, "wrong": 0, "sizes": 0, "exact": 0}
     resampled = list(_resampled(place, case, checked)) if case.resampled else []
     whole = [_whole(place, case, number, checked) for number in range(case.whole)]
-    shutil.rmtree(place)
+    shutil.rmtree(place, ignore_errors=True)
     row = asdict(case) | {
         "code": code,
         "truth": truth(_pool(case)),
@@ -78,7 +91,7 @@ def audited(folder: Path, code: str, case: Case) -> dict[str, Any]:
         "checked": checked,
         "seconds": time.process_time() - started,
     }
-    file = place.with_name(f"{case.name}.json")
+    file = place.with_name(f"{case.file}.json")
     file.with_suffix(".part").write_text(json.dumps(row))
     file.with_suffix(".part").replace(file)
     return row
@@ -89,7 +102,7 @@ def _pool(case: Case) -> Drawn:
 
 
 def truth(drawn: Drawn) -> dict[str, dict[str, float]]:
-    """Return the planted gaps of a pool by finding: the largest difference of two groups, raw and at one mix of classes."""
+    """Return the planted gaps of a pool by finding: the largest difference of two groups large enough to be compared, raw and at one mix of classes."""
     columns = {name: drawn.column(name) for name in drawn.family.columns}
     if len(columns) > 1:
         columns["+".join(sorted(columns))] = [" / ".join(parts) for parts in zip(*(columns[name] for name in sorted(columns)), strict=True)]
@@ -112,7 +125,8 @@ def _gap(shares: list[float]) -> float:
 
 def _shares(values: np.ndarray, y: np.ndarray, flags: np.ndarray, among: np.ndarray) -> dict[str, list[float]]:
     """Return each group's share of flags, as it is and at the mix of classes of everyone together."""
-    groups, mix = [among & (values == value) for value in sorted(set(values.tolist()))], [(among & (y == label)).sum() for label in (0, 1)]
+    groups = [among & (values == value) for value in sorted(set(values.tolist())) if (values == value).sum() >= TIMES * MINIMUM]
+    mix = [(among & (y == label)).sum() for label in (0, 1)]
     return {
         "raw": [float(flags[mine].mean()) for mine in groups],
         "adjusted": [float(np.average([flags[mine & (y == label)].mean() for label in (0, 1)], weights=mix)) for mine in groups],
@@ -122,12 +136,12 @@ def _shares(values: np.ndarray, y: np.ndarray, flags: np.ndarray, among: np.ndar
 def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
     """Return the audit as its file would declare it; the fast gradient sign is an exact attack on these classifiers."""
     family = families()[case.name]
-    fairness: dict[str, Any] = {"targeted_harm": whole and case.harm, "intersections": [list(family.columns)] if len(family.columns) > 1 else "none"}
+    crossed: Any = [list(family.columns)] if len(family.columns) > 1 else "none"
+    fairness: dict[str, Any] = {"minimum_group": MINIMUM, "targeted_harm": whole and case.harm, "intersections": crossed}
     offered = checks.settings_model("fairness").model_fields
     chosen: dict[str, Any] = {"fairness": {name: value for name, value in fairness.items() if name in offered}}
-    if whole:
-        chosen |= {"exposure": EXPOSURE} | ({"reliance": RELIANCE} if case.reliance else {})
-    network = str(Path(__file__).resolve().with_name("planted_groups.py")) + ":network"
+    chosen |= ({"exposure": EXPOSURE} if whole and case.thorough else {}) | ({"reliance": RELIANCE} if case.reliance else {})
+    network = str(Path(__file__).resolve().with_name("planted_populations.py")) + ":network"
     columns = {"id": "id", "image": "path", "mask": "mask", "label": "label", "unit": "patient", "groups": list(family.columns)}
     return {
         "title": f"Planted: {case.name}",
@@ -140,13 +154,14 @@ def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
         },
         "data": {"manifest": "manifest.csv", **columns},
         "threat": {"epsilon": [f"{budget}/{LEVELS}" for budget in BUDGETS], "primary": f"{PRIMARY}/{LEVELS}"},
-        **({} if whole else {"attack": {"name": "fgsm"}}),
+        **({} if whole and case.thorough else {"attack": {"name": "fgsm"}}),
         "checks": {name: chosen.get(name, False) for name in checks.names()},
         "report": {"privacy": "none"},
     }
 
 
-def _prepared(place: Path, case: Case, drawn: Drawn, seed: int, *, whole: bool) -> Prepared:
+def prepared_audit(place: Path, case: Case, drawn: Drawn, seed: int, *, whole: bool) -> Prepared:
+    """Return the audit of drawn people, their images written to a folder."""
     write(drawn, place, seed)
     return prepare(parse_audit(_declared(case, whole=whole), place / "audit"), base=place, trust_code=True)
 
@@ -154,7 +169,7 @@ def _prepared(place: Path, case: Case, drawn: Drawn, seed: int, *, whole: bool) 
 def _resampled(folder: Path, case: Case, checked: dict[str, int]) -> Iterator[Found]:
     """Yield the findings of audits whose people are drawn from the pool, whole units with replacement: each is a fresh sample of the population."""
     drawn = _pool(case)
-    prepared = _prepared(folder / "pool", case, drawn, derive("pixels", case.name, case.seed), whole=False)
+    prepared = prepared_audit(folder / "pool", case, drawn, derive("pixels", case.name, case.seed), whole=False)
     with run(prepared, folder / "pool" / "out") as store:
         observations, trials = observations_of(store), trials_of(prepared.lock, prepared.facts)
         rows = {observations.key(trial): observations.of(trial) for trial in trials}
@@ -199,9 +214,9 @@ def judged(prepared: Prepared, facts: Facts, observations: Observations) -> list
 
 
 def _whole(folder: Path, case: Case, number: int, checked: dict[str, int]) -> Found:
-    """Return the findings of an audit of fresh people, through every stage but the report."""
+    """Return the findings of an audit of fresh people."""
     place, drawn = folder / f"whole-{number}", draw(families()[case.name], derive("whole", case.name, case.seed, number))
-    prepared = _prepared(place, case, drawn, derive("pixels", case.name, case.seed, number), whole=True)
+    prepared = prepared_audit(place, case, drawn, derive("pixels", case.name, case.seed, number), whole=True)
     with run(prepared, place / "out") as store:
         observations, trials = observations_of(store), trials_of(prepared.lock, prepared.facts)
         compare(drawn, trials, {trial: observations.of(trial) for trial in trials}, checked)
