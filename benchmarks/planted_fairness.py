@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, draw, write
+from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, at, draw, write
 from planted_populations import families
 
 from auditor.checks import checks
@@ -30,6 +30,8 @@ MINIMUM = 30
 """Smallest group that is compared."""
 EXPOSURE = {"zones": ["everywhere", "outside"], "noise": False, "few_values": 0}
 RELIANCE = {"where": 0}
+CHECKED = ("answers", "wrong", "searches", "best")
+"""Answers that the closed form can rule out, those that it does, searches whose best answer it knows, those that found it."""
 Found = dict[str, dict[str, Any]]
 """id of a finding -> what the tables read of it"""
 
@@ -79,7 +81,7 @@ def audited(folder: Path, code: str, case: Case) -> dict[str, Any]:
     """Return what the audits of a family said and what is true."""
     place, started = folder / "fairness" / case.file, time.process_time()
     shutil.rmtree(place, ignore_errors=True)
-    checked: dict[str, int] = {"answers": 0, "wrong": 0, "sizes": 0, "exact": 0}
+    checked: dict[str, int] = dict.fromkeys(CHECKED, 0)
     resampled = list(_resampled(place, case, checked)) if case.resampled else []
     whole = [_whole(place, case, number, checked) for number in range(case.whole)]
     shutil.rmtree(place, ignore_errors=True)
@@ -226,24 +228,41 @@ def _whole(folder: Path, case: Case, number: int, checked: dict[str, int]) -> Fo
 
 
 def compare(drawn: Drawn, trials: list[Trial], rows: Mapping[Trial, Mapping[str, Observation]], checked: dict[str, int]) -> None:
-    """Count how many answers, clean or attacked, differ from the closed form, and how many searched sizes equal it."""
+    """Count answers, clean or attacked, and those that the closed form rules out; and how many searches found all that there is to find."""
     for trial in trials:
         known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.error is None}
+        least = drawn.smallest(trial.zone) if trial.zone else None
+        flips = drawn.fooled(trial.zone, round(trial.threat["epsilon"] * LEVELS)) if "epsilon" in trial.threat else None
         if trial.probe == "clean":
             wrong = [bool(values["correct"]) != drawn.correct[row] for row, values in known.items()]
-        elif trial.probe == "evasion":
-            flips = drawn.fooled(trial.zone, round(trial.threat["epsilon"] * LEVELS))
+        elif trial.probe == "evasion" and flips is not None:
             wrong = [bool(values["correct"] and values["fooled"]) != flips[row] for row, values in known.items()]
-        elif trial.probe == "smallest":
-            sizes = drawn.smallest(trial.zone)
-            found = [(round(values["size"] * LEVELS), int(sizes[row])) for row, values in known.items() if values["correct"] and "size" in values]
-            wrong = [size < least for size, least in found]  # less than the least that there is
-            checked["sizes"] += len(found)
-            checked["exact"] += sum(size == least for size, least in found)
+        elif trial.probe == "smallest" and least is not None:
+            sizes = [(round(values["size"] * LEVELS), int(least[row])) for row, values in known.items() if "size" in values]
+            wrong = [size < one for size, one in sizes]
+            _count(checked, searches=len(sizes), best=sum(size == one for size, one in sizes))
+        elif trial.probe == "aimed" and flips is not None:
+            aims = [(bool(flag), flips[row] and own) for row, values in known.items() for flag, own in _aims(drawn, trial, row, values)]
+            wrong = [flag and not most for flag, most in aims]
+            _count(checked, searches=sum(bool(most) for _, most in aims), best=sum(flag for flag, most in aims if most))
         else:
             continue
-        checked["answers"] += len(wrong)
-        checked["wrong"] += sum(map(bool, wrong))
+        _count(checked, answers=len(wrong), wrong=sum(map(bool, wrong)))
+
+
+def _aims(drawn: Drawn, trial: Trial, row: int, values: Mapping[str, float]) -> Iterator[tuple[float, bool]]:
+    """Yield whether each group's perturbation flips a person, and whether that group is read along the same pixels."""
+    family = drawn.family
+    style_of = {people.groups["group"]: people.style for people in family.people}
+    mine = at(family.reads, family.people[drawn.kind[row]].style)
+    for place, name in enumerate(trial.settings["names"]):
+        if f"fooled/{place}" in values:
+            yield values[f"fooled/{place}"], at(family.reads, style_of[name]) == mine
+
+
+def _count(checked: dict[str, int], **more: int) -> None:
+    for name, n in more.items():
+        checked[name] += int(n)
 
 
 def kept(finding: Finding) -> dict[str, Any]:

@@ -181,9 +181,9 @@ def report(content: Mapping[str, Any]) -> bool:
     click.echo("Counted are audits resampled from a pool that was measured once; where donors or fits see the whole data, whole audits.\n")
     gaps(rows)
     agreement(rows)
-    answers, wrong, sizes, exact = (sum(row["checked"][name] for row in rows) for name in ("answers", "wrong", "sizes", "exact"))
-    form: Target = ("clean and attacked answers equal the closed form", wrong == 0, f"{answers - wrong}/{answers}")
-    found: Target = ("smallest epsilons found equal the closed form in >= 95 %", exact >= 0.95 * sizes if sizes else None, f"{exact}/{sizes}")
+    answers, wrong, searches, best = (sum(row["checked"][name] for row in rows) for name in ("answers", "wrong", "searches", "best"))
+    form: Target = ("no answer, clean or attacked, that the closed form rules out", wrong == 0, f"{answers - wrong}/{answers}")
+    found: Target = ("smallest epsilons and universal perturbations reach the closed form in >= 95 %", best >= 0.95 * searches, f"{best}/{searches}")
     goals = [form, found, *honest(rows), *guilty(rows), *silent(rows), *tiny(rows)]
     table(["target", "", "figure"], [[sentence, {True: "met", False: "MISSED", None: "not measured"}[met], figure] for sentence, met, figure in goals])
     click.echo(f"The fairness audits took {sum(row['seconds'] for row in rows) / 60:.1f} min CPU.")

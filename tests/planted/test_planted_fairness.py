@@ -145,10 +145,10 @@ def test_an_answer_that_differs_from_the_closed_form_is_counted(groups: ModuleTy
     rows = {f"s{row:05d}": Observation("k", f"s{row:05d}", {"correct": float(ok), "fooled": float(flips[row])}) for row, ok in enumerate(drawn.correct)}
     first = f"s{np.flatnonzero(flips)[0]:05d}"
     for fooled, wrong in ((1.0, 0), (0.0, 1)):
-        checked = dict.fromkeys(("answers", "wrong", "sizes", "exact"), 0)
+        checked = dict.fromkeys(fairness.CHECKED, 0)
         rows[first] = Observation("k", first, {"correct": 1.0, "fooled": fooled})
         fairness.compare(drawn, [trial], {trial: rows}, checked)
-        assert checked == {"answers": len(drawn), "wrong": wrong, "sizes": 0, "exact": 0}
+        assert checked == {"answers": len(drawn), "wrong": wrong, "searches": 0, "best": 0}
 
 
 def found(verdict: str, low: float, high: float, chance: float | None = None) -> dict[str, Any]:
