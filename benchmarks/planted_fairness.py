@@ -73,7 +73,7 @@ def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
         honest = first in ("fair", "units", "classmix") or name.endswith("-twin")
         resampled = 0 if measured else many if honest else some
         whole = full if measured else int(not quick or name == "fair")
-        found.append(Case(name, seed, resampled, whole, harm=first == "aimed", reliance=first == "shortcut"))
+        found.append(Case(name, seed, resampled, whole, harm=families()[name].aimed, reliance=first == "shortcut"))
     return [case for case in found if case.name.partition("-")[0] in chosen]
 
 
@@ -113,16 +113,24 @@ def truth(drawn: Drawn) -> dict[str, dict[str, float]]:
         "accuracy-gap": (right, every),
         "robustness-gap": (drawn.fooled("everywhere", PRIMARY), right),
         "exposure-gap": (drawn.fooled("outside", PRIMARY), right),
+        "reliance-gap": (drawn.outside_share(), every),
     }
-    return {
-        f"fairness/{column}/{kind}": {name: _gap(shares) for name, shares in _shares(np.array(values), drawn.y, *flags[kind]).items()}
+    planted = {
+        f"fairness/{column}/{kind}": {name: max(shares) - min(shares) for name, shares in _shares(np.array(values), drawn.y, *flags[kind]).items()}
         for column, values in columns.items()
         for kind in flags
     }
+    return planted | {f"fairness/{column}/targeted-harm": _harm(drawn, np.array(values)) for column, values in columns.items() if drawn.family.aimed}
 
 
-def _gap(shares: list[float]) -> float:
-    return max(shares) - min(shares)
+def _harm(drawn: Drawn, values: np.ndarray) -> dict[str, float]:
+    """Return the largest excess of the best perturbation outside the mask for a group: who flips in it, less who flips among everyone else."""
+    reads = np.array([hash(at(drawn.family.reads, people.style)) for people in drawn.family.people])[drawn.kind]
+    flips, excess = drawn.fooled("outside", PRIMARY), []
+    for value in sorted(set(values.tolist())):
+        mine, alike = values == value, reads == reads[np.flatnonzero(values == value)[0]]
+        excess.append(float((flips & alike)[mine & drawn.correct].mean() - (flips & alike)[~mine & drawn.correct].mean()))
+    return {"raw": max(excess), "adjusted": max(excess)}
 
 
 def _shares(values: np.ndarray, y: np.ndarray, flags: np.ndarray, among: np.ndarray) -> dict[str, list[float]]:

@@ -82,6 +82,8 @@ class Family:
     per_unit: int = 1
     alike: float = 0.0
     """Correlation of the samples of one unit, before they are cut into flags."""
+    aimed: bool = False
+    """Whether perturbations are fitted on groups: directions are then the same or have no pixel in common."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -119,6 +121,13 @@ class Drawn:
         """Return who flips in a zone (n,), by the closed form."""
         found = self.smallest(zone)
         return (found > 0) & (found <= budget)
+
+    def outside_share(self) -> NDArray[np.float64]:
+        """Return the outside share of transplants onto people like each (n,), in expectation: recipient and rival read the class there, or do not."""
+        reads = np.array([weights(at(self.family.classed, people.style))[~INSIDE].any() for people in self.family.people])[self.kind]
+        part = {place: CLASS_LEVELS[place] * SHARES[place] for place in EVERY}
+        outside = part["outside"] / part["inside"] * (reads + reads.mean())
+        return np.asarray(outside / (2 + outside))
 
 
 def zones(zone: str) -> NDArray[np.bool_]:

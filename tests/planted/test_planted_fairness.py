@@ -105,6 +105,9 @@ def test_images_of_one_patient_fare_alike_and_share_their_class(groups: ModuleTy
         ("outside", "group/robustness-gap", 0.0, 0.0),
         ("outside", "group/exposure-gap", 0.30, 0.30),
         ("tiny-worst", "group/robustness-gap", 0.0, 0.0),
+        ("aimed-twin", "group/targeted-harm", 0.0, 0.0),
+        ("shortcut", "group/reliance-gap", 1 / 3 - 1 / 9, 1 / 3 - 1 / 9),
+        ("shortcut-twin", "group/reliance-gap", 0.0, 0.0),
     ],
 )
 def test_populations_have_the_gaps_that_they_are_named_for(
