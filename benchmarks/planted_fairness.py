@@ -70,8 +70,7 @@ def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
     for name in families():
         first = name.partition("-")[0]
         measured = first in ("aimed", "shortcut")  # donors and fitted perturbations see the whole data: nothing to resample
-        honest = first in ("fair", "units", "classmix") or name.endswith("-twin")
-        resampled = 0 if measured else many if honest else some
+        resampled = 0 if measured else many if first in ("fair", "units", "classmix") else some
         whole = full if measured else int(not quick or name == "fair")
         found.append(Case(name, seed, resampled, whole, harm=families()[name].aimed, reliance=first == "shortcut"))
     return [case for case in found if case.name.partition("-")[0] in chosen]
@@ -107,7 +106,7 @@ def truth(drawn: Drawn) -> dict[str, dict[str, float]]:
     """Return the planted gaps of a pool by finding: the largest difference of two groups large enough to be compared, raw and at one mix of classes."""
     columns = {name: drawn.column(name) for name in drawn.family.columns}
     if len(columns) > 1:
-        columns["+".join(sorted(columns))] = [" / ".join(parts) for parts in zip(*(columns[name] for name in sorted(columns)), strict=True)]
+        columns["+".join(columns)] = [" / ".join(parts) for parts in zip(*columns.values(), strict=True)]
     every, right = np.ones(len(drawn), dtype=bool), drawn.correct
     flags = {
         "accuracy-gap": (right, every),
@@ -186,7 +185,7 @@ def _resampled(folder: Path, case: Case, checked: dict[str, int]) -> Iterator[Fo
     compare(drawn, trials, {trial: rows[observations.key(trial)] for trial in trials}, checked)
     for number in range(case.resampled):
         positions, units = _drawn_again(drawn, case, number)
-        facts, restricted = resample(prepared.facts, replace(observations, read=rows.__getitem__), positions, units)
+        facts, restricted = resample(prepared.facts, replace(observations, read=lambda key: rows.get(key, {})), positions, units)
         yield {finding.id: kept(finding) for finding in judged(prepared, facts, restricted)}
 
 

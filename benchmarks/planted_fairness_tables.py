@@ -143,7 +143,7 @@ def guilty(rows: Sequence[Row]) -> Iterator[Target]:
     for row in named(rows, "accuracy"):
         yield least(f"accuracy, {row['name'][-1]} groups of 150: seen in >= 90 %", asked([row], "accuracy-gap", sure))
     crossed = named(rows, "intersection")
-    yield least("intersection: the robustness-gap of both columns together fails in >= 90 %", asked(crossed, "race+sex/robustness-gap", failed))
+    yield least("intersection: the robustness-gap of both columns together fails in >= 90 %", asked(crossed, "sex+race/robustness-gap", failed))
     yield least("outside: exposure-gap seen in >= 90 %", asked(named(rows, "outside"), "exposure-gap", sure))
     yield least("aimed: targeted harm seen in >= 90 %", asked(named(rows, "aimed"), "targeted-harm", sure))
     yield least("shortcut: reliance-gap seen in >= 90 %", asked(named(rows, "shortcut"), "reliance-gap", seen))

@@ -99,7 +99,7 @@ def test_images_of_one_patient_fare_alike_and_share_their_class(groups: ModuleTy
         ("accuracy-3", "group/robustness-gap", 0.0, 0.0),
         ("intersection", "sex/robustness-gap", 0.0, 0.0),
         ("intersection", "race/robustness-gap", 0.0, 0.0),
-        ("intersection", "race+sex/robustness-gap", 0.40, 0.40),
+        ("intersection", "sex+race/robustness-gap", 0.40, 0.40),
         ("classmix", "group/robustness-gap", 0.30, 0.0),
         ("classmix", "group/accuracy-gap", 0.12, 0.0),
         ("outside", "group/robustness-gap", 0.0, 0.0),
