@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ from auditor.seeds import derive, generator
 
 TIMES = 8
 """A pool is this many audits large."""
+REACH = 2 * max(BUDGETS)
+"""Grey levels up to which the smallest epsilon is searched."""
 MINIMUM = 30
 """Smallest group that is compared."""
 EXPOSURE = {"zones": ["everywhere", "outside"], "noise": False, "few_values": 0}
@@ -245,9 +248,9 @@ def compare(drawn: Drawn, trials: list[Trial], rows: Mapping[Trial, Mapping[str,
         elif trial.probe == "evasion" and flips is not None:
             wrong = [bool(values["correct"] and values["fooled"]) != flips[row] for row, values in known.items()]
         elif trial.probe == "smallest" and least is not None:
-            sizes = [(round(values["size"] * LEVELS), int(least[row])) for row, values in known.items() if "size" in values]
-            wrong = [size < one for size, one in sizes]
-            _count(checked, searches=len(sizes), best=sum(size == one for size, one in sizes))
+            sizes = [(values.get("size", math.inf) * LEVELS, least[row]) for row, values in known.items() if values["correct"] and least[row] > 0]
+            wrong = [size < one - 0.5 for size, one in sizes]
+            _count(checked, searches=sum(one <= REACH for _, one in sizes), best=sum(abs(size - one) < 0.5 for size, one in sizes if one <= REACH))
         elif trial.probe == "aimed" and flips is not None:
             aims = [(bool(flag), flips[row] and own) for row, values in known.items() for flag, own in _aims(drawn, trial, row, values)]
             wrong = [flag and not most for flag, most in aims]
