@@ -4,7 +4,7 @@ Run: python benchmarks/planted.py FOLDER [--quick] [--families marker --families
 Weights, data and finished audits stay in FOLDER: killed at any point, the next run goes on, and one with another version of
 the auditor audits again without training again. Results lie in FOLDER/planted.json, from which --print makes the tables.
 
-The audit data are confounded on purpose, for shortcut models and honest twins alike: the nuisance goes with the class in 95 of 100
+The audit data of the trained classifiers are confounded on purpose, for shortcut models and honest twins alike: the nuisance goes with the class in 95 of 100
 patients. Only so can a shortcut show at all, and only so is the twin's innocence put to the test.
 """
 
@@ -29,13 +29,13 @@ STRENGTHS = (0.5, 0.6, 0.75, 0.9, 1.0)
 KINDS = ("marker", "text", "border", "texture", "colour", "scanner")
 LOOKS = ("small", "large", "faint")
 FAMILIES = (*KINDS, *LOOKS, "context", "masked", "uncorrelated")
+AGREEMENT = 0.95
+"""P(nuisance agrees with the class) in the audit data."""
+GREY_LEVELS = 12
+"""What a gradient-masked network sees: rounding leaves no gradient."""
 FAIRNESS = ("fair", "units", "robustness", "accuracy", "intersection", "classmix", "tiny", "aimed", "outside", "shortcut")
 """Populations in groups (planted_populations.py), which need no training; the word 'fairness' names them all."""
 Rows = list[dict[str, Any]]
-AGREEMENT = 0.95
-"""The same in the audit data."""
-GREY_LEVELS = 12
-"""What a gradient-masked network sees: rounding leaves no gradient."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def main(folder: Path, families: tuple[str, ...], quick: bool, jobs: int, seed: 
         content["fairness"] = _in_order(told(fairness_results(folder, groups, jobs), len(groups)), groups)
         file.write_text(json.dumps(content, indent=1) + "\n")
     content = json.loads(file.read_text())
-    met = [tables.report(content) for part, tables in (("rows", planted_tables), ("fairness", planted_fairness_tables)) if content[part]]
+    met = [tables.report(content) for part, tables in (("rows", planted_tables), ("fairness", planted_fairness_tables)) if content.get(part)]
     raise SystemExit(not all(met))
 
 

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 Found = Mapping[str, Any]
 Rule = Callable[[Found], bool]
 Target = tuple[str, bool | None, str]
-ALPHA, POWER = 0.05, 0.90
+ALPHA, POWER, TOLERANCE = 0.05, 0.90, 0.10
 KINDS = ("accuracy-gap", "robustness-gap", "exposure-gap")
 
 
@@ -163,6 +163,33 @@ def silent(rows: Sequence[Row]) -> Iterator[Target]:
         yield most(f"{name}: {end.strip('/')} fails in <= 5 %", asked(named(rows, name), end, failed))
 
 
+def contradicts(found: Found, planted: float) -> bool:
+    """Return whether a verdict accuses what is within the tolerance, or clears what is beyond it."""
+    return bool(found["verdict"] == ("fail" if planted <= TOLERANCE else "pass"))
+
+
+def misses(found: Found, planted: float) -> bool:
+    """Return whether an interval leaves out what was planted."""
+    estimate = found["estimate"]
+    return estimate is not None and not estimate["low"] <= planted <= estimate["high"]
+
+
+def against_truth(rows: Sequence[Row]) -> Iterator[Target]:
+    """Yield the targets on every finding whose truth is planted, each by its worst family."""
+    for sentence, rule, target in (
+        ("no finding's verdict contradicts what was planted in > 5 %", contradicts, most),
+        ("no finding's interval misses it in more than about 5 %", misses, not_above),
+    ):
+        worst: list[tuple[float, str, list[bool]]] = []
+        for row in rows:
+            for name, planted in row["truth"].items():
+                flags = [rule(audit[name], planted["adjusted"]) for audit in audits(row) if name in audit]
+                worst += [(float(np.mean(flags)), f"{row['name']} {name.removeprefix('fairness/')}", flags)] if flags else []
+        _, where, flags = max(worst, default=(0.0, "", []))
+        said, met, figure = target(sentence, flags)
+        yield said, met, f"{where} {figure}"
+
+
 def tiny(rows: Sequence[Row]) -> Iterator[Target]:
     """Yield the targets on a group of 17, all of them flipped or none."""
     for row in named(rows, "tiny"):
@@ -184,7 +211,7 @@ def report(content: Mapping[str, Any]) -> bool:
     answers, wrong, searches, best = (sum(row["checked"][name] for row in rows) for name in ("answers", "wrong", "searches", "best"))
     form: Target = ("no answer, clean or attacked, that the closed form rules out", wrong == 0, f"{answers - wrong}/{answers}")
     found: Target = ("smallest epsilons and universal perturbations reach the closed form in >= 95 %", best >= 0.95 * searches, f"{best}/{searches}")
-    goals = [form, found, *honest(rows), *guilty(rows), *silent(rows), *tiny(rows)]
+    goals = [form, found, *honest(rows), *guilty(rows), *silent(rows), *against_truth(rows), *tiny(rows)]
     table(["target", "", "figure"], [[sentence, {True: "met", False: "MISSED", None: "not measured"}[met], figure] for sentence, met, figure in goals])
     click.echo(f"The fairness audits took {sum(row['seconds'] for row in rows) / 60:.1f} min CPU.")
     return all(met is not False for _, met, _ in goals)

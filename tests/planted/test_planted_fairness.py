@@ -170,3 +170,11 @@ def test_targets_are_missed_only_by_what_was_measured(tables: ModuleType) -> Non
     assert tables.most("", [False] * 19 + [True])[1] is True and tables.most("", [False, True])[1] is False
     assert tables.not_above("", [False] * 9 + [True])[1] is True and tables.not_above("", [True] * 9)[1] is False
     assert [rule("", [])[1] for rule in (tables.least, tables.most, tables.not_above)] == [None] * 3
+
+
+def test_a_verdict_contradicts_the_truth_on_the_other_side_of_the_tolerance_only(tables: ModuleType) -> None:
+    fail, cleared = found("fail", 0.12, 0.3), found("pass", 0.0, 0.08)
+    assert [tables.contradicts(one, planted) for one in (fail, cleared) for planted in (0.0, 0.25)] == [True, False, False, True]
+    assert [tables.misses(one, planted) for one in (fail, cleared) for planted in (0.0, 0.25)] == [True, False, False, True]
+    row = {"name": "fair", "resampled": [{"a": cleared}] * 9 + [{"a": fail}], "whole": [], "truth": {"a": {"adjusted": 0.0}}}
+    assert [target[1] for target in tables.against_truth([row])] == [False, True]
