@@ -16,6 +16,8 @@ Found = Mapping[str, Any]
 Rule = Callable[[Found], bool]
 Target = tuple[str, bool | None, str]
 ALPHA, POWER, TOLERANCE = 0.05, 0.90, 0.10
+PLANTED = ("family", "finding", "planted raw", "planted", "said raw", "said", "n")
+VERDICTS = ("fail", "pass", "open", "not measured", "covered", "excludes 0", "and p < 0.05")
 KINDS = ("accuracy-gap", "robustness-gap", "exposure-gap")
 
 
@@ -82,23 +84,7 @@ def gaps(rows: Sequence[Row]) -> None:
             verdicts = [str(sum(one["verdict"] == verdict for one in found)) for verdict in ("fail", "pass", "inconclusive", "not_measured")]
             shares = [f"{np.mean(flags):.0%}" if flags else "-" for flags in (covered, [seen(one) for one in found], [sure(one) for one in found])]
             lines.append([row["name"], name.removeprefix("fairness/"), *truth, *said, str(len(found)), *verdicts, *shares])
-    head = [
-        "family",
-        "finding",
-        "planted raw",
-        "planted",
-        "said raw",
-        "said",
-        "n",
-        "fail",
-        "pass",
-        "open",
-        "not measured",
-        "covered",
-        "excludes 0",
-        "and p < 0.05",
-    ]
-    table(head, lines)
+    table([*PLANTED, *VERDICTS], lines)
 
 
 def agreement(rows: Sequence[Row]) -> None:
