@@ -11,7 +11,7 @@ from scipy import stats as sps
 
 from auditor.records import Estimate
 from auditor.seeds import generator
-from auditor.stats import RESAMPLES, wilson
+from auditor.stats import RESAMPLES, share_interval
 
 Array = NDArray[np.float64]
 BOUNDLESS = 1e6
@@ -79,7 +79,7 @@ def bounds(draws: Array, level: float = 0.95) -> tuple[float, float]:
 
 
 def crossed_proportion(flags: Sequence[float], units: NDArray[np.int64], *, unit: str, level: float = 0.95) -> Estimate:
-    """Return the mean of flags between 0 and 1 with Wilson's interval on the number of independent ones that they are worth.
+    """Return the mean of flags between 0 and 1 with the interval of `share_interval` on the number of independent ones that they are worth.
 
     `units` (t, roles) are the units behind each flag. Where all flags agree, their variance says nothing and each unit counts once.
     """
@@ -87,5 +87,5 @@ def crossed_proportion(flags: Sequence[float], units: NDArray[np.int64], *, unit
     found, among = Crossed.of([Part(values[:, None], units)]), len(np.unique(units))
     share, spread = float(found.point[0]), float(found.covariance[0, 0])
     worth = min(len(values), share * (1 - share) / spread) if spread > 0 else min(len(values), among)
-    low, high = wilson(share, worth, level)
-    return Estimate(share, low, high, len(values), unit, "Wilson, effective sample size over the units of both", level, among)
+    low, high = share_interval(share, worth, level)
+    return Estimate(share, low, high, len(values), unit, "Wilson and mid-P, effective sample size over the units of both", level, among)

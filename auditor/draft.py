@@ -135,8 +135,15 @@ def _two_valued(path: Path) -> bool:
 
 def _groups(table: pd.DataFrame, columns: dict[str, str]) -> tuple[str, ...]:
     taken = set(columns.values())
-    free = [str(column) for column in table.columns if str(column) not in taken and 1 < table[column].nunique() <= MOST_GROUPS]
-    return tuple(column for column in free if re.search(PEOPLE, column, re.IGNORECASE))
+    free = [str(column) for column in table.columns if str(column) not in taken and table[column].nunique() > 1]
+    people = [column for column in free if re.search(PEOPLE, column, re.IGNORECASE)]
+    return tuple(column for column in people if table[column].nunique() <= MOST_GROUPS or _measurement(table[column]))
+
+
+def _measurement(values: pd.Series[Any]) -> bool:
+    """Return whether every known value is a number: such a column is compared in bands."""
+    known = values[values.astype(str) != ""]
+    return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().all())
 
 
 def _list(values: Sequence[str]) -> str:
@@ -177,7 +184,7 @@ def draft(found: Found) -> str:
         "checks:   # tolerances; a check that is not named runs with its defaults, `name: false` leaves it out",
         "  exposure: {tolerance: 0.10}      # share of correct predictions that may flip through the background",
         "  reliance: {tolerance: 0.05}      # share of the class evidence that may come from outside the mask",
-        "  fairness: {tolerance: 0.10, minimum_group: 30}",
+        "  fairness: {tolerance: 0.10, minimum_group: 30}   # measurements are compared in quarters, or in `bands: {age: [40, 60]}`",
         "  attribution: {methods: [integrated_gradients, saliency]}",
         'report: {organisation: "", reviewer: "", privacy: thumbnails}   # privacy: none leaves images out of the report',
         "seed: 0",

@@ -5,20 +5,47 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, nearest
 from auditor.seeds import derive, generator
+from auditor.zones import not_applicable
 
 Columns = Mapping[str, Sequence[str]]
 """Column -> value of each sample, '' where unknown."""
+UNKNOWN = ("", "unknown", "not known", "not reported", "not available", "unspecified", "missing", "nan", "none", "null", "n/a", "?")
+"""What stands for an unknown value, in any case; 'NA' does not, which may be North America."""
 MOST_VALUES = 10
 """A numeric column with more values than this is read as a measurement and cut into bands."""
 BANDS = 4
 """Number of bands of a numeric column for which none are declared."""
+
+
+class Known(Protocol):
+    """What samples, and the facts of an audit, tell of every sample (n)."""
+
+    @property
+    def y(self) -> Sequence[int]:
+        """Return the labels."""
+
+    @property
+    def units(self) -> Sequence[str]:
+        """Return what makes samples dependent."""
+
+    @property
+    def groups(self) -> Columns:
+        """Return the columns that say who someone is."""
+
+    @property
+    def mask_share(self) -> Sequence[float | None]:
+        """Return the share of each sample inside its mask."""
+
+    @property
+    def regions(self) -> Mapping[str, Sequence[float | None]]:
+        """Return the same of every named zone."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +70,11 @@ class Attribute:
         return tuple(" / ".join(part) if all(part) else "" for part in self.parts(table))
 
     def _banded(self, table: Columns, column: str) -> list[str]:
-        edges = self.edges.get(column)
+        edges, values = self.edges.get(column), [known(value) for value in table[column]]
         if edges is None:
-            return list(table[column])
+            return values
         names = band_names(edges)
-        return [names[int(np.searchsorted(edges, float(value), side="right"))] if value else "" for value in table[column]]
+        return [names[int(np.searchsorted(edges, float(value), side="right"))] if value else "" for value in values]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the attribute as JSON-ready data."""
@@ -57,6 +84,15 @@ class Attribute:
     def from_dict(cls, data: Mapping[str, Any]) -> Attribute:
         """Return the attribute that `as_dict` wrote."""
         return cls(tuple(data["columns"]), {column: tuple(edges) for column, edges in data["edges"].items()})
+
+
+def known(value: str) -> str:
+    """Return a value, or '' where it says that nothing is known.
+
+    >>> known("Unknown"), known("f")
+    ('', 'f')
+    """
+    return "" if value.strip().lower() in UNKNOWN else value
 
 
 def band_names(edges: Sequence[float]) -> list[str]:
@@ -81,17 +117,17 @@ def edges_of(table: Columns, declared: Mapping[str, Sequence[float] | int]) -> d
             raise ConfigError(f"bands: expected a column of data.groups, got '{column}'; {nearest(column, table)}")
     found = {}
     for column, values in table.items():
-        known = [value for value in values if value]
+        given = [value for value in values if known(value)]
         wanted = declared.get(column)
-        strange = next((value for value in known if not _is_number(value)), None)
-        if wanted is None and (strange is not None or len(set(known)) <= MOST_VALUES):
+        strange = next((value for value in given if not _is_number(value)), None)
+        if wanted is None and (strange is not None or len(set(given)) <= MOST_VALUES):
             continue
         if strange is not None:
             raise ConfigError(f"bands: expected numbers in the column '{column}', got '{strange}'.")
         if wanted is None or isinstance(wanted, int):
             places = np.linspace(0, 1, (wanted or BANDS) + 1)[1:-1]
-            least = min(map(float, known), default=0.0)
-            cuts = sorted(set(np.quantile([float(value) for value in known], places, method="inverted_cdf").tolist())) if known else []
+            least = min(map(float, given), default=0.0)
+            cuts = sorted(set(np.quantile([float(value) for value in given], places, method="inverted_cdf").tolist())) if given else []
             found[column] = tuple(cut for cut in cuts if cut > least)
         elif sorted(set(wanted)) != list(wanted):
             raise ConfigError(f"bands: expected rising edges for the column '{column}', got {list(wanted)}.")
@@ -130,9 +166,22 @@ def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], see
     strata: dict[tuple[int, ...], list[tuple[str, str]]] = defaultdict(list)
     for block, labels in blocks.items():
         strata[tuple(sorted(labels))].append(block)
-    new = {}
+    new: dict[tuple[str, str], str] = {}
     for stratum in sorted(strata):
         mine = sorted(strata[stratum])
         order = generator(seed, "exchanged", *stratum).permutation(len(mine))
         new |= {block: mine[place][1] for block, place in zip(mine, order.tolist(), strict=True)}
     return tuple(new[unit, value] if value else "" for value, unit in zip(values, units, strict=True))
+
+
+def dealt(attribute: Attribute, data: Known, zone: str, seed: int, exchange: int = 0) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return each sample's group (n,) and its half (n,) for fitting and judging; '' and -1 where the group is unknown or the sample has no such zone.
+
+    From `exchange` = 1 on the groups are those of the exchange of that number, and halved anew.
+    """
+    shares = data.regions.get(zone, data.mask_share)
+    groups = tuple("" if not_applicable(zone, share) else value for value, share in zip(attribute.values(data.groups), shares, strict=True))
+    if exchange:
+        groups = exchanged(groups, data.y, data.units, derive(seed, "exchange", attribute.name, exchange))
+    half = halves(groups, data.y, data.units, derive(seed, "halves", attribute.name, exchange))
+    return groups, np.where([bool(group) for group in groups], half, -1)

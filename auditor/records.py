@@ -196,7 +196,7 @@ class Facts:
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
 
-    @property
+    @cached_property
     def unit_of(self) -> dict[str, str]:
         """Return sample id -> unit."""
         return dict(zip(self.ids, self.units, strict=True))
@@ -233,6 +233,8 @@ class Observations:
     binding: str
     read: Callable[[str], Mapping[str, Observation]]
     """function (trial key) -> {sample id: observation}"""
+    trials: tuple[Trial, ...] = ()
+    """Every trial of the audit, so that a check can use what another one asked for."""
 
     def of(self, trial: Trial) -> Mapping[str, Observation]:
         """Return the rows of one trial by sample id."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as sps
 from scipy.optimize import brentq
+from scipy.special import betainc, betaincinv
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import proportion_confint
 
 from auditor.records import Estimate, Verdict
 from auditor.seeds import derive
 
 Array = NDArray[np.float64]
-Strata = Mapping[str, tuple[Sequence[float], Sequence[str]]]
 RESAMPLES = 2000
+ROUNDING = 1e-9
+"""A smaller part of a count is none."""
 
 
 def totals(values: Sequence[float], units: Sequence[str]) -> tuple[Array, Array]:
@@ -48,56 +51,109 @@ def effective_n(flags: Sequence[float], units: Sequence[str]) -> float:
 
 
 def proportion(flags: Sequence[float], units: Sequence[str] | None = None, *, unit: str = "share of samples", level: float = 0.95) -> Estimate | None:
-    """Return the share of true flags with its Wilson interval (Wilson 1927), on the effective number of samples; None of no flags.
+    """Return the share of true flags with its interval (see `share_interval`), on the effective number of samples; None of no flags.
 
     >>> found = proportion([1.0] * 9 + [0.0])
     >>> round(found.low, 3), round(found.high, 3)
-    (0.596, 0.982)
+    (0.596, 0.995)
     """
     n = len(flags)
     if not n:
         return None
     names = list(units) if units is not None else [str(row) for row in range(n)]
     worth, share = effective_n(flags, names), float(np.mean(flags))
-    low, high = wilson(share, worth, level)
+    low, high = share_interval(share, worth, level)
     clustered = len(set(names)) < n
-    method = "Wilson, effective sample size by unit" if clustered else "Wilson"
-    return Estimate(share, low, high, n, unit, method, level, len(set(names)) if clustered else None)
+    return Estimate(share, low, high, n, unit, named("Wilson and mid-P", clustered), level, len(set(names)) if clustered else None)
 
 
-def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's interval (1927) of a share seen in n independent samples; n need not be whole."""
+def named(method: str, clustered: bool) -> str:
+    """Return a method's name, with what was done where units share samples."""
+    return method + (", effective sample size by unit" if clustered else "")
+
+
+@lru_cache(maxsize=65536)
+def share_interval(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share seen in n independent samples, Wilson's (1927) and the mid-P one (Lancaster 1961) together; n need not be whole.
+
+    Each end is the wider one. Alone, both miss shares near 0 and 1 too often: from n = 20 on the 95 % intervals cover 0.90 and 0.92 at
+    worst, together 0.93 (benchmarks/coverage.py).
+    """
     low, high = proportion_confint(share * n, n, alpha=1 - level, method="wilson")
-    return max(0.0, min(share, float(low))), min(1.0, max(share, float(high)))
+    below, above = _mid_p_low(share * n, n, (1 - level) / 2), 1 - _mid_p_low((1 - share) * n, n, (1 - level) / 2)
+    return max(0.0, min(share, float(low), below)), min(1.0, max(share, float(high), above))
+
+
+def _mid_p(k: float, n: float, share: float) -> float:
+    """Return the chance of more than k of n, and of half of those with k; the binomial's distribution goes on between whole numbers."""
+    as_many = float(betainc(k, n - k + 1, share)) if k > ROUNDING else 1.0
+    return (as_many + (float(betainc(k + 1, n - k, share)) if n - k > ROUNDING else 0.0)) / 2
+
+
+def _mid_p_low(k: float, n: float, tail: float) -> float:
+    if k <= ROUNDING:
+        return 0.0
+    most = float(betaincinv(k + 1, n - k, tail)) if n - k > ROUNDING else 1.0
+    return float(brentq(lambda share: _mid_p(k, n, share) - tail, 0.0, most))
+
+
+def clopper_pearson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval (Clopper and Pearson 1934) of a share seen in n independent samples: it never covers less than its level."""
+    low, high = proportion_confint(share * n, n, alpha=1 - level, method="beta")
+    return float(low), float(high)
 
 
 def proportion_p(flags: Sequence[float], units: Sequence[str], against: float) -> float:
-    """Return the two-sided p-value of a share against a value: the score test that the Wilson interval inverts."""
+    """Return the two-sided p-value of a share against a value: the larger of the score test's and the mid-P one, which `share_interval` inverts."""
     worth, share = effective_n(flags, units), float(np.mean(flags))
     spread = math.sqrt(against * (1 - against) / worth)
     if spread == 0:
         return 1.0 if share == against else 0.0
-    return float(2 * sps.norm.sf(abs(share - against) / spread))
+    above = _mid_p(share * worth, worth, against)
+    return float(max(2 * sps.norm.sf(abs(share - against) / spread), 2 * min(above, 1 - above)))
 
 
 def difference(a: Sequence[float], b: Sequence[float], units_a: Sequence[str], units_b: Sequence[str], *, level: float = 0.95) -> Estimate:
-    """Return the difference of two shares, a less b, with Newcombe's interval (1998, method 10) on effective numbers."""
+    """Return the difference of two shares, a less b, on effective numbers: Newcombe's interval (1998, method 10) from those of `share_interval`.
+
+    With Wilson's intervals in it, as published, it covers 0.88 at worst (20 samples each, shares 0.02 and 0.98), with these 0.94.
+    """
     share_a, share_b = float(np.mean(a)), float(np.mean(b))
-    low, high = _newcombe(share_a, effective_n(a, units_a), share_b, effective_n(b, units_b), level)
-    units = len(set(units_a)) + len(set(units_b))
-    n = len(a) + len(b)
-    return Estimate(share_a - share_b, low, high, n, "difference of shares", "Newcombe, effective sample size by unit", level, units if units < n else None)
+    low, high = recovered(share_a, share_interval(share_a, effective_n(a, units_a), level), share_b, share_interval(share_b, effective_n(b, units_b), level))
+    units, n = len(set(units_a)) + len(set(units_b)), len(a) + len(b)
+    return Estimate(share_a - share_b, low, high, n, "difference of shares", named("Newcombe", units < n), level, units if units < n else None)
 
 
-def _newcombe(share_a: float, n_a: float, share_b: float, n_b: float, level: float) -> tuple[float, float]:
-    low, high = confint_proportions_2indep(share_a * n_a, n_a, share_b * n_b, n_b, method="newcomb", compare="diff", alpha=1 - level)
-    return float(low), float(high)
+def recovered(a: float, span_a: tuple[float, float], b: float, span_b: tuple[float, float], alike: float = 0.0) -> tuple[float, float]:
+    """Return the interval of a - b from those of both, which correlate by `alike`: the method of variance estimates recovery (Zou and Donner 2008)."""
+    down, up = (a - span_a[0], span_b[1] - b), (span_a[1] - a, b - span_b[0])
+    low, high = (math.sqrt(max(0.0, x**2 - 2 * alike * x * y + y**2)) for x, y in (down, up))
+    return a - b - low, a - b + high
+
+
+def share_ratio(a: Sequence[float], b: Sequence[float], units_a: Sequence[str], units_b: Sequence[str], *, level: float = 0.95) -> Estimate | None:
+    """Return the ratio of two shares, a / b, on effective numbers; None where either has no samples or b is 0.
+
+    The intervals of both logarithms recover that of the ratio (Zou and Donner 2008); where a is 0 its upper end is the quotient of the
+    ends. The score interval of statsmodels 0.15 has no answer, or one without the ratio in it, where a share is 1 or near 1.
+    """
+    if not len(a) or not sum(b):
+        return None
+    share_a, share_b = float(np.mean(a)), float(np.mean(b))
+    span_a, span_b = share_interval(share_a, effective_n(a, units_a), level), share_interval(share_b, effective_n(b, units_b), level)
+    low, high = 0.0, span_a[1] / span_b[0]
+    if share_a:
+        logs = [math.log(one) for one in (share_a, *span_a, share_b, *span_b)]
+        low, high = (math.exp(end) for end in recovered(logs[0], (logs[1], logs[2]), logs[3], (logs[4], logs[5])))
+    units, n = len(set(units_a)) + len(set(units_b)), len(a) + len(b)
+    method = named("recovered from the logarithms", units < n)
+    return Estimate(share_a / share_b, low, high, n, "ratio of shares", method, level, units if units < n else None)
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], units: Sequence[str], *, level: float = 0.95) -> Estimate | None:
     """Return the difference of two shares of the same samples, a less b, with Newcombe's interval for pairs; None of no samples.
 
-    Newcombe 1998 (Statistics in Medicine 17, 2635-2650, method 10): Wilson's intervals of both shares, less what their correlation takes
+    Newcombe 1998 (Statistics in Medicine 17, 2635-2650, method 10): the intervals of both shares, less what their correlation takes
     away. Where samples share a unit, both have effective sample sizes and the correlation is that of the units' totals.
     """
     one, two = (proportion(flags, units, level=level) for flags in (a, b))
@@ -108,11 +164,9 @@ def paired_difference(a: Sequence[float], b: Sequence[float], units: Sequence[st
     shared, scale = float((above * below).sum()), math.sqrt(float((above**2).sum() * (below**2).sum()))
     shared = max(0.0, shared - 0.5) if shared > 0 else shared
     bound = shared / scale if scale else 0.0
-    down, up = (one.value - one.low, two.high - two.value), (one.high - one.value, two.value - two.low)
-    low, high = (math.sqrt(max(0.0, x**2 - 2 * bound * x * y + y**2)) for x, y in (down, up))
-    value = one.value - two.value
-    method = "Newcombe for pairs" + (", effective sample size by unit" if one.units else "")
-    return Estimate(value, max(-1.0, value - low), min(1.0, value + high), one.n, "difference of shares", method, level, one.units)
+    low, high = recovered(one.value, (one.low, one.high), two.value, (two.low, two.high), bound)
+    method = named("Newcombe for pairs", one.units is not None)
+    return Estimate(one.value - two.value, max(-1.0, low), min(1.0, high), one.n, "difference of shares", method, level, one.units)
 
 
 def paired_p(a: Sequence[float], b: Sequence[float], units: Sequence[str]) -> float:
@@ -148,8 +202,7 @@ def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", lev
     if not all(map(math.isfinite, (low, value, high))):
         return None
     clustered = len(set(units)) < n
-    method = "order statistics" + (", effective sample size by unit" if clustered else "")
-    return Estimate(value, low, high, n, unit, method, level, len(set(units)) if clustered else None)
+    return Estimate(value, low, high, n, unit, named("order statistics", clustered), level, len(set(units)) if clustered else None)
 
 
 def ratio(above: Sequence[float], below: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:
@@ -200,57 +253,6 @@ def mean_p(values: Sequence[float], units: Sequence[str], against: float) -> flo
     return float(2 * sps.t.sf(abs(value - against) / spread, m - 1))
 
 
-def stratified_difference(a: Strata, b: Strata, *, level: float = 0.95) -> tuple[float, float, float] | None:
-    """Return the difference of two shares with its interval, standardised to the same mix of strata; None without a common stratum.
-
-    Strata map a name to (flags, units). Each stratum weighs as much as it has samples in both groups together; Newcombe's
-    intervals of the strata are combined by the method of variance estimates recovery (Zou and Donner 2008), and widened where
-    one unit has samples in several strata.
-    """
-    common = sorted(set(a) & set(b))
-    weight = {name: float(len(a[name][0]) + len(b[name][0])) for name in common}
-    total = sum(weight.values())
-    if not total:
-        return None
-    value, down, up = 0.0, 0.0, 0.0
-    for name in common:
-        part = difference(a[name][0], b[name][0], a[name][1], b[name][1], level=level)
-        share = weight[name] / total
-        value += share * part.value
-        down += (share * (part.value - part.low)) ** 2
-        up += (share * (part.high - part.value)) ** 2
-    shared = _sharing(a, b, {name: weight[name] / total for name in common})
-    return value, max(-1.0, value - math.sqrt(shared * down)), min(1.0, value + math.sqrt(shared * up))
-
-
-def _sharing(a: Strata, b: Strata, weight: Mapping[str, float]) -> float:
-    """Return by how much the variance grows because units take part in several strata or in both groups; at least 1."""
-    pulls: dict[str, list[float]] = {}
-    for group, sign in ((a, 1.0), (b, -1.0)):
-        for name, share in weight.items():
-            flags, units = group[name]
-            sums, counts = totals(flags, units)
-            pull = sign * share * (sums - sums.sum() / counts.sum() * counts) / counts.sum()
-            for unit, one in zip(sorted(set(units)), pull.tolist(), strict=True):
-                pulls.setdefault(unit, []).append(one)
-    apart, together = sum(one**2 for parts in pulls.values() for one in parts), sum(sum(parts) ** 2 for parts in pulls.values())
-    return max(1.0, together / apart) if apart > 0 else sum(map(len, pulls.values())) / len(pulls)
-
-
-def stratified_difference_p(a: Strata, b: Strata, against: float) -> float:
-    """Return the two-sided p-value of a standardised difference against a value, by inverting its interval."""
-
-    def reach(alpha: float) -> float:
-        found = stratified_difference(a, b, level=1 - alpha)
-        assert found is not None
-        value, low, high = found
-        return against - low if value >= against else high - against
-
-    if reach(1e-12) <= 0:
-        return 1e-12
-    return 1.0 if reach(1 - 1e-9) >= 0 else float(brentq(reach, 1e-12, 1 - 1e-9))
-
-
 def bootstrap_p(draws: Array, against: float) -> float:
     """Return the two-sided p-value of a bootstrap distribution (b,) against a value."""
     return float(min(1.0, 2 * (1 + min((draws <= against).sum(), (draws >= against).sum())) / (1 + len(draws))))
@@ -285,3 +287,8 @@ def needed_n(estimate: Estimate, tolerance: float) -> int | None:
 def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
     """Return which claims hold after Holm's correction (1979) over all of them."""
     return [bool(kept) for kept in multipletests(list(p_values), alpha=alpha, method="holm")[0]] if len(p_values) else []
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return the adjusted p-values of Benjamini and Hochberg (1995): claims below q are false in a share of at most q, on average."""
+    return [float(q) for q in multipletests(list(p_values), method="fdr_bh")[1]] if len(p_values) else []

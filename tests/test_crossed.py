@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats as sps
 
 from auditor.crossed import Crossed, Part, bounds, crossed_proportion, share_of
-from auditor.stats import wilson
+from auditor.stats import share_interval
 
 seeds = st.integers(0, 2**31)
 
@@ -78,12 +78,12 @@ def test_shares_in_closed_form() -> None:
 def test_flags_that_all_agree_count_each_unit_once() -> None:
     units = np.array([[row % 10, 10 + row % 5] for row in range(200)])
     found = crossed_proportion([1.0] * 200, units, unit="share")
-    assert (found.value, found.low, found.high) == (1.0, *wilson(1.0, 15)) and (found.n, found.units) == (200, 15)
+    assert (found.value, found.low, found.high) == (1.0, *share_interval(1.0, 15)) and (found.n, found.units) == (200, 15)
 
 
 def test_pairs_of_strangers_are_worth_half_of_their_number() -> None:
     """Each flag's noise is counted for both of its units: the price of never counting a unit too little."""
     flags = [float(row % 2) for row in range(400)]
     found = crossed_proportion(flags, np.arange(800).reshape(400, 2), unit="share")
-    low, high = wilson(0.5, 200)
+    low, high = share_interval(0.5, 200)
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))

@@ -17,7 +17,21 @@ from auditor.cli.main import COMMANDS, cli
 ROOT = Path(auditor.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOTS = {"records", "errors", "seeds"}
-CORE = {"classifier", "meter", "precision", "preprocessing", "samples", "zones", "stats", "crossed", "registry", "grouping", "strata", "censored"}
+CORE = {
+    "classifier",
+    "meter",
+    "precision",
+    "preprocessing",
+    "samples",
+    "zones",
+    "stats",
+    "crossed",
+    "registry",
+    "grouping",
+    "strata",
+    "censored",
+    "association",
+}
 PLUGS = {"threats", "attacks", "explanations", "probes", "checks", "classifiers", "data", "masks"}
 PAIRS = {("probes", "threats"), ("probes", "attacks"), ("probes", "explanations"), ("data", "masks"), ("attacks", "threats")}
 """Plug-in folders that may import another one; attacks see the contract alone, never a concrete threat."""

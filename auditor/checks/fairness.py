@@ -2,180 +2,182 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
-from auditor.checks.common import clean_trial, evasion_trial, grey, plain, reason, span, why_not
-from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
-from auditor.stats import Strata, decide, proportion, stratified_difference, stratified_difference_p
+from auditor.checks.common import clean_trial, evasion_trial, grey, why_not
+from auditor.checks.gaps import Question, Rule, judge_gap, small_cells
+from auditor.checks.group_rows import Group, as_it_is, curves, same_sizes, smallest, under_attack
+from auditor.checks.measured import Measured, members
+from auditor.checks.reliance_groups import judge_reliance
+from auditor.checks.targeted_harm import harm_trials, judge_harm
+from auditor.errors import ConfigError, nearest
+from auditor.grouping import Attribute, edges_of
+from auditor.records import Card, Evidence, Facts, Finding, Observations, Trial
 from auditor.zones import single_zone
 
-Flags = dict[str, float]
-"""sample id -> 0 or 1"""
+LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Gap:
-    """The largest difference between any two groups, with an interval that holds for all pairs at once."""
+class Compared:
+    """An attribute whose groups are compared, and how strictly."""
 
-    estimate: Estimate
-    pair: tuple[str, str]
-    """Groups with the larger and with the smaller share."""
-    p: float
+    attribute: Attribute
+    declared: bool
+    """Whether the audit file names it; an intersection that is only tried out decides nothing."""
+    groups: tuple[Group, ...]
+    unknown: int
+    level: float
 
 
 @checks.register("fairness")
 @dataclass(frozen=True, kw_only=True)
 class Fairness:
-    """Clean accuracy and attack success per group, compared among equals."""
+    """Accuracy, robustness and exposure per group, compared among equals; harm aimed at one group; reliance by group."""
 
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     minimum_group: Annotated[int, Field(ge=2)] = 30
     zone: Annotated[str, AfterValidator(single_zone)] = "everywhere"
+    bands: Mapping[str, Annotated[int, Field(ge=2)] | tuple[float, ...]] = field(default_factory=dict)
+    """Numeric column -> edges of its bands, or into how many of equal size it is cut; quarters where none are declared."""
+    intersections: Literal["pairs", "none"] | tuple[tuple[str, ...], ...] = "pairs"
+    """Columns whose combinations are compared too; of all pairs of columns as an exploration, or of those that are named here."""
+    positive: str = ""
+    """The class that sensitivity, specificity and selection rate speak of; of two classes the last one where none is named."""
+    targeted_harm: bool = True
+    refits: Annotated[int, Field(ge=0)] = 0
+    """How often the universal perturbations are fitted again on exchanged groups; 0: only the judged half is exchanged."""
 
     card: ClassVar[Card] = Card(
         title="Fairness: as reliable for everyone?",
         purpose="Whether the model errs more often, or is easier to break, for some groups of people than for others.",
-        mechanism="Per group: accuracy, robust accuracy (still correct under attack) and attack success among correct predictions, from the same "
-        "attacks as exposure. "
-        "Gaps between groups are standardised to the same mix of classes, with intervals that hold for all pairs at once and count patients, not images.",
-        reading="A gap whose whole interval lies beyond the tolerance fails; wholly within passes; anything else is too few to tell.",
-        limits="Groups below the declared minimum are listed but not compared. A gap may come from the data (scanner, stage of disease) and not "
-        "from the group itself. "
-        "Where an attack flips nearly everyone, no gap in robustness can show.",
-        reference="Newcombe 1998 (method 10); Zou and Donner 2008 for the combination over classes; Bonferroni over pairs.",
+        mechanism="Per group: answers as they are, and answers under the same attacks as in exposure. A gap in robustness is taken among correct predictions. "
+        "Gaps are standardised to one mix of classes, with intervals that hold for all pairs of groups at once and count units (patients), not samples. "
+        "Targeted harm: one perturbation for all is fitted on half of a group's units and tried on the other half of every group.",
+        reading="A gap whose whole interval lies beyond the tolerance fails; wholly within passes; anything else is too few to tell. "
+        "Groups are ranked by the lower end of how much worse they fare than everyone else, never by the point.",
+        limits="Groups below the declared minimum are listed but not compared. A gap may come from the data (how they were taken, "
+        "how severe the cases are) and not from the group itself. Where an attack flips nearly everyone, no gap in robustness can show. "
+        "Intersections that nobody declared are an exploration: they are held to a stricter level and decide no question.",
+        reference="Newcombe 1998 (method 10); Zou and Donner 2008 for the combination over classes; Tukey and Kramer, Hayter 1984 for all pairs; "
+        "Cochran 1954, Mantel and Haenszel 1959; Breslow and Day 1980; Kaplan and Meier 1958; Benjamini and Hochberg 1995; "
+        "Shafahi et al. 2020 (arXiv:1811.11304) for the universal perturbation.",
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
-        """Return the plain answers and the attacks that exposure asks for too; none without groups."""
-        return (clean_trial(), evasion_trial(facts, self.zone, facts.primary)) if facts.groups else ()
+        """Return the plain answers, attacks that exposure asks for too, and the universal perturbations; none without groups (ConfigError: wrong columns)."""
+        if not facts.groups:
+            return ()
+        compared = self._compared(facts)
+        attacks = [evasion_trial(facts, zone, facts.primary) for zone in self._zones]
+        aimed = [trial for one in compared if self._aimed(one) for trial in harm_trials(facts, one.attribute, **self._aim(facts))]
+        return tuple(dict.fromkeys([clean_trial(), *attacks, *aimed]))
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return two findings per attribute: the gap in accuracy, and in attack success."""
+        """Return the gaps in accuracy, robustness and exposure, targeted harm and reliance, for every attribute."""
         if not facts.groups:
             claim = "No group column is declared, so nothing can be said about groups of people."
             return (Finding("fairness/groups", "fairness", "not_measured", claim, reason="data.groups is empty", question=2, primary=True),)
-        return tuple(found for attribute in sorted(facts.groups) for found in self._attribute(facts, observations, attribute))
+        measured = Measured(facts, observations)
+        return tuple(finding for one in self._compared(facts) for finding in self._attribute(measured, one))
 
-    def _attribute(self, facts: Facts, observations: Observations, attribute: str) -> tuple[Finding, ...]:
-        trials = self.trials(facts)
-        clean_rows, attack_rows = (observations.of(trial) for trial in trials)
-        clean = {name: row.values["correct"] for name, row in clean_rows.items() if row.error is None}
-        fooled = {name: row.values["fooled"] for name, row in attack_rows.items() if row.error is None and row.values["correct"] == 1}
-        robust = {name: float(clean[name] == 1 and fooled.get(name, 1.0) == 0) for name in clean if clean[name] == 0 or name in fooled}
-        members = _members(facts, attribute)
-        table = [self._group(facts, name, ids, clean, robust, fooled) for name, ids in sorted(members.items())]
-        unknown = sum(value == "" for value in facts.groups[attribute])
-        details = {"zone": self.zone, "epsilon": facts.primary, "groups": table, "unknown": unknown}
-        where = Evidence(trials=tuple(observations.key(trial) for trial in trials))
-        texts = {
-            "gap": ("attack success among correct predictions", f"at {grey(facts, facts.primary)} {self.zone}", fooled, attack_rows),
-            "accuracy-gap": ("accuracy", "without any attack", clean, clean_rows),
+    @property
+    def _zones(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.zone, "outside")))
+
+    def _compared(self, facts: Facts) -> tuple[Compared, ...]:
+        if self.positive and self.positive not in facts.classes:
+            raise ConfigError(f"positive: expected a class, got '{self.positive}'; {nearest(self.positive, facts.classes)}")
+        edges = edges_of(facts.groups, self.bands)
+        single = [(column,) for column in sorted(facts.groups)]
+        crossed = self._crossed(facts)
+        strict = 1 - (1 - LEVEL) / max(1, len(crossed))
+        return tuple(
+            _compare(facts, Attribute(columns, {column: edges[column] for column in columns if column in edges}), declared, level)
+            for columns, declared, level in [*((one, True, LEVEL) for one in single), *((one, self.intersections != "pairs", strict) for one in crossed)]
+        )
+
+    def _crossed(self, facts: Facts) -> list[tuple[str, ...]]:
+        if self.intersections == "none":
+            return []
+        if self.intersections == "pairs":
+            return list(combinations(sorted(facts.groups), 2))
+        for columns in self.intersections:
+            unknown = next((column for column in columns if column not in facts.groups), None)
+            if unknown is not None or len(set(columns)) != len(columns) or len(columns) < 2:
+                got = f"'{unknown}'; {nearest(unknown, facts.groups)}" if unknown is not None else str(list(columns))
+                raise ConfigError(f"intersections: expected two or more different columns of data.groups, got {got}")
+        return list(dict.fromkeys(self.intersections))
+
+    def _aimed(self, one: Compared) -> bool:
+        return self.targeted_harm and len(one.attribute.columns) == 1
+
+    def _aim(self, facts: Facts) -> dict[str, Any]:
+        """Return how harm is aimed: outside the mask where there are masks, since there it must not work at all."""
+        return {"zone": "outside" if any(facts.mask_share) else self.zone, "minimum_group": self.minimum_group, "refits": self.refits}
+
+    def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
+        facts, name = measured.facts, one.attribute.name
+        if not one.declared and (few := small_cells(one.groups, self.minimum_group)):
+            claim = f"Groups by {name} could not be compared with one another."
+            yield Finding(f"fairness/{name}/groups", "fairness", "not_measured", claim, reason=few, question=2, details=self._details(one))
+            return
+        yield self._accuracy(measured, one)
+        yield self._robustness(measured, one, self.zone, "robustness-gap")
+        yield self._robustness(measured, one, "outside", "exposure-gap")
+        if self._aimed(one):
+            yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
+        transplant = next((trial for trial in measured.observations.trials if trial.probe == "transplant"), None)
+        if transplant is not None:
+            rule = self._rule(one)
+            yield judge_reliance(facts, measured.observations, transplant, name, one.groups, rule, details=self._details(one))
+
+    def _rule(self, one: Compared) -> Rule:
+        return Rule(self.tolerance, self.minimum_group, one.level)
+
+    def _details(self, one: Compared) -> dict[str, Any]:
+        edges = {column: list(cuts) for column, cuts in one.attribute.edges.items()}
+        return {"attribute": one.attribute.name, "columns": list(one.attribute.columns), "bands": edges, "declared": one.declared, "unknown": one.unknown}
+
+    def _accuracy(self, measured: Measured, one: Compared) -> Finding:
+        facts, trial = measured.facts, clean_trial()
+        positive = self.positive or (facts.classes[-1] if len(facts.classes) == 2 else "")
+        rows = as_it_is(measured, one.groups, positive=positive, minimum=self.minimum_group)
+        asked = Question(measured.correct, "accuracy", "without any attack", why_not(measured.observations.of(trial).values()))
+        details = {**self._details(one), "positive": positive, "groups": rows}
+        return self._gap(measured, one, asked, "accuracy-gap", details, (trial,), primary=one.declared)
+
+    def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
+        facts, trial = measured.facts, measured.attack(zone, measured.facts.primary)
+        what = "the share of correct predictions that withstand an attack"
+        when = f"{'outside the mask' if zone == 'outside' else zone} at {grey(facts, facts.primary)}"
+        asked = Question(measured.withstood(zone, facts.primary), what, when, why_not(measured.observations.of(trial).values()))
+        details = {
+            **self._details(one),
+            "zone": zone,
+            "epsilon": facts.primary,
+            "groups": under_attack(measured, one.groups, zone, minimum=self.minimum_group),
+            "curves": curves(measured, one.groups, zone),
+            "smallest": smallest(measured, one.groups, zone),
+            "tests": [same_sizes(measured, one.groups, zone, minimum=self.minimum_group)],
         }
-        result = []
-        for kind, (what, when, flags, rows) in texts.items():
-            base: dict[str, Any] = {"id": f"fairness/{attribute}/{kind}", "check": "fairness", "evidence": where, "question": 2, "primary": True}
-            base |= {"rests_on": ("attack_quality",)} if kind == "gap" else {}
-            usable = {name: [one for one in ids if one in flags] for name, ids in members.items()}
-            large = {name: ids for name, ids in usable.items() if len(ids) >= self.minimum_group}
-            gap = _largest_gap(facts, large, flags, against=self.tolerance)
-            shown = details if kind == "gap" else {"unknown": unknown}
-            if gap is None:
-                claim = f"Groups by {attribute} could not be compared in {what} {when}."
-                why = why_not(rows.values()) if not flags else self._too_few(usable) if len(large) < 2 else "the groups have no class in common"
-                result.append(
-                    Finding(verdict="not_measured", claim=claim, reason=why, advice="Collect more samples of the small groups.", details=shown, **base)
-                )
-                continue
-            verdict = decide(gap.estimate, self.tolerance)
-            claim = f"By {attribute}, the largest difference in {what} {when} is {span(gap.estimate)}: {gap.pair[0]} is above {gap.pair[1]}."
-            small = sorted(set(usable) - set(large))
-            why = reason(verdict, gap.estimate, self.tolerance) + (
-                f"; too few to say for {', '.join(small)} (fewer than {self.minimum_group})" if small else ""
-            )
-            result.append(
-                Finding(
-                    verdict=verdict,
-                    claim=claim,
-                    estimate=gap.estimate,
-                    tolerance=self.tolerance,
-                    reason=why,
-                    advice=_advice(verdict, attribute),
-                    p=gap.p,
-                    details={**shown, "pair": list(gap.pair)},
-                    **base,
-                )
-            )
-        return tuple(result)
+        primary = one.declared and (zone != "outside" or any(facts.mask_share))
+        return self._gap(measured, one, asked, kind, details, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",))
 
-    def _group(self, facts: Facts, name: str, ids: list[str], clean: Flags, robust: Flags, fooled: Flags) -> dict[str, Any]:
-        def share(flags: Flags, unit: str) -> dict[str, Any] | None:
-            mine = [one for one in ids if one in flags]
-            return plain(proportion([flags[one] for one in mine], [facts.unit_of[one] for one in mine], unit=unit))
-
-        note = f"too few to say: {len(ids)} of at least {self.minimum_group} samples" if len(ids) < self.minimum_group else ""
-        return {
-            "group": name,
-            "n": len(ids),
-            "clean": share(clean, "accuracy"),
-            "robust": share(robust, "robust accuracy"),
-            "success": share(fooled, "attack success among correct"),
-            "note": note,
-        }
-
-    def _too_few(self, usable: dict[str, list[str]]) -> str:
-        counts = ", ".join(f"{name} {len(ids)}" for name, ids in sorted(usable.items()))
-        return f"too few to say: fewer than two groups have {self.minimum_group} usable samples ({counts})"
+    def _gap(self, measured: Measured, one: Compared, asked: Question, kind: str, details: Mapping[str, Any], trials: Sequence[Trial], **base: Any) -> Finding:
+        name, shown = one.attribute.name, Evidence(trials=tuple(map(measured.observations.key, trials)))
+        base |= {"id": f"fairness/{name}/{kind}", "check": "fairness", "question": 2, "evidence": shown, "details": details}
+        return judge_gap(measured.facts, name, one.groups, asked, self._rule(one), **base)
 
 
-def _members(facts: Facts, attribute: str) -> dict[str, list[str]]:
-    members: dict[str, list[str]] = defaultdict(list)
-    for name, value in zip(facts.ids, facts.groups[attribute], strict=True):
-        if value:
-            members[value].append(name)
-    return dict(members)
-
-
-def _strata(facts: Facts, ids: list[str], flags: Flags) -> Strata:
-    label = dict(zip(facts.ids, facts.y, strict=True))
-    strata: dict[str, tuple[list[float], list[str]]] = {}
-    for name in ids:
-        values, units = strata.setdefault(facts.classes[label[name]], ([], []))
-        values.append(flags[name])
-        units.append(facts.unit_of[name])
-    return strata
-
-
-def _largest_gap(facts: Facts, groups: dict[str, list[str]], flags: Flags, *, against: float) -> Gap | None:
-    pairs = list(combinations(sorted(groups), 2))
-    strata = {name: _strata(facts, ids, flags) for name, ids in groups.items()}
-    found: list[tuple[float, float, float, tuple[str, str], float]] = []
-    for a, b in pairs:
-        one = stratified_difference(strata[a], strata[b], level=1 - 0.05 / len(pairs))
-        if one is None:
-            continue
-        value, low, high = one
-        higher, lower = (a, b) if value >= 0 else (b, a)
-        low, high = (low, high) if value >= 0 else (-high, -low)
-        p = stratified_difference_p(strata[higher], strata[lower], against)
-        found.append((abs(value), max(0.0, low), max(high, -low), (higher, lower), min(1.0, p * len(pairs))))
-    if not found:
-        return None
-    value, _, _, pair, _ = max(found)
-    low, high = max(one[1] for one in found), max(one[2] for one in found)
-    p = min(one[4] for one in found) if low > against else max(one[4] for one in found)
-    n = sum(len(ids) for ids in groups.values())
-    units = len({facts.unit_of[name] for ids in groups.values() for name in ids})
-    method = "Newcombe by class, standardised, effective sample size by unit, simultaneous over pairs"
-    return Gap(Estimate(value, low, high, n, "difference of shares", method, 0.95, units if units < n else None), pair, p)
-
-
-def _advice(verdict: Verdict, attribute: str) -> str:
-    if verdict == "fail":
-        return f"Find out why groups by {attribute} differ (data, image quality, stage of disease) before the model is used for all of them."
-    return "No action." if verdict == "pass" else "Audit more people of each group."
+def _compare(facts: Facts, attribute: Attribute, declared: bool, level: float) -> Compared:
+    values = attribute.values(facts.groups)
+    parts = dict(zip(values, attribute.parts(facts.groups), strict=True))
+    groups = tuple(Group(name, parts[name], tuple(ids)) for name, ids in members(facts, values).items())
+    return Compared(attribute, declared, groups, values.count(""), level)

@@ -137,7 +137,7 @@ class Reliance:
         }
         if not len(draws):
             return Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why, **base)
-        share, effects, arms, p = _estimates(draws, self.tolerance)
+        share, effects, arms, p = estimates(draws, self.tolerance)
         verdict = decide(share, self.tolerance)
         claim = (
             f"{span(share)} of the class evidence comes from outside the expert's mask "
@@ -201,7 +201,8 @@ def effects_of(arms: Array) -> Array:
     return np.stack([((a - c) + (b - d)) / 2, ((a - b) + (c - d)) / 2, (a - b) - (c - d)], -1)
 
 
-def _shares(arms: Array) -> Array:
+def shares_of(arms: Array) -> Array:
+    """Return the outside share (...) of arm means (..., 4)."""
     effects = effects_of(arms)
     return share_of(effects[..., 1], effects[..., 0])
 
@@ -211,14 +212,15 @@ def _inside(draws: Draws) -> Part:
     return Part(effects_of(draws.margins)[:, :1], draws.part.units)
 
 
-def _estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate], list[Estimate], float]:
+def estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate], list[Estimate], float]:
+    """Return the outside share, the three effects, the four arms, and the p-value of the share against a tolerance."""
     found = Crossed.of([draws.part])
     resampled = found.draws(draws.facts.seed)
     arms = [draws.estimate(float(found.point[arm]), resampled[:, arm], "mean margin (logits)") for arm in range(4)]
     value, spread = effects_of(found.point), effects_of(resampled)
     effects = [draws.estimate(float(value[k]), spread[:, k], "change of the margin (logits)") for k in range(3)]
-    shares = _shares(resampled)
-    share = draws.estimate(float(_shares(found.point)), shares, "share of the class evidence")
+    shares = shares_of(resampled)
+    share = draws.estimate(float(shares_of(found.point)), shares, "share of the class evidence")
     if not draws.moved:
         return Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", 0.95, share.units), effects, arms, 1.0
     return share, effects, arms, bootstrap_p(shares, tolerance)
@@ -232,7 +234,7 @@ def _pairs(draws: Draws) -> list[dict[str, Any]]:
     for one, two in combinations(range(len(facts.classes)) if len(facts.classes) > 2 else (), 2):
         mine = draws.where(((own == one) & (other == two)) | ((own == two) & (other == one)))
         if len(mine) and mine.moved:
-            share, effects, *_ = _estimates(mine, 0.0)
+            share, effects, *_ = estimates(mine, 0.0)
             rows.append((share.low, [f"{facts.classes[one]} and {facts.classes[two]}", plain(share), plain(effects[1]), plain(effects[0])]))
     if not rows:
         return []

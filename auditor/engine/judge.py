@@ -14,6 +14,7 @@ from auditor.engine.export import export_samples
 from auditor.engine.lock import NAME, locked_checks, read_lock
 from auditor.engine.store import Store, write_whole
 from auditor.errors import StoreError
+from auditor.grouping import Attribute, edges_of
 from auditor.records import Facts, Finding, Observations, Trial, digest, ordered
 from auditor.stats import holm
 from auditor.zones import coverage
@@ -30,9 +31,9 @@ def judge(out: Path) -> list[Finding]:
 
 def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
     """Return the text of findings.json, and the findings, from what a folder holds."""
-    lock, facts, observations = read_lock(out), facts_of(store), observations_of(store)
-    chosen = locked_checks(lock)
-    trials = trials_of(lock, facts)
+    lock, facts = read_lock(out), facts_of(store)
+    chosen, trials = locked_checks(lock), trials_of(lock, facts)
+    observations = replace(observations_of(store), trials=tuple(trials))
     open_trials = [trial for trial in trials if not store.complete(observations.key(trial))]
     if open_trials:
         raise StoreError(f"{out}: {len(open_trials)} of {len(trials)} trials are not complete; run the same `auditor run` command again to resume.")
@@ -121,7 +122,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
         "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
         "regions": {name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()},
-        "groups": _columns(facts.groups),
+        "groups": _columns(_banded(facts, lock)),
         "factors": _columns(facts.factors),
     }
     return {
@@ -138,6 +139,13 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "limit": lock["limit"],
         "environment": lock["environment"],
     }
+
+
+def _banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the groups as fairness compares them: measurements in bands."""
+    edges = edges_of(facts.groups, lock["checks"].get("fairness", {}).get("bands", {}))
+    single = [Attribute((name,), {name: edges[name]} if name in edges else {}) for name in facts.groups]
+    return {attribute.name: attribute.values(facts.groups) for attribute in single}
 
 
 def _columns(columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:

@@ -60,7 +60,7 @@ def _source(planned: Planned, prepared: Prepared, store: Store) -> Callable[[str
     rows = store.read(planned.trial.source.key(prepared.binding))
 
     def arrays(sample: str) -> Arrays | None:
-        row = rows.get(sample)
+        row = rows.get(sample) if sample else next((one for one in rows.values() if one.artefact), None)
         if row is None or row.artefact is None:
             return None
         kept = store.get(row.artefact)

@@ -38,7 +38,7 @@ class Bench:
     samples: Samples
     """For random access to other samples (donors)."""
     source: Callable[[str], Arrays | None]
-    """function (sample id) -> arrays that the trial's source kept for it"""
+    """function (sample id) -> arrays that the trial's source kept for it; of '' those of any, where a single sample carries what speaks for all"""
     batch_size: int = 64
     surrogate: Classifier | None = None
     """Another classifier, for attacks that transfer from one."""

@@ -1,16 +1,20 @@
 """Fairness by simulation: a planted gap is named, its absence is not accused, and small groups are not judged."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
-from auditor.records import Facts, Finding, Observations
+from auditor.checks.thresholds import search_trial
+from auditor.errors import ConfigError
+from auditor.records import Facts, Finding, Observations, Trial
 
 Judge = Callable[..., dict[str, Finding]]
+GAP, ACCURACY, EXPOSURE = "fairness/sex/robustness-gap", "fairness/sex/accuracy-gap", "fairness/sex/exposure-gap"
 
 
 @pytest.fixture
@@ -18,88 +22,166 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations], att
     """Return function (groups, fooled flags) -> findings by id, all samples classified correctly unless told."""
 
     def run(
-        groups: Sequence[str],
+        groups: Sequence[str] | Mapping[str, Sequence[str]],
         fooled: Sequence[float],
         *,
         y: Sequence[int] | None = None,
         correct: Sequence[float] | None = None,
         units: Sequence[str] | None = None,
+        outside: Sequence[float] | None = None,
         **settings: Any,
     ) -> dict[str, Finding]:
-        n = len(groups)
-        known = facts(n, groups={"sex": tuple(groups)}, **({"y": tuple(y)} if y is not None else {}), **({"units": tuple(units)} if units is not None else {}))
-        check = checks["fairness"].make(**checks.bind("fairness", settings))
-        clean = {name: {"correct": flag} for name, flag in zip(known.ids, correct if correct is not None else [1.0] * n, strict=True)}
-        rows = {name: row if clean[name]["correct"] else {"correct": 0} for name, row in attacked(known.ids, fooled).items()}
-        found = check.judge(known, observe({clean_trial(): clean, evasion_trial(known, "everywhere", known.primary): rows}))
+        table = groups if isinstance(groups, Mapping) else {"sex": groups}
+        n = len(fooled)
+        changes = {name: tuple(value) for name, value in (("y", y), ("units", units)) if value is not None}
+        known = facts(n, groups={name: tuple(values) for name, values in table.items()}, **changes)
+        check = checks["fairness"].make(**checks.bind("fairness", {"targeted_harm": False, **settings}))
+        right = list(correct) if correct is not None else [1.0] * n
+        clean = {
+            name: {"correct": flag, "predicted": float(label if flag else 1 - label), "confidence": 0.8}
+            for name, flag, label in zip(known.ids, right, known.y, strict=True)
+        }
+
+        def rows(flags: Sequence[float]) -> dict[str, Any]:
+            return {name: row if clean[name]["correct"] else {"correct": 0} for name, row in attacked(known.ids, flags).items()}
+
+        measured: dict[Trial, Any] = {clean_trial(): clean, evasion_trial(known, "everywhere", known.primary): rows(fooled)}
+        measured[evasion_trial(known, "outside", known.primary)] = rows(fooled if outside is None else outside)
+        found = check.judge(known, observe(measured))
         return {finding.id: finding for finding in found}
 
     return run
 
 
-def flips(rng: np.random.Generator, groups: Sequence[str], rates: dict[str, float]) -> list[float]:
+def flips(rng: np.random.Generator, groups: Sequence[str], rates: Mapping[str, float]) -> list[float]:
     return [float(rng.random() < rates[group]) for group in groups]
 
 
 def test_no_gap_is_not_accused(judge: Judge) -> None:
     rng, names = np.random.default_rng(0), ["f", "m", "x"]
     verdicts = []
-    for _ in range(100):
+    for _ in range(30):
         groups = [names[k] for k in rng.integers(0, 3, 240)]
         found = judge(
             groups, flips(rng, groups, dict.fromkeys(names, 0.4)), y=rng.integers(0, 2, 240).tolist(), correct=(rng.random(240) < 0.9).astype(float).tolist()
         )
         verdicts += [finding.verdict for finding in found.values()]
-    assert len(verdicts) == 200 and "fail" not in verdicts
+    assert len(verdicts) == 90 and "fail" not in verdicts
 
 
 def test_a_planted_gap_is_named(judge: Judge) -> None:
     rng, groups = np.random.default_rng(1), ["f", "m", "x"] * 60
     for _ in range(10):
-        found = judge(groups, flips(rng, groups, {"f": 0.2, "m": 0.7, "x": 0.25}), y=rng.integers(0, 2, 180).tolist())
-        gap = found["fairness/sex/gap"]
-        assert gap.verdict == "fail" and gap.details["pair"][0] == "m" and gap.p < 0.05
-        assert found["fairness/sex/accuracy-gap"].verdict != "fail"
+        fooled = flips(rng, groups, {"f": 0.2, "m": 0.7, "x": 0.25})
+        found = judge(groups, fooled, y=rng.integers(0, 2, 180).tolist(), outside=[0.0] * 180)
+        gap = found[GAP]
+        assert gap.verdict == "fail" and gap.details["pair"][1] == "m" and gap.p < 0.05
+        assert gap.details["ranking"][0]["group"] == "m" and gap.details["ranking"][0]["q"] < 0.05
+        assert {test["name"] for test in gap.details["tests"] if test["p"] is not None and test["p"] < 0.05} >= {"Permutation of the groups"}
+        assert found[ACCURACY].verdict != "fail" and found[EXPOSURE].verdict != "fail"
+
+
+def test_the_zones_are_told_apart(judge: Judge) -> None:
+    groups = ["f", "m"] * 100
+    found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
+    assert found[EXPOSURE].verdict == "fail" and found[GAP].verdict == "pass"
+    assert "outside the mask" in found[EXPOSURE].claim and found[EXPOSURE].details["zone"] == "outside"
 
 
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
     rng = np.random.default_rng(2)
-    for _ in range(20):
+    for _ in range(10):
         groups = ["f"] * 150 + ["m"] * 150
         y = (rng.random(300) < np.repeat([0.85, 0.15], 150)).astype(int)
         fooled = (rng.random(300) < np.where(y == 1, 0.8, 0.1)).astype(float)
-        crude = abs(fooled[:150].mean() - fooled[150:].mean())
-        assert crude > 0.3
-        assert judge(groups, fooled.tolist(), y=y.tolist())["fairness/sex/gap"].verdict != "fail"
+        found = judge(groups, fooled.tolist(), y=y.tolist())[GAP]
+        assert found.verdict != "fail" and found.estimate is not None
+        assert abs(found.details["raw"]["value"]) > 0.3 and found.estimate.value < 0.25
+
+
+def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> None:
+    rng = np.random.default_rng(5)
+    sex, race = ["f", "m"] * 160, ["b", "b", "w", "w"] * 80
+    fooled = [float(rng.random() < (0.7 if (a == "f") == (b == "b") else 0.1)) for a, b in zip(sex, race, strict=True)]
+    found = judge({"sex": sex, "race": race}, fooled, y=rng.integers(0, 2, 320).tolist())
+    assert {name for name, finding in found.items() if finding.verdict == "fail"} == {"fairness/race+sex/robustness-gap", "fairness/race+sex/exposure-gap"}
+    gap = found["fairness/race+sex/robustness-gap"]
+    assert not gap.primary and gap.details["declared"] is False and gap.details["columns"] == ["race", "sex"]
+    assert [row["values"] for row in gap.details["groups"]] == [["b", "f"], ["b", "m"], ["w", "f"], ["w", "m"]]
+    named = judge({"sex": sex, "race": race}, fooled, intersections=[["sex", "race"]])
+    assert named["fairness/sex+race/robustness-gap"].primary
+    assert not any("+" in name for name in judge({"sex": sex, "race": race}, fooled, intersections="none"))
+
+
+def test_an_exploration_is_held_to_a_stricter_level(judge: Judge) -> None:
+    rng = np.random.default_rng(6)
+    table = {name: rng.choice(["a", "b"], 400).tolist() for name in ("p", "q", "r")}
+    found = judge(table, flips(rng, ["x"] * 400, {"x": 0.3}))
+    levels = {name: finding.estimate.level for name, finding in found.items() if finding.estimate is not None and name.endswith("robustness-gap")}
+    assert levels["fairness/p/robustness-gap"] == 0.95 and levels["fairness/p+q/robustness-gap"] == pytest.approx(1 - 0.05 / 3)
+
+
+def test_cells_that_are_too_few_are_listed_in_one_line(judge: Judge) -> None:
+    found = judge({"sex": ["f", "m"] * 40, "race": ["b"] * 10 + ["w"] * 70}, [0.0] * 80, y=[0] * 80)["fairness/race+sex/robustness-gap"]
+    assert found.verdict != "fail" and not found.primary and "too few to say for b / f 5, b / m 5 (fewer than 30" in found.reason
+    few = judge({"sex": ["f", "m"] * 20, "race": ["b"] * 10 + ["w"] * 30}, [0.0] * 40)["fairness/race+sex/groups"]
+    assert few.reason == "too few to say: fewer than two cells have 30 samples (b / f 5, b / m 5, w / f 15, w / m 15)"
+
+
+def test_a_measurement_is_cut_into_bands(judge: Judge) -> None:
+    ages = [str(20 + row % 60) for row in range(240)]
+    fooled = [float(int(age) >= 65) for age in ages]
+    found = judge({"age": ages}, fooled, bands={"age": [40, 65]}, y=[0] * 240)["fairness/age/robustness-gap"]
+    assert found.verdict == "fail" and found.details["pair"][1] == "65 and over" and found.details["bands"] == {"age": [40, 65]}
+    assert [row["group"] for row in found.details["groups"]] == ["40 to under 65", "65 and over", "under 40"]
+    quarters = judge({"age": ages}, fooled, y=[0] * 240)["fairness/age/robustness-gap"]
+    assert len(quarters.details["groups"]) == 4 and quarters.verdict == "fail"
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"bands": {"sec": 2}}, "bands: expected a column of data.groups, got 'sec'; did you mean 'sex'"),
+    ({"intersections": [["sex", "rase"]]}, "intersections: expected two or more different columns of data.groups, got 'rase'; did you mean 'race'"),
+    ({"intersections": [["sex"]]}, "intersections: expected two or more different columns"),
+    ({"positive": "malignat"}, "positive: expected a class, got 'malignat'; did you mean 'malignant'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG)
+def test_wrong_settings_are_refused_before_any_work(facts: Callable[..., Facts], settings: dict[str, Any], message: str) -> None:
+    known = facts(4, groups={"sex": ("f", "m", "f", "m"), "race": ("b", "w", "b", "w")})
+    with pytest.raises(ConfigError, match=message):
+        checks["fairness"].make(**checks.bind("fairness", settings)).trials(known)
 
 
 def test_no_class_in_common_is_said_so(judge: Judge) -> None:
-    found = judge(["f"] * 40 + ["m"] * 40, [0.0] * 80, y=[0] * 40 + [1] * 40)["fairness/sex/gap"]
+    found = judge(["f"] * 40 + ["m"] * 40, [0.0] * 80, y=[0] * 40 + [1] * 40)[GAP]
     assert (found.verdict, found.reason) == ("not_measured", "the groups have no class in common")
 
 
 def test_seventeen_of_seventeen_are_too_few(judge: Judge) -> None:
-    found = judge(["f"] * 100 + ["m"] * 17, [0.0] * 100 + [1.0] * 17)["fairness/sex/gap"]
+    found = judge(["f"] * 100 + ["m"] * 17, [0.0] * 100 + [1.0] * 17)[GAP]
     assert found.verdict == "not_measured" and found.estimate is None
-    assert found.reason == "too few to say: fewer than two groups have 30 usable samples (f 100, m 17)"
+    assert found.reason.startswith("too few to say for m 17 (fewer than 30; about ") and "per group would show a difference of 10 %" in found.reason
     table = {row["group"]: row for row in found.details["groups"]}
     assert table["m"]["note"] == "too few to say: 17 of at least 30 samples" and table["m"]["success"]["value"] == 1.0
 
 
 def test_small_groups_are_named_beside_the_others(judge: Judge) -> None:
-    found = judge(["f"] * 60 + ["m"] * 60 + ["x"] * 5, [0.0] * 120 + [1.0] * 5)["fairness/sex/gap"]
-    assert found.verdict != "fail" and "too few to say for x (fewer than 30)" in found.reason
+    found = judge(["f"] * 60 + ["m"] * 60 + ["x"] * 5, [0.0] * 120 + [1.0] * 5)[GAP]
+    assert found.verdict != "fail" and "too few to say for x 5 (fewer than 30" in found.reason
+    assert found.claim.startswith("Among groups of at least 30 by sex") and "x" not in found.details["pair"]
+    assert "x" in {row["group"] for row in found.details["groups"]}
 
 
 def test_usable_samples_decide_what_is_small(judge: Judge) -> None:
     """A group of 60 of whom 20 are classified correctly has 20 samples that an attack can fool."""
     found = judge(["f"] * 60 + ["m"] * 60, [0.0] * 120, correct=[1.0] * 60 + [1.0] * 20 + [0.0] * 40)
-    assert found["fairness/sex/gap"].verdict == "not_measured" and "m 20" in found["fairness/sex/gap"].reason
-    assert found["fairness/sex/accuracy-gap"].verdict == "fail"
+    assert found[GAP].verdict == "not_measured" and "m 20" in found[GAP].reason
+    assert found[ACCURACY].verdict == "fail"
 
 
 def test_unknown_values_are_counted_not_compared(judge: Judge) -> None:
-    found = judge(["f", "m", ""] * 40, [0.0, 0.0, 1.0] * 40)["fairness/sex/gap"]
+    found = judge(["f", "m", ""] * 40, [0.0, 0.0, 1.0] * 40)[GAP]
     assert found.details["unknown"] == 40 and {row["group"] for row in found.details["groups"]} == {"f", "m"}
     assert found.estimate is not None and found.estimate.value == 0 and found.estimate.n == 80
 
@@ -107,15 +189,30 @@ def test_unknown_values_are_counted_not_compared(judge: Judge) -> None:
 def test_groups_are_described_exactly(judge: Judge) -> None:
     correct = [1.0, 1.0, 1.0, 0.0] * 20
     fooled = [1.0, 0.0, 0.0, 0.0] * 20
-    found = judge(["f"] * 40 + ["m"] * 40, fooled, correct=correct)["fairness/sex/gap"]
-    for row in found.details["groups"]:
-        assert (row["n"], row["clean"]["value"], row["robust"]["value"], row["success"]["value"]) == (40, 0.75, 0.5, pytest.approx(1 / 3))
+    found = judge(["f"] * 40 + ["m"] * 40, fooled, correct=correct)
+    for row in found[GAP].details["groups"]:
+        assert (row["n"], row["clean"]["value"], row["robust"]["value"], row["success"]["value"]) == (30, 0.75, 0.5, pytest.approx(1 / 3))
+    for row in found[ACCURACY].details["groups"]:
+        assert (row["n"], row["clean"]["value"], row["calibration"]["value"]) == (40, 0.75, pytest.approx(0.05))
+
+
+def test_answers_as_scikit_learn_counts_them(judge: Judge) -> None:
+    rng = np.random.default_rng(8)
+    groups, y, correct = rng.choice(["f", "m"], 200), rng.integers(0, 2, 200), (rng.random(200) < 0.8).astype(float)
+    predicted = np.where(correct == 1, y, 1 - y)
+    for positive, label in (("", 1), ("malignant", 1), ("benign", 0)):
+        found = judge(groups.tolist(), [0.0] * 200, y=y.tolist(), correct=correct.tolist(), positive=positive)[ACCURACY]
+        for row in found.details["groups"]:
+            mine = groups == row["group"]
+            recall = precision_recall_fscore_support(y[mine], predicted[mine], labels=[label, 1 - label])[1]
+            assert (row["sensitivity"]["value"], row["specificity"]["value"]) == (pytest.approx(recall[0]), pytest.approx(recall[1]))
+            assert row["selection"]["value"] == pytest.approx(np.mean(predicted[mine] == label))
 
 
 def test_patients_count_not_images(judge: Judge) -> None:
     groups, fooled = ["f"] * 80 + ["m"] * 80, [0.0] * 72 + [1.0] * 8 + [1.0] * 48 + [0.0] * 32
-    single = judge(groups, fooled, y=[0] * 160)["fairness/sex/gap"]
-    shared = judge(groups, fooled, y=[0] * 160, units=[f"p{row // 8}" for row in range(160)])["fairness/sex/gap"]
+    single = judge(groups, fooled, y=[0] * 160)[GAP]
+    shared = judge(groups, fooled, y=[0] * 160, units=[f"p{row // 8}" for row in range(160)])[GAP]
     assert single.verdict == "fail" and shared.verdict == "inconclusive"
     assert shared.estimate.value == pytest.approx(single.estimate.value) and shared.estimate.units == 20
 
@@ -125,7 +222,7 @@ def test_renaming_groups_renames_and_changes_nothing(judge: Judge) -> None:
     groups = ["a", "b", "c"] * 50
     fooled = flips(rng, groups, {"a": 0.1, "b": 0.6, "c": 0.3})
     new = {"a": "z", "b": "y", "c": "x"}
-    one, other = (judge(names, fooled, y=[0] * 150)["fairness/sex/gap"] for names in (groups, [new[name] for name in groups]))
+    one, other = (judge(names, fooled, y=[0] * 150)[GAP] for names in (groups, [new[name] for name in groups]))
     assert other.verdict == one.verdict and other.details["pair"] == [new[name] for name in one.details["pair"]]
     for key in ("value", "low", "high"):
         assert getattr(other.estimate, key) == pytest.approx(getattr(one.estimate, key))
@@ -134,3 +231,27 @@ def test_renaming_groups_renames_and_changes_nothing(judge: Judge) -> None:
 
 def test_without_groups_nothing_is_asked_for(facts: Callable[..., Facts]) -> None:
     assert checks["fairness"].make().trials(facts(10)) == ()
+
+
+def test_what_other_checks_measured_is_used(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
+    """Other budgets and the search for the smallest change show where exposure asked for them, and cost nothing here."""
+    known = facts(80, groups={"sex": ("f", "m") * 40}, y=(0,) * 80)
+    check = checks["fairness"].make(targeted_harm=False)
+    small, large = known.epsilons
+    search = search_trial(known, "everywhere", 200)
+    hit = {"correct": 1, "clean_margin": 1.0, "area": 10}
+    rows: dict[Trial, Any] = {clean_trial(): {name: {"correct": 1, "predicted": 0, "confidence": 1.0} for name in known.ids}}
+    rows[evasion_trial(known, "everywhere", small)] = {name: hit | {"fooled": 0.0, "size": small} for name in known.ids}
+    rows[evasion_trial(known, "everywhere", large)] = {name: hit | {"fooled": float(k % 2), "size": large} for k, name in enumerate(known.ids)}
+    rows[search] = {name: hit | ({"fooled": 1.0, "size": 4 / 255} if k % 2 else {"fooled": 0.0}) for k, name in enumerate(known.ids)}
+    assert search not in check.trials(known)
+    alone = {finding.id: finding for finding in check.judge(known, observe(rows))}[GAP].details
+    assert [[point["epsilon"] for point in row["points"]] for row in alone["curves"]] == [[small]] * 2
+    seen = observe(rows)
+    planned = Observations(seen.binding, seen.read, tuple(rows))
+    details = {finding.id: finding for finding in check.judge(known, planned)}[GAP].details
+    assert [[point["estimate"]["value"] for point in row["points"]] for row in details["curves"]] == [[1.0, 1.0], [1.0, 0.0]]
+    never, always = details["smallest"]
+    assert (never["beyond"], never["median"], never["restricted"]["value"]) == (40, None, pytest.approx(2 * large))
+    assert always["beyond"] == 0 and always["median"]["value"] == pytest.approx(4 / 255) and always["restricted"]["value"] == pytest.approx(4 / 255)
+    assert never["reason"] == "40 of 40 beyond 16/255" and details["groups"][1]["median_text"].startswith("4/255")

@@ -47,6 +47,12 @@ def by_group(gap: int) -> Callable[[Facts, Trial], Rows]:
     return lambda facts, trial: (worse if trial.probe == "clean" else harder)(facts, trial)
 
 
+def aimed(share: int) -> Callable[[Facts, Trial], Rows]:
+    """Return answers and attacks without any gap, and perturbations that flip `share` of each ten samples of the group that they were fitted on."""
+    hit = every(lambda row: {"correct": 1, "fooled/0": float(row % 4 < 2 and row // 4 % 10 < share), "fooled/1": 0.0})
+    return lambda facts, trial: (hit if trial.probe == "aimed" else by_group(0))(facts, trial)
+
+
 def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Callable[[Facts, Trial], Rows]:
     """Return transplant rows whose arms have these mean margins, with donors of other units."""
 
@@ -223,14 +229,25 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("reliance/where", "inconclusive", {}, {}, places(2, 2, -2, -2, peak=0.0, noise=2.0)),
     ("reliance/where", "inconclusive", {}, {}, places(1, 1, 1, 1, peak=0.0, noise=0.0, spread=0.0)),
     ("reliance/where", "not_measured", {}, {}, relied(arms(2, 2, -2, -2))),
-    ("fairness/sex/gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
-    ("fairness/sex/gap", "fail", {}, SEX, by_group(8)),
-    ("fairness/sex/gap", "inconclusive", {}, SEX, by_group(1)),
-    ("fairness/sex/gap", "not_measured", {}, TINY, by_group(0)),
+    *(
+        (f"fairness/sex/{kind}", verdict, settings, changes, by_group(gap))
+        for kind in ("robustness-gap", "exposure-gap")
+        for verdict, settings, changes, gap in (
+            ("pass", {"tolerance": 0.3}, SEX, 0),
+            ("fail", {}, SEX, 8),
+            ("inconclusive", {}, SEX, 1),
+            ("not_measured", {}, TINY, 0),
+        )
+    ),
     ("fairness/sex/accuracy-gap", "pass", {"tolerance": 0.3}, SEX, by_group(0)),
     ("fairness/sex/accuracy-gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/accuracy-gap", "inconclusive", {}, SEX, by_group(1)),
     ("fairness/groups", "not_measured", {}, {}, by_group(0)),
+    ("fairness/race+sex/groups", "not_measured", {}, {"groups": SEX["groups"] | {"race": ("b", "w") * 25 + ("",) * 50}}, by_group(0)),
+    ("fairness/sex/targeted-harm", "pass", {"tolerance": 0.3}, SEX, aimed(0)),
+    ("fairness/sex/targeted-harm", "fail", {}, SEX, aimed(8)),
+    ("fairness/sex/targeted-harm", "inconclusive", {}, SEX, aimed(1)),
+    ("fairness/sex/targeted-harm", "not_measured", {}, TINY, aimed(0)),
     ("attribution/saliency/agreement", "pass", ONE, {}, maps()),
     ("attribution/saliency/agreement", "fail", ONE, {}, maps(inside=lambda u: 0.1 * u)),
     ("attribution/saliency/agreement", "inconclusive", ONE, {}, maps(inside=lambda u: 0.4 * u)),

@@ -54,6 +54,14 @@ def test_a_manifest(run: Run, tmp_path: Path) -> None:
     assert audit.primary == 2 / 255 and set(audit.checks) == {"exposure", "reliance", "fairness", "attribution"}
 
 
+def test_measurements_of_people_are_proposed_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    rows = [f"images/{row}.png,{'ab'[row % 2]},{20 + row if row else ''},n{row}" for row in range(30)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,label,age,age_text", *rows]) + "\n")
+    assert run("init", tmp_path)[0] == 0
+    assert load_audit(tmp_path / "audit.yaml").data["groups"] == ["age"]
+
+
 def test_further_columns_of_masks(run: Run, tmp_path: Path) -> None:
     for number in range(20):
         for place in ("images", "masks", "heads"):

@@ -165,6 +165,8 @@ def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
 def test_findings_follow_the_declared_form(reference: Path) -> None:
     content = json.loads((reference / "findings.json").read_text())
     assert set(content) == {"audit", "findings"}
-    assert {"reliance/outside-share", "exposure/outside", "fairness/sex/gap", "attribution/saliency/stability"} <= {one["id"] for one in content["findings"]}
+    assert {"reliance/outside-share", "exposure/outside", "fairness/sex/robustness-gap", "attribution/saliency/stability"} <= {
+        one["id"] for one in content["findings"]
+    }
     for one in content["findings"]:
         assert one["verdict"] in ("pass", "fail", "inconclusive", "not_measured") and one["claim"] and one["reason"]

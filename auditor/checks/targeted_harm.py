@@ -1,0 +1,144 @@
+"""Targeted harm: how much more one perturbation, fitted on one group, harms that group than everyone else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from auditor.checks.common import grey, plain, reason, span, why_not
+from auditor.checks.held_out import Held, excess_p, largest_excess, null
+from auditor.grouping import Attribute, dealt
+from auditor.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.stats import decide, proportion
+
+FIT: Mapping[str, Any] = {"steps": 20, "batch": 32, "starts": 2, "most": 512}
+"""How hard each perturbation is fitted: at most steps x batch x starts gradients, after which more of them change little."""
+
+
+def harm_trials(facts: Facts, attribute: Attribute, *, zone: str, minimum_group: int, refits: int = 0) -> tuple[Trial, ...]:
+    """Return what fits one perturbation per large group and what judges them on held-out halves, then the same on exchanged labels.
+
+    None where fewer than two groups have `minimum_group` samples with the zone: nobody could be told apart.
+    """
+    counts = _counts(facts, attribute, zone)
+    names = [name for name, n in counts.items() if n >= minimum_group]
+    found: list[Trial] = []
+    for exchange in range(refits + 1) if len(names) > 1 else ():
+        settings = {"attribute": attribute.as_dict(), "names": names, **FIT, "exchange": exchange}
+        threat = {"norm": facts.norm, "epsilon": facts.primary, "guard": facts.guard}
+        fit = Trial("universal", "", settings, zone, threat, facts.seed, samples=1, keep=True)
+        found += [fit, Trial("aimed", "", settings, zone, threat, facts.seed, source=fit)]
+    return tuple(found)
+
+
+def judge_harm(facts: Facts, observations: Observations, attribute: Attribute, *, zone: str, tolerance: float, minimum_group: int, refits: int = 0) -> Finding:
+    """Return the finding on the largest excess: success on a group's held-out correct predictions less that on everyone else's."""
+    trials = harm_trials(facts, attribute, zone=zone, minimum_group=minimum_group, refits=refits)
+    counts = _counts(facts, attribute, zone)
+    held = [Held.of(facts, observations, attribute, trial, minimum_group) for trial in trials[1::2]]
+    found = held[0] if held else Held.empty(minimum_group)
+    excess = {name: one for name in found.names if (one := found.excess(name)) is not None}
+    large = {name: one for name, one in excess.items() if found.n(name) >= minimum_group}
+    when = f"at {grey(facts, facts.primary)} {zone}"
+    details = {
+        "attribute": attribute.name,
+        "zone": zone,
+        "epsilon": facts.primary,
+        "columns": list(attribute.columns),
+        "unknown": sum(value == "" for value in attribute.values(facts.groups)),
+        "names": list(counts),
+        "matrix": _matrix(found, counts),
+        "excess": [_excess_row(found, name, n, excess.get(name)) for name, n in counts.items()],
+    }
+    base: dict[str, Any] = {
+        "id": f"fairness/{attribute.name}/targeted-harm",
+        "check": "fairness",
+        "evidence": Evidence(trials=tuple(observations.key(trial) for trial in trials[:2])),
+        "question": 2,
+        "rests_on": ("attack_quality",),
+    }
+    if len(large) < 2:
+        return Finding(
+            verdict="not_measured",
+            claim=f"Whether harm can be aimed at groups by {attribute.name} {when} was not measured.",
+            reason=_why_not(found, counts, observations, trials),
+            advice="Audit more people of each group.",
+            details=details,
+            **base,
+        )
+    estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
+    verdict, chance = decide(estimate, tolerance), null(facts, attribute, held, trials[1])
+    claim = f"By {attribute.name}, one perturbation fitted on a group and tried on held-out people {when} flips more of that group than of everyone else by at "
+    claim += f"most {span(estimate)} of correct predictions: {name}."
+    aimed, small = found.aimed(name), sorted(set(counts) - set(large))
+    claim += f" On {name} alone it is ahead of the other groups' perturbations by {span(aimed)}." if aimed else ""
+    why = f"{reason(verdict, estimate, tolerance)}; p = {chance['p']:.3f} ({chance['method']})"
+    why += f"; too few to say for {', '.join(small)} (fewer than {minimum_group})" if small else ""
+    return Finding(
+        verdict=verdict,
+        claim=claim,
+        estimate=estimate,
+        tolerance=tolerance,
+        reason=why,
+        p=excess_p(found, large, tolerance),
+        advice=_advice(verdict, name),
+        details=details | {"null": chance},
+        **base,
+    )
+
+
+def _counts(facts: Facts, attribute: Attribute, zone: str) -> dict[str, int]:
+    """Return group -> number of its samples that have the zone, sorted by group."""
+    return dict(sorted(Counter(group for group in dealt(attribute, facts, zone, facts.seed)[0] if group).items()))
+
+
+def _matrix(held: Held, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the success of every group's perturbation on every group, whatever its size."""
+    table = []
+    for fitted, n in counts.items():
+        for judged in counts:
+            flags, units = held.flipped(fitted, held.groups == judged) if fitted in held.names else ([], [])
+            note = _note(len(flags), held.minimum, "correct predictions") if fitted in held.names else _unfitted(n, held.minimum)
+            table.append({"fitted": fitted, "judged": judged, "estimate": plain(proportion(flags, units, unit="success among correct")), "note": note})
+    return table
+
+
+def _excess_row(held: Held, name: str, n: int, excess: Estimate | None) -> dict[str, Any]:
+    """Return a group's excess, and by how much its own perturbation is ahead of the others' on the same samples."""
+    if name not in held.names:
+        return {"group": name, "estimate": None, "aimed": None, "note": _unfitted(n, held.minimum)}
+    note = _note(held.n(name), held.minimum, "correct predictions") or ("" if excess else "no class in common with the others")
+    return {"group": name, "estimate": plain(excess), "aimed": plain(held.aimed(name)), "note": note}
+
+
+def _unfitted(n: int, minimum: int) -> str:
+    return _note(n, minimum, "samples") or "not fitted, since no other group is large enough"
+
+
+def _note(n: int, minimum: int, what: str) -> str:
+    return f"too few to say: {n} of at least {minimum} {what}" if n < minimum else ""
+
+
+def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:
+    """Return why no two groups were compared: too few samples, nothing fitted, nothing judged, or too few correct predictions."""
+    few = f"too few to say: fewer than two groups have {held.minimum} samples that can be attacked ({_listed(counts)})"
+    if not trials:
+        return few
+    fits, judged = (observations.of(trial).values() for trial in trials[:2])
+    if not held.flags.size:
+        return why_not(judged if any(row.error is None for row in fits) else fits)
+    correct = {name: held.n(name) for name in held.names}
+    if sum(n >= held.minimum for n in correct.values()) > 1:
+        return "the groups have no class in common"
+    return f"too few to say: fewer than two groups have {held.minimum} correct predictions ({_listed(correct)})"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
+
+
+def _advice(verdict: Verdict, name: str) -> str:
+    if verdict == "fail":
+        return f"Control who can alter inputs of {name}, and train against such perturbations: harm can be aimed at this group."
+    return "No action." if verdict == "pass" else "Audit more people of each group."
