@@ -25,7 +25,7 @@ from auditor.engine.run import run
 from auditor.records import Facts, Finding, Observation, Observations, Trial
 from auditor.seeds import derive, generator
 
-TIMES = 8
+TIMES = 5
 """A pool is this many audits large."""
 REACH = 2 * max(BUDGETS)
 """Grey levels up to which the smallest epsilon is searched."""
@@ -68,14 +68,15 @@ class Case:
 
 def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
     """Return every case of the chosen families, of which a name is the first word."""
-    many, some, full = (10, 5, 2) if quick else (200, 100, 20)
+    many, some, few, whole = (10, 5, 5, 2) if quick else (200, 100, 50, 20)
     found = []
     for name in families():
         first = name.partition("-")[0]
-        measured = first in ("aimed", "shortcut")  # donors and fitted perturbations see the whole data: nothing to resample
-        resampled = 0 if measured else many if first in ("fair", "units", "classmix") else some
-        whole = full if measured else int(not quick or name == "fair")
-        found.append(Case(name, seed, resampled, whole, harm=families()[name].aimed, reliance=first == "shortcut"))
+        if first in ("aimed", "shortcut"):  # fitted perturbations and donors see the whole data: nothing to resample
+            found.append(Case(name, seed, 0, whole, harm=families()[name].aimed, reliance=first == "shortcut"))
+        else:
+            resampled = many if first in ("fair", "units", "classmix") else some if first == "robustness" else few
+            found.append(Case(name, seed, resampled, int(not quick or name == "fair")))
     return [case for case in found if case.name.partition("-")[0] in chosen]
 
 
@@ -150,8 +151,7 @@ def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
     family = families()[case.name]
     crossed: Any = [list(family.columns)] if len(family.columns) > 1 else "none"
     fairness: dict[str, Any] = {"minimum_group": MINIMUM, "targeted_harm": whole and case.harm, "intersections": crossed}
-    offered = checks.settings_model("fairness").model_fields
-    chosen: dict[str, Any] = {"fairness": {name: value for name, value in fairness.items() if name in offered}}
+    chosen: dict[str, Any] = {"fairness": fairness}
     chosen |= ({"exposure": EXPOSURE} if whole and case.thorough else {}) | ({"reliance": RELIANCE} if case.reliance else {})
     network = str(Path(__file__).resolve().with_name("planted_populations.py")) + ":network"
     columns = {"id": "id", "image": "path", "mask": "mask", "label": "label", "unit": "patient", "groups": list(family.columns)}
@@ -183,7 +183,8 @@ def _resampled(folder: Path, case: Case, checked: dict[str, int]) -> Iterator[Fo
     drawn = _pool(case)
     prepared = prepared_audit(folder / "pool", case, drawn, derive("pixels", case.name, case.seed), whole=False)
     with run(prepared, folder / "pool" / "out") as store:
-        observations, trials = observations_of(store), trials_of(prepared.lock, prepared.facts)
+        trials = trials_of(prepared.lock, prepared.facts)
+        observations = replace(observations_of(store), trials=tuple(trials))
         rows = {observations.key(trial): observations.of(trial) for trial in trials}
     compare(drawn, trials, {trial: rows[observations.key(trial)] for trial in trials}, checked)
     for number in range(case.resampled):
@@ -230,7 +231,8 @@ def _whole(folder: Path, case: Case, number: int, checked: dict[str, int]) -> Fo
     place, drawn = folder / f"whole-{number}", draw(families()[case.name], derive("whole", case.name, case.seed, number))
     prepared = prepared_audit(place, case, drawn, derive("pixels", case.name, case.seed, number), whole=True)
     with run(prepared, place / "out") as store:
-        observations, trials = observations_of(store), trials_of(prepared.lock, prepared.facts)
+        trials = trials_of(prepared.lock, prepared.facts)
+        observations = replace(observations_of(store), trials=tuple(trials))
         compare(drawn, trials, {trial: observations.of(trial) for trial in trials}, checked)
     found = {finding.id: kept(finding) for finding in judge(place / "out") if finding.check == "fairness"}
     shutil.rmtree(place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.engine.judge import judge, observations_of
+from auditor.engine.judge import judge, observations_of, trials_of
 from auditor.engine.run import run
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -123,12 +124,12 @@ def test_a_resampled_audit_of_everyone_says_what_the_engine_says(tmp_path: Path,
     drawn = groups.draw(populations.families()[case.name], 7)
     prepared = fairness.prepared_audit(tmp_path, case, drawn, 8, whole=False)
     with run(prepared, tmp_path / "out") as store:
-        observations = observations_of(store)
+        observations = replace(observations_of(store), trials=tuple(trials_of(prepared.lock, prepared.facts)))
         everyone = fairness.resample(prepared.facts, observations, list(range(len(drawn))), list(prepared.facts.units))
         again = {finding.id: fairness.kept(finding) for finding in fairness.judged(prepared, *everyone)}
     assert again == {finding.id: fairness.kept(finding) for finding in judge(tmp_path / "out")}
     accused = {name for name, one in again.items() if one["estimate"]["low"] > 0}
-    assert accused == {name for name in again if name.endswith(("/robustness-gap", "/exposure-gap", "/gap"))}
+    assert accused == {name for name in again if name.endswith(("/robustness-gap", "/exposure-gap"))}
 
 
 def test_a_case_agrees_with_the_closed_form_from_end_to_end(tmp_path: Path, fairness: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ def test_a_case_agrees_with_the_closed_form_from_end_to_end(tmp_path: Path, fair
     row = fairness.audited(tmp_path, "code", fairness.Case("tiny-worst", 0, resampled=2, whole=0))
     assert row["checked"]["wrong"] == 0 and row["checked"]["answers"] >= 2 * 297
     assert len(row["resampled"]) == 2 and [file.name for file in (tmp_path / "fairness").iterdir()] == ["tiny-worst-0-2-0.json"]
-    shown = [found for audit in row["resampled"] for name, found in audit.items() if "robustness" in name or name.endswith("/gap")]
+    shown = [found for audit in row["resampled"] for name, found in audit.items() if "robustness" in name]
     assert shown and all(found["notes"]["C"][1].startswith("too few to say") and "C" not in found["pair"] for found in shown)
 
 
