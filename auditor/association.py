@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import StratifiedTable
 
+from auditor.grouping import Blocks
 from auditor.seeds import generator
 from auditor.stats import Array
 from auditor.strata import Strata, contrast
@@ -73,33 +73,20 @@ def exchange_p(
 ) -> float:
     """Return the share of exchanges, the observed one among them, whose statistic is as large as the observed; 1 with fewer than two groups.
 
-    `statistic` maps the sums of the columns (n, c) in each group (b, groups, c) to numbers (b,). The samples of one unit and group are a
-    block; blocks with the same set of classes exchange their groups.
+    `statistic` maps the sums of the columns (n, c) in each group (b, groups, c) to numbers (b,).
     """
-    names = sorted(set(values))
+    names, blocks = sorted(set(values)), Blocks.of(values, y, units)
     if len(names) < 2:
         return 1.0
-    blocks = sorted(set(zip(units, values, strict=True)))
-    place = {block: row for row, block in enumerate(blocks)}
-    where = [place[block] for block in zip(units, values, strict=True)]
-    inside = np.zeros((len(blocks), columns.shape[1]))
-    np.add.at(inside, where, columns)
-    composition: dict[int, set[int]] = defaultdict(set)
-    for row, label in zip(where, y, strict=True):
-        composition[row].add(label)
-    strata: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for row in range(len(blocks)):
-        strata[tuple(sorted(composition[row]))].append(row)
-    group = np.array([names.index(value) for _, value in blocks])
-    rng, hits = generator(seed, "exchange", len(blocks)), 0
+    inside = np.zeros((len(blocks.groups), columns.shape[1]))
+    np.add.at(inside, blocks.of_sample, columns)
+    group = np.array([names.index(value) for value in blocks.groups])
+    rng, hits = generator(seed, "exchange", len(group)), 0
 
     def value(labels: NDArray[np.int64]) -> Array:
         return statistic(np.stack([(labels == one) @ inside for one in range(len(names))], 1))
 
     observed = float(value(group[None])[0])
     for start in range(0, draws, 100):
-        labels = np.tile(group, (min(100, draws - start), 1))
-        for members in strata.values():
-            labels[:, members] = rng.permuted(labels[:, members], axis=1)
-        hits += int((value(labels) >= observed - 1e-12).sum())
+        hits += int((value(group[blocks.exchanges(rng, min(100, draws - start))]) >= observed - 1e-12).sum())
     return (1 + hits) / (1 + draws)

@@ -12,7 +12,7 @@ from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
 from auditor.association import exchange_p
 from auditor.records import Estimate
-from auditor.stats import Array, mean, named, proportion, share_interval
+from auditor.stats import Array, effective_n, mean, named, proportion, share_interval
 
 Reach = float | Sequence[float]
 """How far the search went: for all samples, or for each (n,)."""
@@ -43,7 +43,11 @@ def flipped_curve(sizes: Sequence[float], reach: Reach, units: Sequence[str], *,
     whole = float(reaches.min(initial=math.inf, where=~found))
     curve = []
     for step in picked.tolist():
-        one = proportion((times <= step).astype(float).tolist(), units, level=level) if step <= whole else _kaplan_meier(times, found, units, step, level)
+        one = (
+            proportion((found & (times <= step)).astype(float).tolist(), units, level=level)
+            if step <= whole
+            else _kaplan_meier(times, found, units, step, level)
+        )
         assert one is not None
         curve.append((step, one))
     return curve
@@ -78,6 +82,25 @@ def _worth(left: float, spread: float, curve: SurvfuncRight, at: NDArray[np.bool
         return worth if m == n else 1.0
     shrink = (sps.norm.ppf(0.975) / sps.t.ppf(0.975, m - 1)) ** 2
     return float(min(worth, worth * plain / max(m / (m - 1) * spread, plain) * shrink))
+
+
+def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", level: float = 0.95) -> Estimate | None:
+    """Return the smallest value that half of all do not exceed, with its interval by order statistics, on the effective number of samples.
+
+    Infinite values stand for what lies beyond a search; None where the median or an end of its interval does, or of too few values.
+    """
+    n, ordered = len(values), np.sort(np.asarray(values, dtype=float))
+    if not n:
+        return None
+    value = float(ordered[(n - 1) // 2])
+    worth = max(1, int(effective_n([float(one <= value) for one in values], units)))  # two units that disagree are worth less than one sample
+    rank = int(sps.binom.ppf((1 - level) / 2, worth, 0.5))
+    place = rank * n // worth - 1
+    low, high = (float(ordered[place]), float(ordered[n - 1 - place])) if rank else (math.nan, math.nan)
+    if not all(map(math.isfinite, (low, value, high))):
+        return None
+    clustered = len(set(units)) < n
+    return Estimate(value, low, high, n, unit, named("order statistics", clustered), level, len(set(units)) if clustered else None)
 
 
 def restricted_mean(sizes: Sequence[float], reach: Reach, units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95) -> Estimate | None:

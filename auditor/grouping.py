@@ -154,24 +154,44 @@ def halves(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: 
     return np.array([half[unit] for unit in units], dtype=np.int64)
 
 
-def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: int) -> tuple[str, ...]:
-    """Return the groups (n,) after a random exchange between units that have the same classes; what is unknown stays so.
+@dataclass(frozen=True)
+class Blocks:
+    """What is exchanged: the samples of one unit and group move together, and take the group of a block with the same set of classes."""
 
-    The samples of one unit and group move together, so that what they share stays shared.
-    """
-    blocks: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for value, label, unit in zip(values, y, units, strict=True):
-        if value:
-            blocks[unit, value].add(label)
-    strata: dict[tuple[int, ...], list[tuple[str, str]]] = defaultdict(list)
-    for block, labels in blocks.items():
-        strata[tuple(sorted(labels))].append(block)
-    new: dict[tuple[str, str], str] = {}
-    for stratum in sorted(strata):
-        mine = sorted(strata[stratum])
-        order = generator(seed, "exchanged", *stratum).permutation(len(mine))
-        new |= {block: mine[place][1] for block, place in zip(mine, order.tolist(), strict=True)}
-    return tuple(new[unit, value] if value else "" for value, unit in zip(values, units, strict=True))
+    of_sample: NDArray[np.int64]
+    """Block of each sample (n,); -1 where its group is unknown."""
+    groups: tuple[str, ...]
+    """Group of each block."""
+    strata: tuple[tuple[int, ...], ...]
+    """Blocks that may take one another's group."""
+
+    @classmethod
+    def of(cls, values: Sequence[str], y: Sequence[int], units: Sequence[str]) -> Blocks:
+        """Return the blocks of samples with these groups, classes and units (n,)."""
+        labels: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for value, label, unit in zip(values, y, units, strict=True):
+            if value:
+                labels[unit, value].add(label)
+        place = {block: number for number, block in enumerate(sorted(labels))}
+        strata: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for block, number in place.items():
+            strata[tuple(sorted(labels[block]))].append(number)
+        of_sample = np.array([place.get((unit, value), -1) for value, unit in zip(values, units, strict=True)], dtype=np.int64)
+        return cls(of_sample, tuple(value for _, value in place), tuple(tuple(strata[key]) for key in sorted(strata)))
+
+    def exchanges(self, rng: np.random.Generator, draws: int) -> NDArray[np.int64]:
+        """Return whose group each block takes (draws, blocks)."""
+        taken = np.tile(np.arange(len(self.groups)), (draws, 1))
+        for members in self.strata:
+            taken[:, members] = rng.permuted(taken[:, members], axis=1)
+        return taken
+
+
+def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: int) -> tuple[str, ...]:
+    """Return the groups (n,) after one random exchange between blocks; what is unknown stays so."""
+    blocks = Blocks.of(values, y, units)
+    taken = blocks.exchanges(generator(seed, "exchanged"), 1)[0]
+    return tuple(blocks.groups[taken[block]] if block >= 0 else "" for block in blocks.of_sample.tolist())
 
 
 def dealt(attribute: Attribute, data: Known, zone: str, seed: int, exchange: int = 0) -> tuple[tuple[str, ...], NDArray[np.int64]]:

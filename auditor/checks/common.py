@@ -10,6 +10,8 @@ from typing import Any
 from auditor.records import Estimate, Facts, Observation, Trial, Verdict
 from auditor.stats import needed_n
 
+MOST_MORE = 20
+"""More than this many times the samples are no advice."""
 MOST_PAIRS = 15
 """Pairs of classes that the report lists."""
 
@@ -86,10 +88,11 @@ def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, sha
     if estimate is None:
         return "nothing was measured"
     show = percent(tolerance) if share else f"{tolerance:g}"
-    level = f"{100 * estimate.level:g} %"
+    level = f"{100 * estimate.level:.3g} %"
     if verdict == "inconclusive":
         wanted = needed_n(estimate, tolerance)
-        hint = f"about {wanted} samples like these would decide" if wanted else "the estimate lies on the tolerance"
+        many = f"about {wanted} samples like these" if (wanted or 0) <= MOST_MORE * estimate.n else f"more than {MOST_MORE} times as many samples"
+        hint = f"{many} would decide" if wanted else "the estimate lies on the tolerance"
         return f"too few to tell: the {level} interval holds the tolerance {show}; {hint}"
     side = "beyond" if verdict == "fail" else "within"
     return f"the whole {level} interval lies {side} the tolerance {show}"

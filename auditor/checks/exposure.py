@@ -66,7 +66,7 @@ class Exposure:
         limits="Exposure is a finding about security. It is never by itself evidence of a shortcut: honest networks flip too, and reliance decides "
         "that question. "
         "A low rate shows that this attack found nothing, not that nothing exists; a smallest epsilon is an upper bound for the same reason.",
-        reference="Madry et al. 2018 (arXiv:1706.06083); Wilson 1927 and Newcombe 1998 for the intervals; McNemar 1947 for pairs.",
+        reference="Madry et al. 2018 (arXiv:1706.06083); Wilson 1927, Lancaster 1961 (mid-P) and Newcombe 1998 for the intervals; McNemar 1947 for pairs.",
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:

@@ -50,7 +50,8 @@ class Fairness:
     """Columns whose combinations are compared too; of all pairs of columns as an exploration, or of those that are named here."""
     positive: str = ""
     """The class that sensitivity, specificity and selection rate speak of; of two classes the last one where none is named."""
-    targeted_harm: bool = True
+    targeted_harm: bool | tuple[str, ...] = True
+    """Whether harm is aimed at groups; or at those of which columns."""
     refits: Annotated[int, Field(ge=0)] = 0
     """How often the universal perturbations are fitted again on exchanged groups; 0: only the judged half is exchanged."""
 
@@ -94,6 +95,9 @@ class Fairness:
     def _compared(self, facts: Facts) -> tuple[Compared, ...]:
         if self.positive and self.positive not in facts.classes:
             raise ConfigError(f"positive: expected a class, got '{self.positive}'; {nearest(self.positive, facts.classes)}")
+        aimed = self.targeted_harm if isinstance(self.targeted_harm, tuple) else ()
+        if strange := next((column for column in aimed if column not in facts.groups), ""):
+            raise ConfigError(f"targeted_harm: expected a column of data.groups, got '{strange}'; {nearest(strange, facts.groups)}")
         edges = edges_of(facts.groups, self.bands)
         single = [(column,) for column in sorted(facts.groups)]
         crossed = self._crossed(facts)
@@ -116,7 +120,8 @@ class Fairness:
         return list(dict.fromkeys(self.intersections))
 
     def _aimed(self, one: Compared) -> bool:
-        return self.targeted_harm and len(one.attribute.columns) == 1
+        chosen = self.targeted_harm if isinstance(self.targeted_harm, tuple) else one.attribute.columns if self.targeted_harm else ()
+        return len(one.attribute.columns) == 1 and one.attribute.name in chosen
 
     def _aim(self, facts: Facts) -> dict[str, Any]:
         """Return how harm is aimed: outside the mask where there are masks, since there it must not work at all."""

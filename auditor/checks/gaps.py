@@ -93,6 +93,8 @@ def _claim(attribute: str, asked: Question, gap: Gap, rule: Rule, *, excluded: b
 
 def _reason(verdict: Verdict, gap: Gap, rule: Rule, usable: Mapping[str, list[str]], large: Mapping[str, Strata], needed: int | None) -> str:
     said = reason(verdict, gap.estimate, rule.tolerance)
+    if verdict == "inconclusive" and gap.estimate.low > 0:
+        said = f"the groups do differ, since the interval lies above 0; whether by more than is tolerated, is {said}"
     left = {name: ids for name, ids in usable.items() if name not in large}
     return f"{said}; {_too_few(left, rule, needed)}" if left else said
 
@@ -132,11 +134,11 @@ def _beside(facts: Facts, large: Mapping[str, Strata], usable: Mapping[str, list
     return {
         "tests": [{"name": name, "p": p, "note": note} for name, p, note in tests],
         "ranking": ranked,
-        "tables": [_by_class(large, gap)] if len(facts.classes) > 1 else [],
+        "tables": [_by_class(large, gap, asked.what)] if len(facts.classes) > 1 else [],
     }
 
 
-def _by_class(large: Mapping[str, Strata], gap: Gap) -> dict[str, Any]:
+def _by_class(large: Mapping[str, Strata], gap: Gap, what: str) -> dict[str, Any]:
     better, worse = (large[name] for name in gap.pair)
     rows: list[list[Any]] = []
     for name in sorted(set(better) | set(worse)):
@@ -144,7 +146,7 @@ def _by_class(large: Mapping[str, Strata], gap: Gap) -> dict[str, Any]:
         both = plain(difference(better[name][0], worse[name][0], better[name][1], worse[name][1])) if all(ends) else None
         rows.append([name, both if both else "only one of the two has this class", *ends])
     columns = ["Class", f"{gap.pair[0]} less {gap.pair[1]}", f"Samples of {gap.pair[0]}", f"Samples of {gap.pair[1]}"]
-    return {"title": "The same two groups, class by class", "columns": columns, "rows": rows}
+    return {"title": f"{what[0].upper()}{what[1:]} of the same two groups, class by class", "columns": columns, "rows": rows}
 
 
 def _advice(verdict: Verdict, attribute: str) -> str:

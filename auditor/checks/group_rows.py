@@ -52,8 +52,8 @@ def as_it_is(measured: Measured, groups: Sequence[Group], *, positive: str, mini
         {
             **_head(facts, group, group.among(measured.correct), minimum),
             "clean": share(facts, measured.correct, group.ids, "accuracy"),
-            "sensitivity": share(facts, sensed, group.ids, "sensitivity"),
-            "specificity": share(facts, spared, group.ids, "specificity"),
+            "sensitivity": share(facts, sensed, group.ids, "sensitivity (share)"),
+            "specificity": share(facts, spared, group.ids, "specificity (share)"),
             "selection": share(facts, chosen, group.ids, "selection rate"),
             "calibration": plain(_calibration(measured, group)),
         }

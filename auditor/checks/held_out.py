@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import usable
-from auditor.grouping import Attribute, dealt
+from auditor.grouping import Attribute, Blocks, dealt
 from auditor.records import Estimate, Facts, Observations, Trial
 from auditor.seeds import generator
 from auditor.stats import paired_difference
@@ -82,6 +81,10 @@ class Held:
         """Return the flags of a group's perturbation on those of the samples (m,) that it was tried on, and their units."""
         rows = rows & self.seen(fitted)
         return self.flags[self.names.index(fitted)][rows].tolist(), self.units[rows].tolist()
+
+    def success(self, name: str) -> float:
+        """Return the share of a group's samples that its own perturbation flips."""
+        return float(np.mean(self.flipped(name, self.groups == name)[0]))
 
     def strata(self, name: str) -> tuple[Strata, Strata]:
         """Return the flags and units of a group's perturbation by class: on the group itself, and on everyone else."""
@@ -186,20 +189,8 @@ def codes_of(held: Held, groups: Sequence[str] | None = None) -> Codes:
 def _exchanges(facts: Facts, attribute: Attribute, held: Held, trial: Trial) -> Iterator[Codes]:
     """Yield random exchanges (d, m) of groups between units of one half and the same classes, as `grouping.exchanged` draws them."""
     groups, half = dealt(attribute, facts, trial.zone, trial.seed)
-    keys = list(zip(half.tolist(), facts.units, groups, strict=True))
-    blocks: dict[tuple[int, str, str], set[int]] = defaultdict(set)
-    for key, label in zip(keys, facts.y, strict=True):
-        if key[0] >= 0:
-            blocks[key].add(label)
-    number = {block: place for place, block in enumerate(sorted(blocks))}
-    strata: dict[tuple[int, tuple[int, ...]], list[int]] = defaultdict(list)
-    for block, place in number.items():
-        strata[block[0], tuple(sorted(blocks[block]))].append(place)
-    codes, mine = codes_of(held, [block[2] for block in number]), [number[keys[position]] for position in held.positions.tolist()]
-    size = max(1, CELLS // max(len(number), len(mine)))
+    blocks = Blocks.of(groups, [2 * label + side for label, side in zip(facts.y, half.tolist(), strict=True)], facts.units)
+    codes, mine = codes_of(held, blocks.groups), blocks.of_sample[held.positions]
+    size, rng = max(1, CELLS // max(len(codes), len(mine))), generator(facts.seed, "held-out", attribute.name)
     for start in range(0, DRAWS, size):
-        rng = generator(facts.seed, "held-out", attribute.name, start)
-        drawn = np.tile(codes, (min(size, DRAWS - start), 1))
-        for stratum in sorted(strata):
-            drawn[:, strata[stratum]] = rng.permuted(drawn[:, strata[stratum]], axis=1)
-        yield drawn[:, mine]
+        yield codes[blocks.exchanges(rng, min(size, DRAWS - start))][:, mine]

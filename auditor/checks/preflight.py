@@ -32,7 +32,7 @@ class Preflight:
         "scores that sum to one, answers that change and blank inputs are counted; every sample without a usable mask is listed with its reason.",
         reading="A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in place of logits, say little.",
         limits="It does not look at how the data were collected, nor whether test data were seen in training.",
-        reference="Wilson 1927 for the intervals.",
+        reference="Wilson 1927 and Lancaster 1961 (mid-P) for the intervals.",
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auditor.checks.common import grey, plain, reason, span, why_not
+from auditor.checks.common import grey, percent, plain, reason, span, why_not
 from auditor.checks.held_out import Held, excess_p, largest_excess, null
 from auditor.grouping import Attribute, dealt
 from auditor.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
@@ -35,12 +35,12 @@ def harm_trials(facts: Facts, attribute: Attribute, *, zone: str, minimum_group:
 def judge_harm(facts: Facts, observations: Observations, attribute: Attribute, *, zone: str, tolerance: float, minimum_group: int, refits: int = 0) -> Finding:
     """Return the finding on the largest excess: success on a group's held-out correct predictions less that on everyone else's."""
     trials = harm_trials(facts, attribute, zone=zone, minimum_group=minimum_group, refits=refits)
-    counts = _counts(facts, attribute, zone)
+    counts, seen = _counts(facts, attribute, zone), _seen(observations, trials)
     held = [Held.of(facts, observations, attribute, trial, minimum_group) for trial in trials[1::2]]
     found = held[0] if held else Held.empty(minimum_group)
     excess = {name: one for name in found.names if (one := found.excess(name)) is not None}
     large = {name: one for name, one in excess.items() if found.n(name) >= minimum_group}
-    when = f"at {grey(facts, facts.primary)} {zone}"
+    when, where = f"at {grey(facts, facts.primary)} {zone}", Evidence(trials=tuple(observations.key(trial) for trial in trials[:2]))
     details = {
         "attribute": attribute.name,
         "zone": zone,
@@ -49,43 +49,60 @@ def judge_harm(facts: Facts, observations: Observations, attribute: Attribute, *
         "unknown": sum(value == "" for value in attribute.values(facts.groups)),
         "names": list(counts),
         "matrix": _matrix(found, counts),
-        "excess": [_excess_row(found, name, n, excess.get(name)) for name, n in counts.items()],
+        "excess": [_excess_row(found, name, n, excess.get(name)) | {"seen": seen.get(name)} for name, n in counts.items()],
     }
-    base: dict[str, Any] = {
-        "id": f"fairness/{attribute.name}/targeted-harm",
-        "check": "fairness",
-        "evidence": Evidence(trials=tuple(observations.key(trial) for trial in trials[:2])),
-        "question": 2,
-        "rests_on": ("attack_quality",),
-    }
+    base: dict[str, Any] = {"id": f"fairness/{attribute.name}/targeted-harm", "check": "fairness", "evidence": where, "question": 2}
     if len(large) < 2:
-        return Finding(
-            verdict="not_measured",
-            claim=f"Whether harm can be aimed at groups by {attribute.name} {when} was not measured.",
-            reason=_why_not(found, counts, observations, trials),
-            advice="Audit more people of each group.",
-            details=details,
-            **base,
-        )
+        claim, why = f"Whether harm can be aimed at groups by {attribute.name} {when} was not measured.", _why_not(found, counts, observations, trials)
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice="Audit more people of each group.", details=details, **base)
     estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
+    loose, small = _loose(found, large, seen, tolerance), sorted(set(counts) - set(large))
     verdict, chance = decide(estimate, tolerance), null(facts, attribute, held, trials[1])
-    claim = f"By {attribute.name}, one perturbation fitted on a group and tried on held-out people {when} flips more of that group than of everyone else by at "
-    claim += f"most {span(estimate)} of correct predictions: {name}."
-    aimed, small = found.aimed(name), sorted(set(counts) - set(large))
-    claim += f" On {name} alone it is ahead of the other groups' perturbations by {span(aimed)}." if aimed else ""
-    why = f"{reason(verdict, estimate, tolerance)}; p = {chance['p']:.3f} ({chance['method']})"
-    why += f"; too few to say for {', '.join(small)} (fewer than {minimum_group})" if small else ""
+    why = f"{reason(verdict, estimate, tolerance)}{loose if verdict == 'pass' else ''}; p = {chance['p']:.3f} ({chance['method']})"
+    verdict = "inconclusive" if verdict == "pass" and loose else verdict
     return Finding(
         verdict=verdict,
-        claim=claim,
+        claim=_claim(found, attribute, name, when, estimate),
         estimate=estimate,
         tolerance=tolerance,
-        reason=why,
+        reason=why + (f"; too few to say for {', '.join(small)} (fewer than {minimum_group})" if small else ""),
         p=excess_p(found, large, tolerance),
         advice=_advice(verdict, name),
         details=details | {"null": chance},
+        rests_on=("attack_quality",),
         **base,
     )
+
+
+def _claim(held: Held, attribute: Attribute, name: str, when: str, estimate: Estimate) -> str:
+    """Return the sentence with the largest excess, and one that tells aimed harm from a group that anything breaks."""
+    aimed = held.aimed(name)
+    said = f"By {attribute.name}, one perturbation fitted on half of a group and tried {when} flips more of the group's other half than of everyone else by at "
+    said += f"most {span(estimate)} of correct predictions: {name}, of which it flips {percent(held.success(name))}."
+    return said + (f" On {name} alone it is ahead of the other groups' perturbations by {span(aimed)}." if aimed else "")
+
+
+def _loose(held: Held, large: Iterable[str], seen: Mapping[str, float], tolerance: float) -> str:
+    """Return why a pass cannot be believed: a perturbation flips far more of what it was fitted on, so with more to fit on it may flip more of the rest."""
+    gaps = {name: seen[name] - held.success(name) for name in large if name in seen}
+    worst = max(gaps, key=lambda name: (gaps[name], name), default="")
+    if not worst or gaps[worst] <= tolerance:
+        return ""
+    return (
+        f"; but too few to fit on: the perturbations of {worst} flip {percent(seen[worst])} of the samples that they were fitted on and "
+        f"{percent(held.success(worst))} of the others, so harm may be aimed better than was found"
+    )
+
+
+def _seen(observations: Observations, trials: Sequence[Trial]) -> dict[str, float]:
+    """Return the share of the samples that each group's perturbations were fitted on and flip."""
+    rows = [row.values for trial in trials[:1] for row in observations.of(trial).values() if row.error is None]
+    found = {}
+    for place, name in enumerate(trials[0].settings["names"] if rows else ()):
+        sizes = [(rows[0].get(f"samples/{place}/{side}", 0), rows[0].get(f"success/{place}/{side}", 0)) for side in (0, 1)]
+        if sum(n for n, _ in sizes):
+            found[name] = sum(n * share for n, share in sizes) / sum(n for n, _ in sizes)
+    return found
 
 
 def _counts(facts: Facts, attribute: Attribute, zone: str) -> dict[str, int]:

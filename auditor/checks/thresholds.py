@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from auditor.censored import median
 from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
 from auditor.records import Estimate, Facts, Observation, Observations, Trial
-from auditor.stats import median, proportion
+from auditor.stats import proportion
 
 SEARCH = {"rounds": 7, "steps": 16, "aims": 0}
 """Settings of the search: it costs about as much as one more epsilon of the attack evade at effort fast."""

@@ -59,7 +59,7 @@ attack: {{name: pgd, settings: {{steps: 10}}}}   # weaker than the default (evad
 checks:                               # tolerances are declared before the run and printed in the report
   exposure: {{tolerance: 0.10, samples: 20, zones: [outside, inside, everywhere, control/0]}}   # at most this share may flip without touching the lesion
   reliance: {{donors: 5, tolerance: 0.05}}   # at most this share of the class evidence may come from outside the mask
-  fairness: {{tolerance: 0.10, minimum_group: 30}}
+  fairness: {{tolerance: 0.10, minimum_group: 30, targeted_harm: [sex]}}   # harm aimed at groups of this column only, to keep the demonstration short
   attack_quality: {{samples: 12, queries: 100}}   # stronger attacks on these samples only
 
 report:

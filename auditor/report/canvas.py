@@ -31,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "ytick.color": INK,
     "text.color": INK,
     "text.parse_math": False,
+    "hatch.linewidth": 0.6,
     "lines.linewidth": 1.5,
     "lines.markersize": 5,
     "legend.frameon": False,

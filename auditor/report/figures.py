@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -12,14 +12,13 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 
 from auditor.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
-from auditor.report.views import Curve, Group, Point, Row, Smallest, epsilons
-from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_rate, number
+from auditor.report.views import Curve, Point, Row, Smallest, epsilons
+from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_number, is_rate, number
 
 WIDTH = 6.8
-PAGE_OF_GROUPS = 24
 BANDED = "outside"
 """The zone whose interval is drawn as a band; five bands on one another could not be told apart."""
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "outside": (SECOND, "-", "o"),
     "inside": (ACCENT, "--", "s"),
     "everywhere": (INK, "-.", "^"),
@@ -27,7 +26,11 @@ LOOKS = {
     "control/1": ("#7d5a94", (0, (5, 1, 1, 1, 1, 1)), "v"),
     "control/2": ("#a8577e", (0, (1, 1)), "p"),
 }
-SPARE = (("#00707a", "-", "P"), ("#8a6d00", "--", "X"), (GREY, "-.", "*"))
+Look = tuple[str, Any, str]
+"""Colour, line style and marker."""
+SPARE: tuple[Look, ...] = (("#00707a", "-", "P"), ("#8a6d00", "--", "X"), (GREY, "-.", "*"))
+FAINT: Look = ("#aab4bf", "-", "")
+"""One line of many."""
 
 
 def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
@@ -61,10 +64,10 @@ def flip_curves(found: Sequence[Curve], *, data: Mapping[str, Any], primary: flo
         for row, curve in enumerate(found):
             colour, line, marker = looks[curve.zone]
             aside = 0.07 * (row - (len(found) - 1) / 2)
-            _line(left, curve.attack, places, (colour, line, marker), label=shorten(curve.label, 60), aside=aside, band=curve.zone == BANDED)
+            _line(left, curve.attack, places, (colour, line, marker), label=_entry(curve.label), aside=aside, band=curve.zone == BANDED)
             _line(right, curve.noise, places, (colour, "--", marker), label="", aside=aside, band=curve.zone == BANDED)
         for axes, title in ((left, "Attack"), (right, "Random noise of the same size")):
-            _grid(axes, title)
+            grid(axes, title)
             axes.set_xticks(list(places.values()), [epsilon_text(epsilon, data) for epsilon in ticks], rotation=90 if len(ticks) > 5 else 0)
             axes.set_xlim(-0.4, len(ticks) - 0.6)
             axes.set_xlabel("Budget of the attacker (epsilon)")
@@ -81,26 +84,37 @@ def flip_curves(found: Sequence[Curve], *, data: Mapping[str, Any], primary: flo
     return draw(paint, width=WIDTH, height=3.5, alt=_curves_alt(found, data))
 
 
-def smallest_curves(found: Sequence[Smallest], *, data: Mapping[str, Any], declared: Sequence[float], primary: float | None = None) -> Drawing:
-    """Return the share flipped at or below each epsilon, per zone: a step at every sample's smallest one, epsilons on a logarithmic scale."""
+def smallest_curves(
+    found: Sequence[Smallest],
+    *,
+    data: Mapping[str, Any],
+    declared: Sequence[float],
+    primary: float | None = None,
+    looks: Mapping[str, Look] = LOOKS,
+    banded: Container[str] = (BANDED,),
+    per: str = "zone",
+) -> Drawing | None:
+    """Return the share flipped at or below each epsilon, per zone or group: a step at every sample's smallest one, epsilons on a logarithmic scale.
+
+    A line ends at its own reach, with an open arrow where samples are left that nothing flipped. Lines without a label have no entry in the key.
+    None where no epsilon is known.
+    """
     spare = cycle(SPARE)
-    looks = {one.zone: LOOKS.get(one.zone) or next(spare) for one in found}
-    sizes = [point.epsilon for one in found for point in one.steps if point.epsilon > 0] + list(declared)
+    chosen = {one.zone: looks.get(one.zone) or next(spare) for one in found}
+    ticks = [epsilon for epsilon in declared if is_number(epsilon) and epsilon > 0]
+    sizes = [point.epsilon for one in found for point in one.steps if point.epsilon > 0] + ticks
+    if not sizes:
+        return None
     first, last = min(sizes) / 2, max([*sizes, *(one.reach for one in found if one.reach)])
+    ticks += [last] if last > 1.3 * max(ticks, default=0.0) else []
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        _grid(axes, "")
+        grid(axes, "")
         for one in found:
-            colour, line, _ = looks[one.zone]
-            known = [(point.epsilon, point.estimate) for point in one.steps if point.estimate and point.epsilon > 0]
-            at = [first, *(epsilon for epsilon, _ in known), last]
-            share, low, high = ([0.0, *(getattr(estimate, name) for _, estimate in known)] for name in ("value", "low", "high"))
-            axes.step(at, [*share, share[-1]], where="post", color=colour, linestyle=line, label=shorten(one.label, 60))
-            if one.zone == BANDED and known:
-                axes.fill_between(at[1:], [*low[1:], low[-1]], [*high[1:], high[-1]], step="post", color=colour, alpha=0.14, linewidth=0)
+            _steps(axes, one, chosen[one.zone], first, last, band=one.zone in banded)
         axes.set_xscale("log")
-        axes.set_xticks(list(declared), [epsilon_text(epsilon, data) for epsilon in declared])
+        axes.set_xticks(ticks, [epsilon_text(epsilon, data) for epsilon in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(first, last)
         axes.set_xlabel("Smallest epsilon that flips the sample (logarithmic scale)")
@@ -112,8 +126,32 @@ def smallest_curves(found: Sequence[Smallest], *, data: Mapping[str, Any], decla
         axes.set_ylabel("Correct predictions flipped")
         figure.legend(loc="outside lower center", ncols=2, handlelength=4, fontsize=7.5)
 
-    parts = (f"{one.label}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}" for one in found)
-    return draw(paint, width=WIDTH, height=3.4, alt=f"Share flipped at or below each epsilon, per zone. {'; '.join(parts)}.")
+    parts = (f"{one.label or one.zone}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}" for one in found)
+    return draw(paint, width=WIDTH, height=3.4, alt=f"Share flipped at or below each epsilon, per {per}. {'; '.join(parts)}.")
+
+
+def _steps(axes: Axes, one: Smallest, look: Look, first: float, last: float, *, band: bool) -> None:
+    colour, line, _ = look
+    end = one.reach if one.reach and one.reach > first else last
+    points = sorted(one.steps, key=lambda point: point.epsilon)
+    known = [(point.epsilon, point.estimate) for point in points if point.estimate and first < point.epsilon <= end * (1 + 1e-6)]
+    if not known and one.beyond < one.n:  # a flat line would say that nothing flips
+        axes.plot([], [], color=colour, linestyle=line, label=_entry(f"{one.label} (no curve)" if one.label else ""))
+        return
+    at = [first, *(epsilon for epsilon, _ in known), end]
+    share, low, high = ([0.0, *(getattr(estimate, name) for _, estimate in known)] for name in ("value", "low", "high"))
+    width = 0.8 if look == FAINT else None
+    axes.step(at, [*share, share[-1]], where="post", color=colour, linestyle=line, linewidth=width, label=_entry(one.label))
+    if band and known:
+        axes.fill_between(at[1:], [*low[1:], low[-1]], [*high[1:], high[-1]], step="post", color=colour, alpha=0.14, linewidth=0)
+    if one.beyond:
+        axes.plot([end], [share[-1]], marker=">", color=colour, markerfacecolor="white", clip_on=False, zorder=4)
+
+
+def _entry(label: str) -> str:
+    """Return a label for the key, which leaves out what starts with an underscore."""
+    text = shorten(label, 60)
+    return f" {text}" if text.startswith("_") else text
 
 
 def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: str = "") -> Drawing:
@@ -123,10 +161,10 @@ def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: st
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        _grid(axes, "", axis="x")
+        grid(axes, "", axis="x")
         for place, row in enumerate(found):
             _dot(axes, row, place)
-        _names(axes, [shorten(row.name, 46) for row in found])
+        names(axes, [shorten(row.name, 46) for row in found])
         bounds = [0.0, *(bound for estimate in measured for bound in (estimate.low, estimate.high))]
         axes.axvline(0, color=GREY, linewidth=0.8)
         if tolerance is not None:
@@ -138,52 +176,6 @@ def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: st
 
     alt = "; ".join(f"{row.name}: {estimate_text(row.estimate, row.note)}" for row in found)
     return draw(paint, width=WIDTH, height=0.75 + 0.27 * len(found), alt=f"Dots with intervals. {alt}.")
-
-
-def forest(found: Sequence[Group], *, tolerance: float | None = None, pair: Sequence[str] | None = None) -> list[Drawing]:
-    """Return the forest plots of accuracy per group, clean and attacked; a long list is cut into several figures."""
-    return [_forest(found[start : start + PAGE_OF_GROUPS], tolerance=tolerance, pair=tuple(pair or ())) for start in range(0, len(found), PAGE_OF_GROUPS)]
-
-
-def _forest(found: Sequence[Group], *, tolerance: float | None, pair: tuple[str, ...]) -> Drawing:
-    def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        _grid(axes, "", axis="x")
-        for place, group in enumerate(found):
-            _group(axes, group, place)
-        _names(axes, [f"{shorten(group.name, 36)}  (n = {'?' if group.n is None else group.n})" for group in found])
-        for name, group in zip(axes.get_yticklabels(), found, strict=True):
-            name.set_fontweight("bold" if group.name in pair else "normal")
-        axes.set_xlim(-0.02, 1.02)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-        axes.set_xlabel("Accuracy")
-        _key(axes)
-        if tolerance is not None:
-            whisker(axes, at=len(found) - 0.1, low=0.0, high=min(1.0, tolerance), colour=SECOND)
-            text = f"width of the tolerated gap ({declared(tolerance, 'rate')})"
-            axes.annotate(text, (min(1.0, tolerance) + 0.02, len(found) - 0.1), va="center", fontsize=6.5)
-            axes.set_ylim(len(found) + 0.4, -0.6)
-
-    parts = [f"{group.name}: clean {estimate_text(group.clean, group.note)}, attacked {estimate_text(group.robust, group.note)}" for group in found]
-    return draw(paint, width=WIDTH, height=1.2 + 0.27 * len(found), alt=f"Accuracy per group with intervals. {'; '.join(parts)}.")
-
-
-def _key(axes: Axes) -> None:
-    axes.plot([], [], marker="o", color=ACCENT, markerfacecolor="white", linestyle="-", label="as it is")
-    axes.plot([], [], marker="s", color=SECOND, linestyle="--", label="under attack")
-    axes.figure.legend(loc="outside upper right", ncols=2, fontsize=7.5, handlelength=3.5)
-
-
-def _group(axes: Axes, group: Group, place: int) -> None:
-    for estimate, shift, colour, style, fill, marker in (
-        (group.clean, -0.14, ACCENT, "-", "white", "o"),
-        (group.robust, 0.14, SECOND, "--", SECOND, "s"),
-    ):
-        if estimate:
-            whisker(axes, at=place + shift, low=estimate.low, high=estimate.high, colour=colour, style=style)
-            axes.plot([estimate.value], [place + shift], marker=marker, color=colour, markerfacecolor=fill, zorder=3)
-    if group.clean is None and group.robust is None:
-        axes.annotate(f"not measured: {shorten(group.note, 70)}" if group.note else "not measured", (0.0, place), va="center", fontsize=7, color=GREY)
 
 
 def _dot(axes: Axes, row: Row, place: int) -> None:
@@ -209,7 +201,7 @@ def is_control(name: str) -> bool:
     return any(word in name.lower() for word in ("null", "baseline", "random", "unrelated", "control", "chance"))
 
 
-def _line(axes: Axes, points: Sequence[Point], places: Mapping[float, int], look: tuple[str, Any, str], *, label: str, aside: float, band: bool) -> None:
+def _line(axes: Axes, points: Sequence[Point], places: Mapping[float, int], look: Look, *, label: str, aside: float, band: bool) -> None:
     colour, style, marker = look
     known = [(places[point.epsilon], point.estimate) for point in points if point.estimate]
     at = [place + aside for place, _ in known]
@@ -235,15 +227,17 @@ def _bare(axes: Axes) -> None:
     axes.set_ylim(-1, 1)
 
 
-def _grid(axes: Axes, title: str, *, axis: Any = "y") -> None:
+def grid(axes: Axes, title: str, *, axis: Any = "y") -> None:
+    """Draw pale grid lines behind the data, and a title."""
     axes.grid(axis=axis, color=PALE, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.set_title(title)
 
 
-def _names(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
+def names(axes: Axes, shown: Sequence[str]) -> None:
+    """Write one name per row, the first on top."""
+    axes.set_yticks(range(len(shown)), shown)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
 
 

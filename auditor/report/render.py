@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from auditor.errors import AuditorError
 from auditor.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import canvas, figures, maps, views, words
+from auditor.report import canvas, fairness, fairness_figures, figures, maps, views, words
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.junit import junit
@@ -91,6 +91,7 @@ def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *
         "data": audit.get("data") or {},
         "grid": grid,
         "epsilon": lambda value: words.epsilon_text(value, grid),
+        "steps": lambda value: words.steps_text(value, grid),
         "budget": lambda value: words.budget_text(value, grid),
         "findings": list(findings),
         "by_id": {finding.id: finding for finding in findings},
@@ -107,7 +108,8 @@ def environment_of(folder: Path) -> Environment:
     """Return the templates of a folder with everything that they may call; all text is escaped."""
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
     numbers = count(1)
-    environment.globals.update(figures=figures, maps=maps, views=views, words=words, next_figure=lambda: next(numbers))
+    modules = {module.__name__.rpartition(".")[2]: module for module in (fairness, fairness_figures, figures, maps, views, words)}
+    environment.globals.update(modules, next_figure=lambda: next(numbers))
     environment.filters.update(
         {
             "number": words.number,

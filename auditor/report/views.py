@@ -65,6 +65,8 @@ class Smallest:
     missed: int
     """Samples flipped at the primary epsilon by this search and not by the attack at it."""
     how: str
+    restricted: Estimate | None
+    """Mean smallest epsilon, what lies beyond the reach counted as the reach."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,6 @@ class Arm:
     inside: str
     outside: str
     estimate: Estimate | None
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group's row of the fairness table."""
-
-    name: str
-    n: int | None
-    clean: Estimate | None
-    robust: Estimate | None
-    success: Estimate | None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,30 +121,31 @@ def epsilons(found: Sequence[Curve]) -> list[float]:
 
 def smallest(findings: Iterable[Finding]) -> list[Smallest]:
     """Return the smallest epsilons of every zone in which they were looked for."""
-    found = []
-    for finding in findings:
-        data = finding.details.get("smallest")
-        if not isinstance(data, Mapping) or not is_number(data.get("n")) or not data["n"]:
-            continue
-        found.append(
-            Smallest(
-                zone=_zone(finding),
-                label=_label(finding),
-                steps=_read_points(data.get("steps")),
-                n=int(data["n"]),
-                beyond=int(data.get("beyond") or 0),
-                reach=data.get("reach") if is_number(data.get("reach")) else None,
-                median=read_estimate(data.get("median")),
-                text=str(data.get("text") or ""),
-                reason=str(data.get("reason") or UNSAID),
-                sensitivity=read_estimate(data.get("sensitivity")),
-                sensitivity_reason=str(data.get("sensitivity_reason") or UNSAID),
-                relative=read_estimate(finding.details.get("relative")),
-                missed=int(data.get("missed") or 0),
-                how=str(data.get("how") or ""),
-            )
-        )
-    return found
+    read = (read_smallest(item.details.get("smallest"), _zone(item), _label(item), relative=item.details.get("relative")) for item in findings)
+    return [one for one in read if one]
+
+
+def read_smallest(data: Any, zone: str, label: str, *, relative: Any = None) -> Smallest | None:
+    """Return the smallest epsilons of some samples from their JSON data; None where none were measured."""
+    if not isinstance(data, Mapping) or not is_number(data.get("n")) or not data["n"]:
+        return None
+    return Smallest(
+        zone=zone,
+        label=label,
+        steps=read_points(data.get("steps")),
+        n=int(data["n"]),
+        beyond=int(data["beyond"]) if is_number(data.get("beyond")) else 0,
+        reach=data.get("reach") if is_number(data.get("reach")) else None,
+        median=read_estimate(data.get("median")),
+        text=str(data.get("text") or ""),
+        reason=str(data.get("reason") or UNSAID),
+        sensitivity=read_estimate(data.get("sensitivity")),
+        sensitivity_reason=str(data.get("sensitivity_reason") or UNSAID),
+        relative=read_estimate(relative),
+        missed=int(data["missed"]) if is_number(data.get("missed")) else 0,
+        how=str(data.get("how") or ""),
+        restricted=read_estimate(data.get("restricted")),
+    )
 
 
 def rows(finding: Finding, key: str = "rows") -> list[Row]:
@@ -180,28 +171,13 @@ def arms(finding: Finding) -> list[Arm]:
     ]
 
 
-def groups(finding: Finding) -> list[Group]:
-    """Return the group rows of a fairness finding."""
-    return [
-        Group(
-            name=str(item.get("group", "")),
-            n=int(item["n"]) if is_number(item.get("n")) else None,
-            clean=read_estimate(item.get("clean")),
-            robust=read_estimate(item.get("robust")),
-            success=read_estimate(item.get("success")),
-            note=_note(item),
-        )
-        for item in _items(finding, "groups")
-    ]
-
-
 def tables(finding: Finding) -> list[Table]:
     """Return the tables that a finding brought along."""
     return [
         Table(
             str(item.get("title", "")),
-            tuple(str(column) for column in _list(item.get("columns"))),
-            tuple(tuple(_cell(cell) for cell in _list(row)) for row in _list(item.get("rows"))),
+            tuple(str(column) for column in listed(item.get("columns"))),
+            tuple(tuple(_cell(cell) for cell in listed(row)) for row in listed(item.get("rows"))),
         )
         for item in _items(finding, "tables")
     ]
@@ -226,22 +202,24 @@ def _area(finding: Finding) -> float | None:
 
 
 def _points(finding: Finding, key: str) -> tuple[Point, ...]:
-    return _read_points(finding.details.get(key))
+    return read_points(finding.details.get(key))
 
 
-def _read_points(data: Any) -> tuple[Point, ...]:
+def read_points(data: Any) -> tuple[Point, ...]:
+    """Return the places of a curve from their JSON data."""
     return tuple(
         Point(float(item["epsilon"]), read_estimate(item.get("estimate")), str(item.get("reason") or UNSAID))
-        for item in _list(data)
+        for item in listed(data)
         if isinstance(item, Mapping) and is_number(item.get("epsilon"))
     )
 
 
 def _items(finding: Finding, key: str) -> list[Mapping[str, Any]]:
-    return [item for item in _list(finding.details.get(key)) if isinstance(item, Mapping)]
+    return [item for item in listed(finding.details.get(key)) if isinstance(item, Mapping)]
 
 
-def _list(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return a list; an empty one of anything else."""
     return list(value) if isinstance(value, list | tuple) else []
 
 

@@ -187,6 +187,14 @@ def epsilon_text(epsilon: Any, data: Mapping[str, Any]) -> str:
     return f"{steps}/{data['levels']}" if steps else number(epsilon)
 
 
+def steps_text(epsilon: Any, data: Mapping[str, Any]) -> str:
+    """Return an epsilon in the data's own steps, also between two of them, such as a mean of '3.4/255'."""
+    if not is_number(epsilon):
+        return ""
+    steps = _scaled(epsilon, data)
+    return f"{float(f'{steps:.3g}'):g}/{data['levels']}" if steps else number(epsilon)
+
+
 def budget_text(epsilon: Any, data: Mapping[str, Any]) -> str:
     """Return one epsilon or several as a reader would say it, such as '1, 2 or 4 of 255 grey levels'."""
     several = [item for item in (epsilon if isinstance(epsilon, list | tuple) else [epsilon]) if is_number(item)]
@@ -201,8 +209,13 @@ def _either(names: Sequence[str]) -> str:
 
 
 def _steps(epsilon: float, data: Mapping[str, Any]) -> int:
+    steps = _scaled(epsilon, data)
+    return round(steps) if steps > 0.5 and abs(steps - round(steps)) < 1e-3 else 0
+
+
+def _scaled(epsilon: float, data: Mapping[str, Any]) -> float:
+    """Return an epsilon in steps of the value grid; 0 where the data have none."""
     levels, low, high = data.get("levels"), data.get("low", 0.0), data.get("high", 1.0)
     if not (is_number(levels) and is_number(low) and is_number(high)) or high <= low:
-        return 0
-    steps = epsilon / (high - low) * levels
-    return round(steps) if steps > 0.5 and abs(steps - round(steps)) < 1e-3 else 0
+        return 0.0
+    return float(epsilon / (high - low) * levels)

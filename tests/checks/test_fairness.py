@@ -81,6 +81,13 @@ def test_a_planted_gap_is_named(judge: Judge) -> None:
         assert found[ACCURACY].verdict != "fail" and found[EXPOSURE].verdict != "fail"
 
 
+def test_a_difference_that_may_be_tolerated_is_said_to_be_one(judge: Judge) -> None:
+    groups = ["f"] * 100 + ["m"] * 100
+    gap = judge(groups, [0.0] * 95 + [1.0] * 5 + [0.0] * 78 + [1.0] * 22, y=[0] * 200)[GAP]
+    assert gap.verdict == "inconclusive" and gap.estimate is not None and 0 < gap.estimate.low < 0.1
+    assert gap.reason.startswith("the groups do differ, since the interval lies above 0; whether by more than is tolerated, is too few to tell")
+
+
 def test_the_zones_are_told_apart(judge: Judge) -> None:
     groups = ["f", "m"] * 100
     found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
@@ -142,6 +149,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bands": {"sec": 2}}, "bands: expected a column of data.groups, got 'sec'; did you mean 'sex'"),
     ({"intersections": [["sex", "rase"]]}, "intersections: expected two or more different columns of data.groups, got 'rase'; did you mean 'race'"),
     ({"intersections": [["sex"]]}, "intersections: expected two or more different columns"),
+    ({"targeted_harm": ["six"]}, "targeted_harm: expected a column of data.groups, got 'six'; did you mean 'sex'"),
     ({"positive": "malignat"}, "positive: expected a class, got 'malignat'; did you mean 'malignant'"),
 ]
 

@@ -15,6 +15,7 @@ from auditor.strata import stratified_difference
 ATTRIBUTE = Attribute(("sex",))
 SETTINGS: dict[str, Any] = {"zone": "everywhere", "minimum_group": 30}
 
+NONE = "not applicable: no perturbation was fitted on another half"
 Judge = Callable[..., Finding]
 
 
@@ -28,7 +29,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
         *,
         correct: Sequence[int] | None = None,
         refits: Sequence[dict[str, Sequence[float]]] = (),
-        fit: str = "",
+        fit: str | dict[str, float] = "",
         tolerance: float = 0.1,
         **known: Any,
     ) -> Finding:
@@ -44,7 +45,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
                     rows[name] = {"correct": 1, **fooled} if correct is None or correct[row] else {"correct": 0}
                     rows[name] = rows[name] if groups[row] else "not applicable: its group is unknown"
                 measured[trials[2 * number]] = {audit.ids[0]: fit or {"forwards": 1}}
-                measured[trials[2 * number + 1]] = dict.fromkeys(audit.ids, "not applicable: no perturbation was fitted on another half") if fit else rows
+                measured[trials[2 * number + 1]] = dict.fromkeys(audit.ids, NONE) if isinstance(fit, str) and fit else rows
         return judge_harm(audit, observe(measured), ATTRIBUTE, tolerance=tolerance, **settings)
 
     return run
@@ -70,7 +71,7 @@ def test_aimed_harm_is_named(judge: Judge) -> None:
     for _ in range(5):
         found = judge(groups, drawn(rng, groups, {"f": {"f": 0.6, "m": 0.1, "x": 0.1}, "m": dict.fromkeys("fmx", 0.2), "x": dict.fromkeys("fmx", 0.2)}))
         assert (found.id, found.verdict, found.primary, found.question) == ("fairness/sex/targeted-harm", "fail", False, 2)
-        assert "correct predictions: f. On f alone" in found.claim and found.p is not None and found.p < 0.05
+        assert "correct predictions: f, of which it flips" in found.claim and found.p is not None and found.p < 0.05
         assert found.details["null"] == {"method": "labels of held-out units exchanged", "permutations": DRAWS, "p": pytest.approx(2 / (1 + DRAWS))}
 
 
@@ -102,6 +103,17 @@ def test_numbers_are_counts(judge: Judge) -> None:
     row = {row["group"]: row for row in found.details["excess"]}["f"]
     assert (row["estimate"]["value"], row["estimate"]["low"], row["estimate"]["high"]) == pytest.approx(expected)
     assert row["aimed"]["value"] == pytest.approx(15 / 40) and "too few to say for x (fewer than 30)" in found.reason
+
+
+def test_a_pass_of_perturbations_that_only_fit_what_they_saw_is_not_believed(judge: Judge) -> None:
+    groups, y = ["f", "m"] * 300, (0,) * 600
+    flags = dict.fromkeys("fm", [1.0] * 30 + [0.0] * 570)
+    seen = {f"{what}/{place}/{side}": value for place in (0, 1) for side in (0, 1) for what, value in (("samples", 150), ("success", 0.12))}
+    tight = judge(groups, flags, y=y, fit=seen)
+    assert tight.verdict == "pass" and [row["seen"] for row in tight.details["excess"]] == pytest.approx([0.12, 0.12])
+    loose = judge(groups, flags, y=y, fit=seen | {"success/1/0": 0.3, "success/1/1": 0.2})
+    assert loose.verdict == "inconclusive" and loose.estimate == tight.estimate
+    assert "too few to fit on: the perturbations of m flip 25 % of the samples that they were fitted on and 5 % of the others" in loose.reason
 
 
 def test_an_easier_class_is_not_an_easier_group(judge: Judge) -> None:

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from auditor.checks.targeted_harm import harm_trials, judge_harm
 from auditor.classifier import wrap
 from auditor.grouping import Attribute, dealt
 from auditor.probes import Bench, Row, probes
-from auditor.records import Trial
+from auditor.records import Facts, Finding, Observation, Observations, Trial
 from auditor.samples import Samples
 
 N, SIDE, EPSILON = 160, 6, 0.04
@@ -41,19 +42,19 @@ class Gated(nn.Module):
         return torch.stack([-score, score], 1)
 
 
-def planted(make_samples: Callable[..., Samples], module: Gated, *, levels: int | None = None, seed: int = 0, **more: Any) -> Bench:
-    """Return a bench of N samples in two styles and two classes, every fifth classified wrongly, with margins from 0 to twice the budget."""
+def planted(make_samples: Callable[..., Samples], module: Gated, *, levels: int | None = None, seed: int = 0, n: int = N, **more: Any) -> Bench:
+    """Return a bench of n samples in two styles and two classes, every fifth classified wrongly, with margins from 0 to twice the budget."""
     rng = np.random.default_rng(seed)
-    style, sign = np.arange(N) % 2, np.where(np.arange(N) // 2 % 2, 1.0, -1.0)
+    style, sign = np.arange(n) % 2, np.where(np.arange(n) // 2 % 2, 1.0, -1.0)
     weight = module.weight.numpy()
-    x = rng.uniform(0.4, 0.6, (N, 1, SIDE, SIDE))
+    x = rng.uniform(0.4, 0.6, (n, 1, SIDE, SIDE))
     x[:, 0, 0, 0] = np.where(style == 1, 0.9, 0.1)
-    read = weight[style] if module.gated else weight[np.zeros(N, dtype=int)]
-    wanted = sign * rng.uniform(0, 2 * EPSILON, N)
+    read = weight[style] if module.gated else weight[np.zeros(n, dtype=int)]
+    wanted = sign * rng.uniform(0, 2 * EPSILON, n)
     x[:, 0] += ((wanted - ((x[:, 0] - 0.5) * read).sum((1, 2))) / (read**2).sum((1, 2)))[:, None, None] * read
     x = np.clip(x, 0, 1) if levels is None else np.round(np.clip(x, 0, 1) * levels) / levels
-    y = np.where(np.arange(N) % 5 == 4, sign < 0, sign > 0).astype(int)
-    inside = np.zeros((N, 1, SIDE, SIDE), dtype=bool)
+    y = np.where(np.arange(n) % 5 == 4, sign < 0, sign > 0).astype(int)
+    inside = np.zeros((n, 1, SIDE, SIDE), dtype=bool)
     inside[:, :, :, SIDE // 2 :] = True
     groups = more.pop("groups", {"style": ["ab"[one] for one in style]})
     samples = make_samples(x.astype(np.float32), y.tolist(), inside, levels=levels, groups=groups, **more)
@@ -66,9 +67,11 @@ def fitted(bench: Bench, trial: Trial = FIT) -> Row:
     return row
 
 
-def judged(bench: Bench, fit: Row, trial: Trial = JUDGE, rows: range = range(N)) -> list[Row]:
+def judged(bench: Bench, fit: Row, trial: Trial = JUDGE, rows: range | None = None) -> list[Row]:
     with torch.no_grad():
-        return probes["aimed"].make(replace(bench, source=lambda name: None if name else fit.arrays), trial, bench.samples.load(rows))
+        return probes["aimed"].make(
+            replace(bench, source=lambda name: None if name else fit.arrays), trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows)
+        )
 
 
 def margins(bench: Bench) -> NDArray[np.float64]:
@@ -213,3 +216,35 @@ def test_exchanged_labels_are_fitted_on_other_groups(make_samples: Callable[...,
         for place, name in enumerate("ab")
     ]
     assert max(own) < 0.45
+
+
+def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
+    """Return the finding of one audit, its trials measured here."""
+    samples = bench.samples
+    known = {name: getattr(samples, name) for name in ("ids", "y", "units", "groups", "mask_share", "low", "high", "levels")}
+    offers, budget = ("gradient", "labels", "scores"), {"norm": "linf", "epsilons": (EPSILON,), "primary": EPSILON, "guard": 0.0}
+    facts = Facts(classes=("a", "b"), offers=offers, modality="image", attack="pgd", attack_settings={}, seed=seed, **known, **budget)
+    settings = {"zone": "everywhere", "minimum_group": 30, **settings}
+    table: dict[str, dict[str, Observation]] = {}
+    trials = harm_trials(facts, ATTRIBUTE, **settings)
+    for fit, judge in zip(trials[::2], trials[1::2], strict=True):
+        row = fitted(bench, fit)
+        table[fit.key("")] = {samples.ids[0]: Observation("", samples.ids[0], row.values)}
+        rows = zip(samples.ids, judged(bench, row, judge), strict=True)
+        table[judge.key("")] = {name: Observation("", name, one.values, one.allowed, error=one.error) for name, one in rows}
+    return judge_harm(facts, Observations("", lambda key: table[key]), ATTRIBUTE, tolerance=0.1, **settings)
+
+
+def test_the_planted_defect_is_named_and_its_twin_is_not_accused(make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.checks.held_out.DRAWS", 400)
+    monkeypatch.setattr("auditor.checks.targeted_harm.FIT", {"steps": 6, "batch": 32, "starts": 2, "most": 512})
+    twins = [finding_of(planted(make_samples, Gated(gated=False), seed=seed), seed) for seed in range(20)]
+    excess = [found.estimate for found in twins if found.estimate is not None]
+    assert {found.verdict for found in twins} <= {"pass", "inconclusive"} and len(excess) == 20
+    assert sum(one.low > 0 for one in excess) <= 3 and np.mean([one.value for one in excess]) < 0.1
+    for seed in range(3):
+        found = finding_of(planted(make_samples, Gated(), seed=seed, n=2 * N), seed)
+        assert found.verdict == "fail" and found.details["null"]["p"] < 0.01
+        assert all(row["estimate"]["low"] > 0 and row["aimed"]["low"] > 0 for row in found.details["excess"])
+    found = finding_of(planted(make_samples, Gated()), 0, refits=9)
+    assert found.details["null"] == {"method": "refitted on exchanged labels", "permutations": 9, "p": pytest.approx(0.1)}

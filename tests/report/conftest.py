@@ -119,67 +119,140 @@ def reliance() -> list[dict[str, Any]]:
     ]
 
 
-def _groups(n: int) -> list[dict[str, Any]]:
-    def row(k: int) -> dict[str, Any]:
-        if k % 9 == 4:
-            return {
-                "group": f"institution number {k} with a rather long official name",
-                "n": 3,
-                "clean": None,
-                "robust": None,
-                "success": None,
-                "note": "too few to say: 3 of 30",
-            }
-        return {
-            "group": f"site {k}" if k else "Universitätsklinikum <b>Zürich</b> $n_0$ 女",
-            "n": 30 + k,
-            "clean": estimate(0.9 - 0.004 * k),
-            "robust": estimate(0.6 - 0.008 * k, 0.09),
-            "success": estimate(0.33),
-            "note": "",
-        }
+INSTITUTIONS = {
+    **{f"site {k}" if k else "Universitätsklinikum <b>Zürich</b> $n_0$ 女": 30 + k for k in range(27) if k % 9 != 4},
+    **{f"institution number {k} with a rather long official name": 3 for k in range(27) if k % 9 == 4},
+}
+SEXES = {"female": 70, "male": 63}
+RACES = {"asian": 33, "black": 57, "white": 300, "_other": 17}
+AGES = {"under 40": 40, "40 to under 60": 80, "60 and over": 81}
+GAP = "difference of rates"
 
-    return [row(k) for k in range(n)]
+
+def _too_few(n: int) -> str:
+    return f"too few to say: {n} of 30" if n < 30 else ""
+
+
+def _member(place: int, name: str, n: int, keys: dict[str, float]) -> dict[str, Any]:
+    """Return a group's row: every quantity falls a little from group to group; a group of three has no numbers."""
+    half = 0.5 / n**0.5
+    numbers = {key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None for key, value in keys.items()}
+    return {"group": name, "values": name.split(" / "), "n": n, "units": max(1, n // 2), **numbers, "note": _too_few(n)}
+
+
+def _flipped(place: int, name: str, n: int) -> dict[str, Any]:
+    steps = [{"epsilon": k / 255, "estimate": estimate(round(min(0.95, (0.05 + 0.01 * (place % 5)) * k), 3), 0.08, n=n)} for k in range(1, 15)] if n > 3 else []
+    known = {"median": estimate(7 / 255, 1 / 255, unit="epsilon"), "text": "7/255 [6/255, 8/255]", "reason": ""} if n >= 60 else {}
+    missing = {"median": None, "text": "", "reason": f"{n // 4} of {n} samples were not flipped up to 16/255"}
+    restricted = estimate(7.4 / 255, 0.9 / 255, unit="epsilon") if n > 3 else None
+    return {"group": name, "n": n, "beyond": n // 4, "reach": 16 / 255, "steps": steps, **(known or missing), "restricted": restricted}
+
+
+def _gap(attribute: str, kind: str, groups: dict[str, int], rows: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """Return what the three findings on gaps share."""
+    ranking = [
+        {"group": name, "estimate": estimate(0.02 * place - 0.02, 0.06, unit=GAP), "q": 0.9 / (place + 1), "note": ""}
+        if n >= 30
+        else {"group": name, "estimate": None, "q": None, "note": _too_few(n)}
+        for place, (name, n) in enumerate(groups.items())
+    ]
+    tests = [
+        {"name": "Cochran-Mantel-Haenszel", "p": 0.031, "note": ""},
+        {"name": "Breslow-Day", "p": 0.4, "note": "whether classes differ"},
+        {"name": "permutation of the largest gap", "p": 0.0004, "note": ""},
+    ]
+    large = [name for name, n in groups.items() if n >= 30]
+    return {
+        "attribute": attribute,
+        "columns": attribute.split("+"),
+        "unknown": 7,
+        "positive": "abnormal <i>",
+        "groups": rows,
+        "pair": [large[0], large[-1]],
+        "raw": estimate(0.09, 0.1, unit=GAP),
+        "ratio": estimate(0.88, 0.1, unit="ratio"),
+        "ranking": ranking,
+        "tests": tests if kind == "accuracy-gap" else [*tests, {"name": "log-rank", "p": None, "note": "nothing was flipped"}],
+        "needed": 410,
+        **more,
+    }
+
+
+def _attacked(attribute: str, kind: str, groups: dict[str, int]) -> dict[str, Any]:
+    top = 0.6 if kind == "robustness-gap" else 0.75
+    rows = [
+        {**_member(k, name, n, {"clean": 0.9, "robust": top, "success": 1 - top}), "median": None, "median_text": "7/255 [6/255, 8/255]" if n > 3 else ""}
+        for k, (name, n) in enumerate(groups.items())
+    ]
+    curves = [
+        {"group": name, "points": [{"epsilon": e, "estimate": estimate(round(top - 4 * e, 3), 0.09), "reason": ""} for e in EPSILONS]}
+        for name, n in groups.items()
+        if n > 3
+    ]
+    smallest = [_flipped(k, name, n) for k, (name, n) in enumerate(groups.items())]
+    zone = "everywhere" if kind == "robustness-gap" else "outside"
+    return _gap(attribute, kind, groups, rows, zone=zone, epsilon=EPSILONS[1], curves=curves, smallest=smallest)
+
+
+def _harm(attribute: str, groups: dict[str, int]) -> dict[str, Any]:
+    names = [name for name, n in groups.items() if n >= 30]
+    matrix = [
+        {"fitted": one, "judged": other, "estimate": estimate(0.31 if one == other else 0.12, 0.07, n=33), "note": ""}
+        for one in names
+        for other in names
+        if (one, other) != (names[-1], names[0])
+    ]
+    excess = [{"group": name, "estimate": estimate(0.19 + 0.01 * k, 0.09, unit=GAP), "note": ""} for k, name in enumerate(names)]
+    null = {"method": "labels of held-out units exchanged", "permutations": 999, "p": 0.004}
+    base = {"attribute": attribute, "columns": attribute.split("+"), "zone": "everywhere", "epsilon": EPSILONS[1], "unknown": 7}
+    return {**base, "names": names, "matrix": matrix, "excess": excess, "null": null}
+
+
+def _attribute(attribute: str, groups: dict[str, int], verdict: str = "pass") -> list[dict[str, Any]]:
+    """Return the five findings of an attribute, shaped like those of the check."""
+    plain = {"clean": 0.9, "sensitivity": 0.85, "specificity": 0.93, "selection": 0.45, "calibration": 0.12}
+    tables = {
+        "accuracy-gap": _gap(attribute, "accuracy-gap", groups, [_member(k, name, n, plain) for k, (name, n) in enumerate(groups.items())]),
+        "robustness-gap": _attacked(attribute, "robustness-gap", groups),
+        "exposure-gap": _attacked(attribute, "exposure-gap", groups),
+        "targeted-harm": _harm(attribute, groups),
+        "reliance-gap": {
+            "attribute": attribute,
+            "columns": attribute.split("+"),
+            "unknown": 7,
+            "groups": [_member(k, name, n, {"share": 0.5}) for k, (name, n) in enumerate(groups.items())],
+            "pair": list(groups)[:2],
+        },
+    }
+    found = []
+    for kind, details in tables.items():
+        own = verdict if kind == "robustness-gap" else "pass"
+        said = {
+            "reason": "The interval holds the tolerance; about 410 samples per group would decide.",
+            "advice": "Audit again with at least 410 samples per group.",
+        }
+        claim = f"By {attribute}, the {kind} is 6 points between {' and '.join(details.get('pair') or ['one', 'all'])}."
+        primary = kind in ("accuracy-gap", "robustness-gap") and "+" not in attribute
+        base = {"estimate": estimate(0.06, 0.12 if own != "pass" else 0.03, unit=GAP), "tolerance": 0.10, "question": 2, "primary": primary, "details": details}
+        found.append(finding(f"fairness/{attribute}/{kind}", own, claim, **base, **(said if own != "pass" else {})))
+    return found
 
 
 def fairness() -> list[dict[str, Any]]:
-    common: dict[str, Any] = {"zone": "outside", "epsilon": EPSILONS[1], "unknown": 7}
-    wide = {**common, "groups": _groups(40), "pair": ["site 1", "site 39"]}
-    sexes = [
-        {"group": name, "n": n, "clean": estimate(0.9), "robust": estimate(0.5, 0.12), "success": estimate(0.4), "note": ""}
-        for name, n in (("female", 70), ("male", 63))
-    ]
+    missing = {
+        "reason": "every age band has fewer than 30 usable samples",
+        "question": 2,
+        "primary": True,
+    }
+    cells = {f"{sex} / {race}": (n // 3 if sex == "female" else n // 2) for sex in SEXES for race, n in RACES.items() if (sex, race) != ("male", "_other")}
+    bands = {f"{race} / {age}": 5 + 3 * k for k, (race, age) in enumerate((race, age) for race in RACES for age in AGES)}
     return [
-        finding(
-            "fairness/sex/gap",
-            "inconclusive",
-            "Accuracy under attack differs by 6 points between female and male.",
-            estimate=estimate(0.06, 0.12, unit="difference of rates"),
-            tolerance=0.10,
-            question=2,
-            primary=True,
-            reason="The interval holds the tolerance; about 410 samples per group would decide.",
-            advice="Audit again with at least 410 samples per group.",
-            details={**common, "groups": sexes, "pair": None},
-        ),
-        finding(
-            "fairness/institution/gap",
-            "pass",
-            "The largest gap between institutions is 4 points.",
-            estimate=estimate(0.04, 0.02, unit="difference of rates"),
-            tolerance=0.10,
-            question=2,
-            primary=True,
-            details=wide,
-        ),
-        finding(
-            "fairness/age_band/gap",
-            "not_measured",
-            "The gap between age bands was not measured.",
-            reason="every age band has fewer than 30 usable samples",
-            question=2,
-            primary=True,
-        ),
+        *_attribute("sex", SEXES, "inconclusive"),
+        *_attribute("sex+race", cells),
+        *(item for item in _attribute("institution", INSTITUTIONS) if not item["id"].endswith(("exposure-gap", "reliance-gap"))),
+        *_attribute("race", RACES),
+        *_attribute("race+age", bands)[:2],
+        finding("fairness/age_band/robustness-gap", "not_measured", "The gap between age bands was not measured.", **missing),
     ]
 
 

@@ -23,7 +23,7 @@ def test_it_counts_what_the_findings_say(full: Path) -> None:
 def test_reasons_are_given(full: Path) -> None:
     audit, findings = load(full)
     root = xml.fromstring(junit(findings, audit))
-    message = next(case.find("skipped") for case in root.iter("testcase") if case.attrib["name"] == "fairness/age_band/gap")
+    message = next(case.find("skipped") for case in root.iter("testcase") if case.attrib["name"] == "fairness/age_band/robustness-gap")
     assert message is not None and message.attrib["message"] == "Not measured: every age band has fewer than 30 usable samples"
 
 

@@ -16,6 +16,7 @@ import pytest
 from auditor.errors import AuditorError
 from auditor.records import VERDICTS
 from auditor.report import words
+from auditor.report.fairness import KINDS
 from auditor.report.render import load, page, render
 
 CONFUSED: list[dict[str, Any]] = [
@@ -24,6 +25,28 @@ CONFUSED: list[dict[str, Any]] = [
 ]
 ODD_DETAILS: list[dict[str, Any]] = [
     {"groups": [None, {}, {"group": None, "clean": {"value": 1}}]},
+    {
+        "groups": {"a": 1},
+        "columns": "sex+race",
+        "pair": "ab",
+        "ranking": [{}, 1],
+        "tests": [{"p": "x"}],
+        "matrix": [{}, {"fitted": 1}],
+        "names": 3,
+        "null": [1],
+    },
+    {
+        "curves": [{"points": [{"epsilon": 0.1}]}, {"group": "_a"}],
+        "smallest": [{"n": 3, "beyond": "x", "reach": 1e-9, "steps": [{"epsilon": 0.0}]}],
+        "excess": [{}],
+    },
+    {
+        "attribute": 3,
+        "columns": ["a", "b"],
+        "groups": [{"group": "x / y", "n": "many", "note": 5}, {"group": "x", "values": [1, None]}],
+        "unknown": {},
+        "epsilon": "x",
+    },
     {"rows": "none", "tables": [{"columns": None, "rows": [[None, True, {"a": [1]}, 0.5, float("1e-9")]]}], "effects": [{}], "arms": [{"arm": 1}]},
     {"smallest": {"n": 3, "steps": [{"epsilon": 0.1}, None], "median": {}, "reach": "far"}, "area": {"share": "x"}, "relative": 1},
     {"smallest": {"n": 3}, "relative": {}},
@@ -131,6 +154,18 @@ def test_every_finding_with_its_reason_and_every_verdict_is_shown(rendered: Path
         "3/255 [2/255, 4/255]",
         "7 of 60, up to 16/255",
         "40 of 60 samples were not flipped up to 16/255",
+        "By sex",
+        "7 samples have no value in this column",
+        "Correct predictions under attack, by race, at 2 of 255 grey levels",
+        "Sensitivity: the share of its samples that are recognised",
+        "7.4/255",
+        "Cochran-Mantel-Haenszel p = 0.031; Breslow-Day p = 0.400 (whether classes differ); permutation of the largest gap p < 0.001; log-rank not measured",
+        "labels of held-out units exchanged, 999 times; p = 0.004",
+        "judged on female",
+        "a table of all pairs would not fit the page",
+        "17 groups below these",
+        "Intersections (exploratory)",
+        "7 samples lack a value in one of the columns",
         "Compared with outside, value by value: inside the marked region 6.3",
         "At the budget of the verdict this search also flips samples that the attack at that budget missed: 2 outside the marked region",
     ],
@@ -156,9 +191,11 @@ def test_partial_audits_are_rendered(tmp_path: Path, data: dict[str, Any]) -> No
 @pytest.mark.parametrize("check", ["preflight", "exposure", "reliance", "fairness", "attribution", "new"])
 def test_odd_details_never_stop_the_report(bare: Path, check: str, details: dict[str, Any]) -> None:
     data = json.loads((bare / "findings.json").read_text())
-    data["findings"] = [{**data["findings"][0], "id": f"{check}/odd", "check": check, "details": details}]
+    names = [f"{check}/odd", *(f"fairness/sex/{kind}" for kind in KINDS if check == "fairness")]
+    data["findings"] = [{**data["findings"][0], "id": name, "check": check, "details": details} for name in names]
     (bare / "findings.json").write_text(json.dumps(data))
-    assert f"{check}/odd" in html_of(bare)
+    html = html_of(bare)
+    assert all(name in html for name in names)
 
 
 def test_privacy_none_shows_no_sample(full: Path, tmp_path: Path) -> None:
