@@ -33,7 +33,7 @@ AGREEMENT = 0.95
 """P(nuisance agrees with the class) in the audit data."""
 GREY_LEVELS = 12
 """What a gradient-masked network sees: rounding leaves no gradient."""
-FAIRNESS = ("fair", "units", "robustness", "accuracy", "intersection", "classmix", "tiny", "aimed", "outside", "shortcut")
+FAIRNESS = ("fair", "units", "edge", "robustness", "accuracy", "intersection", "classmix", "tiny", "aimed", "outside", "shortcut")
 """Populations in groups (planted_populations.py), which need no training; the word 'fairness' names them all."""
 Rows = list[dict[str, Any]]
 

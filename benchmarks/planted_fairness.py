@@ -75,7 +75,7 @@ def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
         if first in ("aimed", "shortcut"):  # fitted perturbations and donors see the whole data: nothing to resample
             found.append(Case(name, seed, 0, whole, harm=families()[name].aimed, reliance=first == "shortcut"))
         else:
-            resampled = many if first in ("fair", "units", "classmix") else some if first == "robustness" else few
+            resampled = many if first in ("fair", "units", "edge", "classmix") else some if first == "robustness" else few
             found.append(Case(name, seed, resampled, int(not quick or name == "fair")))
     return [case for case in found if case.name.partition("-")[0] in chosen]
 
@@ -281,14 +281,14 @@ def kept(finding: Finding) -> dict[str, Any]:
     """Return what the tables read of a finding."""
     found, details = finding.estimate, finding.details
     chance = [test["p"] for test in details.get("tests", []) if test["name"].startswith("Permutation")]
-    null = details.get("null") or {}
-    raw = details.get("raw")
+    null, rows = details.get("null") or {}, details.get("groups", [])
+    shares = [one["value"] for row in rows if not row["note"] for one in [row.get("success") or row.get("clean") or row.get("share")] if one]
     return {
         "verdict": finding.verdict,
         "estimate": None if found is None else {"value": found.value, "low": found.low, "high": found.high},
         "pair": list(details.get("pair") or []),
-        "raw": raw["value"] if raw else None,
+        "raw": max(shares) - min(shares) if shares else None,
         "chance": null.get("p", chance[0] if chance else None),
         "reason": finding.reason,
-        "notes": {row["group"]: [row["n"], row["note"]] for row in details.get("groups", [])},
+        "notes": {row["group"]: [row["n"], row["note"]] for row in rows},
     }

@@ -37,6 +37,11 @@ def sure(found: Found) -> bool:
     return seen(found) and (found["chance"] is None or found["chance"] < ALPHA)
 
 
+def looks_unfair(found: Found) -> bool:
+    """Return whether two groups differ by more than the tolerance as they are, whatever their mix of classes."""
+    return found["raw"] is not None and found["raw"] > TOLERANCE
+
+
 def audits(row: Row) -> list[Mapping[str, Found]]:
     """Return the audits of a family that are counted: the resampled ones, or the whole ones where nothing can be resampled."""
     return row["resampled"] or row["whole"]
@@ -110,11 +115,11 @@ def honest(rows: Sequence[Row]) -> Iterator[Target]:
         for kind in KINDS:
             yield most(f"{name}: {kind} fails in <= 5 %", asked(mine, kind, failed))
             yield not_above(f"{name}: {kind} excludes 0 in about <= 5 %", asked(mine, kind, seen))
+    yield most("edge: a robustness-gap as large as the tolerance fails in <= 5 %", asked(named(rows, "edge"), "robustness-gap", failed))
     mixed = named(rows, "classmix")
     for kind in KINDS:
-        raw = [found["raw"] for row in mixed for audit in audits(row) for name, found in audit.items() if name.endswith(kind) and found["raw"] is not None]
         sentence, met, figure = most(f"classmix: {kind} never fails", asked(mixed, kind, failed), 0.0)
-        yield sentence, met, figure + (f", raw gap {np.mean(raw):.2f}" if raw else "")
+        yield sentence, met, f"{figure}, the raw gap is above the tolerance in {counted(asked(mixed, kind, looks_unfair))}"
     twins = [row for row in rows if row["name"].endswith("-twin")]
     for row in twins:
         flags = [any(map(failed, audit.values())) for audit in audits(row)]

@@ -29,9 +29,10 @@ def _groups(*styles: int, n: int = 100, **traits: Any) -> tuple[People, ...]:
     return tuple(People({"group": "ABC"[row]}, style, n, **traits) for row, style in enumerate(styles))
 
 
-def _robustness(low: float, high: float, groups: int) -> Family:
-    people = _groups(*(0,) * (groups - 1), 1, n=150, flips=(low, low))
-    return Family(f"robustness-{low:g}-{high:g}-{groups}", people, (both("d0"), both("d0", "d1")), spread=spread_for(low, high))
+def _weaker(name: str, low: float, high: float, groups: int, n: int = 150) -> Family:
+    """Return a family of whose last group twice as many pixels are read."""
+    people = _groups(*(0,) * (groups - 1), 1, n=n, flips=(low, low))
+    return Family(name, people, (both("d0"), both("d0", "d1")), spread=spread_for(low, high))
 
 
 def _accuracy(groups: int) -> Family:
@@ -70,7 +71,8 @@ def families() -> dict[str, Family]:
     found = [
         Family("fair", three),
         Family("units", three, per_unit=3, alike=0.7),
-        *(_robustness(low, high, groups) for low, high in ((0.05, 0.30), (0.20, 0.45), (0.40, 0.65)) for groups in (2, 3)),
+        _weaker("edge", 0.25, 0.35, 3, 100),
+        *(_weaker(f"robustness-{low:g}-{high:g}-{n}", low, high, n) for low, high in ((0.05, 0.30), (0.20, 0.45), (0.40, 0.65)) for n in (2, 3)),
         *(_accuracy(groups) for groups in (2, 3)),
         _crossed(),
         _mixed(),

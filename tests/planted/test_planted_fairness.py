@@ -96,6 +96,7 @@ def test_images_of_one_patient_fare_alike_and_share_their_class(groups: ModuleTy
     [
         ("fair", "group/accuracy-gap", 0.0, 0.0),
         ("robustness-0.05-0.3-3", "group/robustness-gap", 0.25, 0.25),
+        ("edge", "group/robustness-gap", 0.10, 0.10),
         ("accuracy-3", "group/accuracy-gap", 0.25, 0.25),
         ("accuracy-3", "group/robustness-gap", 0.0, 0.0),
         ("intersection", "sex/robustness-gap", 0.0, 0.0),
@@ -164,6 +165,7 @@ def test_rules_read_verdict_interval_and_permutation(tables: ModuleType) -> None
     assert [tables.failed(one) for one in rows] == [True, False, False, False]
     assert [tables.seen(one) for one in rows] == [True, True, False, False]
     assert [tables.sure(one) for one in rows] == [True, False, False, False]
+    assert [tables.looks_unfair({"raw": raw}) for raw in (0.3, 0.05, None)] == [True, False, False]
 
 
 def test_targets_are_missed_only_by_what_was_measured(tables: ModuleType) -> None:
