@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -44,7 +44,7 @@ class Fairness:
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     minimum_group: Annotated[int, Field(ge=2)] = 30
     zone: Annotated[str, AfterValidator(single_zone)] = "everywhere"
-    bands: Mapping[str, Annotated[int, Field(ge=2)] | tuple[float, ...]] = field(default_factory=dict)
+    bands: Mapping[str, Annotated[int, Field(ge=2)] | tuple[float, ...]] | None = None
     """Numeric column -> edges of its bands, or into how many of equal size it is cut; quarters where none are declared."""
     intersections: Literal["pairs", "none"] | tuple[tuple[str, ...], ...] = "pairs"
     """Columns whose combinations are compared too; of all pairs of columns as an exploration, or of those that are named here."""
@@ -100,7 +100,7 @@ class Fairness:
         aimed = self.targeted_harm if isinstance(self.targeted_harm, tuple) else ()
         if strange := next((column for column in aimed if column not in facts.groups), ""):
             raise ConfigError(f"targeted_harm: expected a column of data.groups, got '{strange}'; {nearest(strange, facts.groups)}")
-        edges = edges_of(facts.groups, self.bands)
+        edges = edges_of(facts.groups, self.bands or {})
         single = [(column,) for column in sorted(facts.groups)]
         crossed = self._crossed(facts)
         strict = 1 - (1 - LEVEL) / max(1, len(crossed))

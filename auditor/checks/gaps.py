@@ -134,8 +134,19 @@ def _beside(facts: Facts, large: Mapping[str, Strata], usable: Mapping[str, list
     return {
         "tests": [{"name": name, "p": p, "note": note} for name, p, note in tests],
         "ranking": ranked,
+        "raw_largest": _raw(large, gap.estimate.level),
         "tables": [_by_class(large, gap, asked.what)] if len(facts.classes) > 1 else [],
     }
+
+
+def _raw(large: Mapping[str, Strata], level: float) -> dict[str, Any]:
+    """Return the largest gap as it is seen, whatever classes the groups have: what a reader of raw shares would hold against the model."""
+    whole = {
+        name: {"": ([flag for part in side.values() for flag in part[0]], [unit for part in side.values() for unit in part[1]])} for name, side in large.items()
+    }
+    found = largest_gap(whole, against=0.0, level=level)
+    assert found is not None
+    return {"estimate": plain(found.estimate), "pair": list(found.pair)}
 
 
 def _by_class(large: Mapping[str, Strata], gap: Gap, what: str) -> dict[str, Any]:

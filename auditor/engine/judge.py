@@ -48,14 +48,18 @@ def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
 
 
 def adjusted(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings after Holm's correction over the audit's primary claims: one that does not survive it is inconclusive."""
+    """Return the findings after Holm's correction over the audit's primary claims: one that does not survive it is inconclusive.
+
+    A verdict says on which side of the tolerance the truth lies, and only that can be wrong: its p-value is one-sided, half the estimate's.
+    """
     claims = [row for row, finding in enumerate(findings) if finding.primary and finding.verdict in ("pass", "fail") and finding.p is not None]
     tested = [row for row, finding in enumerate(findings) if finding.primary and finding.p is not None]
-    kept = dict(zip(tested, holm([findings[row].p or 0.0 for row in tested]), strict=True))
+    sides = {row: (findings[row].p or 0.0) / 2 for row in tested}
+    kept = dict(zip(tested, holm(list(sides.values())), strict=True))
     result = list(findings)
     for row in claims:
         if not kept[row]:
-            why = f"{findings[row].reason}; but after Holm's correction over {len(tested)} primary claims it is too few to tell (p = {findings[row].p:.3f})"
+            why = f"{findings[row].reason}; but after Holm's correction over {len(tested)} primary claims it is too few to tell (p = {sides[row]:.3f})"
             result[row] = replace(findings[row], verdict="inconclusive", reason=why, advice="Audit more samples before drawing a conclusion from this number.")
     return result
 
@@ -143,7 +147,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
 
 def _banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the groups as fairness compares them: measurements in bands."""
-    edges = edges_of(facts.groups, lock["checks"].get("fairness", {}).get("bands", {}))
+    edges = edges_of(facts.groups, lock["checks"].get("fairness", {}).get("bands") or {})
     single = [Attribute((name,), {name: edges[name]} if name in edges else {}) for name in facts.groups]
     return {attribute.name: attribute.values(facts.groups) for attribute in single}
 

@@ -104,6 +104,7 @@ def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
         found = judge(groups, fooled.tolist(), y=y.tolist())[GAP]
         assert found.verdict != "fail" and found.estimate is not None
         assert abs(found.details["raw"]["value"]) > 0.3 and found.estimate.value < 0.25
+        assert found.details["raw_largest"]["estimate"]["value"] == pytest.approx(abs(found.details["raw"]["value"]))
 
 
 def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditor.engine.judge import doubted
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from auditor.engine.judge import adjusted, doubted
 from auditor.records import Finding
 
 SIGN = Finding("attack_quality/gradient", "attack_quality", "fail", "There is no gradient.", advice="Use square.")
@@ -12,6 +16,28 @@ SIGN = Finding("attack_quality/gradient", "attack_quality", "fail", "There is no
 
 def finding(verdict: Any, *rests_on: str) -> Finding:
     return Finding("exposure/outside", "exposure", verdict, "Nothing flips.", reason="within the tolerance", rests_on=rests_on)
+
+
+def claim(z: float) -> Finding:
+    """Return the claim that a standardised distance from the tolerance makes by itself."""
+    p = float(2 * norm.sf(abs(z)))
+    return Finding("x", "x", "inconclusive" if p >= 0.05 else "fail" if z > 0 else "pass", "Some claim.", reason="so it is", primary=True, p=p)
+
+
+@pytest.mark.parametrize(("m", "clear"), [(1, 0), (3, 0), (3, 2), (12, 0), (12, 6)])
+def test_hardly_any_audit_holds_a_wrong_verdict(m: int, clear: int) -> None:
+    """Claims that all lie on the tolerance, some of them far below: no more than 5 % of audits accuse anyone."""
+    z = np.random.default_rng(m).normal(size=(4000, m))
+    z[:, :clear] -= 8
+    wrong = [any(finding.verdict == "fail" for finding in adjusted([claim(one) for one in row])) for row in z.tolist()]
+    assert np.mean(wrong) <= 0.058
+
+
+def test_a_claim_among_many_must_be_surer() -> None:
+    alone, among = adjusted([claim(-2.5)])[0], adjusted([claim(-2.5), *[claim(0.1)] * 11])[0]
+    assert alone.verdict == "pass" and among.verdict == "inconclusive"
+    assert among.reason == "so it is; but after Holm's correction over 12 primary claims it is too few to tell (p = 0.006)"
+    assert adjusted([claim(-2.7), *[claim(0.1)] * 11])[0].verdict == "pass"
 
 
 def test_a_pass_that_rests_on_a_failed_check_is_open() -> None:
