@@ -135,7 +135,7 @@ def _beside(facts: Facts, large: Mapping[str, Strata], usable: Mapping[str, list
         "tests": [{"name": name, "p": p, "note": note} for name, p, note in tests],
         "ranking": ranked,
         "raw_largest": _raw(large, gap.estimate.level),
-        "tables": [_by_class(large, gap, asked.what)] if len(facts.classes) > 1 else [],
+        "tables": [_by_class(large, gap, f"{asked.what} {asked.when}")] if len(facts.classes) > 1 else [],
     }
 
 
@@ -157,7 +157,7 @@ def _by_class(large: Mapping[str, Strata], gap: Gap, what: str) -> dict[str, Any
         both = plain(difference(better[name][0], worse[name][0], better[name][1], worse[name][1])) if all(ends) else None
         rows.append([name, both if both else "only one of the two has this class", *ends])
     columns = ["Class", f"{gap.pair[0]} less {gap.pair[1]}", f"Samples of {gap.pair[0]}", f"Samples of {gap.pair[1]}"]
-    return {"title": f"{what[0].upper()}{what[1:]} of the same two groups, class by class", "columns": columns, "rows": rows}
+    return {"title": f"Class by class: {what}", "columns": columns, "rows": rows}
 
 
 def _advice(verdict: Verdict, attribute: str) -> str:
