@@ -140,10 +140,8 @@ class Fairness:
         yield self._robustness(measured, one, "outside", "exposure-gap")
         if self._aimed(one):
             yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
-        transplant = next((trial for trial in measured.observations.trials if trial.probe == "transplant"), None)
-        if transplant is not None:
-            rule = self._rule(one)
-            yield judge_reliance(facts, measured.observations, transplant, name, one.groups, rule, details=self._details(one))
+        if measured.transplants is not None:
+            yield judge_reliance(measured, measured.transplants, name, one.groups, self._rule(one), details=self._details(one))
 
     def _rule(self, one: Compared) -> Rule:
         return Rule(self.tolerance, self.minimum_group, one.level)

@@ -96,6 +96,8 @@ def _reason(verdict: Verdict, gap: Gap, rule: Rule, usable: Mapping[str, list[st
     if verdict == "inconclusive" and gap.estimate.low > 0:
         said = f"the groups do differ, since the interval lies above 0; whether by more than is tolerated, is {said}"
     left = {name: ids for name, ids in usable.items() if name not in large}
+    alone = [name for name, own in large.items() if not any(set(own) & set(other) for key, other in large.items() if key != name)]
+    said += f"; not compared, having no class in common with any other group: {', '.join(alone)}" if alone else ""
     return f"{said}; {_too_few(left, rule, needed)}" if left else said
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from auditor.checks.common import evasion_trial
+from auditor.checks.reliance import Draws
 from auditor.checks.thresholds import Thresholds, thresholds
 from auditor.records import Facts, Observation, Observations, Trial
 
+T = TypeVar("T")
 Flags = Mapping[str, float]
 """sample id -> 0 or 1"""
 
@@ -20,6 +23,13 @@ class Measured:
 
     facts: Facts
     observations: Observations
+    _found: dict[object, object] = field(default_factory=dict, repr=False)
+    """What was worked out before: every attribute asks for the same."""
+
+    def _once(self, key: object, make: Callable[[], T]) -> T:
+        if key not in self._found:
+            self._found[key] = make()
+        return self._found[key]  # type: ignore[return-value]
 
     @cached_property
     def answers(self) -> Mapping[str, Observation]:
@@ -37,13 +47,19 @@ class Measured:
 
     def withstood(self, zone: str, epsilon: float) -> Flags:
         """Return whether each correct prediction withstood the attack."""
-        rows = _known(self.observations.of(self.attack(zone, epsilon)))
-        return {name: float(not row.values["fooled"]) for name, row in rows.items() if row.values["correct"] == 1}
+        return self._attacked(zone, epsilon)[0]
 
     def robust(self, zone: str, epsilon: float) -> Flags:
         """Return whether each sample that has the zone is classified correctly and stays so."""
-        rows = _known(self.observations.of(self.attack(zone, epsilon)))
-        return {name: float(row.values["correct"] == 1 and not row.values["fooled"]) for name, row in rows.items()}
+        return self._attacked(zone, epsilon)[1]
+
+    def _attacked(self, zone: str, epsilon: float) -> tuple[Flags, Flags]:
+        def make() -> tuple[Flags, Flags]:
+            rows = _known(self.observations.of(self.attack(zone, epsilon)))
+            stood = {name: float(not row.values["fooled"]) for name, row in rows.items() if row.values["correct"] == 1}
+            return stood, {name: stood.get(name, 0.0) for name in rows}
+
+        return self._once((zone, epsilon), make)
 
     def epsilons(self, zone: str) -> tuple[float, ...]:
         """Return the budgets at which a zone was attacked, by whichever check."""
@@ -56,7 +72,18 @@ class Measured:
 
     def smallest(self, zone: str) -> Thresholds:
         """Return the smallest change that is known to flip each correct prediction."""
-        return thresholds(self.facts, self.observations, zone, self.search(zone))
+        return self._once(("smallest", zone), lambda: thresholds(self.facts, self.observations, zone, self.search(zone)))
+
+    @cached_property
+    def transplants(self) -> Draws | None:
+        """Return the draws of the transplant that another check asked for; None where none did."""
+        trial = self.transplant
+        return None if trial is None else Draws.of(self.facts, self.observations, trial)
+
+    @property
+    def transplant(self) -> Trial | None:
+        """Return the trial of the transplant, if another check asked for one."""
+        return next((trial for trial in self.observations.trials if trial.probe == "transplant"), None)
 
 
 def _known(rows: Mapping[str, Observation]) -> dict[str, Observation]:

@@ -11,21 +11,21 @@ import numpy as np
 from auditor.checks.common import percent, plain, reason, span, why_not
 from auditor.checks.gaps import Rule
 from auditor.checks.group_rows import Group, small
+from auditor.checks.measured import Measured
 from auditor.checks.reliance import Draws, estimates, shares_of
 from auditor.crossed import METHOD, Array, Crossed, bounds
-from auditor.records import Estimate, Evidence, Facts, Finding, Observations, Trial
+from auditor.records import Estimate, Evidence, Finding
 from auditor.stats import bootstrap_p, decide
 from auditor.strata import simultaneous_level
 
 
-def judge_reliance(
-    facts: Facts, observations: Observations, trial: Trial, attribute: str, groups: Sequence[Group], rule: Rule, *, details: Mapping[str, Any]
-) -> Finding:
+def judge_reliance(measured: Measured, draws: Draws, attribute: str, groups: Sequence[Group], rule: Rule, *, details: Mapping[str, Any]) -> Finding:
     """Return the finding on the largest difference in outside share between two groups of recipients.
 
     Donors come from everyone, so two groups share units: the two-way bootstrap draws them together.
     """
-    draws = Draws.of(facts, observations, trial)
+    facts, observations, trial = measured.facts, measured.observations, measured.transplant
+    assert trial is not None
     mine = {group.name: draws.where(np.isin(draws.who[:, 0], [facts.position_of[one] for one in group.ids])) for group in groups}
     n = {name: len(np.unique(part.who[:, 0])) for name, part in mine.items()}
     table = [

@@ -167,6 +167,11 @@ def test_no_class_in_common_is_said_so(judge: Judge) -> None:
     assert (found.verdict, found.reason) == ("not_measured", "the groups have no class in common")
 
 
+def test_a_group_that_nobody_can_be_compared_with_is_named(judge: Judge) -> None:
+    found = judge(["f"] * 40 + ["m"] * 40 + ["x"] * 40, [0.0] * 80 + [1.0] * 40, y=[0] * 80 + [1] * 40)[GAP]
+    assert found.verdict != "fail" and found.reason.endswith("not compared, having no class in common with any other group: x")
+
+
 def test_seventeen_of_seventeen_are_too_few(judge: Judge) -> None:
     found = judge(["f"] * 100 + ["m"] * 17, [0.0] * 100 + [1.0] * 17)[GAP]
     assert found.verdict == "not_measured" and found.estimate is None
