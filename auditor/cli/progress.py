@@ -17,7 +17,8 @@ def words(planned: Planned) -> str:
     """Return a trial in a few words."""
     trial = planned.trial
     epsilon = trial.threat.get("epsilon")
-    parts = (trial.probe, trial.method, trial.zone, f"epsilon {epsilon:.4g}" if epsilon is not None else "")
+    by = "+".join(trial.settings.get("attribute", {}).get("columns", ()))
+    parts = (trial.probe, trial.method, f"by {by}" if by else "", trial.zone, f"epsilon {epsilon:.4g}" if epsilon is not None else "")
     return " ".join(part for part in parts if part)
 
 
