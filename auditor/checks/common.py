@@ -10,6 +10,14 @@ from typing import Any
 from auditor.records import Estimate, Facts, Observation, Trial, Verdict
 from auditor.stats import needed_n
 
+LABELS = {
+    "outside": "outside the expert's mask",
+    "inside": "inside the expert's mask",
+    "everywhere": "anywhere",
+    "control/0": "in a control zone (the outside, shifted)",
+    "control/1": "in a control zone (the outside, turned)",
+    "control/2": "in a control zone (the outside, scattered)",
+}
 MOST_MORE = 20
 """More than this many times the samples are no advice."""
 MOST_PAIRS = 15
@@ -48,6 +56,13 @@ def why_not(rows: Iterable[Observation]) -> str:
     if not reasons:
         return "nothing was measured"
     return "; ".join(f"{reason} ({n} samples)" for reason, n in reasons.most_common(3))
+
+
+def label(zone: str) -> str:
+    """Return a zone in words that follow 'values'."""
+    if zone.startswith("control/"):
+        return LABELS.get(zone, f"in control zone {zone.partition('/')[2]}")
+    return LABELS.get(zone, f"in '{zone}'")
 
 
 def percent(value: float) -> str:

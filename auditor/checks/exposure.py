@@ -10,21 +10,13 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
-from auditor.checks.common import evasion_trial, grey, percent, plain, reason, span, usable, why_not
+from auditor.checks.common import evasion_trial, grey, label, percent, plain, reason, span, usable, why_not
 from auditor.checks.directions import Pair, by_class, class_table, directed_trial, pairs
 from auditor.checks.thresholds import Thresholds, described, relative, search_trial, thresholds
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
 from auditor.stats import decide, paired_difference, paired_p, proportion, proportion_p
 from auditor.zones import expand_zones, resolve_zones
 
-LABELS = {
-    "outside": "outside the expert's mask",
-    "inside": "inside the expert's mask",
-    "everywhere": "anywhere in the image",
-    "control/0": "in a control zone (the outside, shifted)",
-    "control/1": "in a control zone (the outside, turned)",
-    "control/2": "in a control zone (the outside, scattered)",
-}
 DENSE = ("square", "boundary", "carlini_wagner")
 """Attacks that do not serve the norm l0."""
 FLIPPED = "share of correct predictions flipped"
@@ -216,13 +208,6 @@ class Exposure:
         verdict, p = decide(estimate, self.tolerance), proportion_p(flags, [facts.unit_of[name] for name in hits], self.tolerance)
         claim, why = f"{span(estimate)} of {estimate.n} correct predictions {said}", reason(verdict, estimate, self.tolerance)
         return Finding(verdict=verdict, claim=claim, estimate=estimate, tolerance=self.tolerance, reason=why, p=p, **base)
-
-
-def label(zone: str) -> str:
-    """Return a zone in words that follow 'values'."""
-    if zone.startswith("control/"):
-        return LABELS.get(zone, f"in control zone {zone.partition('/')[2]}")
-    return LABELS.get(zone, f"in '{zone}'")
 
 
 def _share(facts: Facts, hits: Rows) -> Estimate | None:

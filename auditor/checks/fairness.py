@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
-from auditor.checks.common import clean_trial, evasion_trial, grey, why_not
+from auditor.checks.common import clean_trial, evasion_trial, grey, label, why_not
 from auditor.checks.gaps import Question, Rule, judge_gap, small_cells
 from auditor.checks.group_rows import Group, as_it_is, curves, same_sizes, smallest, under_attack
 from auditor.checks.measured import Measured, members
@@ -161,7 +161,7 @@ class Fairness:
     def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
         facts, trial = measured.facts, measured.attack(zone, measured.facts.primary)
         what = "the share of correct predictions that withstand an attack"
-        when = f"{'outside the mask' if zone == 'outside' else zone} at {grey(facts, facts.primary)}"
+        when = f"{label(zone)} at {grey(facts, facts.primary)}"
         asked = Question(measured.withstood(zone, facts.primary), what, when, why_not(measured.observations.of(trial).values()))
         details = {
             **self._details(one),

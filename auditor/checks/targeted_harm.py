@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auditor.checks.common import grey, percent, plain, reason, span, why_not
+from auditor.checks.common import grey, label, percent, plain, reason, span, why_not
 from auditor.checks.held_out import Held, excess_p, largest_excess, null
 from auditor.grouping import Attribute, dealt
 from auditor.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
@@ -40,7 +40,7 @@ def judge_harm(facts: Facts, observations: Observations, attribute: Attribute, *
     found = held[0] if held else Held.empty(minimum_group)
     excess = {name: one for name in found.names if (one := found.excess(name)) is not None}
     large = {name: one for name, one in excess.items() if found.n(name) >= minimum_group}
-    when, where = f"at {grey(facts, facts.primary)} {zone}", Evidence(trials=tuple(observations.key(trial) for trial in trials[:2]))
+    when, where = f"at {grey(facts, facts.primary)} {label(zone)}", Evidence(trials=tuple(observations.key(trial) for trial in trials[:2]))
     details = {
         "attribute": attribute.name,
         "zone": zone,
@@ -54,7 +54,7 @@ def judge_harm(facts: Facts, observations: Observations, attribute: Attribute, *
     base: dict[str, Any] = {"id": f"fairness/{attribute.name}/targeted-harm", "check": "fairness", "evidence": where, "question": 2}
     if len(large) < 2:
         claim, why = f"Whether harm can be aimed at groups by {attribute.name} {when} was not measured.", _why_not(found, counts, observations, trials)
-        return Finding(verdict="not_measured", claim=claim, reason=why, advice="Audit more people of each group.", details=details, **base)
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice="Audit more samples of each group.", details=details, **base)
     estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
     loose, small = _loose(found, large, seen, tolerance), sorted(set(counts) - set(large))
     verdict, chance = decide(estimate, tolerance), null(facts, attribute, held, trials[1])
@@ -158,4 +158,4 @@ def _listed(counts: Mapping[str, int]) -> str:
 def _advice(verdict: Verdict, name: str) -> str:
     if verdict == "fail":
         return f"Control who can alter inputs of {name}, and train against such perturbations: harm can be aimed at this group."
-    return "No action." if verdict == "pass" else "Audit more people of each group."
+    return "No action." if verdict == "pass" else "Audit more samples of each group."

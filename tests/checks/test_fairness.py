@@ -92,7 +92,7 @@ def test_the_zones_are_told_apart(judge: Judge) -> None:
     groups = ["f", "m"] * 100
     found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
     assert found[EXPOSURE].verdict == "fail" and found[GAP].verdict == "pass"
-    assert "outside the mask" in found[EXPOSURE].claim and found[EXPOSURE].details["zone"] == "outside"
+    assert "outside the expert's mask" in found[EXPOSURE].claim and found[EXPOSURE].details["zone"] == "outside"
 
 
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
