@@ -137,7 +137,9 @@ def _groups(table: pd.DataFrame, columns: dict[str, str]) -> tuple[str, ...]:
     taken = set(columns.values())
     free = [str(column) for column in table.columns if str(column) not in taken and table[column].nunique() > 1]
     people = [column for column in free if re.search(PEOPLE, column, re.IGNORECASE)]
-    return tuple(column for column in people if table[column].nunique() <= MOST_GROUPS or _measurement(table[column]))
+    few = [column for column in people if table[column].nunique() <= MOST_GROUPS]
+    banded = {column for column in people if any(other != column and other.startswith(column) for other in few)}  # 'age' where there is 'age_band'
+    return tuple(column for column in people if column in few or (column not in banded and _measurement(table[column])))
 
 
 def _measurement(values: pd.Series[Any]) -> bool:

@@ -60,6 +60,11 @@ def test_measurements_of_people_are_proposed_too(run: Run, tmp_path: Path) -> No
     (tmp_path / "manifest.csv").write_text("\n".join(["image,label,age,age_text", *rows]) + "\n")
     assert run("init", tmp_path)[0] == 0
     assert load_audit(tmp_path / "audit.yaml").data["groups"] == ["age"]
+    (tmp_path / "manifest.csv").write_text(
+        "\n".join(["image,label,age,age_band", *(f"{row.rpartition(',')[0]},{'young' if place < 15 else 'old'}" for place, row in enumerate(rows))]) + "\n"
+    )
+    assert run("init", tmp_path, "--force")[0] == 0
+    assert load_audit(tmp_path / "audit.yaml").data["groups"] == ["age_band"]
 
 
 def test_further_columns_of_masks(run: Run, tmp_path: Path) -> None:
