@@ -126,7 +126,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
         "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
         "regions": {name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()},
-        "groups": _columns(_banded(facts, lock)),
+        "groups": _columns(banded(facts, lock)),
         "factors": _columns(facts.factors),
     }
     return {
@@ -145,7 +145,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
     }
 
 
-def _banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the groups as fairness compares them: measurements in bands."""
     edges = edges_of(facts.groups, lock["checks"].get("fairness", {}).get("bands") or {})
     single = [Attribute((name,), {name: edges[name]} if name in edges else {}) for name in facts.groups]

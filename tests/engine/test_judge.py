@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from auditor.engine.judge import adjusted, doubted
-from auditor.records import Finding
+from auditor.engine.judge import adjusted, banded, doubted
+from auditor.records import Facts, Finding
 
 SIGN = Finding("attack_quality/gradient", "attack_quality", "fail", "There is no gradient.", advice="Use square.")
 
@@ -52,3 +52,11 @@ def test_nothing_else_changes() -> None:
     assert doubted([SIGN, *kept]) == [SIGN, *kept]
     believed = Finding("attack_quality/gradient", "attack_quality", "inconclusive", "Too few.")
     assert doubted([believed, finding("pass", "attack_quality")])[1].verdict == "pass"
+
+
+def test_groups_are_counted_as_fairness_compares_them() -> None:
+    ages, sexes = tuple(str(20 + row) for row in range(40)), ("f", "Unknown") * 20
+    text, number = ("benign",), (0.0,) * 40
+    facts = Facts(text, text, "image", ages, (0,) * 40, ages, {"age": ages, "sex": sexes}, number, 0.0, 1.0, None, "linf", (0.1,), 0.1, 0.0, "pgd", {})
+    assert banded(facts, {"checks": {"fairness": {"bands": {"age": [30]}}}}) == {"age": ("under 30",) * 10 + ("30 and over",) * 30, "sex": ("f", "") * 20}
+    assert len(set(banded(facts, {"checks": {}})["age"])) == 4
