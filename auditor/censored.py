@@ -31,7 +31,9 @@ def _seen(sizes: Sequence[float], reach: Reach) -> tuple[Array, NDArray[np.bool_
     return np.where(found, known, reaches), found, reaches
 
 
-def flipped_curve(sizes: Sequence[float], reach: Reach, units: Sequence[str], *, level: float = 0.95) -> list[tuple[float, Estimate]]:
+def flipped_curve(
+    sizes: Sequence[float], reach: Reach, units: Sequence[str], *, unit: str = "share of samples", level: float = 0.95
+) -> list[tuple[float, Estimate]]:
     """Return the share of samples flipped at or below each distinct size, smallest first, with pointwise intervals; at most 60 steps.
 
     `sizes` (n,) are infinite where nothing was found. Up to the smallest reach this is the share of flags; beyond it Kaplan and Meier's
@@ -44,16 +46,16 @@ def flipped_curve(sizes: Sequence[float], reach: Reach, units: Sequence[str], *,
     curve = []
     for step in picked.tolist():
         one = (
-            proportion((found & (times <= step)).astype(float).tolist(), units, level=level)
+            proportion((found & (times <= step)).astype(float).tolist(), units, unit=unit, level=level)
             if step <= whole
-            else _kaplan_meier(times, found, units, step, level)
+            else _kaplan_meier(times, found, units, step, unit, level)
         )
         assert one is not None
         curve.append((step, one))
     return curve
 
 
-def _kaplan_meier(times: Array, found: NDArray[np.bool_], units: Sequence[str], step: float, level: float) -> Estimate:
+def _kaplan_meier(times: Array, found: NDArray[np.bool_], units: Sequence[str], step: float, unit: str, level: float) -> Estimate:
     """Return the share found at or below a size: Kaplan and Meier's, its variance from what each sample adds (Greenwood 1926), summed by unit."""
     curve = SurvfuncRight(times, found.astype(int))
     at = curve.surv_times <= step
@@ -71,7 +73,7 @@ def _kaplan_meier(times: Array, found: NDArray[np.bool_], units: Sequence[str], 
         worth = _worth(left, spread, curve, at, n, m)
     share = 1 - left
     low, high = share_interval(share, worth, level)
-    return Estimate(share, low, high, n, "share of samples", named("Kaplan-Meier, Wilson and mid-P", m < n), level, m if m < n else None)
+    return Estimate(share, low, high, n, unit, named("Kaplan-Meier, Wilson and mid-P", m < n), level, m if m < n else None)
 
 
 def _worth(left: float, spread: float, curve: SurvfuncRight, at: NDArray[np.bool_], n: int, m: int) -> float:

@@ -85,6 +85,16 @@ def plain(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else asdict(estimate)
 
 
+def few(n: int, minimum: int, what: str = "samples") -> str:
+    """Return the note of a group that is too small to be compared; empty where it is not."""
+    return f"too few to say: {n} of at least {minimum} {what}" if n < minimum else ""
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Return groups with their counts, such as 'f 100, m 17'."""
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
+
+
 def grey(facts: Facts, epsilon: float) -> str:
     """Return an epsilon in words: in grey levels where it is the change of one value and the data have a value grid.
 

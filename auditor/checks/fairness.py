@@ -140,8 +140,8 @@ class Fairness:
         yield self._robustness(measured, one, "outside", "exposure-gap")
         if self._aimed(one):
             yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
-        if measured.transplants is not None:
-            yield judge_reliance(measured, measured.transplants, name, one.groups, self._rule(one), details=self._details(one))
+        if measured.transplant is not None:
+            yield judge_reliance(measured, measured.transplant, name, one.groups, self._rule(one), details=self._details(one))
 
     def _rule(self, one: Compared) -> Rule:
         return Rule(self.tolerance, self.minimum_group, one.level)

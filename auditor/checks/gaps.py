@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.association import breslow_day_p, mantel_haenszel_p, permutation_p
-from auditor.checks.common import percent, plain, reason, span
+from auditor.checks.common import listed, percent, plain, reason, span
 from auditor.checks.group_rows import Group
 from auditor.checks.measured import Flags
 from auditor.records import Facts, Finding, Verdict
 from auditor.stats import decide, difference
-from auditor.strata import Gap, Strata, largest_gap, needed_per_group, shortfalls
+from auditor.strata import Gap, Side, Strata, largest_gap, needed_per_group, shortfalls
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def judge_gap(facts: Facts, attribute: str, groups: Sequence[Group], asked: Ques
     usable = {group.name: group.among(asked.flags) for group in groups}
     large = {name: strata(facts, ids, asked.flags) for name, ids in usable.items() if len(ids) >= rule.minimum}
     gap = largest_gap(large, against=rule.tolerance, level=rule.level) if len(large) > 1 else None
-    needed = _needed(facts, large, asked.flags, rule)
+    needed = _needed(large, asked.flags, rule)
     details: dict[str, Any] = {**base.pop("details"), "needed": needed}
     if gap is None:
         why = asked.missing if not asked.flags else _too_few(usable, rule, needed) if len(large) < 2 else "the groups have no class in common"
@@ -70,8 +70,7 @@ def small_cells(groups: Sequence[Group], minimum: int) -> str:
     """Return why the cells of an intersection cannot be compared; empty where at least two are large enough."""
     if sum(len(group.ids) >= minimum for group in groups) > 1:
         return ""
-    counts = ", ".join(f"{group.name} {len(group.ids)}" for group in groups)
-    return f"too few to say: fewer than two cells have {minimum} samples ({counts})"
+    return f"too few to say: fewer than two cells have {minimum} samples ({listed({group.name: len(group.ids) for group in groups})})"
 
 
 def strata(facts: Facts, ids: Sequence[str], flags: Flags) -> Strata:
@@ -102,12 +101,12 @@ def _reason(verdict: Verdict, gap: Gap, rule: Rule, usable: Mapping[str, list[st
 
 
 def _too_few(usable: Mapping[str, list[str]], rule: Rule, needed: int | None) -> str:
-    counts = ", ".join(f"{name} {len(ids)}" for name, ids in sorted(usable.items()) if len(ids) < rule.minimum)
+    counts = listed({name: len(ids) for name, ids in sorted(usable.items()) if len(ids) < rule.minimum})
     hint = f"; about {needed} per group would show a difference of {percent(rule.tolerance)}" if needed else ""
     return f"too few to say for {counts} (fewer than {rule.minimum}{hint})"
 
 
-def _needed(facts: Facts, large: Mapping[str, Strata], flags: Flags, rule: Rule) -> int | None:
+def _needed(large: Mapping[str, Strata], flags: Flags, rule: Rule) -> int | None:
     """Return how many samples per group would show a difference as large as the tolerance, at the share seen in all samples."""
     if not flags:
         return None
@@ -143,9 +142,7 @@ def _beside(facts: Facts, large: Mapping[str, Strata], usable: Mapping[str, list
 
 def _raw(large: Mapping[str, Strata], level: float) -> dict[str, Any]:
     """Return the largest gap as it is seen, whatever classes the groups have: what a reader of raw shares would hold against the model."""
-    whole = {
-        name: {"": ([flag for part in side.values() for flag in part[0]], [unit for part in side.values() for unit in part[1]])} for name, side in large.items()
-    }
+    whole = {name: {"": Side(strata).together} for name, strata in large.items()}
     found = largest_gap(whole, against=0.0, level=level)
     assert found is not None
     return {"estimate": plain(found.estimate), "pair": list(found.pair)}

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.censored import flipped_curve, log_rank_p, restricted_mean
-from auditor.checks.common import grey, plain
+from auditor.censored import log_rank_p, restricted_mean
+from auditor.checks.common import few, grey, plain
 from auditor.checks.measured import Flags, Measured
-from auditor.checks.thresholds import Thresholds, median_size, reach, sized
+from auditor.checks.thresholds import Thresholds, median_size, reach, shares, sized
 from auditor.records import Estimate, Facts
 from auditor.stats import mean, proportion
 
@@ -27,11 +27,6 @@ class Group:
     def among(self, flags: Mapping[str, Any]) -> list[str]:
         """Return its samples of which something is known."""
         return [one for one in self.ids if one in flags]
-
-
-def small(n: int, minimum: int) -> str:
-    """Return the note of a group that is too small to be compared; empty where it is not."""
-    return f"too few to say: {n} of at least {minimum} samples" if n < minimum else ""
 
 
 def share(facts: Facts, flags: Flags, ids: Iterable[str], unit: str) -> dict[str, Any] | None:
@@ -63,7 +58,7 @@ def as_it_is(measured: Measured, groups: Sequence[Group], *, positive: str, mini
 
 def _head(facts: Facts, group: Group, known: Sequence[str], minimum: int) -> dict[str, Any]:
     units = len(set(_units(facts, known)))
-    return {"group": group.name, "values": list(group.values), "n": len(known), "units": units, "note": small(len(known), minimum)}
+    return {"group": group.name, "values": list(group.values), "n": len(known), "units": units, "note": few(len(known), minimum)}
 
 
 def _calibration(measured: Measured, group: Group) -> Estimate | None:
@@ -129,7 +124,7 @@ def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> list[dic
                 "n": len(mine),
                 "beyond": sum(math.isinf(size) for size in sizes),
                 "reach": limit,
-                "steps": [{"epsilon": at, "estimate": plain(estimate)} for at, estimate in flipped_curve(sizes, limit, units)] if sizes else [],
+                "steps": shares(facts, mine, limit),
                 "median": plain(middle),
                 "text": sized(facts, middle) if middle else "",
                 "reason": "" if middle else _no_median(facts, measured, mine, zone),

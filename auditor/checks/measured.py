@@ -74,11 +74,9 @@ class Measured:
         """Return the smallest change that is known to flip each correct prediction."""
         return self._once(("smallest", zone), lambda: thresholds(self.facts, self.observations, zone, self.search(zone)))
 
-    @cached_property
-    def transplants(self) -> Draws | None:
-        """Return the draws of the transplant that another check asked for; None where none did."""
-        trial = self.transplant
-        return None if trial is None else Draws.of(self.facts, self.observations, trial)
+    def draws(self, transplant: Trial) -> Draws:
+        """Return the draws of a transplant."""
+        return self._once(transplant, lambda: Draws.of(self.facts, self.observations, transplant))
 
     @property
     def transplant(self) -> Trial | None:

@@ -8,24 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import percent, plain, reason, span, why_not
+from auditor.checks.common import few, listed, percent, plain, reason, span, why_not
 from auditor.checks.gaps import Rule
-from auditor.checks.group_rows import Group, small
+from auditor.checks.group_rows import Group
 from auditor.checks.measured import Measured
 from auditor.checks.reliance import Draws, estimates, shares_of
 from auditor.crossed import METHOD, Array, Crossed, bounds
-from auditor.records import Estimate, Evidence, Finding
+from auditor.records import Estimate, Evidence, Finding, Trial
 from auditor.stats import bootstrap_p, decide
 from auditor.strata import simultaneous_level
 
 
-def judge_reliance(measured: Measured, draws: Draws, attribute: str, groups: Sequence[Group], rule: Rule, *, details: Mapping[str, Any]) -> Finding:
+def judge_reliance(measured: Measured, trial: Trial, attribute: str, groups: Sequence[Group], rule: Rule, *, details: Mapping[str, Any]) -> Finding:
     """Return the finding on the largest difference in outside share between two groups of recipients.
 
     Donors come from everyone, so two groups share units: the two-way bootstrap draws them together.
     """
-    facts, observations, trial = measured.facts, measured.observations, measured.transplant
-    assert trial is not None
+    facts, observations, draws = measured.facts, measured.observations, measured.draws(trial)
     mine = {group.name: draws.where(np.isin(draws.who[:, 0], [facts.position_of[one] for one in group.ids])) for group in groups}
     n = {name: len(np.unique(part.who[:, 0])) for name, part in mine.items()}
     table = [
@@ -35,14 +34,14 @@ def judge_reliance(measured: Measured, draws: Draws, attribute: str, groups: Seq
             "n": n[group.name],
             "units": len(np.unique(mine[group.name].part.units[:, 0])),
             "share": plain(estimates(mine[group.name], 0.0)[0]) if n[group.name] else None,
-            "note": small(n[group.name], rule.minimum),
+            "note": few(n[group.name], rule.minimum),
         }
         for group in groups
     ]
     base: dict[str, Any] = {"id": f"fairness/{attribute}/reliance-gap", "check": "fairness", "question": 2}
     base |= {"evidence": Evidence(trials=(observations.key(trial),))}
-    large, few = [name for name, k in n.items() if k >= rule.minimum], ", ".join(f"{name} {k}" for name, k in n.items() if k < rule.minimum)
-    left = f"too few to say for {few} (fewer than {rule.minimum} transplanted samples)" if few else ""
+    large, small = [name for name, k in n.items() if k >= rule.minimum], {name: k for name, k in n.items() if k < rule.minimum}
+    left = f"too few to say for {listed(small)} (fewer than {rule.minimum} transplanted samples)" if small else ""
     arms = _arms(draws, [mine[name] for name in large]) if len(large) > 1 else None
     if arms is None:
         why = why_not(observations.of(trial).values()) if not len(draws) else left if len(large) < 2 else "the groups have no class in common"

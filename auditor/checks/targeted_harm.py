@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auditor.checks.common import grey, label, percent, plain, reason, span, why_not
+from auditor.checks.common import few, grey, label, listed, percent, plain, reason, span, why_not
 from auditor.checks.held_out import Held, excess_p, largest_excess, null
 from auditor.grouping import Attribute, dealt
 from auditor.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
@@ -116,7 +116,7 @@ def _matrix(held: Held, counts: Mapping[str, int]) -> list[dict[str, Any]]:
     for fitted, n in counts.items():
         for judged in counts:
             flags, units = held.flipped(fitted, held.groups == judged) if fitted in held.names else ([], [])
-            note = _note(len(flags), held.minimum, "correct predictions") if fitted in held.names else _unfitted(n, held.minimum)
+            note = few(len(flags), held.minimum, "correct predictions") if fitted in held.names else _unfitted(n, held.minimum)
             table.append({"fitted": fitted, "judged": judged, "estimate": plain(proportion(flags, units, unit="success among correct")), "note": note})
     return table
 
@@ -125,34 +125,26 @@ def _excess_row(held: Held, name: str, n: int, excess: Estimate | None) -> dict[
     """Return a group's excess, and by how much its own perturbation is ahead of the others' on the same samples."""
     if name not in held.names:
         return {"group": name, "estimate": None, "aimed": None, "note": _unfitted(n, held.minimum)}
-    note = _note(held.n(name), held.minimum, "correct predictions") or ("" if excess else "no class in common with the others")
+    note = few(held.n(name), held.minimum, "correct predictions") or ("" if excess else "no class in common with the others")
     return {"group": name, "estimate": plain(excess), "aimed": plain(held.aimed(name)), "note": note}
 
 
 def _unfitted(n: int, minimum: int) -> str:
-    return _note(n, minimum, "samples") or "not fitted, since no other group is large enough"
-
-
-def _note(n: int, minimum: int, what: str) -> str:
-    return f"too few to say: {n} of at least {minimum} {what}" if n < minimum else ""
+    return few(n, minimum, "samples") or "not fitted, since no other group is large enough"
 
 
 def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:
     """Return why no two groups were compared: too few samples, nothing fitted, nothing judged, or too few correct predictions."""
-    few = f"too few to say: fewer than two groups have {held.minimum} samples that can be attacked ({_listed(counts)})"
+    small = f"too few to say: fewer than two groups have {held.minimum} samples that can be attacked ({listed(counts)})"
     if not trials:
-        return few
+        return small
     fits, judged = (observations.of(trial).values() for trial in trials[:2])
     if not held.flags.size:
         return why_not(judged if any(row.error is None for row in fits) else fits)
     correct = {name: held.n(name) for name in held.names}
     if sum(n >= held.minimum for n in correct.values()) > 1:
         return "the groups have no class in common"
-    return f"too few to say: fewer than two groups have {held.minimum} correct predictions ({_listed(correct)})"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
+    return f"too few to say: fewer than two groups have {held.minimum} correct predictions ({listed(correct)})"
 
 
 def _advice(verdict: Verdict, name: str) -> str:

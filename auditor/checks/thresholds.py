@@ -7,19 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from auditor.censored import median
+from auditor.censored import flipped_curve, median
 from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
 from auditor.records import Estimate, Facts, Observation, Observations, Trial
-from auditor.stats import proportion
 
 SEARCH = {"rounds": 7, "steps": 16, "aims": 0}
 """Settings of the search: it costs about as much as one more epsilon of the attack evade at effort fast."""
 REACH = 2.0
 """How far the search goes, in largest declared epsilons."""
-MOST_STEPS = 60
-"""A curve has at most this many steps."""
 DUAL = {"linf": 1.0, "l2": 0.5, "l1": 0.0}
 """1 / q of each norm's dual exponent q: n values of equal slope are together n to this power as sensitive as one."""
 PER = {"linf": "value", "l2": "square root of the values", "l1": "zone"}
@@ -97,18 +92,11 @@ def median_size(facts: Facts, found: Thresholds) -> Estimate | None:
     return median([one.size for one in found.values()], [facts.unit_of[name] for name in found], unit="epsilon")
 
 
-def shares(facts: Facts, found: Thresholds) -> list[dict[str, Any]]:
-    """Return the share flipped at or below each epsilon, with pointwise intervals: the empirical distribution of the smallest epsilons."""
-    units = [facts.unit_of[name] for name in found]
-    sizes = sorted({one.size for one in found.values() if math.isfinite(one.size)})
-    picked = sizes if len(sizes) <= MOST_STEPS else [sizes[at] for at in sorted(set(np.linspace(0, len(sizes) - 1, MOST_STEPS).round().astype(int).tolist()))]
-    return [{"epsilon": size, "estimate": plain(share_at(facts, found, size, units))} for size in picked]
-
-
-def share_at(facts: Facts, found: Thresholds, epsilon: float, units: Sequence[str] | None = None) -> Estimate | None:
-    """Return the share that is known to flip at or below an epsilon."""
-    owners = [facts.unit_of[name] for name in found] if units is None else units
-    return proportion([float(one.within(epsilon)) for one in found.values()], owners, unit="share of correct predictions flipped")
+def shares(facts: Facts, found: Thresholds, limit: float) -> list[dict[str, Any]]:
+    """Return the share flipped at or below each epsilon, with pointwise intervals; `limit` is the largest size that was tried."""
+    sizes, units = [one.size for one in found.values()], [facts.unit_of[name] for name in found]
+    curve = flipped_curve(sizes, limit, units, unit="share of correct predictions flipped")
+    return [{"epsilon": size, "estimate": plain(estimate)} for size, estimate in curve]
 
 
 def described(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None) -> dict[str, Any]:
@@ -129,7 +117,7 @@ def described(facts: Facts, observations: Observations, found: Thresholds, searc
         "beyond": beyond,
         "reach": limit,
         "how": how,
-        "steps": shares(facts, found),
+        "steps": shares(facts, found, limit),
         "median": plain(middle),
         "text": sized(facts, middle) if middle else "",
         "reason": "" if middle else too_few if found else "nothing was measured",
