@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,31 +15,27 @@ import torch
 from auditor.engine.judge import judge, observations_of, trials_of
 from auditor.engine.run import run
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMES = ("fair", "units", "robustness-0.2-0.45-3", "accuracy-2", "intersection", "classmix", "tiny-worst", "aimed", "outside", "shortcut")
 
 
 @pytest.fixture(scope="module")
-def groups() -> Iterator[ModuleType]:
-    """Return the module planted_groups: scripts in benchmarks/ find one another by their folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        yield import_module("planted_groups")
+def groups(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("planted_groups")
 
 
 @pytest.fixture(scope="module")
-def populations(groups: ModuleType) -> ModuleType:
-    return import_module("planted_populations")
+def populations(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("planted_populations")
 
 
 @pytest.fixture(scope="module")
-def fairness(groups: ModuleType) -> ModuleType:
-    return import_module("planted_fairness")
+def fairness(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("planted_fairness")
 
 
 @pytest.fixture(scope="module")
-def tables(groups: ModuleType) -> ModuleType:
-    return import_module("planted_fairness_tables")
+def tables(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("planted_fairness_tables")
 
 
 def right(network: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:

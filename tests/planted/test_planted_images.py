@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -12,23 +10,19 @@ import pytest
 
 from auditor.zones import GUARD, grow
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 KINDS = ("marker", "text", "border", "texture", "colour", "scanner")
 LOOKS = ("usual", "small", "large", "faint", "context")
 N = 12
 
 
 @pytest.fixture(scope="module")
-def planted() -> Iterator[ModuleType]:
-    """Return the module planted_images: scripts in benchmarks/ find one another by their folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        yield import_module("planted_images")
+def planted(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("planted_images")
 
 
 @pytest.fixture(scope="module")
-def tables(planted: ModuleType) -> ModuleType:
-    return import_module("planted_tables")
+def tables(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("planted_tables")
 
 
 def changed(a: np.ndarray, b: np.ndarray) -> np.ndarray:
