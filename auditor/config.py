@@ -7,12 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from auditor.errors import AuditorError, ConfigError, nearest
+from auditor.table import ROLES
 from auditor.zones import GUARD, resolve_zones
 
 MOST_VALUES = 100_000
@@ -51,6 +52,17 @@ Guard = Annotated[
 ]
 
 
+TABLE_THREAT: dict[str, Any] = {"norm": "cost", "epsilon": [1.0, 2.0, 4.0]}
+
+
+def modality_of(data: Any) -> str:
+    """Return what kind of data an audit's `data` declare: 'image' where they name no known source, which is refused later."""
+    from auditor.data import data as sources  # imports the sources' folder, which reading a YAML file alone does not need
+
+    source = data.get("source", "images") if isinstance(data, Mapping) else "images"
+    return str(sources[source].facts.get("modality", "image")) if source in sources.names() else "image"
+
+
 class Section(BaseModel):
     """A part of the audit file; unknown keys are refused."""
 
@@ -60,13 +72,17 @@ class Section(BaseModel):
 class ThreatSpec(Section):
     """What the attacker may do."""
 
-    norm: Literal["linf", "l2", "l1", "l0"] = "linf"
+    norm: Literal["linf", "l2", "l1", "l0", "cost"] = "linf"
+    """How the size of a change is measured; of a table's row by 'cost', the sum over its changed columns, in the domain's own units."""
     epsilon: Annotated[list[Budget], Field(min_length=1, validate_default=True)] = [1 / 255, 2 / 255, 4 / 255, 8 / 255]
-    """Budgets in the input's own units (grey levels of [0, 1]), under l0 numbers of changed values; fractions such as 2/255 may be written."""
+    """Budgets in the input's own units (grey levels of [0, 1]), under l0 numbers of changed values; fractions such as 2/255 may be written.
+    Of a table costs: 1, 2 and 4 when not given."""
     primary: Budget | None = None
     """Budget at which verdicts are taken; the smallest when not given."""
     guard: Guard = GUARD
     """Width of the guard band around the mask, as a share of the diagonal; '2 %' may be written."""
+    max_changes: Annotated[int, Field(ge=1)] | None = None
+    """Most columns of a table's row that may be changed."""
 
     @field_validator("epsilon")
     @classmethod
@@ -118,6 +134,21 @@ class Audit(Section):
     report: ReportSpec = ReportSpec()
     seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_tables(cls, given: Any) -> Any:
+        """Put the defaults of tables in the place of those of images; what is declared stays."""
+        if not isinstance(given, dict) or modality_of(given.get("data")) != "table":
+            return given
+        threat = given.get("threat") or {}
+        found = {"attack": {"name": "table_search", "settings": {}}, **{key: value for key, value in given.items() if value is not None}}
+        return {**found, "threat": {**TABLE_THREAT, **threat} if isinstance(threat, dict) else threat}
+
+    @property
+    def modality(self) -> str:
+        """Return what kind of data are audited: 'image' or 'table'."""
+        return modality_of(self.data)
+
     @property
     def primary(self) -> float:
         """Return the budget at which verdicts are taken."""
@@ -127,7 +158,8 @@ class Audit(Section):
     def named_zones(self) -> tuple[str, ...]:
         """Return the names of the zones that the data declare."""
         declared = [self.data.get(key) for key in ("masks", "zones")]
-        return tuple(str(name) for names in declared if isinstance(names, dict) for name in names)
+        roles = [str(role) for role in ROLES if role != "relevant"] if self.modality == "table" else []
+        return (*roles, *(str(name) for names in declared if isinstance(names, dict) for name in names))
 
 
 def read_yaml(path: Path) -> Any:
@@ -193,28 +225,24 @@ def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
         raise ConfigError(f"{path}: {error}") from None
     for name, settings in audit.checks.items():
         try:
-            _bind(name, settings if isinstance(settings, dict) else {}, audit.named_zones)
+            _bind(name, settings if isinstance(settings, dict) else {}, audit)
         except AuditorError as error:
             named = str(error).split("'")[1::2]
             raise ConfigError(f"{path}:{_line(tree, ('checks', name, *named[1:2]))}: {error}") from None
     return audit
 
 
-def _bind(name: str, settings: dict[str, Any], named: tuple[str, ...]) -> None:
+def _bind(name: str, settings: dict[str, Any], audit: Audit) -> None:
     """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
-    bound = _checks().bind(name, settings)
+    from auditor.checks import bind_check  # imports the checks' folder, which reading a YAML file alone does not need
+
+    bound, named = bind_check(name, audit.modality, settings), audit.named_zones
     for key in ("zone", "zones", "harm_zone"):
         zones = bound.get(key) or ()
         try:
             resolve_zones([zones] if isinstance(zones, str) else zones, named)
         except AuditorError as error:
             raise AuditorError(f"check '{name}', setting '{key}': {str(error).removeprefix('zone: ')}") from None
-
-
-def _checks() -> Any:
-    from auditor.checks import checks  # imports the checks' folder, which reading a YAML file alone does not need
-
-    return checks
 
 
 def _explain(error: ValidationError, path: Path, tree: Any) -> ConfigError:

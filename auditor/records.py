@@ -195,6 +195,10 @@ class Facts:
     """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
+    table: Mapping[str, Any] | None = None
+    """What Table.as_dict says of a table's columns and rules; None of other data."""
+    max_changes: int | None = None
+    """Most columns of a row that may be changed; None where there is no such limit."""
 
     @cached_property
     def unit_of(self) -> dict[str, str]:

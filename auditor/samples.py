@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,26 +14,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.seeds import derive
+from auditor.table import Table
 
 
 class Loaded(NamedTuple):
     """One sample, loaded."""
 
-    x: NDArray[np.float32]
-    """(*shape) in the expert's units."""
+    x: NDArray[np.float32] | NDArray[np.float64]
+    """(*shape) in the expert's units: float32 of an image, float64 codes of a table's row."""
     inside: NDArray[np.bool_]
     """(*shape) True where the answer should be looked for."""
     regions: Mapping[str, NDArray[np.bool_]] = MappingProxyType({})
     """Name -> named zone, without the axis of channels; a zone that the sample does not have is left out."""
 
 
-Loader = Callable[[int], Loaded | tuple[NDArray[np.float32], NDArray[np.bool_]]]
+Loader = Callable[[int], Loaded | tuple[NDArray[Any], NDArray[np.bool_]]]
 """function (index) -> the sample, as a plain pair where the data have no named zones"""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some samples, loaded: x (k, *shape) float32, y (k,) long, inside and each of the regions (k, *shape) bool."""
+    """Some samples, loaded: x (k, *shape) float32 (float64 of a table), y (k,) long, inside and each of the regions (k, *shape) bool."""
 
     ids: tuple[str, ...]
     x: Tensor
@@ -77,6 +78,8 @@ class Samples:
     """How each sample was acquired: column (site, scanner, marker) -> value of each sample; '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
+    table: Table | None = None
+    """What the codes of a table's rows mean; None of other data."""
     cache_bytes: int = 256 * 2**20
     _cache: OrderedDict[int, Loaded] = field(default_factory=OrderedDict, repr=False, compare=False)
 

@@ -14,7 +14,11 @@ from auditor.records import Finding
 def audit_schema() -> dict[str, Any]:
     """Return the JSON Schema of audit.yaml, with the settings of every check."""
     schema = Audit.model_json_schema()
-    each = {entry.name: {"anyOf": [{"type": "boolean"}, checks.settings_model(entry.name).model_json_schema()]} for entry in checks}
+    each: dict[str, Any] = {}
+    for entry in checks:
+        each.setdefault(str(entry.facts.get("check", entry.name)), {"anyOf": [{"type": "boolean"}]})["anyOf"].append(
+            checks.settings_model(entry.name).model_json_schema()
+        )
     schema["properties"]["checks"] = {"type": "object", "properties": each, "additionalProperties": False, "default": {}}
     return schema
 

@@ -115,7 +115,7 @@ SENTENCES = {
         f"{SHORT}threat:\n  epsilon: [1/255]\n  primary: 2/255\n",
         ":5: 'threat.primary': expected one of the declared epsilon values, got '2/255'.",
     ),
-    "unknown norm": (f"{SHORT}threat: {{norm: linfty}}\n", ":3: 'threat.norm': input should be 'linf', 'l2', 'l1' or 'l0', got 'linfty'."),
+    "unknown norm": (f"{SHORT}threat: {{norm: linfty}}\n", ":3: 'threat.norm': input should be 'linf', 'l2', 'l1', 'l0' or 'cost', got 'linfty'."),
     "part of a value": (
         f"{SHORT}threat: {{norm: l0, epsilon: [5, 2/255]}}\n",
         ":3: 'threat.epsilon': expected whole numbers of changed values, such as 5, under the norm l0, got [5, '2/255'].",

@@ -31,6 +31,11 @@ CORE = {
     "strata",
     "censored",
     "association",
+    "table",
+    "expressions",
+    "rules",
+    "rule_check",
+    "table_classifier",
 }
 PLUGS = {"threats", "attacks", "explanations", "probes", "checks", "classifiers", "data", "masks"}
 PAIRS = {("probes", "threats"), ("probes", "attacks"), ("probes", "explanations"), ("data", "masks"), ("attacks", "threats")}

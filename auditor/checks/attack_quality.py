@@ -34,7 +34,7 @@ OTHERS = {
 }
 
 
-@checks.register("attack_quality")
+@checks.register("attack_quality", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class AttackQuality:
     """Signs that an attack's failure says more of the attack than of the classifier."""

@@ -18,7 +18,7 @@ Rows = Mapping[str, Observation]
 DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "saliency": {}}
 
 
-@checks.register("attribution")
+@checks.register("attribution", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
     """Agreement of maps with the mask, stability under harmless noise, blindness to flips."""

@@ -23,7 +23,7 @@ FLIPPED = "share of correct predictions flipped"
 Rows = Mapping[str, Observation]
 
 
-@checks.register("exposure")
+@checks.register("exposure", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
     """Masked attack per zone and epsilon, beside control zones and random noise; smallest epsilons, few values, directions."""

@@ -36,7 +36,7 @@ class Compared:
     level: float
 
 
-@checks.register("fairness")
+@checks.register("fairness", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Fairness:
     """Accuracy, robustness and exposure per group, compared among equals; harm aimed at one group; reliance by group."""

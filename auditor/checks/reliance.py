@@ -66,7 +66,7 @@ class Draws:
         return Estimate(value, *bounds(draws, level), len(recipients), unit, METHOD, level, units if units < len(recipients) else None)
 
 
-@checks.register("reliance")
+@checks.register("reliance", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Reliance:
     """Factorial transplant of insides and outsides between samples of the same and of another class, and what is left without the inside."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from auditor.checks import Check, checks
-from auditor.config import load_audit
+from auditor.checks import Check, make_check
+from auditor.config import load_audit, modality_of
 from auditor.engine.store import write_whole
 from auditor.errors import StoreError
 
@@ -45,7 +45,8 @@ def lock_checks(chosen: Mapping[str, Check]) -> dict[str, Any]:
 
 def locked_checks(lock: Mapping[str, Any]) -> dict[str, Check]:
     """Return the checks that a lock names, with their locked tolerances."""
-    return {name: checks[name].make(**checks.bind(name, settings)) for name, settings in lock["checks"].items()}
+    modality = modality_of(lock["audit"]["data"])
+    return {name: make_check(name, modality, settings) for name, settings in lock["checks"].items()}
 
 
 def relock(out: Path, audit: Path) -> None:
@@ -53,4 +54,4 @@ def relock(out: Path, audit: Path) -> None:
     lock, declared = read_lock(out), load_audit(audit)
     settings = {name: declared.checks.get(name, {}) for name in lock["checks"]}
     wanted = {name: value if isinstance(value, dict) else {} for name, value in settings.items() if value is not False}
-    write_lock(out, {**lock, "checks": lock_checks(locked_checks({"checks": wanted}))})
+    write_lock(out, {**lock, "checks": lock_checks(locked_checks({**lock, "checks": wanted}))})

@@ -14,8 +14,8 @@ from auditor.records import Facts, Trial, ordered
 from auditor.samples import Samples
 from auditor.zones import not_applicable
 
-CHUNK = 32
-"""Samples per chunk: the atom of work, of resume and of sharding."""
+CHUNK = {"image": 32, "table": 256}
+"""Samples per chunk, by modality: the atom of work, of resume and of sharding."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: s
 
 def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
     usable, excluded = _drawn(trial, facts, samples)
-    chunks = tuple(tuple(usable[start : start + CHUNK]) for start in range(0, len(usable), CHUNK))
+    size = CHUNK[facts.modality]
+    chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
     forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from auditor.checks import Check, checks
+from auditor.checks import Check, check_names, make_check
 from auditor.classifier import Classifier
 from auditor.config import Audit, load_audit
 from auditor.engine.lock import lock_checks
@@ -17,6 +17,7 @@ from auditor.errors import AuditorError, ConfigError, nearest
 from auditor.precision import Precision
 from auditor.records import Facts, digest
 from auditor.samples import Samples
+from auditor.table_classifier import TableClassifier
 from auditor.zones import check_zone
 
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "statsmodels", "pillow")
@@ -72,6 +73,7 @@ def prepare(
         classifier = load_model(audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile)
         surrogate = _surrogate(audit, base, classifier, device=device, trust_code=trust_code)
         samples = _samples(audit, base, classifier)
+        classifier = _over(classifier, samples)
     except AuditorError as error:
         prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data")) else ""
         raise type(error)(f"{prefix}{error}") from None
@@ -90,14 +92,13 @@ def prepare(
 
 def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
     """Return the checks of an audit by name, with their tolerances (ConfigError: unknown name in `only`)."""
+    known = check_names(audit.modality)
     for name in only:
-        if name not in checks.names():
-            raise ConfigError(f"--check: expected a known check, got '{name}'; {nearest(name, checks.names())}")
-    wanted = {name: audit.checks.get(name, {}) for name in checks.names() if not only or name in only}
+        if name not in known:
+            raise ConfigError(f"--check: expected a known check, got '{name}'; {nearest(name, known)}")
+    wanted = {name: audit.checks.get(name, {}) for name in known if not only or name in only}
     return {
-        name: checks[name].make(**checks.bind(name, settings if isinstance(settings, dict) else {}))
-        for name, settings in wanted.items()
-        if settings is not False
+        name: make_check(name, audit.modality, settings if isinstance(settings, dict) else {}) for name, settings in wanted.items() if settings is not False
     }
 
 
@@ -149,12 +150,21 @@ def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
     settings = dict(audit.data)
     source = settings.pop("source", "images")
     bound = data.bind(source, settings)
+    if classifier.modality != audit.modality:
+        raise ConfigError(f"'data.source': expected data that fit a classifier of modality '{classifier.modality}', got '{source}'.")
+    if isinstance(classifier, TableClassifier):
+        return data[source].make(base, classifier.classes, classifier.columns, **bound)
     samples = data[source].make(base, classifier.classes, classifier.input_shape, **bound)
     if (classifier.low, classifier.high) != (samples.low, samples.high):
         raise ConfigError(
             f"'model': expected low {samples.low:g} and high {samples.high:g}, the range of the data, got {classifier.low} and {classifier.high}."
         )
     return samples
+
+
+def _over(classifier: Classifier, samples: Samples) -> Classifier:
+    """Return the classifier, one of tables made to read the codes of these samples."""
+    return classifier.over(samples.table) if isinstance(classifier, TableClassifier) and samples.table is not None else classifier
 
 
 def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
@@ -174,6 +184,9 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
         choose(settings["loss"], len(classifier.classes), targeted=False)
     if attacks[audit.attack.name].facts.get("budget", True) is False:
         raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
+    if (audit.threat.norm == "cost") != (audit.modality == "table"):
+        wanted = "'cost', as tables are measured" if audit.modality == "table" else "a norm of values, since the data are no table"
+        raise ConfigError(f"'threat.norm': expected {wanted}, got '{audit.threat.norm}'.")
     refusal = norm_refused(audit.attack.name, audit.threat.norm)
     if refusal:
         raise ConfigError(f"'threat.norm': {refusal}")
@@ -198,6 +211,8 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
         attack_settings=settings,
         seed=audit.seed,
         regions=dict(samples.regions),
+        table=samples.table.as_dict() if samples.table else None,
+        max_changes=audit.threat.max_changes,
     )
 
 

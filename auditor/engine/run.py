@@ -14,6 +14,8 @@ from auditor.engine.store import EXCLUDED, Store
 from auditor.probes import Arrays
 from auditor.records import Observation, canonical
 
+TABLE_ROWS = 8192
+"""Rows of a table per call of the classifier, at least: a call costs far more than a row."""
 Progress = Callable[[Planned, int], None]
 """function (trial, number of forward passes done or skipped) -> None, called after every chunk"""
 
@@ -41,13 +43,14 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
         names = prepared.samples.ids
         store.write(planned.key, EXCLUDED, [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()])
     source = _source(planned, prepared, store)
-    bench = bench_for(prepared.samples, prepared.classifier, source, batch_size, prepared.surrogate)
+    rows = batch_size if prepared.facts.modality == "image" else max(batch_size, TABLE_ROWS)
+    bench = bench_for(prepared.samples, prepared.classifier, source, rows, prepared.surrogate)
     for number, chunk in enumerate(planned.chunks):
         if number not in done:
             started = time.perf_counter()
-            rows = measure(planned, chunk, bench)
+            measured = measure(planned, chunk, bench)
             observations = []
-            for position, row in zip(chunk, rows, strict=True):
+            for position, row in zip(chunk, measured, strict=True):
                 artefact = store.put(row.arrays) if planned.trial.keep and row.arrays else None
                 observations.append(Observation(planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.error))
             store.write(planned.key, number, observations, time.perf_counter() - started)

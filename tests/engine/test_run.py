@@ -156,7 +156,7 @@ def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(prepared: Prepare
 
 def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
-    assert all(len(chunk) <= CHUNK for one in planned for chunk in one.chunks)
+    assert all(len(chunk) <= CHUNK["image"] for one in planned for chunk in one.chunks)
     assert len({one.key for one in planned}) == len(planned)
     sources = {one.trial: place for place, one in enumerate(planned)}
     assert all(sources[one.trial.source] < place for place, one in enumerate(planned) if one.trial.source)

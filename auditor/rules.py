@@ -1,0 +1,114 @@
+"""Rules between the columns of one row, on codes for thousands of rows at once.
+
+A rule that cannot be decided, since a cell is missing, is not broken. `rule_check` evaluates the same texts a second time, one row after
+the other and from a file's own cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.errors import ConfigError, nearest
+from auditor.expressions import Expression, Flags
+from auditor.table import DIGITS, Codes, Rule, Table
+
+
+class Rules:
+    """A table's rules, ready for rows x (n, columns) of codes (ConfigError: a rule that cannot be read, or names what is not there)."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._parts = [(Expression(rule.when or "True", table), Expression(rule.then, table)) for rule in table.rules]
+        for (when, then), rule in zip(self._parts, table.rules, strict=True):
+            when.columns, then.columns  # noqa: B018 - unknown columns are refused here
+            blank = np.full((1, len(table)), np.nan)
+            when.truth(blank)
+            if rule.defines:
+                then.value(blank)
+            else:
+                then.truth(blank)
+        self._definitions = self._ordered()
+        self._swaps = [
+            (place, table.index[name], self._mapping(rule, name, pairs)) for place, rule in enumerate(table.rules) for name, pairs in rule.swap.items()
+        ]
+
+    def columns(self, place: int) -> tuple[int, ...]:
+        """Return the positions of the columns that a rule ties together."""
+        when, then = self._parts[place]
+        rule = self.table.rules[place]
+        names = {*when.columns, *then.columns, *rule.swap, *([rule.defines] if rule.defines else [])}
+        return tuple(sorted(self.table.index[name] for name in names))
+
+    @property
+    def defined(self) -> tuple[int, ...]:
+        """Return the positions of the columns that definitions compute: nobody writes there."""
+        return tuple(self.table.index[self.table.rules[place].defines] for place in self._definitions)
+
+    def broken(self, x: Codes) -> Flags:
+        """Return which rules each row breaks (n, rules)."""
+        return np.stack([self._broken(place, x) for place in range(len(self._parts))], 1) if self._parts else np.zeros((len(x), 0), np.bool_)
+
+    def feasible(self, x: Codes) -> Flags:
+        """Return which rows (n,) break no rule."""
+        good = np.ones(len(x), np.bool_)
+        for place in range(len(self._parts)):
+            good[good] = ~self._broken(place, x[good])
+        return good
+
+    def recomputed(self, x: Codes) -> Codes:
+        """Return the rows with every defined column computed anew; it keeps its value where the definition has no value."""
+        result = x
+        for place in self._definitions:
+            result = result.copy() if result is x else result
+            at = self.table.index[self.table.rules[place].defines]
+            value = np.round(self._parts[place][1].value(result), DIGITS)
+            result[:, at] = np.where(np.isnan(value), result[:, at], value)
+        return result
+
+    def repaired(self, x: Codes, kept: Iterable[int]) -> Codes:
+        """Return the rows with coupled levels swapped where a rule is broken, except in the columns `kept`, and definitions computed anew."""
+        result, held = x.copy(), set(kept)
+        for place, at, mapping in self._swaps:
+            if at in held:
+                continue
+            wrong = self._broken(place, result) & ~np.isnan(result[:, at])
+            codes = result[wrong, at].astype(np.int64)
+            result[wrong, at] = mapping[codes]
+        return self.recomputed(result)
+
+    def _broken(self, place: int, x: Codes) -> Flags:
+        rule, (when, then) = self.table.rules[place], self._parts[place]
+        if rule.defines:
+            gap = np.abs(then.value(x) - x[:, self.table.index[rule.defines]])
+            return ~np.isnan(gap) & (gap > max(rule.tolerance, 0.5 * 10.0**-DIGITS))
+        condition, held = when.truth(x), then.truth(x, rule.tolerance)
+        return condition.holds & held.known & ~held.holds
+
+    def _ordered(self) -> list[int]:
+        """Return the definitions, each after those that it reads (ConfigError: they go in a circle)."""
+        open_ones = {place for place, rule in enumerate(self.table.rules) if rule.defines}
+        makes = {self.table.rules[place].defines: place for place in open_ones}
+        if len(makes) < len(open_ones):
+            raise ConfigError("rules: expected at most one `define` for each column.")
+        order: list[int] = []
+        while open_ones:
+            ready = sorted(place for place in open_ones if not any(makes.get(name) in open_ones for name in self._parts[place][1].columns))
+            if not ready:
+                raise ConfigError(f"rules: the definitions of {', '.join(sorted(self.table.rules[place].defines for place in open_ones))} go in a circle.")
+            order += ready
+            open_ones -= set(ready)
+        return order
+
+    def _mapping(self, rule: Rule, name: str, pairs: Mapping[str, str]) -> NDArray[np.float64]:
+        """Return which code takes each code's place (levels,), both ways."""
+        column = self.table.columns[self.table.index[name]] if name in self.table.index else None
+        if column is None or column.numeric:
+            raise ConfigError(f"rule '{rule.id}': expected a column with levels in `swap`, got '{name}'; {nearest(name, self.table.names)}")
+        strange = next((level for level in (*pairs, *pairs.values()) if level not in column.position), None)
+        if strange is not None:
+            raise ConfigError(f"rule '{rule.id}': expected levels of '{name}' in `swap`, got '{strange}'; {nearest(strange, column.levels)}")
+        back = {second: first for first, second in pairs.items()}
+        return np.array([column.position[{**back, **pairs}.get(level, level)] for level in column.levels], dtype=np.float64)
