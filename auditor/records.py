@@ -21,6 +21,15 @@ QUESTIONS: dict[int, str] = {
 }
 
 
+OUTCOMES: tuple[str, ...] = (
+    "none found within the budget",
+    "flipped at a cost of at most",
+    "flipped at exact minimal cost",
+    "proven impossible within the budget",
+)
+"""What a search for the cheapest flip can say of a row, by code; the first is never called robust."""
+
+
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN (ValueError)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
