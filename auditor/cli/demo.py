@@ -9,28 +9,29 @@ import click
 
 
 @click.command("demo", short_help="Audit the embedded demonstration and show where the reports are.")
-@click.argument("which", type=click.Choice(["image"]), default="image")
+@click.argument("which", type=click.Choice(["image", "hiring"]), default="image")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True, help="Folder for images, audit files and reports."
 )
 @click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
 def command(which: str, out: Path, fresh: bool) -> int:
-    """Write phantom images and two classifiers to a folder, audit both, and lay their answers side by side.
+    """Write made-up data and classifiers to a folder, audit each, and lay their answers side by side.
 
-    One classifier learned the lesion's outline, the other learned a marker in the corner. Both can be tricked through the
-    background; only one relies on it. The exit code is 0 when the audits ran, whatever they found.
+    image: one classifier learned the lesion's outline, the other a marker in the corner; both can be tricked through the background, only one
+    relies on it. hiring: three models of one table of applicants; one is fair, one reads sex from the club, one can be flipped by the channel of
+    the application. The exit code is 0 when the audits ran, whatever they found.
 
     \b
     Example:
       auditor demo image --out demo-out
+      auditor demo hiring --out demo-hiring
     """
     from auditor.batch import run_batch
     from auditor.cli.show import show_side_by_side
-    from auditor.demo.image import write_image_demo
     from auditor.engine.judge import read_findings
 
-    audits = write_image_demo(out)
-    click.echo(f"auditing {len(audits)} classifiers on 200 phantom images; this takes a minute or two", err=True)
+    audits, what = _written(which, out)
+    click.echo(f"auditing {len(audits)} classifiers on {what}; this takes a minute or two", err=True)
     options = ("--fresh",) if fresh else ()
     outcomes = run_batch(
         list(audits.values()), out / "reports", jobs=min(len(audits), os.cpu_count() or 1), options=options, done=lambda one: click.echo(one.line(), err=True)
@@ -45,3 +46,14 @@ def command(which: str, out: Path, fresh: bool) -> int:
     for one in outcomes:
         click.echo(f"report:       {one.folder / 'report.html'} (and report.pdf)")
     return 0
+
+
+def _written(which: str, out: Path) -> tuple[dict[str, Path], str]:
+    """Return the audit files of a demonstration by classifier, written with their data, and what they are audited on."""
+    if which == "hiring":
+        from auditor.demo.hiring import AUDITED, write_hiring_demo
+
+        return write_hiring_demo(out), f"{AUDITED} made-up applicants"
+    from auditor.demo.image import IMAGES, write_image_demo
+
+    return write_image_demo(out), f"{IMAGES} phantom images"
