@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditor.demo.applicants import HISTORIES, applicants
+from auditor.demo.applicants import HISTORIES, History, applicants
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -64,8 +65,8 @@ report:
 """
 
 
-def pipeline(name: str) -> Pipeline:
-    """Return one of the three models, not trained."""
+def trained(kind: str, history: History, seed: int, n: int = TRAINED_ON) -> Pipeline:
+    """Return a model, 'linear' or 'trees', of n applicants of a history."""
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -75,22 +76,31 @@ def pipeline(name: str) -> Pipeline:
     encoder = make_column_transformer(
         (StandardScaler(), list(NUMBERS)), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(WORDS)), verbose_feature_names_out=False
     )
-    last: Any = LogisticRegression(max_iter=500) if name == "fair" else GradientBoostingClassifier(n_estimators=60, subsample=0.5, random_state=SEED)
-    return make_pipeline(encoder, last)
+    last: Any = LogisticRegression(max_iter=500) if kind == "linear" else GradientBoostingClassifier(n_estimators=60, subsample=0.5, random_state=seed)
+    past = applicants(n, seed, history)
+    return make_pipeline(encoder, last).fit(past[[*NUMBERS, *WORDS]], past["outcome"])
+
+
+def write_study(folder: Path, models: Mapping[str, tuple[str, Pipeline]], *, n: int, seed: int) -> dict[str, Path]:
+    """Write a table of n fresh applicants and, for each model, given with its story by name, its file and an audit file; return name -> audit file."""
+    import skops.io as sio
+
+    folder.mkdir(parents=True, exist_ok=True)
+    applicants(n, seed).drop(columns="outcome").to_csv(folder / "applicants.csv", index=False, lineterminator="\n")
+    audits = {}
+    for name, (story, model) in models.items():
+        file = folder / f"{name}.skops"
+        sio.dump(model, file)
+        audits[name] = folder / f"audit-{name}.yaml"
+        text = AUDIT.format(name=name, story=story, trusted=", ".join(sio.get_untrusted_types(file=file)))
+        audits[name].write_text(text, encoding="utf-8")
+    return audits
 
 
 def write_hiring_demo(folder: Path) -> dict[str, Path]:
     """Write the table, three trained models and three audit files; return model -> its audit file."""
-    import skops.io as sio
-
-    folder.mkdir(parents=True, exist_ok=True)
-    applicants(AUDITED, SEED).drop(columns="outcome").to_csv(folder / "applicants.csv", index=False, lineterminator="\n")
-    audits = {}
-    for place, (name, story) in enumerate(STORIES.items()):
-        past = applicants(TRAINED_ON, SEED + 1 + place, HISTORIES[name])
-        model = pipeline(name).fit(past[[*NUMBERS, *WORDS]], past["outcome"])
-        sio.dump(model, folder / f"{name}.skops")
-        trusted = sio.get_untrusted_types(file=folder / f"{name}.skops")
-        audits[name] = folder / f"audit-{name}.yaml"
-        audits[name].write_text(AUDIT.format(name=name, story=story, trusted=", ".join(trusted)), encoding="utf-8")
-    return audits
+    models = {
+        name: (story, trained("linear" if name == "fair" else "trees", HISTORIES[name], SEED + 1 + place))
+        for place, (name, story) in enumerate(STORIES.items())
+    }
+    return write_study(folder, models, n=AUDITED, seed=SEED)
