@@ -15,8 +15,10 @@ from auditor.classifiers.torchscript import is_archive
 from auditor.errors import ClassifierError
 from auditor.precision import Precision, check_precision, hasten, searching
 from auditor.preprocessing import Steps, said
+from auditor.table_classifier import TableClassifier
 
 ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}
+ENDINGS |= dict.fromkeys((".skops", ".joblib", ".pkl", ".pickle"), "sklearn")
 
 
 def load_classifier(
@@ -35,6 +37,8 @@ def load_classifier(
 ) -> Classifier:
     """Return the classifier in a file, frozen, in evaluation mode, batch norms folded where that is exact, and tried once at a random input.
 
+    A classifier of tables (auditor.table_classifier.TableClassifier) is shown rows only when there are data, and answers `logits(frame)`.
+
     Parameters
     ----------
     path
@@ -42,11 +46,11 @@ def load_classifier(
     source
         Name of the kind of file (`auditor list`); by the file's ending where None.
     low, high
-        Smallest and largest value of an input, in the units that the classifier takes.
+        Smallest and largest value of an input, in the units that the classifier takes; of images.
     trust_code
-        Whether files that can run code may be loaded (.pt2, Python).
+        Whether files that can run code may be loaded (.pt2, .joblib, .pkl, Python), and programs may be run.
     device
-        Where to evaluate, such as 'cpu' or 'cuda:0'.
+        Where to evaluate a torch module, such as 'cpu' or 'cuda:0'; everything else runs on the CPU.
     draws
         How many evaluations of a random classifier are averaged in one answer.
     precision, compile
@@ -60,16 +64,32 @@ def load_classifier(
         raise ClassifierError(f"{where}: expected low below high, got low {low} and high {high}.")
     _available(device)
     check_precision(device, precision, compile)
-    bound = classifiers.bind(chosen, {"low": low, "high": high, **settings})
+    bound = classifiers.bind(chosen, {**_box(chosen, low, high), **settings})
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where)
+    if isinstance(made, TableClassifier):
+        return _plain(made, precision, compile, where)
     if isinstance(made, TorchClassifier):
         fold(made)
         hasten(made, precision, compile=compile)
     check(made, where=where)
     if searching(made) is not made:
         check(searching(made), where=f"{where} in {precision}")
+    return made
+
+
+def _box(source: str, low: float, high: float) -> dict[str, float]:
+    """Return the range of inputs, for sources that have one; a range declared for another is refused when it is bound."""
+    if "low" not in classifiers.settings_model(source).model_fields and (low, high) == (0.0, 1.0):
+        return {}
+    return {"low": low, "high": high}
+
+
+def _plain(made: TableClassifier, precision: Precision, compile: bool, where: str) -> TableClassifier:
+    """Return a classifier of tables (ClassifierError: an arithmetic is asked for that only images have)."""
+    if precision != "float32" or compile:
+        raise ClassifierError(f"{where}: expected precision float32 and no compile for a classifier of tables, got {precision if not compile else 'compile'}.")
     return made
 
 
