@@ -87,6 +87,8 @@ def from_estimator(
     if threshold is not None:
         scores, decide = thresholded(reading, threshold, names, where)
         said = f"the answer is '{names[-1]}' from a share of {threshold:g}"
+    from auditor.classifiers.structure import structure_of  # it reads estimators as this module does
+
     return TableClassifier(
         scores=scores,
         name=name,
@@ -95,6 +97,7 @@ def from_estimator(
         offers=offers,
         decide=decide,
         columns=answers.columns,
+        inspect=structure_of(answers),
         notes=(*notes, *kept, *([said] if said else [])),
     )
 
@@ -165,7 +168,10 @@ def as_categories(frame: pd.DataFrame, levels: bool | Mapping[str, Sequence[str]
 
     declared = levels if isinstance(levels, Mapping) else {}
     chosen = [str(name) for name in frame if name in declared or _texts(frame[name])]
-    return frame.astype({name: pd.CategoricalDtype(list(declared[name])) if name in declared else "category" for name in chosen})
+    # XGBoost fails on a column without any level
+    empty = pd.CategoricalDtype([""])
+    found = {name: pd.CategoricalDtype(list(declared[name])) if name in declared else empty if frame[name].isna().all() else "category" for name in chosen}
+    return frame.astype(found)
 
 
 def tuned_threshold(estimator: Any) -> tuple[float | None, tuple[str, ...]]:
