@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit, softmax
+from scipy.special import softmax
 
 from auditor.classifiers.probe import first_line
+from auditor.classifiers.reading import FLOOR, Decide, Reading, logs, thresholded, two_sided
 from auditor.classifiers.weights import named
 from auditor.errors import ClassifierError
 from auditor.table_classifier import Scores, TableClassifier
@@ -21,14 +22,8 @@ from auditor.table_classifier import Scores, TableClassifier
 if TYPE_CHECKING:
     import pandas as pd
 
-Reading = Callable[["pd.DataFrame"], tuple[Scores, Scores | None]]
-"""function (frame with n rows) -> scores (n, classes), and the probabilities (n, classes) behind them where there are any"""
-Decide = Callable[["pd.DataFrame"], NDArray[np.int64]]
-FLOOR = 1e-6
-"""Added to every probability before its logarithm is taken, so that 0 stays finite; order and largest class stay what they are."""
 PROBES = 64
-TIE = 1e-12
-"""Lead of a class that a declared threshold gives a tie to."""
+METHODS = ("predict_proba", "decision_function", "predict")
 DISTRUSTED = ("SVC", "NuSVC")
 """Their predict reads the decision function; their probabilities come from another fit and may prefer another class."""
 
@@ -74,14 +69,14 @@ def from_estimator(
         Whether text columns are given as pandas categories; column -> levels in the order of training where the estimator does not keep them itself.
     """
     where = where or name
-    if not callable(getattr(estimator, "predict", None)) or isinstance(estimator, type):
+    if isinstance(estimator, type) or not any(callable(getattr(estimator, method, None)) for method in METHODS):
         raise ClassifierError(f"{where}: expected a fitted estimator with predict_proba, decision_function or predict, got a {type(estimator).__name__}.")
     own = _own_classes(estimator, classes, where)
     texts = tuple(_text(value) for value in own)
     names = named(list(classes) if classes else list(texts), len(own), where=where)
     answers = Answers(estimator, own, columns_of(estimator, array), array, categories, where)
     reading, offers, said = _reading(answers)
-    decide: Decide = answers.decide
+    decide: Decide | None = answers.decide if hasattr(estimator, "predict") else None
     scores: Callable[[pd.DataFrame], Scores] = lambda frame: reading(frame)[0]  # noqa: E731
     threshold, kept = (threshold, ()) if threshold is not None else tuned_threshold(estimator)
     if threshold is not None:
@@ -187,12 +182,6 @@ def tuned_threshold(estimator: Any) -> tuple[float | None, tuple[str, ...]]:
     return found, ("the threshold is the estimator's own",)
 
 
-def logs(probabilities: Scores, floor: float) -> Scores:
-    """Return log((p + floor) / (1 + classes * floor)) (n, classes): finite, in the same order as p."""
-    smooth = probabilities + floor
-    return np.asarray(np.log(smooth / smooth.sum(1, keepdims=True)), dtype=np.float64)
-
-
 def floor_of(estimator: Any) -> float:
     """Return what is added to each probability: half a vote where probabilities are shares of votes, so that an empty share is no certainty."""
     last = last_step(estimator)
@@ -201,31 +190,6 @@ def floor_of(estimator: Any) -> float:
     if kind in ("RandomForestClassifier", "ExtraTreesClassifier", "BaggingClassifier"):
         votes = len(last.estimators_)
     return 1 / (2 * votes) if isinstance(votes, int) else FLOOR
-
-
-def two_sided(odds: NDArray[np.float64]) -> Scores:
-    """Return scores (n, 2) whose difference are log odds (n,)."""
-    return np.stack([-odds / 2, odds / 2], 1)
-
-
-def thresholded(reading: Reading, threshold: float, names: Sequence[str], where: str) -> tuple[Callable[[pd.DataFrame], Scores], Decide]:
-    """Return scores shifted so that the largest agrees with a threshold on the last class's share, and the decisions by it (ClassifierError)."""
-    if len(names) != 2 or not 0 < threshold < 1:
-        raise ClassifierError(f"{where}: 'threshold': expected two classes and a share between 0 and 1, got {len(names)} classes and {threshold:g}.")
-
-    def parted(frame: pd.DataFrame) -> tuple[Scores, NDArray[np.bool_]]:
-        both, shares = reading(frame)
-        if shares is None:
-            raise ClassifierError(f"{where}: 'threshold': expected a classifier that gives probabilities, got one that gives none.")
-        return both, shares[:, -1] >= threshold
-
-    def shifted(frame: pd.DataFrame) -> Scores:
-        both, positive = parted(frame)
-        odds = both[:, 1] - both[:, 0] - logit(threshold)
-        # smoothed odds, or a tie, may lie on the other side of the threshold than the share itself
-        return two_sided(np.where(positive, np.maximum(odds, TIE), np.minimum(odds, -TIE)))
-
-    return shifted, lambda frame: parted(frame)[1].astype(np.int64)
 
 
 def _reading(answers: Answers) -> tuple[Reading, frozenset[str], str]:

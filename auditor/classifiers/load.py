@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier
-from auditor.classifiers import Input, classifiers
+from auditor.classifiers import Encoding, Input, classifiers
+from auditor.classifiers.encoder import behind_encoder
 from auditor.classifiers.folding import fold
 from auditor.classifiers.probe import check
 from auditor.classifiers.torchscript import is_archive
@@ -68,8 +70,9 @@ def load_classifier(
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where)
-    if isinstance(made, TableClassifier):
-        return _plain(made, precision, compile, where)
+    columns = getattr(bound.get("input"), "columns", {})
+    if isinstance(made, TableClassifier) or columns:
+        return _of_table(made, columns, where, "compile" if compile else "" if precision == "float32" else f"precision {precision}")
     if isinstance(made, TorchClassifier):
         fold(made)
         hasten(made, precision, compile=compile)
@@ -79,18 +82,25 @@ def load_classifier(
     return made
 
 
+def _of_table(made: Classifier, columns: Mapping[str, Encoding], where: str, hurry: str) -> Classifier:
+    """Return a classifier of raw rows (ClassifierError: it is given columns twice, or an arithmetic that only images have)."""
+    if hurry:
+        raise ClassifierError(f"{where}: expected neither precision nor compile for a classifier of tables, got {hurry}.")
+    if not columns:
+        return made
+    if isinstance(made, TableClassifier):
+        raise ClassifierError(f"{where}: expected a torch module for `input.columns`, got a classifier that takes raw rows by itself.")
+    check(made, where=where)
+    encoded: Any = behind_encoder(made, columns, where=where)
+    assert isinstance(encoded, Classifier)
+    return encoded
+
+
 def _box(source: str, low: float, high: float) -> dict[str, float]:
     """Return the range of inputs, for sources that have one; a range declared for another is refused when it is bound."""
     if "low" not in classifiers.settings_model(source).model_fields and (low, high) == (0.0, 1.0):
         return {}
     return {"low": low, "high": high}
-
-
-def _plain(made: TableClassifier, precision: Precision, compile: bool, where: str) -> TableClassifier:
-    """Return a classifier of tables (ClassifierError: an arithmetic is asked for that only images have)."""
-    if precision != "float32" or compile:
-        raise ClassifierError(f"{where}: expected precision float32 and no compile for a classifier of tables, got {precision if not compile else 'compile'}.")
-    return made
 
 
 def _declare(made: Classifier, input: Input | None, draws: int, where: str) -> None:

@@ -21,7 +21,7 @@ from auditor.table_classifier import TableClassifier
 PICKLES = (".joblib", ".pkl", ".pickle")
 
 
-@classifiers.register("sklearn")
+@classifiers.register("sklearn", modality="table")
 def sklearn(
     path: str,
     *,
