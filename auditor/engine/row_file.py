@@ -20,7 +20,10 @@ def write_rows(path: Path, names: Sequence[str], before: Sequence[str], after: S
 def read_rows(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Return the names of the columns and the texts before and after (ValueError: other lines than these)."""
     with path.open(encoding="utf-8", newline="") as file:
-        lines = [tuple(line) for line in csv.reader(file, strict=True)]
+        try:
+            lines = [tuple(line) for line in csv.reader(file, strict=True)]
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
     if len(lines) != 3 or [line[:1] for line in lines] != [("",), *((label,) for label in ROWS)] or len({len(line) for line in lines}) != 1:
         raise ValueError(f"expected a header and the rows {' and '.join(ROWS)}")
     header, before, after = (line[1:] for line in lines)
