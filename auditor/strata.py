@@ -136,7 +136,7 @@ def stratified_difference(a: Strata, b: Strata, *, level: float = 0.95, weights:
 def stratified_difference_p(a: Strata, b: Strata, against: float, *, weights: Mapping[str, float] | None = None) -> float:
     """Return the two-sided p-value of a standardised difference against a value, by inverting its interval; 1 without a common stratum."""
     one = contrast(a, b, weights)
-    return 1.0 if one is None else _inverted(lambda level: one.ends(level), one.value, against)
+    return 1.0 if one is None else inverted(lambda level: one.ends(level), one.value, against)
 
 
 def contrast(a: Strata, b: Strata, weights: Mapping[str, float] | None = None) -> Contrast | None:
@@ -154,7 +154,7 @@ def _mix(sides: Sequence[Side]) -> dict[str, float]:
     return dict(found)
 
 
-def _inverted(ends: Callable[[float], tuple[float, float]], value: float, against: float) -> float:
+def inverted(ends: Callable[[float], tuple[float, float]], value: float, against: float) -> float:
     """Return 1 less the level at which an interval's end meets a value."""
 
     def reach(alpha: float) -> float:
@@ -211,7 +211,7 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     estimate = _estimate(value, max(0.0, low), high, list(sides.values()), "Tukey-Kramer over pairs", level)
     raw = _at(difference(mine[0][0], mine[1][0], mine[0][1], mine[1][1], level=each), level)
     ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], mine[0][1], level=each)
-    p = simultaneous_p(_inverted(ends, value, against), k)
+    p = simultaneous_p(inverted(ends, value, against), k)
     return Gap(estimate, pair, p, raw, _at(ratio, level) if ratio else None, {name: _standardised(side, mix) for name, side in sides.items()})
 
 
@@ -245,7 +245,7 @@ def shortfalls(groups: Mapping[str, Strata], *, level: float = 0.95) -> list[Sho
         one = Contrast.of(Side(_merged([other.strata for key, other in sides.items() if key != name])), side, mix)
         if one is not None:
             estimate = _estimate(one.value, *one.ends(level ** (1 / len(sides))), [one.a, one.b], "Sidak over groups", level)
-            found.append((name, estimate, _inverted(one.ends, one.value, 0.0)))
+            found.append((name, estimate, inverted(one.ends, one.value, 0.0)))
     adjusted = benjamini_hochberg([p for _, _, p in found])
     rows = [Shortfall(name, estimate, p, q) for (name, estimate, p), q in zip(found, adjusted, strict=True)]
     rows += [Shortfall(name, None, None, None) for name in sides if name not in {row.group for row in rows}]
