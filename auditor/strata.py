@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, permutations
 
 import numpy as np
 from scipy import stats as sps
@@ -213,6 +213,18 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], mine[0][1], level=each)
     p = simultaneous_p(inverted(ends, value, against), k)
     return Gap(estimate, pair, p, raw, _at(ratio, level) if ratio else None, {name: _standardised(side, mix) for name, side in sides.items()})
+
+
+def bounded_ends(least: Mapping[str, Strata], most: Mapping[str, Strata], *, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of the largest gap where each group's flags are known to lie between `least` and `most`, sample by sample.
+
+    It holds whatever the unknown flags are. As that of `largest_gap` where nothing is unknown; (0, 1) where no two groups have a stratum in common.
+    """
+    low, high = ({name: Side(strata) for name, strata in sorted(groups.items())} for groups in (least, most))
+    mix, each = _mix(list(low.values())), simultaneous_level(len(low), level)
+    down = [one.ends(each)[0] for a, b in permutations(low, 2) if (one := Contrast.of(low[a], high[b], mix)) is not None]
+    up = [one.ends(each)[1] for a, b in permutations(low, 2) if (one := Contrast.of(high[a], low[b], mix)) is not None]
+    return max([0.0, *down]), max(up, default=1.0)
 
 
 def _standardised(side: Side, mix: Mapping[str, float]) -> float:
