@@ -56,19 +56,20 @@ class TableFairness:
         title="Fairness: as favourable, as reliable, as changeable for everyone?",
         purpose="Whether groups of people get the favourable decision as often, by answers that are right as often, can reach it at the same cost, "
         "and whether decisions change with who someone is.",
-        mechanism="Impact ratio: a group's rate over the highest rate of a group that is large enough to compare with. Scoring rate: the same of scores above "
-        "the median. Gaps in accuracy and in true and false positives by class of the label. For rows decided unfavourably the cheapest permitted change to the "
-        "favourable decision is searched; what cannot be reached is censored at the largest cost, never left out. Invariance: each protected column is "
-        "set to its other values alone, with coupled columns repaired, and at the worst of the possible values of what rules tie to it.",
+        mechanism="Impact ratio: a group's rate over the highest rate of a group that is large enough to compare with. Scoring rate: the same of scores "
+        "above the median. Gaps in accuracy and in true and false positives by class of the label. For rows decided unfavourably the cheapest permitted "
+        "change to the favourable decision is searched; what cannot be reached is censored at the largest cost, never left out. Invariance: each protected "
+        "column is set to its other values alone, with coupled columns repaired, and at the worst of the possible values of what rules tie to it.",
         reading="All verdicts are on intervals that hold for all pairs of groups at once. A ratio wholly below the tolerance fails, wholly above passes. "
-        "Searches that found nothing and proved nothing may be either: a verdict on them holds whatever they are. Invariance fails where the repaired share lies "
-        "wholly beyond the tolerance and passes where all three do within; their signs may differ.",
-        limits="The pass mark of an impact ratio is this audit's own: New York City's Local Law 144 asks for the ratios and fixes no mark, and the four fifths of "
-        "29 CFR 1607.4(D) are a rule of thumb beside tests of significance. Equal rates are no proof that the decision is right, nor is invariance: a model that "
-        "never sees a column may still treat its groups differently. Small groups are listed, never judged. Costs are those that the audit file declares.",
-        reference="29 CFR 1607.4(D) and 1607.16(R); 6 RCNY 5-300 to 5-304; Zou and Donner 2008 for ratios; Fisher 1935; Hardt et al. 2016 (arXiv:1610.02413) for "
-        "equalised odds; Ustun et al. 2019 (arXiv:1809.06514) for recourse; Kusner et al. 2017 (arXiv:1703.06856) on why changing the column alone misleads; "
-        "Royston and Parmar 2013 for restricted means; Tukey and Kramer, Hayter 1984 for all pairs.",
+        "Searches that found nothing and proved nothing may be either: a verdict on them holds whatever they are. Invariance fails where the repaired "
+        "share lies wholly beyond the tolerance and passes where all three do within; their signs may differ.",
+        limits="The pass mark of an impact ratio is this audit's own: New York City's Local Law 144 asks for the ratios and fixes no mark, and the four "
+        "fifths of 29 CFR 1607.4(D) are a rule of thumb beside tests of significance. Equal rates are no proof that the decision is right, nor is "
+        "invariance: a model that never sees a column may still treat its groups differently. Small groups are listed, never judged. Costs are those that "
+        "the audit file declares. An unequal search imitates unfairness: how many searches are exact or proven stands beside each group.",
+        reference="29 CFR 1607.4(D) and 1607.16(R); 6 RCNY 5-300 to 5-304; Zou and Donner 2008 for ratios; Fisher 1935; Hardt et al. 2016 "
+        "(arXiv:1610.02413) for equalised odds; Ustun et al. 2019 (arXiv:1809.06514) for recourse; Kusner et al. 2017 (arXiv:1703.06856) on why changing "
+        "the column alone misleads; Royston and Parmar 2013 for restricted means; Tukey and Kramer, Hayter 1984 for all pairs.",
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
