@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from auditor.probes import Bench, Row, probes
+from auditor.probes.rows import Reader, broken_rule, own_fault
 from auditor.records import Trial
 from auditor.rules import Rules
 from auditor.samples import Chunk
 from auditor.table import Codes, Table
-from auditor.table_classifier import TableClassifier
 
 Places = NDArray[np.int64]
 
@@ -35,27 +35,20 @@ def invariance(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     possible values (`joint/k` of them) of the columns in `block`; one that changes between favourable and not comes first. `before` is the
     decision and `own` the code as they are.
     """
-    table = bench.samples.table
-    assert table is not None, "a probe of tables is given a table"
-    rules, place, x = Rules(table), table.index[str(trial.settings["column"])], chunk.x.numpy()
-    errors = [_refused(table, rules, place, row) for row in x]
+    reader, x = Reader.of(bench), chunk.x.numpy()
+    table, rules, place = reader.table, reader.rules, reader.table.index[str(trial.settings["column"])]
+    absent, broken = np.isnan(x[:, place]), broken_rule(rules, x)
+    errors = [f"not applicable: '{table.columns[place].name}' is missing" if absent[row] else own_fault(one) if one else "" for row, one in enumerate(broken)]
     rows = np.array([row for row, why in enumerate(errors) if not why], dtype=np.int64)
     found: list[dict[str, float]] = [{} for _ in errors]
     if len(rows):
         variants = list(_variants(table, rules, place, x, rows, trial.settings))
-        decided = iter(_decided(bench, [x[rows], *(one.x for one in variants)]))
+        decided = iter(_decided(reader, [x[rows], *(one.x for one in variants)]))
         _note(found, rows, x[:, place], next(decided))
-        favourable = bench.classifier.classes.index(table.favourable)
+        favourable = reader.classifier.classes.index(table.favourable)
         for one, after in zip(variants, decided, strict=True):
             one.note(found, after, favourable)
     return [Row(error=why) if why else Row(found[row]) for row, why in enumerate(errors)]
-
-
-def _refused(table: Table, rules: Rules, place: int, row: Codes) -> str:
-    if np.isnan(row[place]):
-        return f"not applicable: '{table.columns[place].name}' is missing"
-    broken = np.flatnonzero(rules.broken(row[None])[0])
-    return f"not applicable: the row itself breaks rule '{table.rules[broken[0]].id}'" if len(broken) else ""
 
 
 def _note(found: list[dict[str, float]], rows: Places, own: Codes, before: Places) -> None:
@@ -125,11 +118,9 @@ def _distinct(x: Codes, of: Places) -> Places:
     return np.sort(np.unique(np.column_stack([of, np.nan_to_num(x, nan=np.inf)]), axis=0, return_index=True)[1]) if len(x) else of
 
 
-def _decided(bench: Bench, parts: Sequence[Codes]) -> list[Places]:
+def _decided(reader: Reader, parts: Sequence[Codes]) -> list[Places]:
     """Return the decisions on each part's rows; every distinct row is shown once."""
     whole = np.concatenate(parts)
     _, first, back = np.unique(np.nan_to_num(whole, nan=np.inf), axis=0, return_index=True, return_inverse=True)
-    shown, classifier = torch.from_numpy(whole[first]), cast(TableClassifier, bench.classifier)
-    starts = range(0, len(shown), bench.batch_size)
-    answers = torch.cat([classifier.decisions(shown[start : start + bench.batch_size]) for start in starts]).numpy()[back.reshape(-1)]
+    answers = reader.decisions(torch.from_numpy(whole[first])).numpy()[back.reshape(-1)]
     return np.split(answers, np.cumsum([len(part) for part in parts])[:-1])
