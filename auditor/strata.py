@@ -103,6 +103,9 @@ class Contrast:
     @cached_property
     def shared(self) -> float:
         """Return by how much the variance grows because units take part in several strata or in both groups; at least 1."""
+        names = [unit for side in (self.a, self.b) for name in self.weight for unit in side.strata[name][1]]
+        if len(set(names)) == len(names):
+            return 1.0
         parts: dict[str, list[float]] = defaultdict(list)
         for side, sign in ((self.a, 1.0), (self.b, -1.0)):
             for name, weight in self.weight.items():
