@@ -26,6 +26,7 @@ CORE = {
     "zones",
     "stats",
     "crossed",
+    "impact",
     "registry",
     "grouping",
     "strata",
