@@ -102,7 +102,7 @@ class Column:
 
     def on_grid(self, values: Codes) -> Codes:
         """Return values rounded to the column's grid."""
-        return np.round(np.round(values / self.step) * self.step, DIGITS)
+        return rounded(np.round(values / self.step) * self.step)
 
 
 @dataclass(frozen=True)
@@ -197,8 +197,19 @@ def _series(column: Column, codes: Codes) -> NDArray[Any]:
 
 def _level_values(column: Column) -> NDArray[Any]:
     """Return what each code stands for (levels + 1,), missing last."""
-    read: dict[str, Any] = {"int64": int, "float64": float, "bool": lambda text: text.strip().lower() in ("true", "1"), "str": str}
+    read: dict[str, Any] = {"int64": int, "float64": float, "bool": is_true, "str": str}
     values = np.empty(len(column.levels) + 1, dtype=object)
     values[:-1] = [read[column.dtype](level) for level in column.levels]
     values[-1] = np.nan
     return values
+
+
+def rounded(values: Codes) -> Codes:
+    """Return values rounded to DIGITS; those that hold no such digits stay as they are."""
+    fine = np.abs(values) < 2.0**53 / 10.0**DIGITS
+    return np.where(fine, np.round(np.where(fine, values, 0.0), DIGITS), values)
+
+
+def is_true(level: str) -> bool:
+    """Return whether a boolean column's level stands for true."""
+    return level.strip().lower() in ("true", "t", "yes", "y", "1", "1.0")
