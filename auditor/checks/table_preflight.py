@@ -23,7 +23,7 @@ def judge_columns(facts: Facts, base: dict[str, Any]) -> Finding:
     if known is None or not 0 < known < 1:
         why = {None: "no column has a declared role", 0.0: "no column is declared relevant"}.get(known, "every column is declared relevant")
         return Finding(id="preflight/masks", verdict="not_measured", claim="No columns are set apart.", reason=why, details=details, **base)
-    others = {role: n for role, n in counts.items() if n and role != "relevant"}
+    others: dict[str, int] = {role: n for role, n in counts.items() if n and role != "relevant"}
     claim = f"{counts['relevant']} of {len(columns)} columns should matter; of the others {listed(others)}."
     return Finding(id="preflight/masks", verdict="pass", claim=claim, reason="roles are declared", details=details, **base)
 
@@ -71,7 +71,7 @@ def judge_rules(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
         why = "without rules a search may find rows that nobody could have"
         return Finding(id="preflight/rules", verdict="not_measured", claim="No rules between columns are declared.", reason=why, **base)
     flags = {place: [float(row.values[f"broken/{place}"]) for row in rows.values()] for place in range(len(rules))}
-    found = [
+    found: list[dict[str, Any]] = [
         {"rule": rule.id, "n": int(sum(flags[place])), "estimate": plain(proportion(flags[place], units, unit="share of rows that break the rule"))}
         for place, rule in enumerate(rules)
     ]
