@@ -14,6 +14,9 @@ from auditor.seeds import generator
 from auditor.stats import Array
 from auditor.strata import Strata, contrast
 
+MANY = 5000
+"""With more samples than this the counts of an exchange are drawn, not the exchange."""
+
 
 def mantel_haenszel_p(a: Strata, b: Strata) -> float | None:
     """Return the two-sided p-value that two groups have one share in every stratum (Mantel and Haenszel 1959, without correction).
@@ -55,6 +58,7 @@ def permutation_p(flags: Sequence[float], values: Sequence[str], y: Sequence[int
     known = [row for row, value in enumerate(values) if value]
     classes = sorted({y[row] for row in known})
     labels = np.array([y[row] for row in known])
+    alone = len(known) > MANY and len({units[row] for row in known}) == len(known)
     seen = np.stack([labels == one for one in classes], 1).astype(float) if known else np.zeros((0, 0))
     columns = np.concatenate([seen * np.array([flags[row] for row in known], dtype=float)[:, None], seen], 1)
     mix = seen.sum(0)
@@ -65,7 +69,28 @@ def permutation_p(flags: Sequence[float], values: Sequence[str], y: Sequence[int
         weights = mix * (counts > 0)
         return np.asarray(np.ptp((weights * hits / np.maximum(counts, 1)).sum(-1) / weights.sum(-1), axis=-1))
 
-    return exchange_p(columns, [values[row] for row in known], labels.tolist(), [units[row] for row in known], largest, seed=seed, draws=draws)
+    group = [values[row] for row in known]
+    if alone:
+        return _counted_p(columns, group, largest, seed=seed, draws=draws)
+    return exchange_p(columns, group, labels.tolist(), [units[row] for row in known], largest, seed=seed, draws=draws)
+
+
+def _counted_p(columns: Array, values: Sequence[str], statistic: Callable[[Array], Array], *, seed: int, draws: int) -> float:
+    """Return what `exchange_p` says of flags and classes, columns (n, 2 * classes), where every sample is its own unit.
+
+    How many true flags each group gets is drawn at once: exchanges within a class have a multivariate hypergeometric distribution.
+    """
+    names, half = sorted(set(values)), columns.shape[1] // 2
+    if len(names) < 2:
+        return 1.0
+    group = np.array(values)
+    sums = np.stack([columns[group == name].sum(0) for name in names])
+    rng, drawn = generator(seed, "counted", len(group)), np.repeat(sums[None], draws, 0)
+    for one in range(half):
+        counts = sums[:, half + one].astype(np.int64)
+        drawn[:, :, one] = rng.multivariate_hypergeometric(counts, int(sums[:, one].sum()), size=draws, method="marginals")
+    hits = int((statistic(drawn) >= float(statistic(sums[None])[0]) - 1e-12).sum())
+    return (1 + hits) / (1 + draws)
 
 
 def exchange_p(

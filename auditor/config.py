@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from auditor.errors import AuditorError, ConfigError, nearest
+from auditor.report_spec import ReportSpec, Section
 from auditor.table import ROLES
 from auditor.zones import GUARD, resolve_zones
 
@@ -63,12 +64,6 @@ def modality_of(data: Any) -> str:
     return str(sources[source].facts.get("modality", "image")) if source in sources.names() else "image"
 
 
-class Section(BaseModel):
-    """A part of the audit file; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class ThreatSpec(Section):
     """What the attacker may do."""
 
@@ -108,14 +103,6 @@ class AttackSpec(Section):
 
     name: str = "evade"
     settings: dict[str, Any] = {}
-
-
-class ReportSpec(Section):
-    """What the report's cover says, and whether it shows images."""
-
-    organisation: str = ""
-    reviewer: str = ""
-    privacy: Literal["thumbnails", "none"] = "thumbnails"
 
 
 class Audit(Section):
@@ -229,7 +216,18 @@ def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
         except AuditorError as error:
             named = str(error).split("'")[1::2]
             raise ConfigError(f"{path}:{_line(tree, ('checks', name, *named[1:2]))}: {error}") from None
+    _check_annex(audit, path, tree)
     return audit
+
+
+def _check_annex(audit: Audit, path: Path, tree: Any) -> None:
+    """Refuse an annex on columns that are no groups of the data (ConfigError)."""
+    hiring, groups = audit.report.hiring, audit.data.get("groups") or []
+    for key in ("sex", "race") if hiring is not None else ():
+        name = getattr(hiring, key)
+        if name not in groups:
+            place = f"{path}:{_line(tree, ('report', 'hiring', key))}"
+            raise ConfigError(f"{place}: 'report.hiring.{key}': expected a column of 'data.groups', got '{name}'; {nearest(name, list(groups))}")
 
 
 def _bind(name: str, settings: dict[str, Any], audit: Audit) -> None:
@@ -256,13 +254,15 @@ def _explain(error: ValidationError, path: Path, tree: Any) -> ConfigError:
     if key.startswith("threat.") and first["type"] == "greater_than":
         return ConfigError(f"{place}: '{key}': expected a positive epsilon, got {first['input']!r}.")
     message = first["msg"].removeprefix("Value error, ")
-    return ConfigError(f"{place}: '{key}': {message[0].lower()}{message[1:]}, got {first['input']!r}.")
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return ConfigError(f"{place}: '{key}': {message[0].lower()}{message[1:]}{got}.")
 
 
 def _valid_keys(where: tuple[str, ...]) -> list[str]:
     model: Any = Audit
     for part in where:
-        model = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else model
+        kind = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else model
+        model = next((one for one in get_args(kind) if hasattr(one, "model_fields")), kind)
     return list(getattr(model, "model_fields", {}))
 
 

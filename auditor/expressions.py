@@ -6,10 +6,12 @@ A comparison with a missing cell is neither true nor false: Kleene's logic.
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, nearest
-from auditor.table import Codes, Column, Table
+from auditor.table import DAY, EPOCH, Codes, Column, Table, is_true
 
 Flags = NDArray[np.bool_]
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -78,12 +80,16 @@ def parse(text: str) -> ast.expr:
     """Return the tree of a rule's text (ConfigError: not an expression)."""
     try:
         return ast.parse(QUOTED.sub(lambda found: _quoted(found[1]), text.strip()), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"rule '{text}': expected an expression such as \"relationship == 'Husband'\", but {getattr(error, 'msg', error)}.") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(
+            f"rule '{text}': expected an expression such as \"relationship == 'Husband'\", but {getattr(error, 'msg', error) or 'it is nested too deeply'}."
+        ) from None
 
 
 def _quoted(name: str) -> str:
-    return name if name.isidentifier() else "_q_" + name.encode().hex()
+    """Return a name that Python's grammar takes and leaves as it is: no keyword, and nothing that it would normalise."""
+    plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    return name if plain else "_q_" + name.encode().hex()
 
 
 def unquoted(identifier: str) -> str:
@@ -122,7 +128,9 @@ class _Reader:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -self.number(node.operand)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return np.asarray(float(node.value))
+            return np.asarray(_finite(node.value, self._text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and DAY.fullmatch(node.value):
+            return np.asarray(_day(node.value, self._text))
         column = self._column(node)
         if column is not None and (column.numeric or _all_numbers(column)):
             codes = self._codes(column)
@@ -131,7 +139,7 @@ class _Reader:
 
     def _compared(self, left: ast.expr, kind: ast.cmpop, right: ast.expr) -> Truth:
         if isinstance(kind, ast.In | ast.NotIn):
-            if not isinstance(right, ast.List | ast.Tuple | ast.Set):
+            if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
                 raise self._refuse(right, "a list of levels")
             parts = [_negated(self._compared(left, ast.Eq(), one)) for one in right.elts]
             none = _both(parts)
@@ -154,13 +162,18 @@ class _Reader:
         if isinstance(node, ast.UnaryOp):
             return self._is_number(node.operand)
         column = self._column(node)
-        return isinstance(node, ast.BinOp) or (isinstance(node, ast.Constant) and not isinstance(node.value, str)) or (column is not None and column.numeric)
+        return (
+            isinstance(node, ast.BinOp)
+            or (isinstance(node, ast.Constant) and not isinstance(node.value, str | bool))
+            or (column is not None and column.numeric)
+        )
 
     def _levels(self, column: Column, kind: ast.cmpop, left: ast.expr, right: ast.expr) -> Truth:
         if not isinstance(kind, ast.Eq | ast.NotEq) and column.kind != "ordinal":
             raise ConfigError(f"rule '{self._text}': expected == or != or in for '{column.name}', which is {column.kind}, since its levels have no order.")
         a, b = (self._level(column, side) for side in (left, right))
-        known = np.broadcast_to(~(np.isnan(a) | np.isnan(b)), len(self._x))
+        strange = np.zeros_like(a, dtype=np.bool_) if isinstance(kind, ast.Eq | ast.NotEq) else (a < 0) | (b < 0)  # a level of the other column alone
+        known = np.broadcast_to(~(np.isnan(a) | np.isnan(b) | strange), len(self._x))
         return Truth(np.broadcast_to(COMPARE[type(kind)](a, b), len(self._x)) & known, known)
 
     def _level(self, column: Column, node: ast.expr) -> Codes:
@@ -169,6 +182,8 @@ class _Reader:
             if node.value not in column.position:
                 raise ConfigError(f"rule '{self._text}': expected a level of '{column.name}', got '{node.value}'; {nearest(node.value, column.levels)}")
             return np.asarray(float(column.position[node.value]))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool) and column.kind == "boolean":
+            return np.asarray(next((float(code) for code, level in enumerate(column.levels) if is_true(level) == node.value), -1.0))
         other = self._column(node)
         if other is None or other.numeric:
             raise self._refuse(node, f"a level of '{column.name}' in quotes")
@@ -209,6 +224,21 @@ def _both(parts: Sequence[Truth]) -> Truth:
 
 def _negated(part: Truth) -> Truth:
     return Truth(part.known & ~part.holds, part.known)
+
+
+def _finite(value: float, text: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(f"rule '{text}': expected numbers that a computer can hold, got one of {len(str(value))} digits.") from None
+
+
+def _day(written: str, text: str) -> float:
+    """Return a date's number of days, as a date column's code is."""
+    try:
+        return float((date.fromisoformat(written) - EPOCH).days)
+    except ValueError:
+        raise ConfigError(f"rule '{text}': expected a date such as '2020-12-31', got '{written}'.") from None
 
 
 def _all_numbers(column: Column) -> bool:

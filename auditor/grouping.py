@@ -119,7 +119,7 @@ def edges_of(table: Columns, declared: Mapping[str, Sequence[float] | int]) -> d
     for column, values in table.items():
         given = [value for value in values if known(value)]
         wanted = declared.get(column)
-        strange = next((value for value in given if not _is_number(value)), None)
+        strange = next((value for value in given if not is_number(value)), None)
         if wanted is None and (strange is not None or len(set(given)) <= MOST_VALUES):
             continue
         if strange is not None:
@@ -136,7 +136,8 @@ def edges_of(table: Columns, declared: Mapping[str, Sequence[float] | int]) -> d
     return found
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is a finite number."""
     try:
         return bool(np.isfinite(float(text)))
     except ValueError:

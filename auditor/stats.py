@@ -41,10 +41,10 @@ def effective_n(flags: Sequence[float], units: Sequence[str]) -> float:
     have any, they differ too little by chance, and the interval covers 0.90 (benchmarks/coverage.py). Where all flags agree
     the variance says nothing, and each unit counts once.
     """
+    if len(set(units)) == len(flags):
+        return float(len(flags))
     sums, counts = totals(flags, units)
     n, m = float(counts.sum()), len(counts)
-    if m == n:
-        return n
     if m < 2 or sums.sum() in (0.0, n):
         return float(m)
     more, size = m + 2 * PRIOR, n / m

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, permutations
 
 import numpy as np
 from scipy import stats as sps
@@ -103,6 +103,9 @@ class Contrast:
     @cached_property
     def shared(self) -> float:
         """Return by how much the variance grows because units take part in several strata or in both groups; at least 1."""
+        names = [unit for side in (self.a, self.b) for name in self.weight for unit in side.strata[name][1]]
+        if len(set(names)) == len(names):
+            return 1.0
         parts: dict[str, list[float]] = defaultdict(list)
         for side, sign in ((self.a, 1.0), (self.b, -1.0)):
             for name, weight in self.weight.items():
@@ -136,7 +139,7 @@ def stratified_difference(a: Strata, b: Strata, *, level: float = 0.95, weights:
 def stratified_difference_p(a: Strata, b: Strata, against: float, *, weights: Mapping[str, float] | None = None) -> float:
     """Return the two-sided p-value of a standardised difference against a value, by inverting its interval; 1 without a common stratum."""
     one = contrast(a, b, weights)
-    return 1.0 if one is None else _inverted(lambda level: one.ends(level), one.value, against)
+    return 1.0 if one is None else inverted(lambda level: one.ends(level), one.value, against)
 
 
 def contrast(a: Strata, b: Strata, weights: Mapping[str, float] | None = None) -> Contrast | None:
@@ -154,7 +157,7 @@ def _mix(sides: Sequence[Side]) -> dict[str, float]:
     return dict(found)
 
 
-def _inverted(ends: Callable[[float], tuple[float, float]], value: float, against: float) -> float:
+def inverted(ends: Callable[[float], tuple[float, float]], value: float, against: float) -> float:
     """Return 1 less the level at which an interval's end meets a value."""
 
     def reach(alpha: float) -> float:
@@ -211,8 +214,20 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     estimate = _estimate(value, max(0.0, low), high, list(sides.values()), "Tukey-Kramer over pairs", level)
     raw = _at(difference(mine[0][0], mine[1][0], mine[0][1], mine[1][1], level=each), level)
     ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], mine[0][1], level=each)
-    p = simultaneous_p(_inverted(ends, value, against), k)
+    p = simultaneous_p(inverted(ends, value, against), k)
     return Gap(estimate, pair, p, raw, _at(ratio, level) if ratio else None, {name: _standardised(side, mix) for name, side in sides.items()})
+
+
+def bounded_ends(least: Mapping[str, Strata], most: Mapping[str, Strata], *, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of the largest gap where each group's flags are known to lie between `least` and `most`, sample by sample.
+
+    It holds whatever the unknown flags are. As that of `largest_gap` where nothing is unknown; (0, 1) where no two groups have a stratum in common.
+    """
+    low, high = ({name: Side(strata) for name, strata in sorted(groups.items())} for groups in (least, most))
+    mix, each = _mix(list(low.values())), simultaneous_level(len(low), level)
+    down = [one.ends(each)[0] for a, b in permutations(low, 2) if (one := Contrast.of(low[a], high[b], mix)) is not None]
+    up = [one.ends(each)[1] for a, b in permutations(low, 2) if (one := Contrast.of(high[a], low[b], mix)) is not None]
+    return max([0.0, *down]), max(up, default=1.0)
 
 
 def _standardised(side: Side, mix: Mapping[str, float]) -> float:
@@ -245,7 +260,7 @@ def shortfalls(groups: Mapping[str, Strata], *, level: float = 0.95) -> list[Sho
         one = Contrast.of(Side(_merged([other.strata for key, other in sides.items() if key != name])), side, mix)
         if one is not None:
             estimate = _estimate(one.value, *one.ends(level ** (1 / len(sides))), [one.a, one.b], "Sidak over groups", level)
-            found.append((name, estimate, _inverted(one.ends, one.value, 0.0)))
+            found.append((name, estimate, inverted(one.ends, one.value, 0.0)))
     adjusted = benjamini_hochberg([p for _, _, p in found])
     rows = [Shortfall(name, estimate, p, q) for (name, estimate, p), q in zip(found, adjusted, strict=True)]
     rows += [Shortfall(name, None, None, None) for name in sides if name not in {row.group for row in rows}]

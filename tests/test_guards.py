@@ -26,6 +26,7 @@ CORE = {
     "zones",
     "stats",
     "crossed",
+    "impact",
     "registry",
     "grouping",
     "strata",
@@ -35,6 +36,7 @@ CORE = {
     "expressions",
     "rules",
     "rule_check",
+    "mining",
     "table_classifier",
 }
 PLUGS = {"threats", "attacks", "explanations", "probes", "checks", "classifiers", "data", "masks"}

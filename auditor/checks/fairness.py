@@ -4,36 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, label, why_not
+from auditor.checks.compared import Bands, Compared, Intersections, compared
 from auditor.checks.gaps import Question, Rule, judge_gap, small_cells
-from auditor.checks.group_rows import Group, as_it_is, curves, same_sizes, smallest, under_attack
-from auditor.checks.measured import Measured, members
+from auditor.checks.group_rows import as_it_is, curves, same_sizes, smallest, under_attack
+from auditor.checks.measured import Measured
 from auditor.checks.reliance_groups import judge_reliance
 from auditor.checks.targeted_harm import harm_trials, judge_harm
 from auditor.errors import ConfigError, nearest
-from auditor.grouping import Attribute, edges_of
 from auditor.records import Card, Evidence, Facts, Finding, Observations, Trial
 from auditor.zones import single_zone
-
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Compared:
-    """An attribute whose groups are compared, and how strictly."""
-
-    attribute: Attribute
-    declared: bool
-    """Whether the audit file names it; an intersection that is only tried out decides nothing."""
-    groups: tuple[Group, ...]
-    unknown: int
-    level: float
 
 
 @checks.register("fairness", modality="image")
@@ -44,10 +29,8 @@ class Fairness:
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     minimum_group: Annotated[int, Field(ge=2)] = 30
     zone: Annotated[str, AfterValidator(single_zone)] = "everywhere"
-    bands: Mapping[str, Annotated[int, Field(ge=2)] | tuple[float, ...]] | None = None
-    """Numeric column -> edges of its bands, or into how many of equal size it is cut; quarters where none are declared."""
-    intersections: Literal["pairs", "none"] | tuple[tuple[str, ...], ...] = "pairs"
-    """Columns whose combinations are compared too; of all pairs of columns as an exploration, or of those that are named here."""
+    bands: Bands = None
+    intersections: Intersections = "pairs"
     positive: str = ""
     """The class that sensitivity, specificity and selection rate speak of; of two classes the last one where none is named."""
     targeted_harm: bool | tuple[str, ...] = True
@@ -77,9 +60,9 @@ class Fairness:
         """Return the plain answers, attacks that exposure asks for too, and the universal perturbations; none without groups (ConfigError: wrong columns)."""
         if not facts.groups:
             return ()
-        compared = self._compared(facts)
+        every = self._compared(facts)
         attacks = [evasion_trial(facts, zone, facts.primary) for zone in self._zones]
-        aimed = [trial for one in compared if self._aimed(one) for trial in harm_trials(facts, one.attribute, **self._aim(facts))]
+        aimed = [trial for one in every if self._aimed(one) for trial in harm_trials(facts, one.attribute, **self._aim(facts))]
         return tuple(dict.fromkeys([clean_trial(), *attacks, *aimed]))
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
@@ -100,40 +83,21 @@ class Fairness:
         aimed = self.targeted_harm if isinstance(self.targeted_harm, tuple) else ()
         if strange := next((column for column in aimed if column not in facts.groups), ""):
             raise ConfigError(f"targeted_harm: expected a column of data.groups, got '{strange}'; {nearest(strange, facts.groups)}")
-        edges = edges_of(facts.groups, self.bands or {})
-        single = [(column,) for column in sorted(facts.groups)]
-        crossed = self._crossed(facts)
-        strict = 1 - (1 - LEVEL) / max(1, len(crossed))
-        return tuple(
-            _compare(facts, Attribute(columns, {column: edges[column] for column in columns if column in edges}), declared, level)
-            for columns, declared, level in [*((one, True, LEVEL) for one in single), *((one, self.intersections != "pairs", strict) for one in crossed)]
-        )
-
-    def _crossed(self, facts: Facts) -> list[tuple[str, ...]]:
-        if self.intersections == "none":
-            return []
-        if self.intersections == "pairs":
-            return list(combinations(sorted(facts.groups), 2))
-        for columns in self.intersections:
-            unknown = next((column for column in columns if column not in facts.groups), None)
-            if unknown is not None or len(set(columns)) != len(columns) or len(columns) < 2:
-                got = f"'{unknown}'; {nearest(unknown, facts.groups)}" if unknown is not None else str(list(columns))
-                raise ConfigError(f"intersections: expected two or more different columns of data.groups, got {got}")
-        return list(dict.fromkeys(self.intersections))
+        return compared(facts, self.bands, self.intersections)
 
     def _aimed(self, one: Compared) -> bool:
         chosen = self.targeted_harm if isinstance(self.targeted_harm, tuple) else one.attribute.columns if self.targeted_harm else ()
-        return len(one.attribute.columns) == 1 and one.attribute.name in chosen
+        return len(one.attribute.columns) == 1 and one.name in chosen
 
     def _aim(self, facts: Facts) -> dict[str, Any]:
         zone = self.zone if self.harm_zone == "outside" and not any(facts.mask_share) else self.harm_zone
         return {"zone": zone, "minimum_group": self.minimum_group, "refits": self.refits}
 
     def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
-        facts, name = measured.facts, one.attribute.name
+        facts, name = measured.facts, one.name
         if not one.declared and (few := small_cells(one.groups, self.minimum_group)):
             claim = f"Groups by {name} could not be compared with one another."
-            yield Finding(f"fairness/{name}/groups", "fairness", "not_measured", claim, reason=few, question=2, details=self._details(one))
+            yield Finding(f"fairness/{name}/groups", "fairness", "not_measured", claim, reason=few, question=2, details=one.details)
             return
         yield self._accuracy(measured, one)
         yield self._robustness(measured, one, self.zone, "robustness-gap")
@@ -141,21 +105,17 @@ class Fairness:
         if self._aimed(one):
             yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
         if measured.transplant is not None:
-            yield judge_reliance(measured, measured.transplant, name, one.groups, self._rule(one), details=self._details(one))
+            yield judge_reliance(measured, measured.transplant, name, one.groups, self._rule(one), details=one.details)
 
     def _rule(self, one: Compared) -> Rule:
         return Rule(self.tolerance, self.minimum_group, one.level)
-
-    def _details(self, one: Compared) -> dict[str, Any]:
-        edges = {column: list(cuts) for column, cuts in one.attribute.edges.items()}
-        return {"attribute": one.attribute.name, "columns": list(one.attribute.columns), "bands": edges, "declared": one.declared, "unknown": one.unknown}
 
     def _accuracy(self, measured: Measured, one: Compared) -> Finding:
         facts, trial = measured.facts, clean_trial()
         positive = self.positive or (facts.classes[-1] if len(facts.classes) == 2 else "")
         rows = as_it_is(measured, one.groups, positive=positive, minimum=self.minimum_group)
         asked = Question(measured.correct, "accuracy", "without any attack", why_not(measured.observations.of(trial).values()))
-        details = {**self._details(one), "positive": positive, "groups": rows}
+        details = {**one.details, "positive": positive, "groups": rows}
         return self._gap(measured, one, asked, "accuracy-gap", details, (trial,), primary=one.declared)
 
     def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
@@ -164,7 +124,7 @@ class Fairness:
         when = f"{label(zone)} at {grey(facts, facts.primary)}"
         asked = Question(measured.withstood(zone, facts.primary), what, when, why_not(measured.observations.of(trial).values()))
         details = {
-            **self._details(one),
+            **one.details,
             "zone": zone,
             "epsilon": facts.primary,
             "groups": under_attack(measured, one.groups, zone, minimum=self.minimum_group),
@@ -176,13 +136,6 @@ class Fairness:
         return self._gap(measured, one, asked, kind, details, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",))
 
     def _gap(self, measured: Measured, one: Compared, asked: Question, kind: str, details: Mapping[str, Any], trials: Sequence[Trial], **base: Any) -> Finding:
-        name, shown = one.attribute.name, Evidence(trials=tuple(map(measured.observations.key, trials)))
+        name, shown = one.name, Evidence(trials=tuple(map(measured.observations.key, trials)))
         base |= {"id": f"fairness/{name}/{kind}", "check": "fairness", "question": 2, "evidence": shown, "details": details}
         return judge_gap(measured.facts, name, one.groups, asked, self._rule(one), **base)
-
-
-def _compare(facts: Facts, attribute: Attribute, declared: bool, level: float) -> Compared:
-    values = attribute.values(facts.groups)
-    parts = dict(zip(values, attribute.parts(facts.groups), strict=True))
-    groups = tuple(Group(name, parts[name], tuple(ids)) for name, ids in members(facts, values).items())
-    return Compared(attribute, declared, groups, values.count(""), level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from auditor.engine.lock import read_lock
 from auditor.engine.places import place_cases
 from auditor.engine.prepare import Prepared
 from auditor.engine.store import Store, write_whole
+from auditor.engine.table_evidence import table_cases
 from auditor.probes.evasion import zone_of
-from auditor.records import Facts, Observation, Trial, digest
+from auditor.records import Facts, Observation, Observations, Trial, digest
 
 RULES = ("worst", "median", "best")
 MEANING = {
@@ -34,19 +35,24 @@ def write_evidence(prepared: Prepared, store: Store) -> None:
     facts, folder = prepared.facts, store.folder / "evidence"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    observations, planned = observations_of(store), trials_of(read_lock(store.folder), facts)
+    found = table_cases if facts.modality == "table" else _image_cases
+    cases = found(prepared, store, observations, planned)
+    index = json.dumps({"cases": cases}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    write_whole(folder / "index.json", index)
+    store.set_meta("evidence", digest(index.encode()))
+
+
+def _image_cases(prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]) -> list[dict[str, Any]]:
+    facts = prepared.facts
     trial = evasion_trial(facts, shown_zone(facts), facts.primary)
-    observations = observations_of(store)
-    planned = trials_of(read_lock(store.folder), facts)
     cases = []
     if trial in planned:
         rows = {name: row for name, row in usable(observations.of(trial)).items() if row.values["fooled"] and row.artefact}
         maps = {one.method: observations.of(one) for one in planned if one.probe == "attribution" and one.source == trial}
         for rule, name in choose(rows, maps).items():
             cases.append(_case(prepared, store, trial, rows[name], rule, {method: found.get(name) for method, found in maps.items()}))
-    cases += place_cases(prepared, store, observations)
-    index = json.dumps({"cases": cases}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(folder / "index.json", index)
-    store.set_meta("evidence", digest(index.encode()))
+    return cases + place_cases(prepared, store, observations)
 
 
 def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Observation]]) -> dict[str, str]:

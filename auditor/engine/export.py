@@ -10,13 +10,18 @@ from typing import Any
 import pandas as pd
 
 from auditor.engine.store import write_whole
-from auditor.records import Facts, Observations, Trial
+from auditor.records import OUTCOMES, Facts, Observations, Trial
 
 SHOWN = {
     "clean": ("predicted", "correct", "margin", "confidence"),
     "evasion": ("fooled", "size", "margin"),
     "smallest": ("fooled", "size"),
     "attribution": ("inside", "noise/rank", "attack/rank", "null/rank"),
+}
+OF_TABLES = {
+    "clean": ("predicted", "correct", "margin", "confidence", "score", "missing"),
+    "flip": ("flipped", "cost", "changes", "outcome"),
+    "invariance": ("naive", "repaired", "worst"),
 }
 
 
@@ -25,10 +30,11 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
     columns: dict[str, Any] = {"sample": facts.ids, "label": [facts.classes[label] for label in facts.y], "unit": facts.units, "mask_share": facts.mask_share}
     columns |= {f"mask_share:{name}": shares for name, shares in sorted(facts.regions.items())}
     columns |= {f"group:{name}": values for name, values in facts.groups.items()}
+    shown: dict[str, tuple[str, ...]] = {**SHOWN, **(OF_TABLES if facts.modality == "table" else {})}
     for trial in trials:
         rows = observations.of(trial)
-        for value in SHOWN.get(trial.probe, ()):
-            columns[_name(trial, value)] = [rows[one].values.get(value) if one in rows else None for one in facts.ids]
+        for value in shown.get(trial.probe, ()):
+            columns[_name(trial, value)] = [_cell(value, rows[one].values.get(value)) if one in rows else None for one in facts.ids]
         if trial.zone:
             columns[_name(trial, "not measured")] = [rows[one].error if one in rows else None for one in facts.ids]
     table = pd.DataFrame(columns)
@@ -38,7 +44,12 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
     write_whole(out / "samples.parquet", parquet.getvalue())
 
 
+def _cell(value: str, found: float | None) -> Any:
+    return OUTCOMES[int(found)] if value == "outcome" and found is not None else found
+
+
 def _name(trial: Trial, value: str) -> str:
     epsilon = trial.threat.get("epsilon") if trial.probe == "evasion" else None
-    parts = [trial.probe, trial.method, trial.zone, f"{epsilon:.5g}" if epsilon is not None else "", value]
+    towards = trial.threat.get("towards")
+    parts = [trial.probe, trial.method, trial.zone, f"{epsilon:.5g}" if epsilon is not None else "", f"towards {towards}" if towards else "", value]
     return ":".join(part for part in parts if part)

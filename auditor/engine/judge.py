@@ -17,7 +17,11 @@ from auditor.errors import StoreError
 from auditor.grouping import Attribute, edges_of
 from auditor.records import Facts, Finding, Observations, Trial, digest, ordered
 from auditor.stats import holm
+from auditor.table import Table
 from auditor.zones import coverage
+
+MOST_LEVELS = 40
+"""Levels of a column that the report lists."""
 
 
 def judge(out: Path) -> list[Finding]:
@@ -130,19 +134,33 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "factors": _columns(facts.factors),
     }
     return {
+        "modality": facts.modality,
         "title": audit["title"],
         "intended_use": audit["intended_use"],
         "auditor_version": lock["auditor"],
         "report": audit["report"],
         "model": lock["model"],
-        "data": data,
-        "threat": {"norm": facts.norm, "epsilon": list(facts.epsilons), "primary": facts.primary, "guard": facts.guard},
+        "data": data | described_table(facts),
+        "threat": {"norm": facts.norm, "epsilon": list(facts.epsilons), "primary": facts.primary, "guard": facts.guard, "max_changes": facts.max_changes},
         "attack": {"name": facts.attack, "settings": dict(facts.attack_settings)},
         "checks": {name: {"settings": lock["checks"][name], "card": asdict(check.card)} for name, check in chosen.items()},
         "seed": facts.seed,
         "limit": lock["limit"],
         "environment": lock["environment"],
     }
+
+
+def described_table(facts: Facts) -> dict[str, Any]:
+    """Return what the report says of a table's columns and rules; nothing of other data. Levels of texts, which may be names of people, are left out."""
+    if facts.table is None:
+        return {}
+    table = Table.from_dict(facts.table)
+    columns = []
+    for one, column in zip(facts.table["columns"], table.columns, strict=True):
+        levels = [] if column.numeric or column.kind == "text" else [column.levels[code] for code in column.allowed]
+        unsupported = 0 if column.numeric or column.kind == "text" else len(column.levels) - len(column.allowed)
+        columns.append({**one, "levels": levels[:MOST_LEVELS], "allowed": len(column.allowed), "unsupported": unsupported})
+    return {"columns": columns, "rules": facts.table["rules"], "favourable": table.favourable}
 
 
 def banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -202,5 +202,5 @@ def clear(folder: Path) -> None:
     """Drop what an earlier run wrote in a folder, and nothing else."""
     for name in ("observations.sqlite", "observations.sqlite-wal", "observations.sqlite-shm", *OUTPUTS):
         (folder / name).unlink(missing_ok=True)
-    for name in ("artefacts", "evidence"):
+    for name in ("artefacts", "evidence", "annex"):
         shutil.rmtree(folder / name, ignore_errors=True)

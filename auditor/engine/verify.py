@@ -14,13 +14,16 @@ import torch
 from auditor.classifier import Classifier
 from auditor.config import load_audit
 from auditor.data.pixels import read_image
-from auditor.engine.judge import judged, read_findings
+from auditor.engine.judge import facts_of, judged, read_findings
 from auditor.engine.lock import NAME, read_lock
 from auditor.engine.places import heat_map
 from auditor.engine.prepare import load_model
 from auditor.engine.store import Store
+from auditor.engine.table_evidence import row_claims
 from auditor.errors import AuditorError, StoreError
 from auditor.records import Observation, digest
+from auditor.table import Table
+from auditor.table_classifier import TableClassifier
 from auditor.threats.threat import Threat
 
 
@@ -89,8 +92,9 @@ def _evidence(out: Path, store: Store, classifier: Classifier | None) -> Iterato
         recorded == digest(index.read_bytes()),
         "its digest differs from the ledger's" if recorded != digest(index.read_bytes()) else "",
     )
+    table = facts_of(store).table
     for case in cases:
-        yield from _case(out / "evidence", case, store, classifier)
+        yield from _case(out / "evidence", case, store, classifier, table and Table.from_dict(table))
 
 
 def _effects(folder: Path, case: dict[str, Any], row: Observation | None, name: str) -> Verified:
@@ -103,11 +107,15 @@ def _effects(folder: Path, case: dict[str, Any], row: Observation | None, name: 
     return Verified(what, holds, "" if holds else "the numbers differ")
 
 
-def _case(folder: Path, case: dict[str, Any], store: Store, classifier: Classifier | None) -> Iterator[Verified]:
+def _case(folder: Path, case: dict[str, Any], store: Store, classifier: Classifier | None, table: Table | None) -> Iterator[Verified]:
     name = f"{case['rule']} case '{case['sample']}'"
     changed = [kind for kind, path in case["files"].items() if not (folder / path).is_file() or digest((folder / path).read_bytes()) != case["digests"][kind]]
     yield Verified(f"{name}: every file is the one that was written", not changed, f"changed: {', '.join(changed)}" if changed else "")
     row = store.read(case["trial"]).get(case["sample"])
+    if table is not None:
+        reader = classifier if isinstance(classifier, TableClassifier) else None
+        yield from (Verified(f"{name}: {claim.what}", not claim.why, claim.why) for claim in row_claims(folder, case, row, table, reader))
+        return
     if "effects" in case["files"]:
         yield _effects(folder, case, row, name)
         return

@@ -13,7 +13,7 @@ from auditor.classifier import Classifier
 from auditor.explanations import explanations
 
 
-@explanations.register("integrated_gradients", needs="gradient", cost=lambda steps: steps)
+@explanations.register("integrated_gradients", modality="image", needs="gradient", cost=lambda steps: steps)
 def integrated_gradients(classifier: Classifier, x: Tensor, target: Tensor, *, steps: Annotated[int, Field(ge=1)] = 16, _batch_size: int = 64) -> Tensor:
     """Signed attributions that sum to the change of the target's logit (Sundararajan et al. 2017, arXiv:1703.01365).
 

@@ -10,7 +10,7 @@ from auditor.classifier import Classifier
 from auditor.explanations import explanations
 
 
-@explanations.register("saliency", needs="gradient", cost=lambda: 1)
+@explanations.register("saliency", modality="image", needs="gradient", cost=lambda: 1)
 def saliency(classifier: Classifier, x: Tensor, target: Tensor, *, _batch_size: int = 64) -> Tensor:
     """Absolute gradient of the target's logit (Simonyan et al. 2014, arXiv:1312.6034)."""
     if not len(x):

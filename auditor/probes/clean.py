@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from auditor.classifier import margin
 from auditor.meter import Meter
 from auditor.probes import Bench, Row, probes
+from auditor.probes.rows import Reader
 from auditor.records import Trial
 from auditor.samples import Chunk
 
 
 @probes.register("clean", cost=lambda **_: (2, 0))
 def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Answer to the unchanged input, asked twice; range of the input; whether the scores look like probabilities."""
+    """Answer to the unchanged input, asked twice; range of the input; whether the scores look like probabilities.
+
+    Of a table's row: the model's own decision, whether the scores agree with it, missing cells and broken rules.
+    """
+    if bench.samples.table is not None:
+        return _table_rows(Reader.of(bench), chunk)
     rows = torch.arange(len(chunk.ids))
     meter = Meter(bench.classifier, len(rows), bench.batch_size)
     x, y = chunk.x.to(bench.classifier.device), chunk.y.to(bench.classifier.device)
@@ -37,6 +44,34 @@ def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
             }
         )
         for row in rows.tolist()
+    ]
+
+
+def _table_rows(reader: Reader, chunk: Chunk) -> list[Row]:
+    favourable = reader.table.favourable
+    wanted = reader.classifier.classes.index(favourable) if favourable else len(reader.classifier.classes) - 1
+    first, again = (reader.logits(chunk.x) for _ in range(2))
+    decided, edge, score = reader.decisions(chunk.x), margin(first, chunk.y), margin(first, torch.full_like(chunk.y, wanted))
+    codes = chunk.x.numpy()
+    missing, broken = np.isnan(codes).sum(1), reader.rules.broken(codes)
+    return [
+        Row(error="failed: the classifier answered with values that are not finite numbers")
+        if not bool(torch.isfinite(first[row]).all())
+        else Row(
+            {
+                "predicted": int(decided[row]),
+                "correct": int(decided[row] == chunk.y[row]),
+                "margin": float(edge[row]),
+                "confidence": float(torch.softmax(first[row], 0).max()),
+                "score": float(score[row]),
+                "like_probabilities": int(_simplex(first[row])),
+                "repeat_difference": float((first[row] - again[row]).abs().max()),
+                "agrees": int(first[row].argmax() == decided[row]),
+                "missing": int(missing[row]),
+                **{f"broken/{place}": int(one) for place, one in enumerate(broken[row])},
+            }
+        )
+        for row in range(len(chunk.ids))
     ]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from auditor.engine.row_file import read_rows
 from auditor.errors import AuditorError
-from auditor.report import pictures
+from auditor.report import pictures, table_views
 from auditor.report.words import clean, epsilon_text, is_number, number, zone_text
 
 RULES = {
@@ -21,6 +23,9 @@ RULES = {
     "median": "Median case",
     "best": "Best case",
 }
+TABLE_RULES = {"worst": "Cheapest flip", "median": "Middle flip", "best": "Dearest flip"}
+HIDDEN: dict[str, Any] = {"before": "", "after": "", "change": "hidden"}
+MISSING = "missing"
 Compose = Callable[[Any], NDArray[np.uint8]]
 """function (values that were read) -> picture (h, w, 3)"""
 FACTORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -37,6 +42,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One column of a row, before and after."""
+
+    name: str
+    role: str
+    before: str
+    after: str
+    changed: bool
+    change: str
+    """How far a number moved."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One sample that was chosen by rule, before and after."""
 
@@ -47,7 +65,11 @@ class Case:
     text: str
     pictures: tuple[Picture, ...]
     hidden: str = ""
-    """Why no picture is shown; empty where they are."""
+    """Why no picture or cell is shown; empty where they are."""
+    cells: tuple[Cell, ...] = ()
+    """Of a table: the row, column by column."""
+    problem: str = ""
+    """Why there are no cells."""
 
 
 def cases(out: Path, audit: Mapping[str, Any]) -> list[Case]:
@@ -59,11 +81,63 @@ def cases(out: Path, audit: Mapping[str, Any]) -> list[Case]:
         found = clean(json.loads(index.read_text(encoding="utf-8"))).get("cases", [])
     except (ValueError, AttributeError) as error:
         raise AuditorError(f"{index}: expected an index of cases as JSON, got something else ({error}); run `auditor judge` again.") from None
-    return [_case(item, index.parent, audit) for item in found if isinstance(item, Mapping)]
+    make = _table_case if audit.get("modality") == "table" else _case
+    return [make(item, index.parent, audit) for item in found if isinstance(item, Mapping)]
+
+
+def _table_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
+    private, data = _private(audit), audit.get("data") or {}
+    rule, found = str(item.get("rule") or ""), _cells(item, folder, data)
+    cells = () if isinstance(found, str) else tuple(replace(cell, **HIDDEN) if private else cell for cell in found)
+    facts = [(key, str(item.get(name) or "")) for key, name in (("label", "label"), ("decision before", "before"), ("decision after", "after"))]
+    facts += [("may be written", table_views.zone(item.get("zone"))), ("cost", number(item["size"]) if is_number(item.get("size")) else "")]
+    facts += [("budget", number(item["epsilon"]) if is_number(item.get("epsilon")) else ""), ("outcome", str(item.get("outcome") or ""))]
+    return Case(
+        finding=str(item.get("finding") or ""),
+        rule=TABLE_RULES.get(rule, rule.capitalize()),
+        sample=str(item.get("sample") or ""),
+        facts=tuple((name, value) for name, value in facts if value),
+        text="" if private else str(item.get("text") or ""),
+        pictures=(),
+        hidden="Cells are left out because the audit file sets privacy: none." if private else "",
+        cells=cells,
+        problem=found if isinstance(found, str) else "",
+    )
+
+
+def _cells(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> list[Cell] | str:
+    """Return the row of a case column by column, or why it cannot be shown."""
+    files = item.get("files")
+    path = (folder / str(files.get("row") if isinstance(files, Mapping) else "")).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        return "the index points outside the evidence folder"
+    try:
+        names, before, after = (clean(part) for part in read_rows(path))
+    except FileNotFoundError:
+        return "the file is missing"
+    except (OSError, ValueError):
+        return "the file cannot be read"
+    roles = {one.name: one.role for one in table_views.columns(data)}
+    return [
+        Cell(name, roles.get(name, "not recorded"), first or MISSING, second or MISSING, first != second, _moved(first, second))
+        for name, first, second in zip(names, before, after, strict=True)
+    ]
+
+
+def _moved(before: str, after: str) -> str:
+    try:
+        by = float(after) - float(before)
+    except ValueError:
+        return ""
+    return f"{'+' if by > 0 else ''}{number(round(by, 9))}" if math.isfinite(by) else ""
+
+
+def _private(audit: Mapping[str, Any]) -> bool:
+    return str((audit.get("report") or {}).get("privacy") or "") == "none"
 
 
 def _case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
-    private = str((audit.get("report") or {}).get("privacy") or "") == "none"
+    private = _private(audit)
     hidden = "Pictures are left out because the audit file sets privacy: none." if private else ""
     shown = () if private else tuple(_pictures(item, folder, audit.get("data") or {}))
     rule = str(item.get("rule") or "")

@@ -13,6 +13,18 @@ from auditor.report.words import is_number
 
 ACCURACY, ROBUSTNESS, EXPOSURE, HARM, RELIANCE = "accuracy-gap", "robustness-gap", "exposure-gap", "targeted-harm", "reliance-gap"
 KINDS = {ACCURACY: "Accuracy", ROBUSTNESS: "Robustness", EXPOSURE: "Exposure", HARM: "Targeted harm", RELIANCE: "Reliance"}
+OF_TABLES = {
+    "impact-ratio": "Impact ratio",
+    "scoring-rate": "Scoring rate",
+    ACCURACY: "Accuracy",
+    "true-positive-gap": "True positives",
+    "false-positive-gap": "False positives",
+    "reachability-gap": "Reachability of the favourable decision",
+    "recourse-cost": "Cost of recourse",
+    EXPOSURE: "Exposure",
+    "invariance": "Invariance",
+}
+"""Kinds of findings on the groups of a table."""
 QUANTITIES = ("clean", "sensitivity", "specificity", "selection", "calibration", "robust", "success", "share")
 RANKED = 12
 """A ranking longer than this is cut; every group is in the tables."""
@@ -99,7 +111,8 @@ class Block:
     name: str
     columns: tuple[str, ...]
     findings: tuple[Finding, ...]
-    """In the order of KINDS, then the others."""
+    """In the order of the kinds, then the others."""
+    kinds: Mapping[str, str] = field(default_factory=lambda: KINDS)
 
     @property
     def crossed(self) -> bool:
@@ -109,7 +122,7 @@ class Block:
     @property
     def known(self) -> bool:
         """Return whether it holds a finding that compares groups, and not only one that says why there is none."""
-        return any(kind_of(item) in KINDS for item in self.findings)
+        return any(kind_of(item) in self.kinds for item in self.findings)
 
     @property
     def lead(self) -> Finding:
@@ -181,16 +194,16 @@ class Block:
         return {name: points for name, points in read.items() if name in compared} if pair else read
 
 
-def blocks(findings: Sequence[Finding]) -> list[Block]:
+def blocks(findings: Sequence[Finding], kinds: Mapping[str, str] = KINDS) -> list[Block]:
     """Return one block per attribute in the order of the findings, declared attributes first, then intersections."""
     by_name: dict[str, list[Finding]] = {}
     for item in findings:
         by_name.setdefault(attribute_of(item), []).append(item)
-    order, found = [*KINDS], []
+    order, found = [*kinds], []
     for name, mine in by_name.items():
         columns = next((columns for item in mine if (columns := texts(item.details.get("columns")))), tuple(name.split("+")))
         place = sorted(mine, key=lambda item: order.index(kind_of(item)) if kind_of(item) in order else len(order))
-        found.append(Block(name, columns, tuple(place)))
+        found.append(Block(name, columns, tuple(place), kinds))
     return sorted(found, key=lambda block: block.crossed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
@@ -52,7 +53,36 @@ def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
     return draw(paint, width=3.0, height=0.55, alt=alt)
 
 
-def flip_curves(found: Sequence[Curve], *, data: Mapping[str, Any], primary: float | None = None, tolerance: float | None = None) -> Drawing:
+@dataclass(frozen=True)
+class Said:
+    """What a figure of flips calls things."""
+
+    attack: str = "Attack"
+    noise: str = "Random noise of the same size"
+    budget: str = "Budget of the attacker (epsilon)"
+    share: str = "Share of samples flipped"
+    smallest: str = "Smallest epsilon that flips the sample (logarithmic scale)"
+    flipped: str = "Correct predictions flipped"
+    size: str = "epsilon"
+    beside: str = "noise"
+
+
+IMAGES = Said()
+TABLES = Said(
+    "Search",
+    "Random changes of the same cost",
+    "Cost of the change, at most",
+    "Share of decisions flipped",
+    "Cheapest change found (logarithmic scale)",
+    "Decisions flipped",
+    "cost",
+    "random changes",
+)
+
+
+def flip_curves(
+    found: Sequence[Curve], *, data: Mapping[str, Any], primary: float | None = None, tolerance: float | None = None, said: Said = IMAGES
+) -> Drawing:
     """Return flip rate over epsilon per zone: attacks on the left, random noise of the same size on the right."""
     ticks = epsilons(found)
     places = {epsilon: place for place, epsilon in enumerate(ticks)}
@@ -66,22 +96,22 @@ def flip_curves(found: Sequence[Curve], *, data: Mapping[str, Any], primary: flo
             aside = 0.07 * (row - (len(found) - 1) / 2)
             _line(left, curve.attack, places, (colour, line, marker), label=_entry(curve.label), aside=aside, band=curve.zone == BANDED)
             _line(right, curve.noise, places, (colour, "--", marker), label="", aside=aside, band=curve.zone == BANDED)
-        for axes, title in ((left, "Attack"), (right, "Random noise of the same size")):
+        for axes, title in ((left, said.attack), (right, said.noise)):
             grid(axes, title)
             axes.set_xticks(list(places.values()), [epsilon_text(epsilon, data) for epsilon in ticks], rotation=90 if len(ticks) > 5 else 0)
             axes.set_xlim(-0.4, len(ticks) - 0.6)
-            axes.set_xlabel("Budget of the attacker (epsilon)")
+            axes.set_xlabel(said.budget)
             if primary in places:
                 axes.axvline(places[primary], color=GREY, linewidth=0.8, linestyle=":")
         if tolerance is not None:
             left.axhline(tolerance, color=GREY, linewidth=0.9)
             left.annotate("tolerance", (len(ticks) - 0.62, tolerance), fontsize=6.5, color=GREY, va="bottom", ha="right")
         left.set_ylim(-0.03, 1.03)
-        left.set_ylabel("Share of samples flipped")
+        left.set_ylabel(said.share)
         left.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         figure.legend(loc="outside lower center", ncols=2, fontsize=7.5, handlelength=4)
 
-    return draw(paint, width=WIDTH, height=3.5, alt=_curves_alt(found, data))
+    return draw(paint, width=WIDTH, height=3.5, alt=_curves_alt(found, data, said))
 
 
 def smallest_curves(
@@ -93,6 +123,7 @@ def smallest_curves(
     looks: Mapping[str, Look] = LOOKS,
     banded: Container[str] = (BANDED,),
     per: str = "zone",
+    said: Said = IMAGES,
 ) -> Drawing | None:
     """Return the share flipped at or below each epsilon, per zone or group: a step at every sample's smallest one, epsilons on a logarithmic scale.
 
@@ -117,17 +148,17 @@ def smallest_curves(
         axes.set_xticks(ticks, [epsilon_text(epsilon, data) for epsilon in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(first, last)
-        axes.set_xlabel("Smallest epsilon that flips the sample (logarithmic scale)")
+        axes.set_xlabel(said.smallest)
         axes.axhline(0.5, color=GREY, linewidth=0.7)
         if primary:
             axes.axvline(primary, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_ylim(-0.03, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-        axes.set_ylabel("Correct predictions flipped")
+        axes.set_ylabel(said.flipped)
         figure.legend(loc="outside lower center", ncols=2, handlelength=4, fontsize=7.5)
 
     parts = (f"{one.label or one.zone}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}" for one in found)
-    return draw(paint, width=WIDTH, height=3.4, alt=f"Share flipped at or below each epsilon, per {per}. {'; '.join(parts)}.")
+    return draw(paint, width=WIDTH, height=3.4, alt=f"Share flipped at or below each {said.size}, per {per}. {'; '.join(parts)}.")
 
 
 def _steps(axes: Axes, one: Smallest, look: Look, first: float, last: float, *, band: bool) -> None:
@@ -212,12 +243,12 @@ def _line(axes: Axes, points: Sequence[Point], places: Mapping[float, int], look
         axes.fill_between(at, low, high, color=colour, alpha=0.14, linewidth=0)
 
 
-def _curves_alt(found: Sequence[Curve], data: Mapping[str, Any]) -> str:
+def _curves_alt(found: Sequence[Curve], data: Mapping[str, Any], said: Said) -> str:
     def series(points: Sequence[Point]) -> str:
         return ", ".join(f"{epsilon_text(point.epsilon, data)} {estimate_text(point.estimate, point.reason)}" for point in points)
 
-    parts = (f"{curve.label}: attack {series(curve.attack) or 'none'}; noise {series(curve.noise) or 'none'}" for curve in found)
-    return f"Share of samples flipped by budget. {'. '.join(parts)}."
+    parts = (f"{curve.label}: {said.attack.lower()} {series(curve.attack) or 'none'}; {said.beside} {series(curve.noise) or 'none'}" for curve in found)
+    return f"{said.share} by budget. {'. '.join(parts)}."
 
 
 def _bare(axes: Axes) -> None:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from auditor.errors import AuditorError
 from auditor.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import canvas, fairness, fairness_figures, figures, maps, views, words
+from auditor.report import annex, canvas, fairness, fairness_figures, figures, hiring, maps, table_figures, table_views, views, words
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.junit import junit
@@ -23,6 +23,9 @@ from auditor.report.pdf import to_pdf
 from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
+
+MODULES = (annex, fairness, fairness_figures, figures, hiring, maps, table_figures, table_views, views, words)
+"""What templates may call, under the modules' own names."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,21 @@ def render(out: Path, *, pdf: bool = True) -> list[Path]:
     """
     audit, findings = load(out)
     html = page(out, audit, findings)
-    written = [_write(out / "report.html", html.encode()), _write(out / "junit.xml", junit(findings, audit))]
+    written = [_write(out / "report.html", html.encode()), _write(out / "junit.xml", junit(findings, audit)), *_annexes(out, audit, findings)]
     target = out / "report.pdf"
     target.unlink(missing_ok=True)
     return [*written, _write(target, to_pdf(html))] if pdf else written
+
+
+def _annexes(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> list[Path]:
+    """Write each table of the annexes as a CSV; those of an earlier rendering go."""
+    for path in (out / "annex").glob("hiring-*.csv"):
+        path.unlink()
+    found = hiring.annex(audit, findings)
+    if found is None:
+        return []
+    (out / "annex").mkdir(exist_ok=True)
+    return [_write(out / table.file, annex.csv_text(table).encode()) for table in found.tables]
 
 
 def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
@@ -69,7 +83,7 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
 def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> str:
     """Return the report as one HTML page that needs nothing else."""
     folder = templates_dir()
-    files = section_files(folder)
+    files = section_files(folder, str(audit.get("modality") or "image"))
     environment = environment_of(folder)
     shared = _content(out, audit, findings, covered={file.stem.partition("_")[2] for file in files})
     sections = [section for file in files if (section := _section(environment, file, shared))]
@@ -77,7 +91,7 @@ def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> st
 
 
 def _section(environment: Environment, file: Path, shared: Mapping[str, Any]) -> Section | None:
-    module = environment.get_template(f"sections/{file.name}").make_module(dict(shared))
+    module = environment.get_template(f"{file.parent.name}/{file.name}").make_module(dict(shared))
     body = Markup(str(module).strip())
     name, title, flow = file.stem.partition("_")[2].replace("_", "-"), str(getattr(module, "title", "")), bool(getattr(module, "flow", False))
     return Section(name, title, body, flow) if body else None
@@ -108,7 +122,7 @@ def environment_of(folder: Path) -> Environment:
     """Return the templates of a folder with everything that they may call; all text is escaped."""
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
     numbers = count(1)
-    modules = {module.__name__.rpartition(".")[2]: module for module in (fairness, fairness_figures, figures, maps, views, words)}
+    modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
     environment.globals.update(modules, next_figure=lambda: next(numbers))
     environment.filters.update(
         {

@@ -19,6 +19,8 @@ def templates_dir(package: Path = PACKAGE) -> Path:
     raise AuditorError(f"report templates: expected them in {places[0]} or {places[1]}, found none; install the package again.")
 
 
-def section_files(folder: Path) -> list[Path]:
-    """Return the templates of the report's sections, in the order of their file names."""
-    return sorted((folder / "sections").glob("*.html"))
+def section_files(folder: Path, modality: str = "image") -> list[Path]:
+    """Return the templates of the report's sections, in the order of their file names; those of a modality stand in the place of the general ones."""
+    own = sorted((folder / f"{modality}_sections").glob("*.html"))
+    found = {file.name: file for file in [*sorted((folder / "sections").glob("*.html")), *own]}
+    return [found[name] for name in sorted(found)]

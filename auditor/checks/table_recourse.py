@@ -1,0 +1,243 @@
+"""Fairness of what a change can reach: who can get the favourable decision, at what cost, and whose decision is flipped by what should not matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from auditor.censored import log_rank_p, median, restricted_mean
+from auditor.checks.common import few, listed, percent, plain, reason, span, why_not
+from auditor.checks.compared import Compared
+from auditor.checks.gaps import Question, Rule, judge_gap, strata
+from auditor.checks.group_rows import Group
+from auditor.checks.measured import Flags
+from auditor.checks.table_common import LABELS, searched, table_of
+from auditor.impact import largest_ratio
+from auditor.records import OUTCOMES, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.stats import decide, proportion
+from auditor.strata import bounded_ends, simultaneous_level
+
+NONE_FOUND, UPPER, EXACT, IMPOSSIBLE = range(len(OUTCOMES))
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What one trial of searches says of every row on which a search was made."""
+
+    facts: Facts
+    trial: Trial
+    observations: Observations
+
+    @cached_property
+    def rows(self) -> Mapping[str, Observation]:
+        """Return the rows that were searched."""
+        return searched(self.observations.of(self.trial))
+
+    @cached_property
+    def flipped(self) -> Flags:
+        """Return whether a flip was found; what was not found may be unknown."""
+        return {name: float(row.values["flipped"]) for name, row in self.rows.items()}
+
+    @cached_property
+    def possible(self) -> Flags:
+        """Return whether a flip was found or is not proven to be impossible."""
+        return {name: float(flag or self.outcome(name) != IMPOSSIBLE) for name, flag in self.flipped.items()}
+
+    @cached_property
+    def certain(self) -> Flags:
+        """Return whether the search's answer is exact: a proven minimal cost, or a proof that there is no flip."""
+        return {name: float(self.outcome(name) in (EXACT, IMPOSSIBLE)) for name in self.rows}
+
+    def outcome(self, name: str) -> int:
+        """Return the outcome's code; a flip that did not stand the check again is as good as none found."""
+        row = self.rows[name].values
+        code = int(row["outcome"])
+        return NONE_FOUND if code in (UPPER, EXACT) and not row["flipped"] else code
+
+    def size(self, name: str) -> float:
+        """Return the cost of a row's flip; infinite where none was found."""
+        row = self.rows[name].values
+        return float(row["cost"]) if row["flipped"] else math.inf
+
+    @property
+    def reach(self) -> float:
+        """Return the largest cost that was tried."""
+        return float(self.trial.threat["epsilon"])
+
+    @cached_property
+    def decided(self) -> Facts:
+        """Return the facts with each row's own decision as its class: like is compared with like, and recourse asks what was decided."""
+        before = {name: int(row.values["before"]) for name, row in self.rows.items()}
+        return replace(self.facts, y=tuple(before.get(name, label) for name, label in zip(self.facts.ids, self.facts.y, strict=True)))
+
+    @property
+    def missing(self) -> str:
+        """Return why nothing is known."""
+        rows = self.observations.of(self.trial).values()
+        return why_not(rows) if any(row.error for row in rows) or not rows else "no row is decided unfavourably, so that none needs a change"
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return where the numbers can be checked."""
+        return Evidence(trials=(self.observations.key(self.trial),))
+
+
+def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **base: Any) -> Finding:
+    """Return the finding on the largest difference in who can reach the favourable decision."""
+    when = f"by a permitted change that costs at most {done.reach:g}"
+    asked = Question(done.flipped, f"the share of those decided otherwise who can reach '{favourable}'", when, done.missing)
+    return _bounded(done, one, rule, asked, done.flipped, done.possible, base)
+
+
+def judge_exposure(done: Searches, one: Compared, rule: Rule, **base: Any) -> Finding:
+    """Return the finding on the largest difference in whose decision withstands changes of what should not matter."""
+    held = {name: 1 - flag for name, flag in done.flipped.items()}
+    proven = {name: 1 - flag for name, flag in done.possible.items()}
+    when = f"{LABELS[done.trial.zone]} at a cost of at most {done.reach:g}"
+    asked = Question(held, "the share of decisions that withstand a change", when, done.missing)
+    return _bounded(done, one, rule, asked, proven, held, base)
+
+
+def _bounded(done: Searches, one: Compared, rule: Rule, asked: Question, least: Flags, most: Flags, base: dict[str, Any]) -> Finding:
+    """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be."""
+    table = _table(done, one.groups, rule.minimum)
+    base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
+    facts = done.decided
+    found = judge_gap(facts, one.name, one.groups, asked, rule, details={**one.details, "zone": done.trial.zone, "epsilon": done.reach, **table}, **base)
+    details = {**found.details, "tables": [*table["tables"], *(found.details["tables"] if found.estimate else [])]}
+    ids = {group.name: mine for group in one.groups if len(mine := group.among(asked.flags)) >= rule.minimum}
+    open_ones = sum(most[name] != least[name] for mine in ids.values() for name in mine)
+    details["unproven"] = open_ones
+    if found.estimate is None or not open_ones:
+        return replace(found, details=details)
+    sides = [{name: strata(facts, mine, flags) for name, mine in ids.items()} for flags in (least, most)]
+    low, high = bounded_ends(sides[0], sides[1], level=rule.level)
+    details["seen"] = plain(found.estimate)
+    value = found.estimate.value
+    wide = replace(found.estimate, low=min(low, value), high=max(high, value), method=f"{found.estimate.method}, whatever the unproven rows are")
+    verdict = decide(wide, rule.tolerance)
+    return replace(found, verdict=verdict, estimate=wide, p=None, reason=_open(found, verdict, wide, rule.tolerance, open_ones), details=details)
+
+
+def _open(found: Finding, verdict: Verdict, wide: Estimate, tolerance: float, open_ones: int) -> str:
+    rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
+    if verdict == found.verdict:
+        return f"{found.reason}; so it is whatever is true of the {rows}" if verdict != "inconclusive" else f"{found.reason}; {rows}"
+    assert found.estimate is not None
+    seen = f"as found, the interval is {span(found.estimate)}"
+    return f"too few to tell: {rows}, and the gap may be anything in {span(wide)} around the tolerance {percent(tolerance)} ({seen})"
+
+
+def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
+    """Return each group's searches: what was found, how it was proven, and what it costs."""
+    rows = [_row(done, group, minimum) for group in groups]
+    title = "Each group's searches for the favourable decision" if done.trial.threat["towards"] else "Each group's searches for another decision"
+    columns = ["Group", "Rows searched", "Flip found", "Flip found or not excluded", "Search exact or proven", *OUTCOMES, "Median cost", "Mean cost", "Note"]
+    shown = [
+        [row["group"], row["n"], row["flipped"], row["possible"], row["exact"], *row["outcomes"].values(), row["median_text"], row["restricted"], row["note"]]
+        for row in rows
+    ]
+    return {"groups": rows, "tables": [{"title": f"{title}, up to a cost of {done.reach:g}", "columns": columns, "rows": shown}]}
+
+
+def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
+    ids = group.among(done.rows)
+    units, sizes = [done.facts.unit_of[name] for name in ids], [done.size(name) for name in ids]
+
+    def share(flags: Flags, unit: str) -> dict[str, Any] | None:
+        return plain(proportion([flags[name] for name in ids], units, unit=unit))
+
+    middle = median(sizes, units, unit="cost")
+    return {
+        "group": group.name,
+        "values": list(group.values),
+        "n": len(ids),
+        "units": len(set(units)),
+        "note": few(len(ids), minimum, "rows"),
+        "flipped": share(done.flipped, "share of rows"),
+        "possible": share(done.possible, "share of rows"),
+        "exact": share(done.certain, "share of searches"),
+        "outcomes": {said: sum(done.outcome(name) == code for name in ids) for code, said in enumerate(OUTCOMES)},
+        "median": plain(middle),
+        "median_text": _median(sizes, middle, done.reach),
+        "restricted": plain(restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost")) if sizes else None,
+    }
+
+
+def _median(sizes: Sequence[float], middle: Estimate | None, reach: float) -> str:
+    if middle is not None:
+        return f"{middle.value:g} [{middle.low:g}, {middle.high:g}]"
+    if not sizes:
+        return "not measured"
+    beyond, value = sum(map(math.isinf, sizes)), sorted(sizes)[(len(sizes) - 1) // 2]
+    said = f"{beyond} of {len(sizes)} beyond {reach:g}"
+    return f"infinite: {said}" if math.isinf(value) else f"{value:g} ({said})"
+
+
+def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **base: Any) -> Finding:
+    """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached costs all that was tried."""
+    base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
+    large = {group.name: ids for group in one.groups if len(ids := group.among(done.rows)) >= minimum}
+    means, least = _means(done, large, one.level, unknown=done.reach), _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
+    found = largest_ratio(means, least, level=one.level) if len(large) > 1 and len(means) == len(least) == len(large) else None
+    details = {**one.details, "epsilon": done.reach, **_table(done, one.groups, minimum), "tests": [_log_rank(done, large)]}
+    small = {group.name: len(group.among(done.rows)) for group in one.groups if group.name not in large}
+    if found is None:
+        claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
+        why = f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})" if done.rows else done.missing
+        why = "a group's cost has no interval" if len(large) > 1 else why
+        advice = "Search more rows of the small groups." if done.rows else ""
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
+    estimate, (dear, cheap) = found
+    verdict = decide(estimate, tolerance)
+    why = reason(verdict, estimate, tolerance, share=False)
+    open_ones = sum(done.outcome(name) == NONE_FOUND for ids in large.values() for name in ids)
+    why += f"; {open_ones} of {estimate.n} searches found nothing and proved nothing: the interval holds for any cost of theirs" if open_ones else ""
+    why += f"; too few to say for {listed(small)} (fewer than {minimum})" if small else ""
+    costs = f"{means[dear].value:.3g} against {means[cheap].value:.3g}"
+    return Finding(
+        verdict=verdict,
+        claim=f"By {one.name}, the favourable decision costs {dear} most: {span(estimate, share=False)} times the mean of {cheap} "
+        f"({costs}, what no change reaches counted as {done.reach:g}).",
+        estimate=estimate,
+        tolerance=tolerance,
+        reason=why,
+        advice=_advice(verdict, one.name),
+        details={**details, "pair": [dear, cheap], "unproven": open_ones},
+        **base,
+    )
+
+
+def cheapest(facts: Facts) -> float:
+    """Return what any change costs at least."""
+    prices = [column.cost * (column.step if column.numeric else 1.0) for column in table_of(facts).columns if column.mutable]
+    return min(prices, default=0.0)
+
+
+def _means(done: Searches, groups: Mapping[str, Sequence[str]], level: float, *, unknown: float) -> dict[str, Estimate]:
+    """Return each group's mean cost, a row for which nothing was found nor excluded counted as `unknown`."""
+    found = {}
+    for name, ids in groups.items():
+        sizes = [unknown if done.outcome(one) == NONE_FOUND else done.size(one) for one in ids]
+        units = [done.facts.unit_of[one] for one in ids]
+        mean = restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost", level=simultaneous_level(len(groups), level))
+        if mean is not None:
+            found[name] = mean
+    return found
+
+
+def _log_rank(done: Searches, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    ids = [(one, name) for name, members in groups.items() for one in members]
+    y = [done.decided.y[done.facts.position_of[one]] for one, _ in ids]
+    units = [done.facts.unit_of[one] for one, _ in ids]
+    p = log_rank_p([done.size(one) for one, _ in ids], done.reach, [name for _, name in ids], y, units, seed=done.facts.seed)
+    return {"name": "Log-rank", "p": p, "note": "whether the costs of any two groups differ; what lies beyond the search is censored"}
+
+
+def _advice(verdict: Verdict, attribute: str) -> str:
+    if verdict == "fail":
+        return f"Find out which requirements are harder to meet by {attribute}, and whether the decision needs them."
+    return "No action." if verdict == "pass" else "Search more rows of each group, or with a search that proves more."

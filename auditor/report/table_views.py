@@ -1,0 +1,253 @@
+"""What a table's report says of columns, rules and searches, read out of the audit and its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from auditor.checks.table_common import LABELS
+from auditor.records import OUTCOMES, Finding
+from auditor.report.fairness import kind_of, texts
+from auditor.report.views import Row, items, listed, read_estimate
+from auditor.report.words import is_number, number, sentence
+from auditor.table import EPOCH
+
+ROLES = {
+    "relevant": "should matter",
+    "irrelevant": "should not matter",
+    "protected": "protected: must not matter",
+    "proxy": "proxy: stands for something that must not matter",
+}
+ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in LABELS.items()}}
+SHOWN_LEVELS = 8
+GROUP_NUMBERS = ("estimate", "clean", "rate", "success", "share")
+"""Where a group's row keeps its number, in the order of preference."""
+INVARIANCE = {
+    "naive": "only the protected column is changed",
+    "repaired": "coupled columns are repaired",
+    "worst": "worst over the coupled columns",
+}
+
+
+@dataclass(frozen=True)
+class ColumnRow:
+    """One column of the table, in words."""
+
+    name: str
+    kind: str
+    role: str
+    change: str
+    limits: str
+    cost: str
+    missing: Any
+    unsupported: Any
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule between columns, in words, and how many rows of the data break it."""
+
+    id: str
+    text: str
+    broken: int | None
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How the searches of one zone ended."""
+
+    zone: str
+    label: str
+    counts: tuple[tuple[str, int], ...]
+    """Outcome in words -> rows, in the order of `records.OUTCOMES` from the flips to the open ones."""
+
+    @property
+    def n(self) -> int:
+        """Return the number of rows that were searched."""
+        return sum(n for _, n in self.counts)
+
+
+def zone(name: Any) -> str:
+    """Return a zone of columns in words."""
+    return ZONES.get(str(name or ""), f"columns marked '{name}'")
+
+
+def columns(data: Mapping[str, Any]) -> list[ColumnRow]:
+    """Return every column of the audited table."""
+    defined = {str(rule.get("defines")): str(rule.get("id")) for rule in _mappings(data.get("rules")) if rule.get("defines")}
+    return [
+        ColumnRow(
+            name=str(one.get("name") or ""),
+            kind=str(one.get("kind") or "not recorded"),
+            role=ROLES.get(str(one.get("role")), str(one.get("role") or "not recorded")),
+            change=_change(one, defined),
+            limits=_limits(one) if _changes(one, defined) else "",
+            cost=_cost(one) if _changes(one, defined) else "",
+            missing=one.get("missing"),
+            unsupported=one.get("unsupported"),
+        )
+        for one in _mappings(data.get("columns"))
+    ]
+
+
+def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return which columns have each role, those that may change first."""
+    found, defined = _mappings(data.get("columns")), {rule.get("defines") for rule in _mappings(data.get("rules"))}
+    result = []
+    for role, said in ROLES.items():
+        mine = [one for one in found if one.get("role") == role]
+        may = [str(one.get("name")) for one in mine if one.get("mutable") and one.get("name") not in defined]
+        fixed = [str(one.get("name")) for one in mine if str(one.get("name")) not in may]
+        parts = [f"may change: {', '.join(may)}" if may else "", f"fixed: {', '.join(fixed)}" if fixed else ""]
+        if mine:
+            result.append((said, "; ".join(part for part in parts if part)))
+    return result
+
+
+def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
+    """Return every rule between columns, with its violations where preflight counted them."""
+    counted = {str(item.get("id")): item for item in items(findings["preflight/rules"], "rules")} if "preflight/rules" in findings else {}
+    found = []
+    for rule in _mappings(data.get("rules")):
+        n = next((value for key in ("broken", "violations", "n") if is_number(value := counted.get(str(rule.get("id")), {}).get(key))), None)
+        found.append(RuleRow(str(rule.get("id") or ""), _rule(rule), None if n is None else int(n)))
+    return found
+
+
+def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
+    """Return how the searches of each zone ended; what was found first, what is open last."""
+    found = []
+    for item in findings:
+        counts = item.details.get("outcomes")
+        if isinstance(counts, Mapping):
+            order = [OUTCOMES[2], OUTCOMES[1], OUTCOMES[3], OUTCOMES[0], *(name for name in counts if name not in OUTCOMES)]
+            place = str(item.details.get("zone") or item.id.partition("/")[2])
+            known = tuple((name, int(counts[name])) for name in order if is_number(counts.get(name)))
+            found.append(Outcomes(place, str(item.details.get("label") or zone(place)), known))
+    return [one for one in found if one.n]
+
+
+def named_rows(finding: Finding, key: str, name: str) -> list[Row]:
+    """Return the estimates of a finding's records under the name that they hold in one field."""
+    return [Row(str(item.get(name) or "unknown"), read_estimate(item.get("estimate")), str(item.get("reason") or "")) for item in items(finding, key)]
+
+
+def category_rows(finding: Finding | None, key: str = "rate") -> list[Row]:
+    """Return a number of every category of a selection table."""
+    return [Row(_category(item), read_estimate(item.get(key)), str(item.get("excluded") or "")) for item in items(finding, "categories")] if finding else []
+
+
+def group_rows(finding: Finding | None) -> dict[str, Row]:
+    """Return each group's number in a finding on a gap, whatever its check calls it."""
+    found = {}
+    for item in items(finding, "groups") if finding else []:
+        value = next((estimate for key in GROUP_NUMBERS if (estimate := read_estimate(item.get(key)))), None)
+        note = str(item.get("note") or item.get("reason") or item.get("text") or "")
+        found[str(item.get("group") or item.get("category") or "unknown")] = Row("", value, note)
+    return found
+
+
+def gaps(found: Sequence[Finding], kinds: Iterable[str]) -> dict[str, dict[str, Row]]:
+    """Return kind -> group -> number, of the findings that compare groups."""
+    by_kind = {kind: group_rows(next((item for item in found if kind_of(item) == kind), None)) for kind in kinds}
+    return {kind: rows for kind, rows in by_kind.items() if rows}
+
+
+def group_names(compared: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """Return every group that some finding has a number of."""
+    return list(dict.fromkeys(name for rows in compared.values() for name in rows))
+
+
+def flips(finding: Finding | None) -> list[tuple[str, dict[str, Mapping[str, Any]]]]:
+    """Return (from -> to) with its figures by name, of the protected flips of one attribute."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for item in items(finding, "rows") if finding else []:
+        found.setdefault(f"{item.get('from')} → {item.get('to')}", {})[str(item.get("name"))] = {**item, "estimate": read_estimate(item.get("estimate"))}
+    return list(found.items())
+
+
+def _category(item: Mapping[str, Any]) -> str:
+    return str(item.get("category") or " / ".join(texts(item.get("values"))) or "unknown")
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in listed(value) if isinstance(item, Mapping)]
+
+
+def _changes(one: Mapping[str, Any], defined: Mapping[str, str]) -> bool:
+    return bool(one.get("mutable")) and str(one.get("name")) not in defined
+
+
+def _change(one: Mapping[str, Any], defined: Mapping[str, str]) -> str:
+    if str(one.get("name")) in defined:
+        return f"no: computed by the rule '{defined[str(one.get('name'))]}'"
+    if one.get("mutable"):
+        return "yes"
+    if one.get("kind") in ("text", "date"):
+        return "no: carried, never changed"
+    return "no: protected" if one.get("role") == "protected" else "no"
+
+
+def _limits(one: Mapping[str, Any]) -> str:
+    if one.get("kind") in ("integer", "real", "date"):
+        parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
+        return "; ".join(part for part in parts if part) or "none"
+    levels, many = texts(one.get("levels")), one.get("allowed")
+    shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
+    said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
+    moved = _span(one, "least", "most", "change {} to {} levels")
+    return f"{said}; {moved}" if moved and one.get("kind") == "ordinal" else said
+
+
+def _span(one: Mapping[str, Any], low: str, high: str, form: str) -> str:
+    ends = [one.get(key) for key in (low, high)]
+    if not any(is_number(end) for end in ends):
+        return ""
+    dated = one.get("kind") == "date" and low == "low"
+    return form.format(*(_end(end, dated=dated, signed=low == "least") for end in ends))
+
+
+def _end(end: Any, *, dated: bool, signed: bool) -> str:
+    if not is_number(end):
+        return "any"
+    if dated:
+        return (EPOCH + timedelta(days=int(end))).isoformat()
+    return f"+{number(end)}" if signed and end > 0 else number(end)
+
+
+def _step(one: Mapping[str, Any]) -> str:
+    step = one.get("step")
+    return f"in steps of {number(step)}" if is_number(step) and step != 1 else ""
+
+
+def _cost(one: Mapping[str, Any]) -> str:
+    per = {"integer": "unit", "real": "unit", "date": "day", "ordinal": "level"}.get(str(one.get("kind")), "change")
+    return f"{number(one.get('cost'))} per {per}" if is_number(one.get("cost")) else "not recorded"
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    if rule.get("defines"):
+        text = f"{rule['defines']} = {rule.get('then')}"
+    else:
+        text = f"if {rule['when']} then {rule.get('then')}" if rule.get("when") else f"always {rule.get('then')}"
+    if rule.get("tolerance"):
+        text += f" (tolerance {number(rule['tolerance'])})"
+    swaps = [f"{first} and {second} in {name}" for name, pairs in (rule.get("swap") or {}).items() for first, second in pairs.items()]
+    return text + (f"; repaired by exchanging {', '.join(swaps)}" if swaps else "")
+
+
+def sign_sentence(found: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> str:
+    """Return in which directions repairing coupled columns turns the effect round; empty where it turns none."""
+    turned = []
+    for pair, figures in found:
+        signs = [_sign(figures.get(name, {})) for name in ("naive", "repaired")]
+        if signs[0] * signs[1] < 0:
+            turned.append(f"{pair}: {'up' if signs[0] > 0 else 'down'} without repair, {'up' if signs[1] > 0 else 'down'} with it")
+    return sentence(f"The sign turns round here: {'; '.join(turned)}") if turned else ""
+
+
+def _sign(figure: Mapping[str, Any]) -> int:
+    up, down = figure.get("up"), figure.get("down")
+    return (up > down) - (up < down) if is_number(up) and is_number(down) else 0  # type: ignore[operator]
