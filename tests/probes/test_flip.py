@@ -178,10 +178,23 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make) -> None:
         assert [row.values for row in some] == [pytest.approx(whole[place].values) for place in range(100, 0, -9)]
 
 
-def test_labels_alone_are_enough(table_bench: Make) -> None:
-    """The model's own decisions count, also where they lie elsewhere than the largest score."""
+@pytest.mark.parametrize("threshold", [1.0, -2.0])
+def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make, threshold: float) -> None:
+    """A model that decides at another threshold: cheapest flips and proofs are those of its decisions, by brute force."""
     bench = table_bench()
-    strict = replace(bench.classifier, decide=lambda frame: (bench.classifier.scores(frame)[:, 1] > 1).astype(np.int64))  # type: ignore[attr-defined, call-overload]
+    plain = bench.classifier.scores  # type: ignore[attr-defined]
+    strict = replace(bench.classifier, decide=lambda frame: (plain(frame)[:, 1] > threshold).astype(np.int64))  # type: ignore[type-var]
     bench = replace(bench, classifier=strict)
-    for row in measured(bench):
-        assert (row.values["before"] == row.values.get("predicted")) is False and row.values["searched"] == 1
+    rows, least = measured(bench), least_shoes(bench)
+    for row, known in zip(rows, least, strict=True):
+        assert row.values["refused"] == 0 and row.values["outcome"] == (3 if np.isinf(known) else 2)
+        assert row.values.get("cost", np.inf) == known
+    assert any(np.isfinite(known) for known in least)
+
+
+def test_labels_alone_are_enough(table_bench: Make) -> None:
+    bench = table_bench()
+    plain = bench.classifier.scores  # type: ignore[attr-defined]
+    labels = replace(bench.classifier, scores=lambda frame: np.eye(2)[plain(frame).argmax(1)], offers=frozenset({"labels"}))  # type: ignore[type-var]
+    rows, known = measured(replace(bench, classifier=labels)), measured(bench)
+    assert [row.values.get("cost") for row in rows] == [row.values.get("cost") for row in known]
