@@ -6,10 +6,12 @@ A comparison with a missing cell is neither true nor false: Kleene's logic.
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, nearest
-from auditor.table import Codes, Column, Table
+from auditor.table import DAY, EPOCH, Codes, Column, Table, is_true
 
 Flags = NDArray[np.bool_]
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -65,6 +67,21 @@ class Expression:
             raise ConfigError(f"rule '{self.text}': expected a column of the table, got '{unknown[0]}'; {nearest(unknown[0], self.table.names)}")
         return tuple(name for name in self.table.names if name in named)
 
+    def cuts(self, column: str) -> list[float] | None:
+        """Return the numbers that a column is compared with; None where something else is done with it."""
+        alone: set[ast.expr] = {one for node in ast.walk(self.tree) if isinstance(node, ast.Call) for one in node.args}
+        numbers: list[float] = []
+        for node in ast.walk(self.tree):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            for left, right in zip(sides, sides[1:], strict=False):
+                for side, other in ((left, right), (right, left)):
+                    others = [_constant(one) for one in (other.elts if isinstance(other, ast.List | ast.Tuple | ast.Set) else [other])]
+                    if isinstance(side, ast.Name) and None not in others:
+                        alone.add(side)
+                        numbers += [number for number in others if number is not None and unquoted(side.id) == column]
+        named = {node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and unquoted(node.id) == column}
+        return numbers if named <= alone else None
+
     def truth(self, x: Codes, tolerance: float = 0.0) -> Truth:
         """Return whether it holds in rows x (n, columns); comparisons of numbers are given some slack."""
         return _Reader(self, x, tolerance).truth(self.tree)
@@ -78,12 +95,16 @@ def parse(text: str) -> ast.expr:
     """Return the tree of a rule's text (ConfigError: not an expression)."""
     try:
         return ast.parse(QUOTED.sub(lambda found: _quoted(found[1]), text.strip()), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"rule '{text}': expected an expression such as \"relationship == 'Husband'\", but {getattr(error, 'msg', error)}.") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(
+            f"rule '{text}': expected an expression such as \"relationship == 'Husband'\", but {getattr(error, 'msg', error) or 'it is nested too deeply'}."
+        ) from None
 
 
 def _quoted(name: str) -> str:
-    return name if name.isidentifier() else "_q_" + name.encode().hex()
+    """Return a name that Python's grammar takes and leaves as it is: no keyword, and nothing that it would normalise."""
+    plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    return name if plain else "_q_" + name.encode().hex()
 
 
 def unquoted(identifier: str) -> str:
@@ -122,7 +143,9 @@ class _Reader:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -self.number(node.operand)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return np.asarray(float(node.value))
+            return np.asarray(_finite(node.value, self._text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and DAY.fullmatch(node.value):
+            return np.asarray(_day(node.value, self._text))
         column = self._column(node)
         if column is not None and (column.numeric or _all_numbers(column)):
             codes = self._codes(column)
@@ -131,7 +154,7 @@ class _Reader:
 
     def _compared(self, left: ast.expr, kind: ast.cmpop, right: ast.expr) -> Truth:
         if isinstance(kind, ast.In | ast.NotIn):
-            if not isinstance(right, ast.List | ast.Tuple | ast.Set):
+            if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
                 raise self._refuse(right, "a list of levels")
             parts = [_negated(self._compared(left, ast.Eq(), one)) for one in right.elts]
             none = _both(parts)
@@ -154,13 +177,18 @@ class _Reader:
         if isinstance(node, ast.UnaryOp):
             return self._is_number(node.operand)
         column = self._column(node)
-        return isinstance(node, ast.BinOp) or (isinstance(node, ast.Constant) and not isinstance(node.value, str)) or (column is not None and column.numeric)
+        return (
+            isinstance(node, ast.BinOp)
+            or (isinstance(node, ast.Constant) and not isinstance(node.value, str | bool))
+            or (column is not None and column.numeric)
+        )
 
     def _levels(self, column: Column, kind: ast.cmpop, left: ast.expr, right: ast.expr) -> Truth:
         if not isinstance(kind, ast.Eq | ast.NotEq) and column.kind != "ordinal":
             raise ConfigError(f"rule '{self._text}': expected == or != or in for '{column.name}', which is {column.kind}, since its levels have no order.")
         a, b = (self._level(column, side) for side in (left, right))
-        known = np.broadcast_to(~(np.isnan(a) | np.isnan(b)), len(self._x))
+        strange = np.zeros_like(a, dtype=np.bool_) if isinstance(kind, ast.Eq | ast.NotEq) else (a < 0) | (b < 0)  # a level of the other column alone
+        known = np.broadcast_to(~(np.isnan(a) | np.isnan(b) | strange), len(self._x))
         return Truth(np.broadcast_to(COMPARE[type(kind)](a, b), len(self._x)) & known, known)
 
     def _level(self, column: Column, node: ast.expr) -> Codes:
@@ -169,6 +197,8 @@ class _Reader:
             if node.value not in column.position:
                 raise ConfigError(f"rule '{self._text}': expected a level of '{column.name}', got '{node.value}'; {nearest(node.value, column.levels)}")
             return np.asarray(float(column.position[node.value]))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool) and column.kind == "boolean":
+            return np.asarray(next((float(code) for code, level in enumerate(column.levels) if is_true(level) == node.value), -1.0))
         other = self._column(node)
         if other is None or other.numeric:
             raise self._refuse(node, f"a level of '{column.name}' in quotes")
@@ -209,6 +239,29 @@ def _both(parts: Sequence[Truth]) -> Truth:
 
 def _negated(part: Truth) -> Truth:
     return Truth(part.known & ~part.holds, part.known)
+
+
+def _finite(value: float, text: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(f"rule '{text}': expected numbers that a computer can hold, got one of {len(str(value))} digits.") from None
+
+
+def _day(written: str, text: str) -> float:
+    """Return a date's number of days, as a date column's code is."""
+    try:
+        return float((date.fromisoformat(written) - EPOCH).days)
+    except ValueError:
+        raise ConfigError(f"rule '{text}': expected a date such as '2020-12-31', got '{written}'.") from None
+
+
+def _constant(node: ast.expr) -> float | None:
+    """Return a number that is written out, or nothing."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _constant(node.operand)
+        return None if inner is None else -inner
+    return float(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool) else None
 
 
 def _all_numbers(column: Column) -> bool:

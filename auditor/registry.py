@@ -98,7 +98,8 @@ class Registry(Generic[T]):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise AuditorError(f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r}") from None
+            got = "" if first["type"] == "unknown_key" else f", got {first.get('input')!r}"
+            raise AuditorError(f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}{got}") from None
         return {key: getattr(bound, key) for key in model.model_fields}
 
 

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, nearest
 from auditor.expressions import Expression, Flags
-from auditor.table import DIGITS, Codes, Rule, Table
+from auditor.table import DIGITS, Codes, Rule, Table, rounded
+
+EXACT = 10.0**-DIGITS
+"""Share of a defined value, and of 1 below that, by which rounding alone may move it."""
 
 
 class Rules:
@@ -27,6 +30,7 @@ class Rules:
             blank = np.full((1, len(table)), np.nan)
             when.truth(blank)
             if rule.defines:
+                _check_defined(rule, table)
                 then.value(blank)
             else:
                 then.truth(blank)
@@ -42,6 +46,17 @@ class Rules:
         names = {*when.columns, *then.columns, *rule.swap, *([rule.defines] if rule.defines else [])}
         return tuple(sorted(self.table.index[name] for name in names))
 
+    def cuts(self, place: int, column: str) -> NDArray[np.float64] | None:
+        """Return the numbers between which a rule does not tell a column's values apart; None where it does more than compare it with numbers."""
+        rule, parts = self.table.rules[place], self._parts[place]
+        if rule.defines:
+            return None
+        found = [part.cuts(column) for part in parts]
+        if any(one is None for one in found):
+            return None
+        numbers = np.array([number for one in found for number in one or ()], dtype=np.float64)
+        return np.unique(np.concatenate([numbers - rule.tolerance, numbers, numbers + rule.tolerance]))
+
     @property
     def defined(self) -> tuple[int, ...]:
         """Return the positions of the columns that definitions compute: nobody writes there."""
@@ -51,10 +66,10 @@ class Rules:
         """Return which rules each row breaks (n, rules)."""
         return np.stack([self._broken(place, x) for place in range(len(self._parts))], 1) if self._parts else np.zeros((len(x), 0), np.bool_)
 
-    def feasible(self, x: Codes) -> Flags:
-        """Return which rows (n,) break no rule."""
+    def feasible(self, x: Codes, among: Iterable[int] | None = None) -> Flags:
+        """Return which rows (n,) break no rule, or none of those at some places."""
         good = np.ones(len(x), np.bool_)
-        for place in range(len(self._parts)):
+        for place in range(len(self._parts)) if among is None else among:
             good[good] = ~self._broken(place, x[good])
         return good
 
@@ -64,7 +79,7 @@ class Rules:
         for place in self._definitions:
             result = result.copy() if result is x else result
             at = self.table.index[self.table.rules[place].defines]
-            value = np.round(self._parts[place][1].value(result), DIGITS)
+            value = rounded(self._parts[place][1].value(result))
             result[:, at] = np.where(np.isnan(value), result[:, at], value)
         return result
 
@@ -82,8 +97,9 @@ class Rules:
     def _broken(self, place: int, x: Codes) -> Flags:
         rule, (when, then) = self.table.rules[place], self._parts[place]
         if rule.defines:
-            gap = np.abs(then.value(x) - x[:, self.table.index[rule.defines]])
-            return ~np.isnan(gap) & (gap > max(rule.tolerance, 0.5 * 10.0**-DIGITS))
+            value = then.value(x)
+            gap = np.abs(value - x[:, self.table.index[rule.defines]])
+            return ~np.isnan(gap) & (gap > np.maximum(rule.tolerance, EXACT * np.maximum(1.0, np.abs(value))))
         condition, held = when.truth(x), then.truth(x, rule.tolerance)
         return condition.holds & held.known & ~held.holds
 
@@ -112,3 +128,12 @@ class Rules:
             raise ConfigError(f"rule '{rule.id}': expected levels of '{name}' in `swap`, got '{strange}'; {nearest(strange, column.levels)}")
         back = {second: first for first, second in pairs.items()}
         return np.array([column.position[{**back, **pairs}.get(level, level)] for level in column.levels], dtype=np.float64)
+
+
+def _check_defined(rule: Rule, table: Table) -> None:
+    """Refuse a definition of what is no column of numbers (ConfigError)."""
+    column = table.columns[table.index[rule.defines]] if rule.defines in table.index else None
+    if column is None:
+        raise ConfigError(f"rule '{rule.id}': expected a column of the table before '=', got '{rule.defines}'; {nearest(rule.defines, table.names)}")
+    if not column.numeric:
+        raise ConfigError(f"rule '{rule.id}': expected a column of numbers before '=', got '{rule.defines}', which is {column.kind}.")

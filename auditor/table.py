@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -27,6 +28,10 @@ NUMERIC: tuple[Kind, ...] = ("integer", "real", "date")
 EPOCH = date(1970, 1, 1)
 DIGITS = 9
 """Digits behind the point to which values on a column's grid are rounded."""
+
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+"""How a file writes a number; Python itself would also take 'nan', 'inf' and '1_000'."""
 
 Codes = NDArray[np.float64]
 """(n, columns): value or position of the level; NaN where the cell is missing."""
@@ -79,9 +84,13 @@ class Column:
         if text == "":
             return float("nan")
         try:
-            if self.kind == "date":
+            if not self.numeric:
+                return float(self.position[text])
+            if self.kind == "date" and DAY.fullmatch(text):
                 return float((date.fromisoformat(text) - EPOCH).days)
-            return float(text) if self.numeric else float(self.position[text])
+            if self.kind != "date" and NUMBER.fullmatch(text) and np.isfinite(value := float(text)):
+                return value
+            raise ValueError(text)
         except (ValueError, KeyError):
             expected = f"a level: {nearest(text, self.levels)}" if self.levels else f"a value of kind {self.kind}"
             raise DataError(f"column '{self.name}': expected {expected}, got '{text}'.") from None
@@ -93,7 +102,7 @@ class Column:
 
     def on_grid(self, values: Codes) -> Codes:
         """Return values rounded to the column's grid."""
-        return np.round(np.round(values / self.step) * self.step, DIGITS)
+        return rounded(np.round(values / self.step) * self.step)
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,7 @@ def _series(column: Column, codes: Codes) -> NDArray[Any]:
     """Return a column's cells (n,) in the type that the file's reader gives them."""
     absent = np.isnan(codes)
     if column.numeric and column.kind != "date":
-        whole = column.dtype == "int64" and not absent.any()
+        whole = column.dtype == "int64" and not absent.any() and bool((codes == np.rint(codes)).all())
         return codes.astype(np.int64) if whole else codes.astype(np.float64)
     if column.kind == "date":
         return np.array([column.text(code) or np.nan for code in codes], dtype=object)
@@ -188,8 +197,19 @@ def _series(column: Column, codes: Codes) -> NDArray[Any]:
 
 def _level_values(column: Column) -> NDArray[Any]:
     """Return what each code stands for (levels + 1,), missing last."""
-    read: dict[str, Any] = {"int64": int, "float64": float, "bool": lambda text: text.strip().lower() in ("true", "1"), "str": str}
+    read: dict[str, Any] = {"int64": int, "float64": float, "bool": is_true, "str": str}
     values = np.empty(len(column.levels) + 1, dtype=object)
     values[:-1] = [read[column.dtype](level) for level in column.levels]
     values[-1] = np.nan
     return values
+
+
+def rounded(values: Codes) -> Codes:
+    """Return values rounded to DIGITS; those that hold no such digits stay as they are."""
+    fine = np.abs(values) < 2.0**53 / 10.0**DIGITS
+    return np.where(fine, np.round(np.where(fine, values, 0.0), DIGITS), values)
+
+
+def is_true(level: str) -> bool:
+    """Return whether a boolean column's level stands for true."""
+    return level.strip().lower() in ("true", "t", "yes", "y", "1", "1.0")

@@ -12,7 +12,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from auditor.demo.image import write_image_demo
-from auditor.samples import Samples
+from auditor.samples import Loaded, Samples
+from auditor.table import ROLES, Table
 
 torch.set_num_threads(1)  # tests are made of tiny tensors, where threads only wait for one another
 settings.register_profile("auditor", deadline=None, max_examples=60, derandomize=True, database=None)
@@ -81,6 +82,36 @@ def make_samples() -> Callable[..., Samples]:
             loader=load,
             factors={name: tuple(values) for name, values in (factors or {}).items()},
             cache_bytes=cache_bytes,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_table_samples() -> Callable[..., Samples]:
+    """Return function (table, codes (n, columns), y (n,)) -> Samples of a table's rows; roles make the masks and the regions."""
+
+    def make(
+        table: Table, x: NDArray[np.float64], y: Sequence[int], *, units: Sequence[str] = (), groups: Mapping[str, Sequence[str]] | None = None
+    ) -> Samples:
+        ids = tuple(f"s{row:03d}" for row in range(len(x)))
+        zones = {role: table.zone(role) for role in ROLES if role != "relevant" and table.zone(role).any()}
+        inside = table.zone("relevant")
+        return Samples(
+            ids=ids,
+            y=tuple(int(one) for one in y),
+            units=tuple(units) or ids,
+            groups={name: tuple(values) for name, values in (groups or {}).items()},
+            shape=(len(table),),
+            low=0.0,
+            high=1.0,
+            levels=None,
+            mask_share=(float(inside.mean()) if zones else None,) * len(x),
+            digest="d",
+            loader=lambda row: Loaded(x[row], inside, zones),
+            modality="table",
+            regions={name: (float(zone.mean()),) * len(x) for name, zone in zones.items()},
+            table=table,
         )
 
     return make

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, plain, reason, span, why_not
+from auditor.checks.table_preflight import judge_columns, judge_decisions, judge_missing, judge_rules, judge_scores
 from auditor.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
 from auditor.stats import decide, proportion
 from auditor.zones import coverage, not_applicable
@@ -20,7 +21,7 @@ Rows = dict[str, Observation]
 @checks.register("preflight")
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """Accuracy, class balance, input range, logits, determinism and mask coverage."""
+    """Accuracy, class balance, input range, logits, determinism and mask coverage; of a table also its rules and the model's own decisions."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
     minimum_class: Annotated[int, Field(ge=1)] = 10
@@ -28,8 +29,9 @@ class Preflight:
     card: ClassVar[Card] = Card(
         title="Preflight: can this be audited?",
         purpose="Whether the classifier works on these data as declared, before anything is said about how it works.",
-        mechanism="Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class; "
-        "scores that sum to one, answers that change and blank inputs are counted; every sample without a usable mask is listed with its reason.",
+        mechanism="Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class; scores that sum to one, answers "
+        "that change and blank inputs are counted; every sample without a usable mask is listed with its reason. Of a table every declared rule is counted "
+        "on the data, since a rule that the data break is no rule, and the scores are compared with the model's own decisions.",
         reading="A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in place of logits, say little.",
         limits="It does not look at how the data were collected, nor whether test data were seen in training.",
         reference="Wilson 1927 and Lancaster 1961 (mid-P) for the intervals.",
@@ -40,27 +42,27 @@ class Preflight:
         return (clean_trial(),)
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return six findings; none of them answers one of the four questions by itself."""
+        """Return six findings, of a table eight; none of them answers one of the four questions by itself."""
         trial = clean_trial()
         rows = observations.of(trial)
         measured = {name: row for name, row in rows.items() if row.error is None}
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
-        masks = _masks(facts, base)
+        table = facts.modality == "table"
+        masks = judge_columns(facts, base) if table else _masks(facts, base)
         if not measured:
             claim, why = "The classifier's plain answers were not measured.", why_not(rows.values())
-            accuracy, *others = (
-                Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base)
-                for name in ("accuracy", "inputs", "logits", "determinism")
-            )
-            return (accuracy, self._balance(facts, base), *others, masks)
+            names = ("accuracy", "inputs", "logits", "determinism", *(("rules", "decisions") if table else ()))
+            accuracy, *others = (Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base) for name in names)
+            return (accuracy, self._balance(facts, base), *others[:3], masks, *others[3:])
         return (
             _accuracy(facts, measured, base),
             self._balance(facts, base),
-            _inputs(measured, base),
-            _logits(measured, base),
+            judge_missing(facts, measured, base) if table else _inputs(measured, base),
+            judge_scores(facts, measured, base) if table else _logits(measured, base),
             self._determinism(measured, base),
             masks,
+            *((judge_rules(facts, measured, base), judge_decisions(facts, measured, base)) if table else ()),
         )
 
     def _balance(self, facts: Facts, base: dict[str, Any]) -> Finding:

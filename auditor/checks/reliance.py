@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -20,6 +21,28 @@ from auditor.crossed import METHOD, Array, Crossed, Part, bounds, share_of
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
 from auditor.stats import bootstrap_p, decide, mean
 
+
+@dataclass(frozen=True)
+class Words:
+    """How findings speak of what is exchanged: of an image its surroundings, of a table's row its columns."""
+
+    source: str = "of the class evidence comes from outside the expert's mask"
+    outside: str = "the outside"
+    inside: str = "the inside"
+    others: str = "Surroundings of another class"
+    same: str = "those of the same class"
+    takes: str = "take the decision in"
+    kind: str = "class"
+    transplants: str = "transplants"
+    advice: str = (
+        "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in training, and audit again. "
+        "Audit once more with a wider threat.guard: what then goes away was the region's own fringe."
+    )
+    flip_advice: str = "Expect wrong decisions where a finding appears in surroundings that usually go with another class."
+    more: str = "Audit more patients with masks before relying on the model's focus."
+
+
+IMAGE = Words()
 ARMS = {"A": ("own", "same class"), "B": ("own", "another class"), "C": ("another class", "same class"), "D": ("another class", "another class")}
 EFFECTS = ("inside effect", "outside effect", "interaction")
 
@@ -117,47 +140,15 @@ class Reliance:
         trial = self._transplant(facts)
         draws, why = Draws.of(facts, observations, trial), why_not(observations.of(trial).values())
         evidence, inside = Evidence(trials=(observations.key(trial),)), _inside(draws)
-        share = self._share(draws, self._surgery(facts, observations, trial), why, evidence)
+        more = {"surgery": [self._surgery(facts, observations, trial)], "draws": self.donors, "blend": self.blend}
+        share = judge_share(draws, self.tolerance, why=why, evidence=evidence, details=more)
         moved = sum(abs(row["estimate"]["value"]) for row in share.details.get("effects", ())[:2])
         return (
             share,
-            self._flips(draws, why, evidence),
+            judge_flips(draws, self.flips, why=why, evidence=evidence),
             judge_left_over(facts, observations, inside=inside, outside=share.verdict, tolerance=self.left_over, trace=self.tolerance),
             *(judge_factor(facts, observations, one, inside=inside, tolerance=self.tolerance) for one in self._factors(facts)),
             *(judge_where(facts, observations, one, evidence=moved, outside=share.verdict, tolerance=self.tolerance) for one in self._search(facts)),
-        )
-
-    def _share(self, draws: Draws, surgery: dict[str, Any], why: str, evidence: Evidence) -> Finding:
-        base: dict[str, Any] = {
-            "id": "reliance/outside-share",
-            "check": "reliance",
-            "question": 1,
-            "primary": True,
-            "evidence": evidence,
-        }
-        if not len(draws):
-            return Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why, **base)
-        share, effects, arms, p = estimates(draws, self.tolerance)
-        verdict = decide(share, self.tolerance)
-        claim = (
-            f"{span(share)} of the class evidence comes from outside the expert's mask "
-            f"(margin moves by {effects[1].value:.2f} with the outside and by {effects[0].value:.2f} with the inside, {share.n} recipients)."
-        )
-        details = {
-            "arms": [{"arm": arm, "inside": ARMS[arm][0], "outside": ARMS[arm][1], "estimate": plain(found)} for arm, found in zip("ABCD", arms, strict=True)],
-            "effects": [{"name": name, "estimate": plain(found)} for name, found in zip(EFFECTS, effects, strict=True)],
-            "surgery": [surgery],
-            "draws": self.donors,
-            "blend": self.blend,
-            "recipients": share.n,
-            "units": len(np.unique(draws.part.units[:, 0])),
-            "tables": _pairs(draws),
-        }
-        said = reason(verdict, share, self.tolerance)
-        if not draws.moved:
-            said = "too few to tell: neither the inside nor the outside moves the model's margin"
-        return Finding(
-            verdict=verdict, claim=claim, estimate=share, tolerance=self.tolerance, reason=said, advice=_advice(verdict), p=p, details=details, **base
         )
 
     def _surgery(self, facts: Facts, observations: Observations, trial: Trial) -> dict[str, Any]:
@@ -171,28 +162,82 @@ class Reliance:
         found = mean(list(moved.values()), [facts.unit_of[name] for name in moved], seed=facts.seed, unit="change of the margin (logits)") if moved else None
         return {"name": "cutting and pasting alone", "estimate": plain(found), "reason": "" if found else "the plain answers were not measured"}
 
-    def _flips(self, draws: Draws, why: str, evidence: Evidence) -> Finding:
-        base: dict[str, Any] = {"id": "reliance/flip-gap", "check": "reliance", "question": 1, "evidence": evidence}
-        if not len(draws):
-            return Finding(verdict="not_measured", claim="The flip gap was not measured.", reason=why, **base)
-        lost = (draws.margins[:, :2] <= 0).astype(float)
-        found = Crossed.of([Part(lost, draws.part.units)])
-        resampled = found.draws(draws.facts.seed)
-        gap = draws.estimate(float(found.point[1] - found.point[0]), resampled[:, 1] - resampled[:, 0], "difference of flip rates")
-        verdict = decide(gap, self.flips)
-        once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]  # one draw of each recipient: McNemar's pairs must not share one
-        only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
-        mcnemar = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
-        claim = (
-            f"Surroundings of another class take the decision in {percent(float(found.point[1]))} of the transplants, those of the same class in "
-            f"{percent(float(found.point[0]))}: a gap of {span(gap)}."
-        )
-        details = {
-            "rates": {"another class": float(found.point[1]), "same class": float(found.point[0])},
-            "mcnemar": {"only_another_class": only[0], "only_same_class": only[1], "recipients": len(once), "p": mcnemar},
-        }
-        text = reason(verdict, gap, self.flips) + f"; McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {mcnemar:.2g}"
-        return Finding(verdict=verdict, claim=claim, estimate=gap, tolerance=self.flips, reason=text, advice=_flip_advice(verdict), details=details, **base)
+
+def judge_share(draws: Draws, tolerance: float, *, why: str, evidence: Evidence, details: Mapping[str, Any], words: Words = IMAGE) -> Finding:
+    """Return the finding on the outside share of some draws."""
+    base: dict[str, Any] = {
+        "id": "reliance/outside-share",
+        "check": "reliance",
+        "question": 1,
+        "primary": True,
+        "evidence": evidence,
+    }
+    if not len(draws):
+        return Finding(verdict="not_measured", claim="The outside share was not measured.", reason=why, **base)
+    share, effects, arms, p = estimates(draws, tolerance)
+    verdict = decide(share, tolerance)
+    claim = (
+        f"{span(share)} {words.source} "
+        f"(margin moves by {effects[1].value:.2f} with {words.outside} and by {effects[0].value:.2f} with {words.inside}, {share.n} recipients)."
+    )
+    found = {
+        "arms": [{"arm": arm, "inside": ARMS[arm][0], "outside": ARMS[arm][1], "estimate": plain(one)} for arm, one in zip("ABCD", arms, strict=True)],
+        "effects": [{"name": name, "estimate": plain(one)} for name, one in zip(EFFECTS, effects, strict=True)],
+        "recipients": share.n,
+        "units": len(np.unique(draws.part.units[:, 0])),
+        "tables": _pairs(draws) if words is IMAGE else [],
+    }
+    said = reason(verdict, share, tolerance)
+    if not draws.moved:
+        said = f"too few to tell: neither {words.inside} nor {words.outside} moves the model's margin"
+    return Finding(
+        verdict=verdict,
+        claim=claim,
+        estimate=share,
+        tolerance=tolerance,
+        reason=said,
+        advice=_advice(verdict, words),
+        p=p,
+        details={**details, **found},
+        **base,
+    )
+
+
+def judge_flips(draws: Draws, tolerance: float, *, why: str, evidence: Evidence, words: Words = IMAGE, lost: Array | None = None) -> Finding:
+    """Return the finding on how much more often the outside of another class takes the decision than one of the same.
+
+    `lost` (t, 2) says in which draws arms A and B lost the decision, where their margins do not.
+    """
+    base: dict[str, Any] = {"id": "reliance/flip-gap", "check": "reliance", "question": 1, "evidence": evidence}
+    if not len(draws):
+        return Finding(verdict="not_measured", claim="The flip gap was not measured.", reason=why, **base)
+    lost = (draws.margins[:, :2] <= 0).astype(float) if lost is None else lost
+    found = Crossed.of([Part(lost, draws.part.units)])
+    resampled = found.draws(draws.facts.seed)
+    gap = draws.estimate(float(found.point[1] - found.point[0]), resampled[:, 1] - resampled[:, 0], "difference of flip rates")
+    verdict = decide(gap, tolerance)
+    once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]  # one draw of each recipient: McNemar's pairs must not share one
+    only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
+    mcnemar = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
+    claim = (
+        f"{words.others} {words.takes} {percent(float(found.point[1]))} of the {words.transplants}, {words.same} in "
+        f"{percent(float(found.point[0]))}: a gap of {span(gap)}."
+    )
+    details = {
+        "rates": {f"another {words.kind}": float(found.point[1]), f"same {words.kind}": float(found.point[0])},
+        "mcnemar": {"only_another_class": only[0], "only_same_class": only[1], "recipients": len(once), "p": mcnemar},
+    }
+    text = reason(verdict, gap, tolerance) + f"; McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {mcnemar:.2g}"
+    return Finding(
+        verdict=verdict,
+        claim=claim,
+        estimate=gap,
+        tolerance=tolerance,
+        reason=text,
+        advice=words.flip_advice if verdict == "fail" else "",
+        details=details,
+        **base,
+    )
 
 
 def effects_of(arms: Array) -> Array:
@@ -243,16 +288,9 @@ def _pairs(draws: Draws) -> list[dict[str, Any]]:
     return [{"title": title, "columns": ["Classes", "Outside share", "Outside effect", "Inside effect"], "rows": [row for _, row in rows[:MOST_PAIRS]]}]
 
 
-def _advice(verdict: Verdict) -> str:
+def _advice(verdict: Verdict, words: Words) -> str:
     if verdict == "fail":
-        return (
-            "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in training, and audit again. "
-            "Audit once more with a wider threat.guard: what then goes away was the region's own fringe."
-        )
+        return words.advice
     if verdict == "pass":
         return "No action; keep in mind that only shortcuts present in these data can show."
-    return "Audit more patients with masks before relying on the model's focus."
-
-
-def _flip_advice(verdict: Verdict) -> str:
-    return "Expect wrong decisions where a finding appears in surroundings that usually go with another class." if verdict == "fail" else ""
+    return words.more

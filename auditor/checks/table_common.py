@@ -17,6 +17,20 @@ LABELS = {
     "protected": "in protected columns",
     "proxy": "in columns marked proxy",
 }
+SEARCHED = 500
+"""Rows in which a check looks for the cheapest flip, where it is not told otherwise: checks that ask alike share the searches."""
+
+
+def where(zone: str) -> str:
+    """Return a zone in words that follow 'a change'."""
+    if zone.startswith("control/"):
+        return LABELS["control/0"] if zone == "control/0" else f"{LABELS['control/0']} (draw {zone.partition('/')[2]})"
+    return LABELS[zone]
+
+
+def shown_zone(facts: Facts) -> str:
+    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no column should not matter."""
+    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
 
 
 def table_of(facts: Facts) -> Table:

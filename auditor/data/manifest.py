@@ -50,21 +50,21 @@ class Columns:
         return [*own, *(("groups", name) for name in self.groups), *(("factors", name) for name in self.factors)]
 
 
-def read_table(file: Path) -> DataFrame:
-    """Return a CSV, TSV or Parquet file as text; an empty or missing cell is ''."""
+def read_table(file: Path, what: str = "a manifest") -> DataFrame:
+    """Return a CSV, TSV (both also packed, as .csv.gz) or Parquet file as text; an empty or missing cell is ''."""
     import pandas
 
     try:
         if file.suffix.lower() == ".parquet":
             frame = pandas.read_parquet(file)
             return frame.astype(object).where(frame.notna(), "").map(str)
-        separator = "\t" if file.suffix.lower() == ".tsv" else ","
-        return pandas.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        separator = "\t" if ".tsv" in [ending.lower() for ending in file.suffixes[-2:]] else ","
+        return pandas.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False).fillna("")
     except FileNotFoundError:
-        raise DataError(f"{file}: expected a manifest (.csv, .tsv or .parquet), got: no such file.") from None
+        raise DataError(f"{file}: expected {what} (.csv, .tsv or .parquet), got: no such file.") from None
     except (OSError, ValueError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise DataError(f"{file}: expected a manifest (.csv, .tsv or .parquet), got: {reason}.") from None
+        raise DataError(f"{file}: expected {what} (.csv, .tsv or .parquet), got: {reason}.") from None
 
 
 def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> list[Row]:

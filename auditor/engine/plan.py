@@ -71,6 +71,9 @@ def _missing(trial: Trial, facts: Facts) -> str:
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
         return f"not applicable: attack '{trial.method}': {refusal}"
+    explains = explanations[trial.method].facts.get("modality", facts.modality) if trial.method in explanations.names() else facts.modality
+    if explains != facts.modality:
+        return f"not applicable: explanation '{trial.method}' explains data of modality '{explains}'"
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]

@@ -14,6 +14,6 @@ def mixed_margins(classifier: Classifier, row: Tensor, background: Tensor, kept:
     A missing cell is a value like any other: it is kept or replaced, never multiplied.
     """
     mixed = torch.where(kept[:, None, :], row, background).flatten(0, 1)
-    logits = torch.cat([classifier.logits(part) for part in mixed.split(batch_size)])
+    logits = torch.cat([classifier.logits(part) for part in torch.split(mixed, batch_size)])
     edges = margin(logits, torch.full((len(mixed),), target, device=logits.device))
     return edges.reshape(len(kept), -1).mean(1)

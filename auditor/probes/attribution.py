@@ -35,9 +35,9 @@ def attribution(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     device, n = bench.classifier.device, len(chunk.ids)
     x0 = chunk.x.to(device)
     noisy = _noise(trial, chunk, bench.samples).to(device)
-    partners, known = _partners(trial, chunk, bench.samples)
-    attacked, fooled = _attacked(bench, chunk)
-    every = {"clean": x0, "noise": noisy, "partner": partners.to(device), "attacked": attacked.to(device)}
+    others, known = partners(trial, chunk, bench.samples)
+    attacked, fooled = attacked_points(bench, chunk)
+    every = {"clean": x0, "noise": noisy, "partner": others.to(device), "attacked": attacked.to(device)}
     maps, predicted = {}, {}
     meter = Meter(bench.classifier, n, bench.batch_size)
     for name, x in every.items():
@@ -91,7 +91,7 @@ def _noise(trial: Trial, chunk: Chunk, samples: Samples) -> Tensor:
     return threat.start(chunk.x, rng, float(trial.threat["epsilon"]))
 
 
-def _partners(trial: Trial, chunk: Chunk, samples: Samples) -> tuple[Tensor, list[bool]]:
+def partners(trial: Trial, chunk: Chunk, samples: Samples) -> tuple[Tensor, list[bool]]:
     """Return one image of the same class from another unit per sample, and whether there is one."""
     index, labels, units = samples.index(), np.array(samples.y), np.array(samples.units)
     chosen, known = [], []
@@ -103,7 +103,7 @@ def _partners(trial: Trial, chunk: Chunk, samples: Samples) -> tuple[Tensor, lis
     return samples.load(chosen).x, known
 
 
-def _attacked(bench: Bench, chunk: Chunk) -> tuple[Tensor, list[bool]]:
+def attacked_points(bench: Bench, chunk: Chunk) -> tuple[Tensor, list[bool]]:
     """Return the adversarials that the source trial kept; the sample itself where it was not fooled."""
     points, fooled = [], []
     for row, name in enumerate(chunk.ids):

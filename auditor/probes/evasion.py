@@ -33,7 +33,7 @@ def settings_of(bench: Bench, trial: Trial) -> dict[str, Any]:
 def zone_of(trial: Trial, chunk: Chunk) -> Tensor:
     """Return a trial's zone (k, *shape) bool; control zones are drawn by seed and sample alone, so all trials share them."""
     seeds = [derive(trial.seed, "zone", name) for name in chunk.ids]
-    return make_zone(trial.zone, chunk.inside, regions=chunk.regions, guard=float(trial.threat["guard"]), seeds=seeds)
+    return make_zone(trial.zone, chunk.inside, regions=chunk.regions, guard=float(trial.threat.get("guard", 0.0)), seeds=seeds)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -37,19 +38,19 @@ class Reader:
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the scores (n, classes) of rows x (n, columns)."""
-        parts = [self.classifier.logits(part) for part in x.split(self.batch_size)] if len(x) else []
+        parts = [self.classifier.logits(part) for part in torch.split(x, self.batch_size)] if len(x) else []
         return torch.cat(parts) if parts else torch.zeros(0, len(self.classifier.classes), dtype=torch.float64)
 
     def decisions(self, x: Tensor) -> Tensor:
         """Return the model's own answers (n,) to rows x (n, columns)."""
-        parts = [self.classifier.decisions(part) for part in x.split(self.batch_size)] if len(x) else []
+        parts = [self.classifier.decisions(part) for part in torch.split(x, self.batch_size)] if len(x) else []
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.long)
 
     def margins(self, x: Tensor, y: Tensor) -> Tensor:
         """Return how far the scores of classes y (n,) lie above the largest other one, of rows x (n, columns)."""
         return margin(self.logits(x), y)
 
-    @property
+    @cached_property
     def rules(self) -> Rules:
         """Return the table's rules."""
         return Rules(self.table)

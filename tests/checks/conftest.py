@@ -5,10 +5,22 @@ from typing import Any
 
 import pytest
 
-from auditor.records import Facts, Observation, Observations, Trial
+from auditor.checks import make_check
+from auditor.records import Facts, Finding, Observation, Observations, Trial
+from auditor.table import Column, Rule, Table
 
 Rows = Mapping[str, Mapping[str, float] | str]
 """sample id -> values, or the reason why there are none"""
+TABLE = Table(
+    (
+        Column("skill", "real"),
+        Column("years", "integer", low=0, high=40),
+        Column("shoe", "integer", role="irrelevant"),
+        Column("sex", "categorical", role="protected", levels=("f", "m"), dtype="str", mutable=False),
+    ),
+    (Rule("grown", then="years >= 0"), Rule("pair", when="sex == 'm'", then="shoe > 0")),
+    "malignant",
+)
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +71,45 @@ def observe() -> Callable[[Mapping[Trial, Rows]], Observations]:
 def attacked() -> Callable[[Sequence[str], Sequence[float]], Rows]:
     """Return function (ids, fooled flags) -> rows of an evasion trial on correctly classified samples."""
     return lambda ids, fooled: {name: {"correct": 1, "fooled": flag} for name, flag in zip(ids, fooled, strict=True)}
+
+
+@pytest.fixture(scope="session")
+def table_facts(facts: Callable[..., Facts]) -> Callable[..., Facts]:
+    """Return function (n) -> Facts of n rows of a small table, classes in turn."""
+
+    def make(n: int = 100, **changes: Any) -> Facts:
+        known: dict[str, Any] = {
+            "offers": ("labels", "scores"),
+            "modality": "table",
+            "mask_share": (0.5,) * n,
+            "regions": {"irrelevant": (0.25,) * n, "protected": (0.25,) * n},
+            "levels": None,
+            "norm": "cost",
+            "epsilons": (1.0, 2.0, 4.0),
+            "primary": 2.0,
+            "attack": "table_search",
+            "attack_settings": {},
+            "table": TABLE.as_dict(),
+            "max_changes": 3,
+        }
+        return facts(n, **{**known, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def judge_as(
+    facts: Callable[..., Facts], table_facts: Callable[..., Facts], observe: Callable[[Mapping[Trial, Rows]], Observations]
+) -> Callable[..., dict[str, Finding]]:
+    """Return function (modality, check as audit files call it, its settings, changes of the facts, rows) -> findings by id."""
+
+    def run(
+        modality: str, name: str, settings: Mapping[str, Any], changes: Mapping[str, Any], rows: Callable[[Facts, Trial], Rows] | None
+    ) -> dict[str, Finding]:
+        check, known = make_check(name, modality, settings), (facts if modality == "image" else table_facts)(100, **changes)
+        measured = {trial: rows(known, trial) for trial in check.trials(known)} if rows else {}
+        findings = check.judge(known, observe(measured))
+        assert len({finding.id for finding in findings}) == len(findings)
+        return {finding.id: finding for finding in findings}
+
+    return run

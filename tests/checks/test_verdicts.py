@@ -1,4 +1,4 @@
-"""Every verdict of every check can be reached, and nothing empty counts as good; a new check adds its rows."""
+"""Every verdict of every check of images can be reached, and nothing empty counts as good; a new check adds its rows."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks import checks
-from auditor.records import VERDICTS, Facts, Finding, Observations, Trial, canonical
+from auditor.checks import check_names, checks, make_check
+from auditor.records import VERDICTS, Facts, Finding, Trial, canonical
 
 Rows = dict[str, Any]
 N = 100
@@ -263,22 +263,17 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
 Judge = Callable[[str, dict[str, Any], dict[str, Any], Callable[[Facts, Trial], Rows] | None], dict[str, Finding]]
 
 
+IMAGE = check_names("image")
+
+
 @pytest.fixture
-def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
+def judge(judge_as: Callable[..., dict[str, Finding]]) -> Judge:
     """Return function (check, its settings, changes of the facts, rows) -> findings by id."""
-
-    def run(name: str, settings: dict[str, Any], changes: dict[str, Any], rows: Callable[[Facts, Trial], Rows] | None) -> dict[str, Finding]:
-        check, known = checks[name].make(**checks.bind(name, settings)), facts(N, **changes)
-        measured = {trial: rows(known, trial) for trial in check.trials(known)} if rows else {}
-        findings = check.judge(known, observe(measured))
-        assert len({finding.id for finding in findings}) == len(findings)
-        return {finding.id: finding for finding in findings}
-
-    return run
+    return lambda *rest: judge_as("image", *rest)
 
 
 def test_every_check_has_rows() -> None:
-    assert {name.partition("/")[0] for name, *_ in CASES} == set(checks.names())
+    assert {name.partition("/")[0] for name, *_ in CASES} == set(IMAGE)
 
 
 @pytest.mark.parametrize(("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
@@ -300,7 +295,7 @@ def test_every_verdict_is_reachable(
 
 
 def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    for name in checks.names():
+    for name in IMAGE:
         yield name, {}, SEX | SITE
         yield name, {}, {}
 
@@ -334,9 +329,9 @@ def test_nothing_measured_is_never_good(judge: Judge, name: str, settings: dict[
         assert finding.verdict == "not_measured" and finding.reason and finding.estimate is None
 
 
-@pytest.mark.parametrize("name", checks.names())
+@pytest.mark.parametrize("name", IMAGE)
 def test_trials_are_values(facts: Callable[..., Facts], name: str) -> None:
-    check = checks[name].make(**checks.bind(name, {}))
+    check = make_check(name, "image", {})
     first, again = check.trials(facts(N, **SEX)), check.trials(facts(N, **SEX))
     assert first == again and len(set(first)) == len(first)
     for trial in first:

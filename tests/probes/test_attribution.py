@@ -9,7 +9,7 @@ from torch import nn
 
 from auditor.classifier import wrap
 from auditor.probes import Bench, probes
-from auditor.probes.attribution import _partners
+from auditor.probes.attribution import partners
 from auditor.records import Trial
 from auditor.samples import Samples
 
@@ -52,7 +52,7 @@ def test_rows_do_not_depend_on_the_chunk(bench: Bench) -> None:
 
 def test_partners_share_the_class_and_not_the_unit(bench: Bench) -> None:
     samples, chunk = bench.samples, bench.samples.load(range(N))
-    images, known = _partners(TRIAL, chunk, samples)
+    images, known = partners(TRIAL, chunk, samples)
     for row in range(N):
         if known[row]:
             partner = next(place for place in range(N) if torch.equal(images[row], chunk.x[place]))
