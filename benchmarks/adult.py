@@ -179,8 +179,8 @@ def hop_skip_jump(prepared: Prepared, file: Path, x: torch.Tensor, y: torch.Tens
         shown += len(rows)
         return pipeline[-1].predict_proba(everyone.iloc[:0].reindex(range(len(rows))).assign(**dict(zip(names, np.asarray(rows, dtype=float).T, strict=True))))
 
-    clip = (everyone.min().to_numpy(dtype=np.float32), everyone.max().to_numpy(dtype=np.float32))
-    estimator = BlackBoxClassifier(predict, (len(names),), 2, clip_values=clip)
+    low, high = (found.to_numpy(dtype=np.float32) for found in (everyone.min(), everyone.max()))
+    estimator = BlackBoxClassifier(predict, (len(names),), 2, clip_values=(low, np.where(high > low, high, low + 1)))  # a level that nobody has
     mask = np.array([any(one == name or one.startswith(f"{name}_") for name in B) for one in names], dtype=np.float32)
     with redirect_stdout(io.StringIO()):
         found = HopSkipJump(estimator, max_iter=10, verbose=False).generate(encoded, mask=np.repeat(mask[None], len(encoded), 0))

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from auditor.precision import Precision
 
 
+TIMED = {"image": 16, "table": 2048}
+"""Samples in the pass that is timed, by modality."""
+
+
 @click.command("plan", short_help="Show every trial, its passes, and the expected time.")
 @audit_file
 @loading
@@ -66,15 +70,15 @@ def _table(planned: Sequence[Planned], seconds: float) -> None:
     click.echo(f"{len(planned)} trials, at most {forwards} forward and {backwards} backward passes of one sample, at most about {minutes} min on this machine")
 
 
-def pass_seconds(prepared: Prepared, samples: int = 16) -> tuple[float, float]:
-    """Return how long one sample's forward and its backward pass take, measured now."""
+def pass_seconds(prepared: Prepared) -> tuple[float, float]:
+    """Return how long one sample's forward and its backward pass take, measured now on as many as a batch would hold."""
     import torch
 
     from auditor.meter import Meter
 
-    chunk = prepared.samples.load(range(min(samples, len(prepared.samples))))
+    chunk = prepared.samples.load(range(min(TIMED[prepared.facts.modality], len(prepared.samples))))
     n, x = len(chunk.ids), chunk.x.to(prepared.classifier.device)
-    rows, meter = torch.arange(n), Meter(prepared.classifier, n)
+    rows, meter = torch.arange(n), Meter(prepared.classifier, n, n)
     meter.logits(x, rows)
     started = time.perf_counter()
     meter.logits(x, rows)
