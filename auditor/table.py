@@ -93,8 +93,9 @@ class Column:
                 return value
             raise ValueError(text)
         except (ValueError, KeyError):
-            expected = f"a level: {nearest(text, self.levels)}" if self.levels else f"a value of kind {self.kind}"
-            raise DataError(f"column '{self.name}': expected {expected}, got '{text}'.") from None
+            if self.levels:
+                raise DataError(f"column '{self.name}': expected one of its levels, got '{text}'; {nearest(text, self.levels)}") from None
+            raise DataError(f"column '{self.name}': expected a value of kind {self.kind}, got '{text}'.") from None
 
     @cached_property
     def position(self) -> dict[str, int]:
