@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -71,7 +72,7 @@ class Column:
 
     def text(self, code: float) -> str:
         """Return a cell as a file holds it; '' where it is missing."""
-        if np.isnan(code):
+        if math.isnan(code):
             return ""
         if not self.numeric:
             return self.levels[int(code)]
@@ -92,8 +93,9 @@ class Column:
                 return value
             raise ValueError(text)
         except (ValueError, KeyError):
-            expected = f"a level: {nearest(text, self.levels)}" if self.levels else f"a value of kind {self.kind}"
-            raise DataError(f"column '{self.name}': expected {expected}, got '{text}'.") from None
+            if self.levels:
+                raise DataError(f"column '{self.name}': expected one of its levels, got '{text}'; {nearest(text, self.levels)}") from None
+            raise DataError(f"column '{self.name}': expected a value of kind {self.kind}, got '{text}'.") from None
 
     @cached_property
     def position(self) -> dict[str, int]:
@@ -156,7 +158,7 @@ class Table:
 
     def texts(self, x: Codes) -> list[tuple[str, ...]]:
         """Return rows (n, columns) as texts that a file can hold and `codes` reads again without loss."""
-        return [tuple(column.text(code) for column, code in zip(self.columns, row, strict=True)) for row in x]
+        return [tuple(column.text(code) for column, code in zip(self.columns, row, strict=True)) for row in x.tolist()]
 
     def codes(self, rows: Sequence[Sequence[str]]) -> Codes:
         """Return rows of texts as codes (n, columns) (DataError: a cell that the column cannot hold)."""
@@ -180,19 +182,28 @@ class Table:
         return digest(self.as_dict())
 
 
-def _series(column: Column, codes: Codes) -> NDArray[Any]:
-    """Return a column's cells (n,) in the type that the file's reader gives them."""
+def _series(column: Column, codes: Codes) -> Any:
+    """Return a column's cells (n,) in the type that the file's reader gives them, whichever rows are asked for."""
     absent = np.isnan(codes)
     if column.numeric and column.kind != "date":
         whole = column.dtype == "int64" and not absent.any() and bool((codes == np.rint(codes)).all())
         return codes.astype(np.int64) if whole else codes.astype(np.float64)
     if column.kind == "date":
-        return np.array([column.text(code) or np.nan for code in codes], dtype=object)
+        return _words(np.array([column.text(code) or np.nan for code in codes], dtype=object), absent)
     places = np.where(absent, len(column.levels), codes).astype(np.int64)
     found = _level_values(column)[places]
-    if absent.any() or column.dtype == "str":
-        return found.astype(np.float64) if column.dtype in ("int64", "float64") else found
+    if column.dtype == "str":
+        return _words(found, absent)
+    if absent.any() or (column.dtype == "bool" and column.missing):
+        return found.astype(np.float64) if column.dtype != "bool" else found
     return found.astype(column.dtype)
+
+
+def _words(values: NDArray[Any], absent: NDArray[np.bool_]) -> Any:
+    """Return texts (n,) as pandas holds texts, which it cannot tell where every cell is missing."""
+    import pandas as pd
+
+    return pd.Series(values, dtype=pd.Series(["text"]).dtype).array if absent.all() else values
 
 
 def _level_values(column: Column) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -25,7 +26,7 @@ WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 NOT_FINITE = {"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"}
 TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
 EXACT = 2**53
-"""Whole numbers beyond this are names, not amounts: float64 cannot tell neighbours apart."""
+"""Whole numbers from here on are names, not amounts: float64 cannot tell neighbours apart."""
 FEW, PER_LEVEL = 20, 20
 """A column of words is text where it has more levels than the first, and fewer rows a level than the second."""
 MIN_SUPPORT = 30
@@ -67,8 +68,7 @@ class TableFile:
 
     def __init__(self, path: Path, missing: Iterable[str] = ()) -> None:
         self.path, self._missing = path, {"", *missing}
-        self._frame: pd.DataFrame = read_table(path, "a table")
-        self._frame.columns = self._frame.columns.map(str)
+        self._frame = _read(path)
         self._said_text = _said_text(path)
         self.names = tuple(self._frame.columns)
         if not len(self):
@@ -87,6 +87,22 @@ class TableFile:
         absent = np.array([text.strip() in self._missing for text in texts], dtype=np.bool_)
         renumbered = np.where(absent, -1, np.cumsum(~absent) - 1)
         return Cells(tuple(text for text, gone in zip(texts, absent, strict=True) if not gone), renumbered[places].astype(np.int64), name in self._said_text)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return a table's cells as texts (DataError: cells beyond the header's names, or other separators)."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = read_table(path, "a table")
+    except pd.errors.ParserWarning:
+        raise DataError(f"{path}: expected as many cells in every row as the header has names, got more.") from None
+    frame.columns = frame.columns.map(str)
+    if len(frame.columns) == 1 and re.search("[;\t|]", frame.columns[0]):
+        raise DataError(f"{path}: expected columns separated by commas, or by tabs in a .tsv file, got the single column '{frame.columns[0]}'.")
+    return frame
 
 
 def _said_text(path: Path) -> set[str]:
@@ -117,7 +133,7 @@ def inferred_kind(cells: Cells) -> Kind:
     if dtype != "str":
         values = [float(text) for text in cells.texts if text.strip().lower() not in NOT_FINITE]
         whole = bool(values) and all(value.is_integer() for value in values)
-        return ("text" if max(map(abs, values)) > EXACT else "integer") if whole else "real"
+        return ("text" if max(map(abs, values)) >= EXACT else "integer") if whole else "real"
     if cells.texts and all(_fits("date", text) for text in cells.texts):
         return "date"
     return "text" if len(cells.texts) > max(FEW, len(cells.places) / PER_LEVEL) else "categorical"
@@ -157,7 +173,7 @@ def canonical(text: str) -> str:
     bare = text.strip()
     if bare.lower() in ("true", "false"):
         return "1" if bare.lower() == "true" else "0"
-    return f"{float(bare):.17g}" if NUMBER.fullmatch(bare) else bare
+    return f"{float(bare) + 0.0:.17g}" if NUMBER.fullmatch(bare) else bare
 
 
 def _levels(name: str, kind: Kind, cells: Cells, declared: Sequence[str]) -> tuple[str, ...]:
