@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,8 @@ class Searches:
     trial: Trial
     observations: Observations
     cost: float
+    _tables: dict[object, dict[str, Any]] = field(default_factory=dict, repr=False)
+    """What was worked out before: two findings of an attribute show the same."""
 
     @cached_property
     def flips(self) -> Flips:
@@ -47,7 +49,12 @@ class Searches:
     @cached_property
     def possible(self) -> Flags:
         """Return whether a flip was found or is not proven to be impossible."""
-        return {name: max(self.flipped[name], flag) for name, flag in self.flips.open(self.cost).items()}
+        return {name: max(self.flipped[name], flag) for name, flag in self.unknown.items()}
+
+    @cached_property
+    def unknown(self) -> Flags:
+        """Return whether a row is neither flipped nor proven not to be."""
+        return self.flips.open(self.cost)
 
     @cached_property
     def certain(self) -> Flags:
@@ -125,6 +132,13 @@ def _open(found: Finding, verdict: Verdict, wide: Estimate, tolerance: float, op
 
 def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
     """Return each group's searches: what was found, how it was proven, and what it costs."""
+    key = (tuple(group.name for group in groups), minimum)
+    if key not in done._tables:
+        done._tables[key] = _made(done, groups, minimum)
+    return done._tables[key]
+
+
+def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
     rows = [_row(done, group, minimum) for group in groups]
     title = "Each group's searches for the favourable decision" if done.trial.threat["towards"] else "Each group's searches for another decision"
     columns = [
@@ -183,7 +197,9 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
     """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached costs all that was tried."""
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
     large = {group.name: ids for group in one.groups if len(ids := group.among(done.flips.used)) >= minimum}
-    means, least = _means(done, large, one.level, unknown=done.reach), _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
+    means = least = _means(done, large, one.level, unknown=done.reach)
+    if any(done.unknown.values()):
+        least = _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
     found = largest_ratio(means, least, level=one.level) if len(large) > 1 and len(means) == len(least) == len(large) else None
     details = {**one.details, "epsilon": done.cost, **_table(done, one.groups, minimum), "tests": [_log_rank(done, large)]}
     small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
@@ -196,7 +212,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
     estimate, (dear, cheap) = found
     verdict = decide(estimate, tolerance)
     why = reason(verdict, estimate, tolerance, share=False)
-    open_ones = int(sum(done.flips.open(done.reach)[name] for ids in large.values() for name in ids))
+    open_ones = int(sum(done.unknown[name] for ids in large.values() for name in ids))
     why += f"; {open_ones} of {estimate.n} searches found nothing and proved nothing: the interval holds for any cost of theirs" if open_ones else ""
     why += f"; too few to say for {listed(small)} (fewer than {minimum})" if small else ""
     costs = f"{means[dear].value:.3g} against {means[cheap].value:.3g}"
@@ -221,7 +237,7 @@ def cheapest(facts: Facts) -> float:
 
 def _means(done: Searches, groups: Mapping[str, Sequence[str]], level: float, *, unknown: float) -> dict[str, Estimate]:
     """Return each group's mean cost, a row for which nothing was found nor excluded counted as `unknown`."""
-    found, costs, open_ones = {}, done.flips.costs, done.flips.open(done.reach)
+    found, costs, open_ones = {}, done.flips.costs, done.unknown
     for name, ids in groups.items():
         sizes = [unknown if open_ones[one] else costs[one] for one in ids]
         units = [done.facts.unit_of[one] for one in ids]
