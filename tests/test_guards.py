@@ -36,6 +36,7 @@ CORE = {
     "expressions",
     "rules",
     "rule_check",
+    "mining",
     "table_classifier",
 }
 PLUGS = {"threats", "attacks", "explanations", "probes", "checks", "classifiers", "data", "masks"}
