@@ -11,8 +11,9 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
+from auditor.checks import make_check
 from auditor.probes import Bench, Row, probes
-from auditor.records import Trial
+from auditor.records import Facts, Observation, Observations, Trial
 from auditor.rule_check import broken, cost, forbidden
 from auditor.table import Table
 
@@ -198,3 +199,35 @@ def test_labels_alone_are_enough(table_bench: Make) -> None:
     labels = replace(bench.classifier, scores=lambda frame: np.eye(2)[plain(frame).argmax(1)], offers=frozenset({"labels"}))  # type: ignore[type-var]
     rows, known = measured(replace(bench, classifier=labels)), measured(bench)
     assert [row.values.get("cost") for row in rows] == [row.values.get("cost") for row in known]
+
+
+def exposure(bench: Bench, zones: list[str], facts: Facts) -> dict[str, Any]:
+    """Return the findings of the check by zone, from what the probe says."""
+    check, found = make_check("exposure", "table", {"zones": zones}), {}
+    for trial in check.trials(facts):
+        rows = zip(bench.samples.ids, measured(bench, trial), strict=True)
+        found[trial.key("b")] = {name: Observation("k", name, row.values, row.allowed, None, row.error) for name, row in rows}
+    return {one.id.removeprefix("exposure/"): one for one in check.judge(facts, Observations("b", lambda key: found[key]))}
+
+
+def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
+    """Half a unit of log odds per shoe size at a cost of 1: a decision flips at cost c where a whole number of sizes up to c takes it across."""
+    bench = table_bench()
+    facts = replace(facts_of(bench), epsilons=(1.0, 2.0, 3.0), primary=2.0, attack_settings=SEARCH)
+    found = exposure(bench, ["outside", "inside", "everywhere"], facts)
+    least = least_shoes(bench)
+    shares = [sum(one <= cost for one in least) / 120 for cost in (1, 2, 3)]
+    assert [point["estimate"]["value"] for point in found["outside"].details["curve"]] == pytest.approx(shares)
+    assert found["outside"].details["open"] == 0 and found["outside"].details["excluded"] == []
+    random = [point["estimate"]["value"] for point in found["outside"].details["noise"]]
+    assert 0 < random[1] < shares[1], "random changes flip less than a search"
+    assert {one["column"] for one in found["outside"].details["changed"]} == {"shoe", "twice"}
+    assert found["everywhere"].estimate.value >= max(found["outside"].estimate.value, found["inside"].estimate.value)
+    assert {one["column"] for one in found["inside"].details["changed"]} <= {"skill", "years"}
+
+
+def test_exposure_of_an_honest_model_passes(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
+    bench = table_bench((1, 0.1, 0, 0, 0, 0))
+    found = exposure(bench, ["outside", "inside"], replace(facts_of(bench), attack_settings=SEARCH))
+    assert found["outside"].verdict == "pass" and found["outside"].estimate.value == 0 and found["inside"].estimate.value > 0
+    assert found["outside"].details["outcomes"]["proven impossible within the budget"] == 120
