@@ -29,7 +29,8 @@ MEANING = {
 
 def table_cases(prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return the index entries of the worst, the median and the best flip, their files written: of columns that should not matter, and of recourse."""
-    facts, shown = prepared.facts, {}
+    facts = prepared.facts
+    shown: dict[str, Trial] = {}
     for trial in planned:
         towards = str(trial.threat.get("towards") or "")
         if trial.probe == "flip" and trial.keep and (towards or trial.zone == shown_zone(facts)):
@@ -91,9 +92,10 @@ def _told(decisions: Sequence[str], changed: Sequence[tuple[str, ...]]) -> str:
 
 def zone_columns(table: Table, zone: str) -> frozenset[str]:
     """Return the names of the columns of a zone, by their roles."""
-    roles = {"everywhere": lambda role: True, "inside": lambda role: role == "relevant", "outside": lambda role: role != "relevant"}
-    holds = roles.get(zone, lambda role: role == zone)
-    return frozenset(column.name for column in table.columns if holds(column.role))
+    every = {column.name: column.role for column in table.columns}
+    inside = {name for name, role in every.items() if role == "relevant"}
+    known = {"everywhere": set(every), "inside": inside, "outside": set(every) - inside}
+    return frozenset(known.get(zone, {name for name, role in every.items() if role == zone}))
 
 
 @dataclass(frozen=True)

@@ -255,6 +255,7 @@ def _about(audit: Mapping[str, Any], spec: Mapping[str, Any], groupings: Iterabl
         *([("Why test data, and how they were made", str(spec.get("why_test") or STATED))] if test else []),
         ("Source of the data", str(spec.get("source") or STATED)),
         ("Applicants audited", number(data.get("n")) if is_number(data.get("n")) else "not recorded"),
+        ("Columns of sex, and of race and ethnicity", f"{spec.get('sex')}; {spec.get('race')}"),
         *unknown,
     ]
     return AnnexTable("hiring-about", "What the rules want to be stated", (Column("Item"), Column("Stated")), tuple(rows))
