@@ -67,6 +67,21 @@ class Expression:
             raise ConfigError(f"rule '{self.text}': expected a column of the table, got '{unknown[0]}'; {nearest(unknown[0], self.table.names)}")
         return tuple(name for name in self.table.names if name in named)
 
+    def cuts(self, column: str) -> list[float] | None:
+        """Return the numbers that a column is compared with; None where something else is done with it."""
+        alone: set[ast.expr] = {one for node in ast.walk(self.tree) if isinstance(node, ast.Call) for one in node.args}
+        numbers: list[float] = []
+        for node in ast.walk(self.tree):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            for left, right in zip(sides, sides[1:], strict=False):
+                for side, other in ((left, right), (right, left)):
+                    others = [_constant(one) for one in (other.elts if isinstance(other, ast.List | ast.Tuple | ast.Set) else [other])]
+                    if isinstance(side, ast.Name) and None not in others:
+                        alone.add(side)
+                        numbers += [number for number in others if number is not None and unquoted(side.id) == column]
+        named = {node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and unquoted(node.id) == column}
+        return numbers if named <= alone else None
+
     def truth(self, x: Codes, tolerance: float = 0.0) -> Truth:
         """Return whether it holds in rows x (n, columns); comparisons of numbers are given some slack."""
         return _Reader(self, x, tolerance).truth(self.tree)
@@ -239,6 +254,14 @@ def _day(written: str, text: str) -> float:
         return float((date.fromisoformat(written) - EPOCH).days)
     except ValueError:
         raise ConfigError(f"rule '{text}': expected a date such as '2020-12-31', got '{written}'.") from None
+
+
+def _constant(node: ast.expr) -> float | None:
+    """Return a number that is written out, or nothing."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _constant(node.operand)
+        return None if inner is None else -inner
+    return float(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool) else None
 
 
 def _all_numbers(column: Column) -> bool:

@@ -46,6 +46,17 @@ class Rules:
         names = {*when.columns, *then.columns, *rule.swap, *([rule.defines] if rule.defines else [])}
         return tuple(sorted(self.table.index[name] for name in names))
 
+    def cuts(self, place: int, column: str) -> NDArray[np.float64] | None:
+        """Return the numbers between which a rule does not tell a column's values apart; None where it does more than compare it with numbers."""
+        rule, parts = self.table.rules[place], self._parts[place]
+        if rule.defines:
+            return None
+        found = [part.cuts(column) for part in parts]
+        if any(one is None for one in found):
+            return None
+        numbers = np.array([number for one in found for number in one or ()], dtype=np.float64)
+        return np.unique(np.concatenate([numbers - rule.tolerance, numbers, numbers + rule.tolerance]))
+
     @property
     def defined(self) -> tuple[int, ...]:
         """Return the positions of the columns that definitions compute: nobody writes there."""
@@ -55,10 +66,10 @@ class Rules:
         """Return which rules each row breaks (n, rules)."""
         return np.stack([self._broken(place, x) for place in range(len(self._parts))], 1) if self._parts else np.zeros((len(x), 0), np.bool_)
 
-    def feasible(self, x: Codes) -> Flags:
-        """Return which rows (n,) break no rule."""
+    def feasible(self, x: Codes, among: Iterable[int] | None = None) -> Flags:
+        """Return which rows (n,) break no rule, or none of those at some places."""
         good = np.ones(len(x), np.bool_)
-        for place in range(len(self._parts)):
+        for place in range(len(self._parts)) if among is None else among:
             good[good] = ~self._broken(place, x[good])
         return good
 

@@ -19,6 +19,11 @@ from auditor.precision import searching
 from auditor.seeds import Rows, derive
 from auditor.threats.threat import Threat
 
+VALUES = ("linf", "l2", "l1", "l0")
+"""Norms of values, which attacks serve that name none; 'cost' counts changes of table rows."""
+BATCH = {"image": 64, "table": 8192}
+"""Inputs per call of the classifier, by modality."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -75,6 +80,8 @@ class Adversarials:
     size: Tensor
     forwards: Tensor
     backwards: Tensor
+    proof: Tensor
+    """(n,) what the search can say, by code of records.OUTCOMES: 0 none found, 1 fooled at most at this size, 2 at exactly the smallest, 3 impossible."""
 
 
 def attack(
@@ -87,7 +94,7 @@ def attack(
     epsilon: float | Tensor | None = None,
     targets: Tensor | None = None,
     seed: int | Sequence[int] = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     **settings: Any,
 ) -> Adversarials:
     """Return what an attack finds against a classifier at inputs x (n, *shape) with labels y (n,).
@@ -107,6 +114,8 @@ def attack(
         Classes (n,) to reach; without them any wrong class counts.
     seed
         One number, or one per sample so that a sample's draws do not depend on its batch.
+    batch_size
+        Inputs per call of the classifier; of a table thousands where none is given.
     settings
         The attack's own; an unknown one is refused (AuditorError).
     """
@@ -115,6 +124,7 @@ def attack(
     if refusal:
         raise AuditorError(f"attack '{name}': {refusal}")
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
+    batch_size = batch_size or BATCH.get(classifier.modality, 64)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
     size, placed = _budget(name, epsilon, x), threat.over(x)
@@ -141,25 +151,26 @@ def _search(
 ) -> Adversarials:
     """Return what an attack finds, judged by the very classifier that it searched on."""
 
-    def held(point: Tensor, rows: Tensor) -> Tensor:
+    def view(point: Tensor, rows: Tensor) -> Tensor:
         return placed.take(rows).saved(point, x[rows])
 
-    meter = Meter(classifier, len(x), batch_size, held if placed.levels is not None else None)
-    point, fooled = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
+    meter = Meter(classifier, len(x), batch_size, view if placed.levels is not None else None)
+    point, fooled, *proven = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
     point = placed.saved(point, x)
-    fooled = fooled & placed.allows(point, x, size)
-    return Adversarials(point, fooled, placed.size(point, x), meter.forwards, meter.backwards)
+    held = fooled & placed.allows(point, x, size)
+    proof = torch.where(held == fooled, proven[0], 0) if proven else held.long()
+    return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
 
 
 def _merged(points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, again: Adversarials | None) -> Adversarials:
     """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those of a search in float32."""
-    x, fooled, size = points.x.clone(), holds.clone(), points.size.clone()
+    x, fooled, size, proof = points.x.clone(), holds.clone(), points.size.clone(), holds.long()
     forwards, backwards = points.forwards + judge.forwards, points.backwards.clone()
     if again is not None:
-        x[lost], fooled[lost], size[lost] = again.x, again.fooled, again.size
+        x[lost], fooled[lost], size[lost], proof[lost] = again.x, again.fooled, again.size, again.proof
         forwards[lost.cpu()] += again.forwards
         backwards[lost.cpu()] += again.backwards
-    return Adversarials(x, fooled, size, forwards, backwards)
+    return Adversarials(x, fooled, size, forwards, backwards, proof)
 
 
 def _budget(name: str, epsilon: float | Tensor | None, x: Tensor) -> Tensor:
@@ -184,8 +195,8 @@ def check_attack(name: str, offers: frozenset[str], settings: dict[str, Any]) ->
 
 
 def norm_refused(name: str, norm: str) -> str:
-    """Return what is wrong where an attack does not serve a norm, or nothing; an attack serves every norm unless its fact `norms` names some."""
-    served: tuple[str, ...] = attacks[name].facts.get("norms", (norm,))
+    """Return what is wrong where an attack does not serve a norm, or nothing; it serves every norm of values unless its fact `norms` names some."""
+    served: tuple[str, ...] = attacks[name].facts.get("norms", VALUES)
     return "" if norm in served else f"expected a norm that '{name}' serves, got '{norm}'; {nearest(norm, served)}"
 
 

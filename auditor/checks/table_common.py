@@ -12,7 +12,7 @@ LABELS = {
     "outside": "in columns that should not matter",
     "inside": "in columns that should matter",
     "everywhere": "in any column that may change",
-    "control/0": "in as many columns, drawn at random",
+    "control/0": "in as many columns drawn at random",
     "irrelevant": "in columns marked irrelevant",
     "protected": "in protected columns",
     "proxy": "in columns marked proxy",

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import percent, plain, reason, span, why_not
-from auditor.checks.table_common import SEARCHED, flip_trial, where
+from auditor.checks.table_common import SEARCHED, flip_trial, table_of, where
 from auditor.checks.table_flips import FLIPPED, Flips
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
 from auditor.stats import decide, paired_difference, paired_p, proportion, proportion_p
@@ -144,7 +144,7 @@ def _clause(details: Mapping[str, Any], known: Estimate) -> str:
 
 def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the tables of a zone: outcomes, decisions, columns, and what stands beside the search."""
-    cost, n = f"at a cost of at most {facts.primary:g}", details["n"]
+    cost, n, wanted = f"at a cost of at most {facts.primary:g}", details["n"], table_of(facts).favourable or facts.classes[-1]
     test = "McNemar, exact" if len(set(facts.units)) == len(facts.units) else "units turned over, exact"
     pairs = [
         [one["against"], one["there"], one["estimate"], "< 0.001" if one["p"] < 0.001 else f"{one['p']:.3f}", one["estimate"]["n"]]
@@ -161,7 +161,9 @@ def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "title": f"Flips by decision {cost}",
             "columns": ["Decided before", "Flipped", "Rows"],
-            "rows": [[one["before"], one["estimate"], one["n"]] for one in details["decisions"]],
+            "rows": [
+                [f"{one['before']} (favourable)" if one["before"] == wanted else one["before"], one["estimate"], one["n"]] for one in details["decisions"]
+            ],
         },
         {
             "title": f"Columns that the flips change {cost}",
@@ -179,7 +181,8 @@ def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
             "rows": [[one["reason"], one["n"]] for one in details["excluded"]],
         },
     ]
-    return [table for table in tables if table["rows"]]
+    shown = tables if details["zone"] == "outside" else [tables[0], tables[2]]
+    return [table for table in shown if table["rows"]]
 
 
 def _advice(verdict: Verdict) -> str:

@@ -112,7 +112,7 @@ class RelianceTable:
             f"{span(worst['estimate'])} of {worst['estimate'].n}; of all columns {_called(found[0])} does, with {percent(found[0]['estimate'].value)}."
         )
         advice = f"Find out why {_called(worst)} changes decisions." if verdict == "fail" else ""
-        why = f"{reason(verdict, worst['estimate'], self.flips)} ({len(outside)} blocks of columns compared at once)"
+        why = f"{reason(verdict, worst['estimate'], self.flips)} (the intervals hold for all {len(found)} blocks of columns at once)"
         return Finding(verdict=verdict, claim=claim, estimate=worst["estimate"], tolerance=self.flips, reason=why, advice=advice, details=details, **base)
 
     def _verdict(self, found: Sequence[Estimate]) -> Verdict:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from auditor.attacks.attack import Adversarials, attack
+from auditor.classifier import Classifier
 from auditor.probes import Bench, Row, probes
+from auditor.probes.deciding import deciding
 from auditor.probes.evasion import cost, zone_of
 from auditor.probes.rows import Reader, broken_rule, own_fault
 from auditor.records import Trial
@@ -64,7 +67,7 @@ def _searched(bench: Bench, reader: Reader, trial: Trial, chunk: Chunk, before: 
     threat, limit = Threat.table(reader.table, zone, trial.threat.get("max_changes")), float(trial.threat["epsilon"])
     found = attack(
         trial.method,
-        bench.classifier,
+        cast(Classifier, deciding(reader, bench.samples, trial.seed)),  # its fields are frozen, which the protocol does not ask for
         chunk.x,
         before,
         threat,

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.seeds import Rows
+
+if TYPE_CHECKING:
+    from auditor.table import Table
+
+Numbers = NDArray[np.float64]
+Places = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 class Threat(ABC):
@@ -34,6 +46,16 @@ class Threat(ABC):
         from auditor.threats.ball import Ball
 
         return Ball(norm, zone, low, high, levels)
+
+    @staticmethod
+    def table(table: Table, zone: Tensor | None = None, max_changes: int | None = None) -> DiscreteThreat:
+        """Return the threat of all feasible changes of a table's rows that cost at most epsilon, by the limits, levels and rules of the table.
+
+        Rows are float64 codes (n, columns); the zone is (columns,) or (n, columns) bool. At most `max_changes` columns of a row change.
+        """
+        from auditor.threats.table_rules import TableThreat
+
+        return TableThreat(table, zone, max_changes)
 
     @property
     def stride(self) -> float:
@@ -71,3 +93,65 @@ class Threat(ABC):
     @abstractmethod
     def allows(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
         """Return whether each row (n,) keeps the whole constraint: outside the zone bit for bit equal to x0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Columns that rules tie together, with the joint values that one row may take in them: its own first, the others by rising cost."""
+
+    columns: Places
+    """(m,) positions, those that definitions compute included."""
+    values: Numbers
+    """(k, m) codes; each row of them keeps every rule."""
+    cost: Numbers
+    """(k,)"""
+    changes: Places
+    """(k,) number of columns written."""
+    stride: Numbers
+    """(k, m) the next value of a column, further from its own, less this one; 0 where this one stands for itself alone."""
+    extent: Places
+    """(k, m) how many further values this one stands for: no threshold and no rule tells them apart."""
+    complete: bool
+    """Whether no permitted joint value within the budget is left out that a classifier with these thresholds could tell from all that are here."""
+
+    def __len__(self) -> int:
+        return len(self.cost)
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Everything that an attacker may make of one row x (columns,) within the budget: one joint value per block, free of one another."""
+
+    x: Numbers
+    blocks: tuple[Block, ...]
+    epsilon: float
+    most: int
+    """Largest number of written columns."""
+    loose: bool = False
+    """Whether rules tie blocks together, since their joint values are too many to list: what is composed of them must be `mended`."""
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the joint values are all that matter."""
+        return not self.loose and all(block.complete for block in self.blocks)
+
+
+class DiscreteThreat(Threat):
+    """A threat of countable values per column, tied by rules: what is searched is listed, not projected. Inputs are rows (n, columns)."""
+
+    @abstractmethod
+    def space(self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None) -> Space:
+        """Return what may become of the original x (columns,) of one row.
+
+        Parameters
+        ----------
+        thresholds
+            Column -> values between which the classifier does not change: of each cell the cheapest value is listed, for all that lie in it.
+            None: of columns with many values some are listed, ever wider apart.
+        centre
+            A row (columns,) around whose values those are listed; x itself where none is given.
+        """
+
+    @abstractmethod
+    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
+        """Return rows (k, columns) with coupled levels repaired, whether each is feasible (k,), its cost (k,) and number of written columns (k,)."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from auditor.engine.plan import _missing
 from auditor.explanations import explanations
 from auditor.explanations.kernel_shap import enumerated
+from auditor.records import Trial
 from auditor.table import Column, Table
 from auditor.table_classifier import TableClassifier
 
@@ -98,3 +101,9 @@ def test_permutation_is_the_mean_fall_of_the_margin() -> None:
 @pytest.mark.parametrize("name", [entry.name for entry in explanations if entry.facts["modality"] == "table"])
 def test_nothing_to_explain(name: str) -> None:
     assert explained(name, classifier_of(4, bent), torch.zeros(0, 4, dtype=torch.float64), torch.zeros(2, 4, dtype=torch.float64)).shape == (0, 4)
+
+
+@pytest.mark.parametrize(("probe", "method", "modality"), [("attribution_table", "saliency", "table"), ("attribution", "permutation", "image")])
+def test_an_explanation_of_other_data_is_refused(probe: str, method: str, modality: str) -> None:
+    facts: Any = SimpleNamespace(modality=modality, offers=("gradient", "labels", "scores"), norm="cost")
+    assert f"explanation '{method}' explains data of modality" in _missing(Trial(probe, method), facts)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from auditor.probes import Bench
+from auditor.records import Facts
 from auditor.samples import Samples
 from auditor.table import Column, Rule, Table
 from auditor.table_classifier import TableClassifier
@@ -44,7 +45,7 @@ def additive(weights: Sequence[float] = WEIGHTS, shift: float = 0.0, **changes: 
     middle = np.array([0, 15, 40, 1, 0.5, 80])
 
     def scores(frame: Any) -> np.ndarray:
-        x = TABLE.codes([tuple("" if one != one else str(one) for one in row) for row in frame.itertuples(index=False)])
+        x = np.stack([(frame[one.name] if one.numeric else frame[one.name].map(one.position)).to_numpy(np.float64) for one in TABLE.columns], 1)
         edge = np.nan_to_num(x - middle) @ np.array(weights) + shift
         return np.stack([np.zeros(len(x)), edge], 1)
 
@@ -66,5 +67,35 @@ def table_bench(make_table_samples: Callable[..., Samples]) -> Callable[..., Ben
         rows, classifier = codes() if x is None else x, additive(weights, **changes).over(table)
         y = classifier.decisions(TABLE.frame(rows)).tolist()
         return Bench(classifier, make_table_samples(table, rows, y, units=units), lambda name: None, batch_size=512)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def facts_of() -> Callable[[Bench], Facts]:
+    """Return function (bench of a table) -> Facts."""
+
+    def make(bench: Bench) -> Facts:
+        samples = bench.samples
+        return Facts(
+            classes=("no", "yes"),
+            offers=("labels", "scores"),
+            modality="table",
+            ids=samples.ids,
+            y=samples.y,
+            units=samples.units,
+            groups={},
+            mask_share=samples.mask_share,
+            low=0,
+            high=1,
+            levels=None,
+            norm="cost",
+            epsilons=(1.0, 2.0),
+            primary=1.0,
+            guard=0.0,
+            attack="table_search",
+            attack_settings={},
+            table=bench.samples.table.as_dict() if bench.samples.table else None,
+        )
 
     return make

@@ -24,30 +24,6 @@ def measured(bench: Bench, trial: Trial, rows: Any = None) -> list[Row]:
     return probes[trial.probe].make(bench, trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows))
 
 
-def facts_of(bench: Bench) -> Facts:
-    samples = bench.samples
-    return Facts(
-        classes=("no", "yes"),
-        offers=("labels", "scores"),
-        modality="table",
-        ids=samples.ids,
-        y=samples.y,
-        units=samples.units,
-        groups={},
-        mask_share=samples.mask_share,
-        low=0,
-        high=1,
-        levels=None,
-        norm="cost",
-        epsilons=(1.0, 2.0),
-        primary=1.0,
-        guard=0.0,
-        attack="table_search",
-        attack_settings={},
-        table=bench.samples.table.as_dict() if bench.samples.table else None,
-    )
-
-
 def test_arms_are_what_they_say(table_bench: Make) -> None:
     """Every arm's margin, rebuilt from the positions of its donors alone."""
     bench = table_bench()
@@ -89,19 +65,18 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
     assert [row.values for row in backwards] == [pytest.approx(whole[place].values) for place in range(119, -1, -7)]
 
 
-def share(bench: Bench, draws: int = 6) -> Any:
+def share(bench: Bench, facts: Facts, draws: int = 6) -> Any:
     trial = Trial("exchange", settings={"draws": draws, "pool": 120}, zone="outside")
-    facts = facts_of(bench)
     rows = {name: Observation("k", name, row.values, error=row.error) for name, row in zip(bench.samples.ids, measured(bench, trial), strict=True)}
     return Draws.of(facts, Observations("b", lambda key: rows), trial)
 
 
-def test_the_outside_share_of_an_additive_model_has_a_closed_form(table_bench: Make) -> None:
+def test_the_outside_share_of_an_additive_model_has_a_closed_form(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
     """Effects are differences of mean outside and inside sums between donors, whatever the draws were."""
     from auditor.checks.reliance import effects_of, shares_of
 
     bench = table_bench()
-    draws, x = share(bench), bench.samples.load(range(120)).x.numpy()
+    draws, x = share(bench, facts_of(bench)), bench.samples.load(range(120)).x.numpy()
     sign = np.where(np.array(bench.samples.y)[draws.who[:, 0]] == 1, 1.0, -1.0)
     inside, outside = x[:, 0] + 0.1 * x[:, 1], 0.5 * x[:, 2]
     _, j, k, _ = draws.who.T
@@ -114,7 +89,7 @@ def test_the_outside_share_of_an_additive_model_has_a_closed_form(table_bench: M
 
 
 @pytest.mark.parametrize(("weights", "verdict"), [((1, 0.03, 0, 0, 0, 0), "pass"), ((0, 0, 1, 0, 0, 0), "fail")])
-def test_an_honest_model_and_one_that_reads_shoes_only(table_bench: Make, weights: tuple[float, ...], verdict: str) -> None:
+def test_an_honest_model_and_one_that_reads_shoes_only(table_bench: Make, facts_of: Callable[[Bench], Facts], weights: tuple[float, ...], verdict: str) -> None:
     bench = table_bench(weights, shift=0.25)
     check, facts = make_check("reliance", "table", {"donors": 4}), facts_of(bench)
     found: dict[str, dict[str, Observation]] = {}

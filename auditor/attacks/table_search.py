@@ -1,0 +1,143 @@
+"""The cheapest feasible change of a table row that flips the decision: exact where that can be, and a proof where nothing flips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from auditor.attacks import attacks
+from auditor.attacks.attack import Problem
+from auditor.attacks.table_exact import combinations, enumerated
+from auditor.attacks.table_hunt import Aim, Hunt, Search
+from auditor.attacks.table_moves import PROMISED, beam, measured, polish, promised, scattered
+from auditor.errors import AuditorError
+from auditor.threats.threat import DiscreteThreat, Numbers
+
+TOGETHER = 256
+"""Rows that are searched in lock-step."""
+DRAWS = 1000
+"""Random combinations for a classifier without scores."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one row is searched."""
+
+    exact_rows: int
+    beam: int
+    polish: int
+    exact: bool
+    thresholds: Mapping[str, Numbers] | None
+    """What the classifier's structure says of its columns; None where it has none."""
+
+
+@attacks.register("table_search", needs="labels", norms=("cost",), cost=lambda exact_rows, exact, **_: (exact_rows // 10 if exact else 500, 0))
+def table_search(
+    problem: Problem,
+    *,
+    exact_rows: Annotated[int, Field(ge=0)] = 20_000,
+    beam: Annotated[int, Field(ge=1)] = 8,
+    polish: Annotated[int, Field(ge=0)] = 5,
+    exact: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cheapest flips of table rows under rules: enumeration in order of cost where it is small, else a beam over blocks, polished.
+
+    Parameters
+    ----------
+    exact_rows
+        Most combinations of a row that are enumerated, which proves the smallest cost, or that nothing flips.
+    beam
+        Width of the beam, by margin and once more by gain per cost.
+    polish
+        Most rounds of swaps around the cheapest flip.
+    exact
+        Whether a proof is worth its rows; without it the search stops at what it believes to be cheapest.
+    """
+    threat = problem.threat
+    if not isinstance(threat, DiscreteThreat):
+        raise AuditorError(f"attack 'table_search': expected a threat of listed values, such as Threat.table(...), got {type(threat).__name__}.")
+    plan = Plan(exact_rows, beam, polish, exact, _thresholds(problem))
+    hunts: list[Hunt] = []
+    for start in range(0, len(problem.x), TOGETHER):
+        hunts += _together(problem, threat, range(start, min(start + TOGETHER, len(problem.x))), plan)
+    return gathered(problem, hunts)
+
+
+def gathered(problem: Problem, hunts: list[Hunt]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the cheapest flips (n, columns), whether there is one (n,), and what is proven (n,) as a code of records.OUTCOMES."""
+    found = [hunt.closest if hunt.best is None else hunt.best for hunt in hunts]
+    point = torch.as_tensor(np.array(found).reshape(problem.x.shape), dtype=problem.x.dtype, device=problem.x.device)
+    fooled = torch.tensor([hunt.best is not None for hunt in hunts], dtype=torch.bool, device=problem.x.device)
+    proof = torch.tensor([(2 if hunt.exact else 1) if hunt.best is not None else 3 * hunt.exact for hunt in hunts], dtype=torch.long, device=problem.x.device)
+    return point, fooled, proof
+
+
+def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:
+    """Return where a classifier of trees changes its mind, as far as it says so."""
+    structure, table = getattr(problem.meter.classifier, "structure", None), getattr(problem.meter.classifier, "table", None)
+    if structure is None or structure.kind != "trees" or structure.thresholds is None:
+        return None
+    found: Mapping[str, Numbers] = structure.thresholds(table)
+    return found
+
+
+def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan) -> list[Hunt]:
+    x, scored = problem.x.cpu().numpy(), "scores" in problem.meter.classifier.offers
+    goal, hunts, searches = problem.goal, [], {}
+    for row in rows:
+        aim = Aim(int(goal.y[row]), None if goal.targets is None else int(goal.targets[row]))
+        hunt = Hunt(threat, row, threat.space(x[row], row, float(problem.epsilon[row]), plan.thresholds), aim, scored)
+        draws = (
+            problem.rng.take([row]).uniform(torch.zeros((1, DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64))[0].numpy() if not scored else np.zeros((0, 0))
+        )
+        hunts.append(hunt)
+        searches[row] = _search(hunt, plan, draws)
+    lockstep(problem, searches)
+    return hunts
+
+
+def lockstep(problem: Problem, searches: Mapping[int, Search]) -> None:
+    """Run searches side by side: the rows that all of them ask for are shown to the classifier at once."""
+    asked = {row: rows for row, search in searches.items() for rows in _next(search, None)}
+    while asked:
+        shown = torch.as_tensor(np.concatenate(list(asked.values())), dtype=problem.x.dtype, device=problem.x.device)
+        owner = torch.tensor([row for row, rows in asked.items() for _ in range(len(rows))], dtype=torch.long)
+        scores = problem.meter.logits(shown, owner).cpu().numpy().astype(np.float64, copy=False)
+        ends = np.cumsum([len(rows) for rows in asked.values()])[:-1]
+        answers = dict(zip(asked, np.split(scores, ends), strict=True))
+        asked = {row: rows for row, answer in answers.items() for rows in _next(searches[row], answer)}
+
+
+def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
+    """Yield what a search asks for next, or nothing where it has ended."""
+    try:
+        yield next(search) if answer is None else search.send(answer)
+    except StopIteration:
+        return
+
+
+def _search(hunt: Hunt, plan: Plan, draws: Numbers) -> Search:
+    """Search one row."""
+    gains = yield from measured(hunt, hunt.own[0])
+    if hunt.done:
+        hunt.exact = hunt.space.complete or hunt.cost == 0
+        return
+    start = hunt.space
+    if plan.exact and start.complete and combinations(hunt.costs, hunt.counts, hunt.ceiling, start.most, plan.exact_rows) is not None:
+        yield from enumerated(hunt, gains, plan.exact_rows)
+        return
+    if hunt.scored:
+        base = float((yield from hunt.known(hunt.own))[0])
+        yield from hunt.shown(promised(hunt, gains, base, PROMISED))
+        yield from beam(hunt, gains, plan.beam)
+    else:
+        yield from hunt.shown(scattered(hunt, draws))
+    yield from polish(hunt, plan.polish, lambda centre: hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, centre))
+    if plan.exact and start.complete:
+        yield from enumerated(hunt, gains, plan.exact_rows)
