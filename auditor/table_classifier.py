@@ -36,7 +36,8 @@ class Structure:
     kind: str
     """'linear': the log odds of two classes are a sum of one function per column, straight in numeric columns. 'trees': constant between thresholds."""
     thresholds: Callable[[Table], dict[str, NDArray[np.float64]]] | None = None
-    """function (table) -> numeric or ordinal column -> rising thresholds in its raw units; a value on one may belong to either side"""
+    """function (table) -> numeric or ordinal column -> rising thresholds in its raw units; a value on one may belong to either side. Of an ordinal
+    column they are codes. A column that is left out is one that nobody may write and of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class TableClassifier:
     pulls: Pulls | None = None
     """Where 'gradient' is offered."""
     structure: Structure | None = None
+    inspect: Callable[[TableClassifier], Structure | None] | None = None
+    """function (classifier over a table) -> its structure, for classifiers whose structure shows only at rows of the table"""
     notes: tuple[str, ...] = ()
     table: Table | None = None
     """What codes mean; None until `over`."""
@@ -74,7 +77,8 @@ class TableClassifier:
 
     def over(self, table: Table) -> TableClassifier:
         """Return the classifier for codes of a table's rows."""
-        return replace(self, table=table, input_shape=(len(table),))
+        placed = replace(self, table=table, input_shape=(len(table),))
+        return placed if self.inspect is None else replace(placed, structure=self.inspect(placed))
 
     def logits(self, x: Tensor | pd.DataFrame) -> Tensor:
         """Return the scores (n, classes) of rows: codes (n, columns), or a frame of raw columns."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier
-from auditor.classifiers import Input, classifiers
+from auditor.classifiers import Encoding, Input, classifiers
+from auditor.classifiers.encoder import behind_encoder
 from auditor.classifiers.folding import fold
 from auditor.classifiers.probe import check
 from auditor.classifiers.torchscript import is_archive
 from auditor.errors import ClassifierError
 from auditor.precision import Precision, check_precision, hasten, searching
 from auditor.preprocessing import Steps, said
+from auditor.table_classifier import TableClassifier
 
 ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}
+ENDINGS |= dict.fromkeys((".skops", ".joblib", ".pkl", ".pickle"), "sklearn")
 
 
 def load_classifier(
@@ -35,6 +39,8 @@ def load_classifier(
 ) -> Classifier:
     """Return the classifier in a file, frozen, in evaluation mode, batch norms folded where that is exact, and tried once at a random input.
 
+    A classifier of tables (auditor.table_classifier.TableClassifier) is shown rows only when there are data, and answers `logits(frame)`.
+
     Parameters
     ----------
     path
@@ -42,11 +48,11 @@ def load_classifier(
     source
         Name of the kind of file (`auditor list`); by the file's ending where None.
     low, high
-        Smallest and largest value of an input, in the units that the classifier takes.
+        Smallest and largest value of an input, in the units that the classifier takes; of images.
     trust_code
-        Whether files that can run code may be loaded (.pt2, Python).
+        Whether files that can run code may be loaded (.pt2, .joblib, .pkl, Python), and programs may be run.
     device
-        Where to evaluate, such as 'cpu' or 'cuda:0'.
+        Where to evaluate a torch module, such as 'cpu' or 'cuda:0'; everything else runs on the CPU.
     draws
         How many evaluations of a random classifier are averaged in one answer.
     precision, compile
@@ -60,10 +66,13 @@ def load_classifier(
         raise ClassifierError(f"{where}: expected low below high, got low {low} and high {high}.")
     _available(device)
     check_precision(device, precision, compile)
-    bound = classifiers.bind(chosen, {"low": low, "high": high, **settings})
+    bound = classifiers.bind(chosen, {**_box(chosen, low, high), **settings})
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where)
+    columns = getattr(bound.get("input"), "columns", {})
+    if isinstance(made, TableClassifier) or columns:
+        return _of_table(made, columns, where, "compile" if compile else "" if precision == "float32" else f"precision {precision}")
     if isinstance(made, TorchClassifier):
         fold(made)
         hasten(made, precision, compile=compile)
@@ -71,6 +80,27 @@ def load_classifier(
     if searching(made) is not made:
         check(searching(made), where=f"{where} in {precision}")
     return made
+
+
+def _of_table(made: Classifier, columns: Mapping[str, Encoding], where: str, hurry: str) -> Classifier:
+    """Return a classifier of raw rows (ClassifierError: it is given columns twice, or an arithmetic that only images have)."""
+    if hurry:
+        raise ClassifierError(f"{where}: expected neither precision nor compile for a classifier of tables, got {hurry}.")
+    if not columns:
+        return made
+    if isinstance(made, TableClassifier):
+        raise ClassifierError(f"{where}: expected a torch module for `input.columns`, got a classifier that takes raw rows by itself.")
+    check(made, where=where)
+    encoded: Any = behind_encoder(made, columns, where=where)
+    assert isinstance(encoded, Classifier)
+    return encoded
+
+
+def _box(source: str, low: float, high: float) -> dict[str, float]:
+    """Return the range of inputs, for sources that have one; a range declared for another is refused when it is bound."""
+    if "low" not in classifiers.settings_model(source).model_fields and (low, high) == (0.0, 1.0):
+        return {}
+    return {"low": low, "high": high}
 
 
 def _declare(made: Classifier, input: Input | None, draws: int, where: str) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import joblib
 from torch import nn
 
 from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier, state_digest
 from auditor.classifiers import Input, classifiers
+from auditor.classifiers.estimator import from_estimator
 from auditor.classifiers.probe import first_line, width_of
 from auditor.classifiers.weights import file_digest, freeze, named
 from auditor.errors import ClassifierError, nearest
@@ -31,7 +34,7 @@ def python(
     _trust_code: bool = False,
     _device: str = "cpu",
 ) -> Classifier:
-    """Python function 'module:function' or 'file.py:function' that returns a torch module or a classifier; only with --trust-code.
+    """Python function 'module:function' or 'file.py:function': a torch module, classifier, or predict_proba(frame); only with --trust-code.
 
     Parameters
     ----------
@@ -90,12 +93,25 @@ def _as_classifier(made: Any, path: str, file: Path, *, low: float, high: float,
         return TorchClassifier(
             made, classes=names, low=low, high=high, name=path, digest=made_of, input_shape=input.shape, mean=input.mean, std=input.std, device=device
         )
-    if not callable(getattr(made, "logits", None)):
-        raise ClassifierError(f"{path}: expected a torch module or an object with logits(x), got a {type(made).__name__}.")
     if isinstance(made, Classifier):
         return made
+    if not callable(getattr(made, "logits", None)):
+        return _of_rows(made, path, source, classes)
     own = classes or getattr(made, "classes", None)
     if not own:
         raise ClassifierError(f"{path}: expected `classes` in the audit file or on the object, got none.")
     note = "the object has logits(x) but does not declare gradients, so only its scores are used"
     return ScoreClassifier(made.logits, classes=list(own), name=path, digest=digest([source]), low=low, high=high, input_shape=input.shape, notes=(note,))
+
+
+def _of_rows(made: Any, path: str, source: str, classes: list[str] | None) -> Classifier:
+    """Return the classifier of raw rows that an object with predict_proba(frame) or predict(frame) is."""
+    if not callable(getattr(made, "predict", None)) and not callable(getattr(made, "predict_proba", None)):
+        raise ClassifierError(
+            f"{path}: expected a torch module or an object with logits(x), predict_proba(frame) or predict(frame), got a {type(made).__name__}."
+        )
+    with suppress(Exception):  # what cannot be pickled has no digest of its own
+        source = digest([source, joblib.hash(made)])
+    found: Any = from_estimator(made, name=path, digest=source, classes=classes)
+    assert isinstance(found, Classifier)
+    return found

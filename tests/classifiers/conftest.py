@@ -1,14 +1,24 @@
-"""A small trained network and its files, for every test of loading."""
+"""A small trained network and its files, and a small table, for every test of loading."""
 
+import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import Tensor, nn
 
+from auditor.table import Column, Table
 from auditor.torchvision import ensure_torchvision
 
 
@@ -84,3 +94,62 @@ def weights() -> dict[str, Tensor]:
 
     torch.manual_seed(0)
     return dict(timm.create_model("resnet10t", in_chans=1, num_classes=2, channels=[8, 8, 8, 8], stem_width=8).state_dict())
+
+
+def people(n: int = 300, seed: int = 0, *, missing: bool = True) -> pd.DataFrame:
+    """Return made-up applicants as a reader of a CSV gives them: integers, reals with gaps, texts with gaps, booleans, numbers as levels."""
+    rng = np.random.default_rng(seed)
+    gaps = rng.random((2, n)) < (0.1 if missing else 0.0)
+    file = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, n),
+            "hours": np.where(gaps[0], np.nan, np.round(rng.normal(40, 9, n), 1)),
+            "job": np.where(gaps[1], None, rng.choice(["clerk", "nurse", "smith"], n)),
+            "owns": rng.random(n) < 0.5,
+            "shift": rng.integers(1, 4, n),
+        }
+    ).to_csv(index=False)
+    return pd.read_csv(io.StringIO(file))
+
+
+def hired(frame: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    """Return a class for each applicant that depends on every column."""
+    score = frame["age"] / 20 + 0.05 * frame["hours"].fillna(40) + (frame["job"] == "nurse") - frame["owns"] + 0.4 * frame["shift"]
+    return np.where(score + np.random.default_rng(seed).normal(0, 0.5, len(frame)) > 5, "yes", "no")
+
+
+def encoder() -> Any:
+    """Return what stands before most of the estimators: a scaler of numbers, one-hot levels."""
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    return make_column_transformer((numbers, ["age", "hours"]), (OneHotEncoder(handle_unknown="ignore"), ["job", "owns", "shift"]))
+
+
+def applicants(frame: pd.DataFrame, **changed: Any) -> Table:
+    """Return the table of `people`, with the ranges seen."""
+    columns = [
+        Column("age", "integer", dtype="int64", low=18, high=79),
+        Column(
+            "hours",
+            "real",
+            dtype="float64",
+            low=float(frame["hours"].min()),
+            high=float(frame["hours"].max()),
+            step=0.1,
+            missing=int(frame["hours"].isna().sum()),
+        ),
+        Column("job", "categorical", levels=("clerk", "nurse", "smith"), allowed=(0, 1, 2), missing=int(frame["job"].isna().sum())),
+        Column("owns", "boolean", levels=("False", "True"), dtype="bool", allowed=(0, 1)),
+        Column("shift", "ordinal", levels=("1", "2", "3"), dtype="int64", allowed=(0, 1, 2)),
+    ]
+    return Table(tuple(replace(column, **changed.get(column.name, {})) for column in columns))
+
+
+def codes(table: Table, frame: pd.DataFrame) -> Tensor:
+    """Return a frame's rows as the table's codes."""
+    return torch.from_numpy(table.codes([["" if pd.isna(cell) else str(cell) for cell in row] for row in frame[list(table.names)].itertuples(index=False)]))
+
+
+@pytest.fixture(scope="session")
+def small() -> SimpleNamespace:
+    """Return what makes the small table and models of it."""
+    return SimpleNamespace(people=people, hired=hired, encoder=encoder, table=applicants, codes=codes)

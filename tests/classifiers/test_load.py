@@ -218,9 +218,9 @@ def test_every_train_flag_is_restored(net: nn.Module) -> None:
 
 
 def test_every_source_takes_the_common_settings() -> None:
-    common = {"low", "high", "classes", "input"}
-    assert {"timm", "torchscript", "exported", "onnx", "python"} <= set(classifiers.names())
+    assert {"timm", "torchscript", "exported", "onnx", "python", "sklearn", "command"} <= set(classifiers.names())
     for entry in classifiers:
+        common = {"classes"} if entry.facts.get("modality") == "table" else {"low", "high", "classes", "input"}
         assert common <= set(classifiers.settings_model(entry.name).model_fields) and entry.summary
 
 
