@@ -50,17 +50,44 @@ class Found:
     """Name -> column of a further mask."""
 
 
-def write_draft(folder: Path, *, force: bool = False) -> tuple[Path, list[str]]:
-    """Return the path of the audit.yaml written, and what is left to fill in (AuditorError: there is one already, or nothing to audit)."""
+def write_draft(place: Path, *, force: bool = False) -> tuple[Path, list[str]]:
+    """Return the path of the audit.yaml written, and what is left to fill in (AuditorError: there is one already, or nothing to audit).
+
+    Parameters
+    ----------
+    place
+        A folder of images or with a table, or a table.
+    """
+    folder = place if place.is_dir() else place.parent
     path = folder / "audit.yaml"
     if path.exists() and not force:
         raise AuditorError(f"{path}: is there already; overwrite it with --force.")
-    found = look(folder)
-    if found.manifest is None and found.folder is None:
-        raise DataError(f"{folder}: expected a manifest (CSV or Parquet with a column of image paths) or one folder of images per class, found neither.")
-    text = draft(found)
+    text = _draft_of(place, folder)
     write_whole(path, text)
     return path, [line.strip() for line in text.splitlines() if "FILL IN" in line]
+
+
+def _draft_of(place: Path, folder: Path) -> str:
+    """Return the draft for images where there are any, and for a table otherwise (DataError: neither)."""
+    from auditor.draft_table import draft_table, find_table  # which writes YAML as this file does
+
+    if place.is_file() and "image" not in _roles(_readable(place)):
+        return draft_table(place)
+    found = look(folder)
+    if found.manifest is not None or found.folder is not None:
+        return draft(found)
+    table = find_table(folder)
+    if table is None:
+        raise DataError(
+            f"{folder}: expected a manifest (CSV or Parquet with a column of image paths), one folder of images per class, or a table with a row for each "
+            "person, found none of them."
+        )
+    return draft_table(table)
+
+
+def _readable(path: Path) -> pd.DataFrame:
+    table = _table(path)
+    return pd.DataFrame() if table is None else table
 
 
 def look(folder: Path) -> Found:
@@ -148,11 +175,12 @@ def _measurement(values: pd.Series[Any]) -> bool:
     return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().all())
 
 
-def _list(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, values))}]"
+def listed(values: Sequence[str]) -> str:
+    """Return names as a YAML list."""
+    return f"[{', '.join(map(quoted, values))}]"
 
 
-def _text(value: str) -> str:
+def quoted(value: str) -> str:
     """Return a name as YAML text, in quotes where YAML would read something else."""
     plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
     return value if plain else json.dumps(value, ensure_ascii=False)
@@ -160,7 +188,7 @@ def _text(value: str) -> str:
 
 def draft(found: Found) -> str:
     """Return the text of a commented audit.yaml."""
-    classes = _list(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
+    classes = listed(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
     order = "   # check: this must be the order of the model's outputs" if found.classes else ""
     lines = [
         "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
@@ -168,7 +196,7 @@ def draft(found: Found) -> str:
         'intended_use: ""   # one sentence: who uses the answer, and for what',
         "model:",
         f"  source: {found.source}   # timm, torchscript, exported, onnx, python (see `auditor list models`)",
-        f"  weights: {_text(found.weights) if found.weights else 'model.safetensors   # FILL IN: no model file was found'}",
+        f"  weights: {quoted(found.weights) if found.weights else 'model.safetensors   # FILL IN: no model file was found'}",
     ]
     if found.source == "timm":
         lines += ["  name: resnet18   # FILL IN: the architecture's name in timm"]
@@ -197,23 +225,23 @@ def draft(found: Found) -> str:
 def _data(found: Found) -> list[str]:
     if found.folder is not None:
         return [
-            f"  folder: {_text(found.folder)}   # one folder per class",
+            f"  folder: {quoted(found.folder)}   # one folder per class",
             "  # mask: masks   # folder with the same file names: where the answer should be looked for",
         ]
-    lines = [f"  manifest: {_text(found.manifest or '')}", f"  image: {_text(found.columns['image'])}"]
-    lines += [f"  label: {_text(found.columns['label'])}" if "label" in found.columns else "  label: label   # FILL IN: the column with the class"]
+    lines = [f"  manifest: {quoted(found.manifest or '')}", f"  image: {quoted(found.columns['image'])}"]
+    lines += [f"  label: {quoted(found.columns['label'])}" if "label" in found.columns else "  label: label   # FILL IN: the column with the class"]
     lines += [
-        f"  mask: {_text(found.columns['mask'])}{'   # check: the one where the answer should be looked for' if found.masks else ''}"
+        f"  mask: {quoted(found.columns['mask'])}{'   # check: the one where the answer should be looked for' if found.masks else ''}"
         if "mask" in found.columns
         else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
     ]
-    lines += [f"  unit: {_text(found.columns['unit'])}" if "unit" in found.columns else "  # unit: patient_id   # column saying which samples belong together"]
+    lines += [f"  unit: {quoted(found.columns['unit'])}" if "unit" in found.columns else "  # unit: patient_id   # column saying which samples belong together"]
     if found.masks:
-        pairs = ", ".join(f"{_text(name)}: {_text(column)}" for name, column in found.masks.items())
+        pairs = ", ".join(f"{quoted(name)}: {quoted(column)}" for name, column in found.masks.items())
         lines += [f"  masks: {{{pairs}}}   # further masks: zones that `checks.exposure.zones: [named]` attacks"]
     if "id" in found.columns:
-        lines += [f"  id: {_text(found.columns['id'])}"]
-    lines += [f"  groups: {_list(found.groups)}" if found.groups else "  # groups: [sex, age_band]   # columns to compare people by"]
+        lines += [f"  id: {quoted(found.columns['id'])}"]
+    lines += [f"  groups: {listed(found.groups)}" if found.groups else "  # groups: [sex, age_band]   # columns to compare people by"]
     factors = [name for name in found.groups if re.search(ACQUIRED, name, re.IGNORECASE)] or ["site", "scanner"]
-    lines += [f"  # factors: {_list(factors)}   # how samples were acquired: does the model read that? (reliance)"]
+    lines += [f"  # factors: {listed(factors)}   # how samples were acquired: does the model read that? (reliance)"]
     return [*lines, "  # where: {fold: [0]}   # use only some rows"]

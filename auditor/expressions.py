@@ -61,7 +61,8 @@ class Expression:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Return the columns that it reads, in the table's order."""
-        named = {unquoted(node.id) for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id != "missing"}
+        functions = {id(node.func) for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
+        named = {unquoted(node.id) for node in ast.walk(self.tree) if isinstance(node, ast.Name) and id(node) not in functions}
         unknown = sorted(named - set(self.table.names))
         if unknown:
             raise ConfigError(f"rule '{self.text}': expected a column of the table, got '{unknown[0]}'; {nearest(unknown[0], self.table.names)}")
@@ -137,7 +138,7 @@ class _Reader:
     def number(self, node: ast.expr) -> Codes:
         """Return the value of an arithmetic expression."""
         if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):
                 found = np.asarray(ARITHMETIC[type(node.op)](self.number(node.left), self.number(node.right)), dtype=np.float64)
             return np.where(np.isinf(found), np.nan, found)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

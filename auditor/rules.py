@@ -35,9 +35,7 @@ class Rules:
             else:
                 then.truth(blank)
         self._definitions = self._ordered()
-        self._swaps = [
-            (place, table.index[name], self._mapping(rule, name, pairs)) for place, rule in enumerate(table.rules) for name, pairs in rule.swap.items()
-        ]
+        self._swaps = [(place, *self._mapping(rule, name, pairs)) for place, rule in enumerate(table.rules) for name, pairs in rule.swap.items()]
 
     def columns(self, place: int) -> tuple[int, ...]:
         """Return the positions of the columns that a rule ties together."""
@@ -118,8 +116,8 @@ class Rules:
             open_ones -= set(ready)
         return order
 
-    def _mapping(self, rule: Rule, name: str, pairs: Mapping[str, str]) -> NDArray[np.float64]:
-        """Return which code takes each code's place (levels,), both ways."""
+    def _mapping(self, rule: Rule, name: str, pairs: Mapping[str, str]) -> tuple[int, NDArray[np.float64]]:
+        """Return a column's position and which code takes each code's place (levels,), both ways."""
         column = self.table.columns[self.table.index[name]] if name in self.table.index else None
         if column is None or column.numeric:
             raise ConfigError(f"rule '{rule.id}': expected a column with levels in `swap`, got '{name}'; {nearest(name, self.table.names)}")
@@ -127,7 +125,7 @@ class Rules:
         if strange is not None:
             raise ConfigError(f"rule '{rule.id}': expected levels of '{name}' in `swap`, got '{strange}'; {nearest(strange, column.levels)}")
         back = {second: first for first, second in pairs.items()}
-        return np.array([column.position[{**back, **pairs}.get(level, level)] for level in column.levels], dtype=np.float64)
+        return self.table.index[name], np.array([column.position[{**back, **pairs}.get(level, level)] for level in column.levels], dtype=np.float64)
 
 
 def _check_defined(rule: Rule, table: Table) -> None:

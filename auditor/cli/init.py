@@ -7,20 +7,24 @@ from pathlib import Path
 import click
 
 
-@click.command("init", short_help="Look at a folder and write a commented audit.yaml.")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".")
+@click.command("init", short_help="Look at a folder or a table and write a commented audit.yaml.")
+@click.argument("place", type=click.Path(path_type=Path, exists=True), default=".")
 @click.option("--force", is_flag=True, help="Overwrite an audit.yaml that is already there.")
-def command(folder: Path, force: bool) -> int:
-    """Look at FOLDER (weights, a manifest or one folder per class, masks) and write FOLDER/audit.yaml with what was found and what to fill in.
+def command(place: Path, force: bool) -> int:
+    """Look at PLACE and write an audit.yaml there with what was found and what to fill in.
+
+    PLACE is a folder (weights, a manifest or one folder of images per class, masks) or a table (CSV, TSV, Parquet), whose column types are inferred
+    and whose rules between columns are looked for; the audit.yaml is then written beside it.
 
     \b
     Example:
       auditor init my-study
+      auditor init applicants.csv
       auditor validate my-study/audit.yaml
     """
     from auditor.draft import write_draft
 
-    path, open_questions = write_draft(folder, force=force)
+    path, open_questions = write_draft(place, force=force)
     click.echo(path)
     for question in open_questions:
         click.echo(f"fill in: {question}", err=True)

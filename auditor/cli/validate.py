@@ -11,13 +11,17 @@ from auditor.cli.options import audit_file, loading
 
 if TYPE_CHECKING:
     from auditor.precision import Precision
+    from auditor.table import Table
+
+MOST_VALUES = 20
+"""Values of a group that are listed."""
 
 
-@click.command("validate", short_help="Check an audit file, its model, images and masks, without measuring.")
+@click.command("validate", short_help="Check an audit file, its model and data, without measuring.")
 @audit_file
 @loading
 def command(audit: Path, device: str, precision: Precision, compile: bool, trust_code: bool, limit: int | None, only: tuple[str, ...]) -> int:
-    """Load everything that AUDIT names, read every image and mask once, and say what was found.
+    """Load everything that AUDIT names, read every image, mask or row once, and say what was found.
 
     \b
     Example:
@@ -28,17 +32,28 @@ def command(audit: Path, device: str, precision: Precision, compile: bool, trust
 
     prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
     facts, samples = prepared.facts, prepared.samples
-    size = prepared.classifier.input_shape or "of any size"
+    table = samples.table
+    size = (f"{len(table)} columns" if table else prepared.classifier.input_shape) or "of any size"
     click.echo(f"model    {prepared.classifier.name}: classes {', '.join(facts.classes)}; offers {', '.join(facts.offers)}; input {size}")
-    click.echo(f"data     {len(samples)} samples of {len(set(facts.units))} units; {sum(1 for share in facts.mask_share if share)} with a mask")
-    for name, shares in facts.regions.items():
+    marked = f"columns {_columns(table)}" if table else f"{sum(1 for share in facts.mask_share if share)} with a mask"
+    click.echo(f"data     {len(samples)} samples of {len(set(facts.units))} units; {marked}")
+    for name, shares in ({} if table else facts.regions).items():
         found = coverage(shares)
         size = f", median share of the area {found['median_share']:.1%}" if found["present"] else ""
         click.echo(f"zone     {name}: {found['present']} samples{size}; {found['empty']} empty, {found['full']} full, {found['missing']} without a mask")
     for name, values in facts.groups.items():
         known = sorted({value for value in values if value})
-        click.echo(f"group    {name}: {', '.join(f'{value} {values.count(value)}' for value in known)}; unknown {values.count('')}")
+        counts = [f"{value} {values.count(value)}" for value in known[:MOST_VALUES]] + [f"and {len(known) - MOST_VALUES} more"] * (len(known) > MOST_VALUES)
+        click.echo(f"group    {name}: {', '.join(counts)}; unknown {values.count('')}")
     for note in (*prepared.classifier.notes, *samples.notes):
         click.echo(f"note     {note}")
     click.echo(f"checks   {', '.join(prepared.checks)}")
     return 0
+
+
+def _columns(table: Table) -> str:
+    """Return how many columns have each role."""
+    from auditor.table import ROLES
+
+    counts = ((role, sum(column.role == role for column in table.columns)) for role in ROLES)
+    return ", ".join(f"{count} {role}" for role, count in counts if count)

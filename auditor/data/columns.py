@@ -25,7 +25,7 @@ WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 NOT_FINITE = {"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"}
 TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
 EXACT = 2**53
-"""Whole numbers beyond this are names, not amounts: float64 cannot tell neighbours apart."""
+"""Whole numbers from here on are names, not amounts: float64 cannot tell neighbours apart."""
 FEW, PER_LEVEL = 20, 20
 """A column of words is text where it has more levels than the first, and fewer rows a level than the second."""
 MIN_SUPPORT = 30
@@ -117,7 +117,7 @@ def inferred_kind(cells: Cells) -> Kind:
     if dtype != "str":
         values = [float(text) for text in cells.texts if text.strip().lower() not in NOT_FINITE]
         whole = bool(values) and all(value.is_integer() for value in values)
-        return ("text" if max(map(abs, values)) > EXACT else "integer") if whole else "real"
+        return ("text" if max(map(abs, values)) >= EXACT else "integer") if whole else "real"
     if cells.texts and all(_fits("date", text) for text in cells.texts):
         return "date"
     return "text" if len(cells.texts) > max(FEW, len(cells.places) / PER_LEVEL) else "categorical"
@@ -157,7 +157,7 @@ def canonical(text: str) -> str:
     bare = text.strip()
     if bare.lower() in ("true", "false"):
         return "1" if bare.lower() == "true" else "0"
-    return f"{float(bare):.17g}" if NUMBER.fullmatch(bare) else bare
+    return f"{float(bare) + 0.0:.17g}" if NUMBER.fullmatch(bare) else bare
 
 
 def _levels(name: str, kind: Kind, cells: Cells, declared: Sequence[str]) -> tuple[str, ...]:

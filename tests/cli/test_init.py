@@ -1,15 +1,18 @@
-"""auditor init: a first audit.yaml from what lies in a folder."""
+"""auditor init: a first audit.yaml from what lies in a folder, or from a table."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from auditor.cli.main import main
-from auditor.config import load_audit
+from auditor.config import load_audit, read_yaml
+from auditor.data import data
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -115,7 +118,10 @@ def test_odd_columns_and_files_stay_text(run: Run, tmp_path: Path) -> None:
 def test_nothing_to_audit(run: Run, tmp_path: Path) -> None:
     code, out, err = run("init", tmp_path)
     assert (code, out) == (2, "") and not (tmp_path / "audit.yaml").exists()
-    assert err == f"Error: {tmp_path}: expected a manifest (CSV or Parquet with a column of image paths) or one folder of images per class, found neither.\n"
+    assert err == (
+        f"Error: {tmp_path}: expected a manifest (CSV or Parquet with a column of image paths), one folder of images per class, "
+        "or a table with a row for each person, found none of them.\n"
+    )
 
 
 def test_a_missing_folder(run: Run, tmp_path: Path) -> None:
@@ -131,3 +137,73 @@ def test_nothing_is_overwritten_unless_forced(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "audit.yaml").read_text() == "mine"
     assert run("init", tmp_path, "--force")[0] == 0
     assert load_audit(tmp_path / "audit.yaml").title == "Audit of my classifier"
+
+
+def people(path: Path, n: int = 400) -> Path:
+    """Write a table of applicants in which wives are women, hired is the label and a few rows were for testing."""
+    random = np.random.default_rng(0)
+    role = random.choice(["Wife", "Husband", "None"], n)
+    sex = np.where(role == "Wife", "Female", np.where(role == "Husband", "Male", random.choice(["Female", "Male"], n)))
+    rent, food = random.integers(100, 900, n), random.integers(50, 500, n)
+    columns = {
+        "applicant_id": [f"a{row}" for row in range(n)],
+        "age": random.integers(18, 70, n),
+        "relationship": role,
+        "sex": sex,
+        "job: title": np.where(np.arange(n) % 9 == 0, "", random.choice(["#1 clerk", 'it\'s "x"'], n)),
+        "rent": rent,
+        "food": food,
+        "class": rent + food,
+        "started": random.choice(["2020-01-31", "2021-12-01", "2019-06-15"], n),
+        "split": random.choice(["train", "test"], n),
+        "hired": random.choice(["yes", "no"], n),
+    }
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def test_a_table(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("init", people(tmp_path / "applicants.csv"))
+    assert (code, out.strip()) == (0, str(tmp_path / "audit.yaml"))
+    assert "no model file was found" in err and "which of no, yes do people want?" in err and "has not learned from" in err
+    audit, text = load_audit(tmp_path / "audit.yaml"), (tmp_path / "audit.yaml").read_text()
+    assert audit.modality == "table" and audit.threat.norm == "cost" and audit.model == {"source": "sklearn", "path": "model.skops"}
+    declared = audit.data
+    assert (declared["table"], declared["label"], declared["favourable"], declared["id"]) == ("applicants.csv", "hired", "yes", "applicant_id")
+    assert declared["groups"] == ["age", "sex"] and set(declared["where"]["split"]) == {"train", "test"}
+    assert declared["columns"]["started"] == {"type": "date", "range": ["2019-06-15", "2021-12-01"]} and "role" not in str(declared["columns"])
+    assert re.search(r"sex: .*# 2 levels: .*; confirm role: protected", text) and re.search(r"relationship: .*confirm role: proxy", text)
+
+
+def test_the_draft_of_a_table_can_be_read_with_all_its_rules(run: Run, tmp_path: Path) -> None:
+    assert run("init", people(tmp_path / "applicants.csv"))[0] == 0
+    path = tmp_path / "audit.yaml"
+    path.write_text(re.sub(r"^  # (rules:|  - )", r"  \1", path.read_text(), flags=re.MULTILINE))
+    settings = {name: value for name, value in load_audit(path).data.items() if name != "source"}
+    samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", settings))
+    assert samples.table is not None and len(samples) == 400
+    rules = {rule.then: rule for rule in samples.table.rules}
+    assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["rent + food"].defines == "class"
+    for note in samples.notes:
+        assert "is broken by" not in note or " by 0 of 400 rows" in note
+
+
+def test_a_folder_that_holds_a_table(run: Run, tmp_path: Path) -> None:
+    people(tmp_path / "applicants.csv")
+    (tmp_path / "hiring.skops").write_bytes(b"")
+    assert run("init", tmp_path)[0] == 0
+    assert load_audit(tmp_path / "audit.yaml").model["path"] == "hiring.skops"
+    code, _, err = run("init", tmp_path / "applicants.csv")
+    assert code == 2 and "is there already" in err
+
+
+def test_a_manifest_by_name_is_no_table(run: Run, tmp_path: Path) -> None:
+    manifest(tmp_path)
+    assert run("init", tmp_path / "manifest.csv")[0] == 0
+    assert "manifest" in read_yaml(tmp_path / "audit.yaml")["data"]
+
+
+def test_a_table_without_rows(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("a,b\n")
+    code, out, err = run("init", tmp_path / "empty.csv")
+    assert (code, out, err) == (2, "", f"Error: {tmp_path / 'empty.csv'}: expected at least one row, got none.\n")
