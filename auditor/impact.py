@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 from scipy import stats as sps
-from statsmodels.stats.proportion import test_proportions_2indep
+from statsmodels.stats.proportion import proportions_ztest
 
 from auditor.records import Estimate
 from auditor.stats import ROUNDING, effective_n, named, recovered_ratio, share_interval
@@ -55,18 +56,18 @@ class Lowest:
 def lowest_ratio(shares: Mapping[str, Share], references: Collection[str], *, against: float, level: float = 0.95) -> Lowest | None:
     """Return the lowest ratio of a group's share to a reference's; None where no reference has any true flag, or there is but one group.
 
-    Which reference has the highest share is seen in the same data, so the interval is over every ordered pair: from the lowest lower end to
-    the lowest upper one, each pair's at `simultaneous_level` (Tukey and Kramer), from the intervals of both shares (Zou and Donner 2008).
+    Which reference has the highest share is seen in the same data, so the interval is over ordered pairs, each pair's at `simultaneous_level`
+    (Tukey and Kramer) from the intervals of both shares (Zou and Donner 2008). It goes from the lowest lower end, beside any group, to the
+    lowest upper one, beside a reference: a small group accuses nobody, but nobody is cleared before it is known whether it is favoured.
     """
     pairs = [(a, b) for b in sorted(references) for a in sorted(shares) if a != b and shares[b].span(level)[0] > ROUNDING]
     if not pairs:
         return None
-    k = len(shares)
+    k, every = len(shares), list(permutations(sorted(shares), 2))
 
     def ends(each: float) -> tuple[float, float]:
-        spans = [ratio_ends(shares[a], shares[b], each) for a, b in pairs]
-        high = min(high for _, high in spans)
-        return min(low for low, _ in spans), min(high, 1.0) if len(references) > 1 else high
+        high = min(ratio_ends(shares[a], shares[b], each)[1] for a, b in pairs)
+        return min(ratio_ends(shares[a], shares[b], each)[0] for a, b in every), min(high, 1.0) if len(references) > 1 else high
 
     group, reference = min(pairs, key=lambda pair: shares[pair[0]].value / shares[pair[1]].value)
     value = shares[group].value / shares[reference].value
@@ -108,7 +109,7 @@ def z_p(a: Share, b: Share) -> float | None:
     (true, n), (other, m) = a.counts, b.counts
     if true + other in (0, n + m):
         return None
-    return float(test_proportions_2indep(true, n, other, m, method="score", correction=False).pvalue)
+    return float(proportions_ztest([true, other], [n, m])[1])
 
 
 def one_more(a: Share, b: Share, *, rule: float = FOUR_FIFTHS) -> bool:

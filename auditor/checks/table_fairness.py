@@ -16,7 +16,7 @@ from auditor.checks.compared import Bands, Compared, Intersections, compared
 from auditor.checks.gaps import Question, Rule, judge_gap, small_cells
 from auditor.checks.group_rows import as_it_is
 from auditor.checks.measured import Flags, Measured
-from auditor.checks.table_common import favourable, flip_trial
+from auditor.checks.table_common import SEARCHED, favourable, flip_trial
 from auditor.checks.table_invariance import invariance_trials, judge_invariance
 from auditor.checks.table_ratio import Limits, Rates, judge_ratio
 from auditor.checks.table_recourse import Searches, judge_cost, judge_exposure, judge_reach
@@ -49,7 +49,7 @@ class TableFairness:
     intersections: Intersections = "pairs"
     samples: Annotated[int, Field(ge=0)] = 1000
     """Rows of which at most the favourable decision is searched for; 0: all."""
-    exposure_samples: Annotated[int, Field(ge=0)] = 500
+    exposure_samples: Annotated[int, Field(ge=0)] = SEARCHED
     """Rows whose decision is attacked by what should not matter, as the check of exposure does; 0: all."""
 
     card: ClassVar[Card] = Card(
@@ -98,7 +98,8 @@ class TableFairness:
 
     def searches(self, facts: Facts, observations: Observations) -> tuple[Searches, Searches]:
         """Return what the searches for the favourable decision and those by what should not matter found."""
-        return Searches(facts, self._reach(facts), observations), Searches(facts, self._exposure(facts), observations)
+        reach = Searches(facts, self._reach(facts), observations, max(facts.epsilons))
+        return reach, Searches(facts, self._exposure(facts), observations, facts.primary)
 
 
 @dataclass(frozen=True)

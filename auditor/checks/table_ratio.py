@@ -65,7 +65,7 @@ def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **bas
     found = lowest_ratio(shares, references, against=limits.tolerance, level=one.level) if len(shares) > 1 else None
     best = max(references, key=lambda name: (shares[name].value, name), default="")
     details = {**one.details, **asked.details, "kind": asked.kind, "reference": best, **_table(facts, one, known, shares.get(best), best, asked)}
-    if found is None:
+    if found is None or found.estimate.value > 1:
         claim = f"Groups by {one.name} could not be compared in the share that is {asked.what}."
         advice = "Collect more rows of the small groups." if asked.flags else ""
         why = _why_not(asked, known, shares, references, limits)
@@ -161,7 +161,10 @@ def _why_not(asked: Rates, known: Sequence[Category], shares: Mapping[str, Share
         return f"too few to say: fewer than two groups can be compared ({counts}; {_notes(known) or 'one group'})"
     if not references:
         return f"too few to say: no group has {limits.reference} rows, as a reference needs ({counts})"
-    return f"no group that may be the reference is ever {asked.what} ({counts})"
+    if not any(shares[name].value for name in references):
+        return f"no group that may be the reference is ever {asked.what} ({counts})"
+    few_ones = listed({name: share.n for name, share in shares.items() if name not in references})
+    return f"too few to say for {few_ones}: all have a higher rate than {references[0]}, but a reference needs {limits.reference} rows"
 
 
 def _reason(verdict: Verdict, found: Lowest, known: Sequence[Category], best: str, limits: Limits, needed: int | None) -> str:

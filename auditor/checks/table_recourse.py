@@ -14,53 +14,45 @@ from auditor.checks.compared import Compared
 from auditor.checks.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.group_rows import Group
 from auditor.checks.measured import Flags
-from auditor.checks.table_common import LABELS, searched, table_of
+from auditor.checks.table_common import table_of, where
+from auditor.checks.table_flips import Flips
 from auditor.impact import largest_ratio
-from auditor.records import OUTCOMES, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.records import OUTCOMES, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
 from auditor.stats import decide, proportion
 from auditor.strata import bounded_ends, simultaneous_level
 
-NONE_FOUND, UPPER, EXACT, IMPOSSIBLE = range(len(OUTCOMES))
+EXACT, IMPOSSIBLE = 2, 3
+"""Codes of records.OUTCOMES that are proofs."""
 
 
 @dataclass(frozen=True)
 class Searches:
-    """What one trial of searches says of every row on which a search was made."""
+    """What one trial of searches says of every row on which a search was made, at a cost."""
 
     facts: Facts
     trial: Trial
     observations: Observations
+    cost: float
 
     @cached_property
-    def rows(self) -> Mapping[str, Observation]:
+    def flips(self) -> Flips:
         """Return the rows that were searched."""
-        return searched(self.observations.of(self.trial))
+        return Flips(self.facts, self.observations.of(self.trial))
 
     @cached_property
     def flipped(self) -> Flags:
         """Return whether a flip was found; what was not found may be unknown."""
-        return {name: float(row.values["flipped"]) for name, row in self.rows.items()}
+        return self.flips.flags(self.cost)
 
     @cached_property
     def possible(self) -> Flags:
         """Return whether a flip was found or is not proven to be impossible."""
-        return {name: float(flag or self.outcome(name) != IMPOSSIBLE) for name, flag in self.flipped.items()}
+        return {name: max(self.flipped[name], flag) for name, flag in self.flips.open(self.cost).items()}
 
     @cached_property
     def certain(self) -> Flags:
         """Return whether the search's answer is exact: a proven minimal cost, or a proof that there is no flip."""
-        return {name: float(self.outcome(name) in (EXACT, IMPOSSIBLE)) for name in self.rows}
-
-    def outcome(self, name: str) -> int:
-        """Return the outcome's code; a flip that did not stand the check again is as good as none found."""
-        row = self.rows[name].values
-        code = int(row["outcome"])
-        return NONE_FOUND if code in (UPPER, EXACT) and not row["flipped"] else code
-
-    def size(self, name: str) -> float:
-        """Return the cost of a row's flip; infinite where none was found."""
-        row = self.rows[name].values
-        return float(row["cost"]) if row["flipped"] else math.inf
+        return {name: float(row.values["outcome"] in (EXACT, IMPOSSIBLE)) for name, row in self.flips.used.items()}
 
     @property
     def reach(self) -> float:
@@ -70,13 +62,13 @@ class Searches:
     @cached_property
     def decided(self) -> Facts:
         """Return the facts with each row's own decision as its class: like is compared with like, and recourse asks what was decided."""
-        before = {name: int(row.values["before"]) for name, row in self.rows.items()}
+        before = {name: int(row.values["before"]) for name, row in self.flips.used.items()}
         return replace(self.facts, y=tuple(before.get(name, label) for name, label in zip(self.facts.ids, self.facts.y, strict=True)))
 
     @property
     def missing(self) -> str:
         """Return why nothing is known."""
-        rows = self.observations.of(self.trial).values()
+        rows = self.flips.rows.values()
         return why_not(rows) if any(row.error for row in rows) or not rows else "no row is decided unfavourably, so that none needs a change"
 
     @property
@@ -87,7 +79,7 @@ class Searches:
 
 def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **base: Any) -> Finding:
     """Return the finding on the largest difference in who can reach the favourable decision."""
-    when = f"by a permitted change that costs at most {done.reach:g}"
+    when = f"by a permitted change that costs at most {done.cost:g}"
     asked = Question(done.flipped, f"the share of those decided otherwise who can reach '{favourable}'", when, done.missing)
     return _bounded(done, one, rule, asked, done.flipped, done.possible, base)
 
@@ -96,7 +88,7 @@ def judge_exposure(done: Searches, one: Compared, rule: Rule, **base: Any) -> Fi
     """Return the finding on the largest difference in whose decision withstands changes of what should not matter."""
     held = {name: 1 - flag for name, flag in done.flipped.items()}
     proven = {name: 1 - flag for name, flag in done.possible.items()}
-    when = f"{LABELS[done.trial.zone]} at a cost of at most {done.reach:g}"
+    when = f"{where(done.trial.zone)} at a cost of at most {done.cost:g}"
     asked = Question(held, "the share of decisions that withstand a change", when, done.missing)
     return _bounded(done, one, rule, asked, proven, held, base)
 
@@ -106,7 +98,7 @@ def _bounded(done: Searches, one: Compared, rule: Rule, asked: Question, least: 
     table = _table(done, one.groups, rule.minimum)
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
     facts = done.decided
-    found = judge_gap(facts, one.name, one.groups, asked, rule, details={**one.details, "zone": done.trial.zone, "epsilon": done.reach, **table}, **base)
+    found = judge_gap(facts, one.name, one.groups, asked, rule, details={**one.details, "zone": done.trial.zone, "epsilon": done.cost, **table}, **base)
     details = {**found.details, "tables": [*table["tables"], *(found.details["tables"] if found.estimate else [])]}
     ids = {group.name: mine for group in one.groups if len(mine := group.among(asked.flags)) >= rule.minimum}
     open_ones = sum(most[name] != least[name] for mine in ids.values() for name in mine)
@@ -135,7 +127,17 @@ def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, A
     """Return each group's searches: what was found, how it was proven, and what it costs."""
     rows = [_row(done, group, minimum) for group in groups]
     title = "Each group's searches for the favourable decision" if done.trial.threat["towards"] else "Each group's searches for another decision"
-    columns = ["Group", "Rows searched", "Flip found", "Flip found or not excluded", "Search exact or proven", *OUTCOMES, "Median cost", "Mean cost", "Note"]
+    columns = [
+        "Group",
+        "Rows searched",
+        f"Flip at {done.cost:g} found",
+        "Found or not excluded",
+        "Search exact or proven",
+        *OUTCOMES,
+        "Median cost",
+        "Mean cost",
+        "Note",
+    ]
     shown = [
         [row["group"], row["n"], row["flipped"], row["possible"], row["exact"], *row["outcomes"].values(), row["median_text"], row["restricted"], row["note"]]
         for row in rows
@@ -144,8 +146,8 @@ def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, A
 
 
 def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
-    ids = group.among(done.rows)
-    units, sizes = [done.facts.unit_of[name] for name in ids], [done.size(name) for name in ids]
+    ids = group.among(done.flips.used)
+    units, sizes = [done.facts.unit_of[name] for name in ids], [done.flips.costs[name] for name in ids]
 
     def share(flags: Flags, unit: str) -> dict[str, Any] | None:
         return plain(proportion([flags[name] for name in ids], units, unit=unit))
@@ -160,7 +162,7 @@ def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
         "flipped": share(done.flipped, "share of rows"),
         "possible": share(done.possible, "share of rows"),
         "exact": share(done.certain, "share of searches"),
-        "outcomes": {said: sum(done.outcome(name) == code for name in ids) for code, said in enumerate(OUTCOMES)},
+        "outcomes": {said: sum(done.flips.used[name].values["outcome"] == code for name in ids) for code, said in enumerate(OUTCOMES)},
         "median": plain(middle),
         "median_text": _median(sizes, middle, done.reach),
         "restricted": plain(restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost")) if sizes else None,
@@ -180,21 +182,21 @@ def _median(sizes: Sequence[float], middle: Estimate | None, reach: float) -> st
 def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **base: Any) -> Finding:
     """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached costs all that was tried."""
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
-    large = {group.name: ids for group in one.groups if len(ids := group.among(done.rows)) >= minimum}
+    large = {group.name: ids for group in one.groups if len(ids := group.among(done.flips.used)) >= minimum}
     means, least = _means(done, large, one.level, unknown=done.reach), _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
     found = largest_ratio(means, least, level=one.level) if len(large) > 1 and len(means) == len(least) == len(large) else None
-    details = {**one.details, "epsilon": done.reach, **_table(done, one.groups, minimum), "tests": [_log_rank(done, large)]}
-    small = {group.name: len(group.among(done.rows)) for group in one.groups if group.name not in large}
+    details = {**one.details, "epsilon": done.cost, **_table(done, one.groups, minimum), "tests": [_log_rank(done, large)]}
+    small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
     if found is None:
         claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
-        why = f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})" if done.rows else done.missing
+        why = f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})" if done.flips.used else done.missing
         why = "a group's cost has no interval" if len(large) > 1 else why
-        advice = "Search more rows of the small groups." if done.rows else ""
+        advice = "Search more rows of the small groups." if done.flips.used else ""
         return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
     estimate, (dear, cheap) = found
     verdict = decide(estimate, tolerance)
     why = reason(verdict, estimate, tolerance, share=False)
-    open_ones = sum(done.outcome(name) == NONE_FOUND for ids in large.values() for name in ids)
+    open_ones = int(sum(done.flips.open(done.reach)[name] for ids in large.values() for name in ids))
     why += f"; {open_ones} of {estimate.n} searches found nothing and proved nothing: the interval holds for any cost of theirs" if open_ones else ""
     why += f"; too few to say for {listed(small)} (fewer than {minimum})" if small else ""
     costs = f"{means[dear].value:.3g} against {means[cheap].value:.3g}"
@@ -219,9 +221,9 @@ def cheapest(facts: Facts) -> float:
 
 def _means(done: Searches, groups: Mapping[str, Sequence[str]], level: float, *, unknown: float) -> dict[str, Estimate]:
     """Return each group's mean cost, a row for which nothing was found nor excluded counted as `unknown`."""
-    found = {}
+    found, costs, open_ones = {}, done.flips.costs, done.flips.open(done.reach)
     for name, ids in groups.items():
-        sizes = [unknown if done.outcome(one) == NONE_FOUND else done.size(one) for one in ids]
+        sizes = [unknown if open_ones[one] else costs[one] for one in ids]
         units = [done.facts.unit_of[one] for one in ids]
         mean = restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost", level=simultaneous_level(len(groups), level))
         if mean is not None:
@@ -233,7 +235,7 @@ def _log_rank(done: Searches, groups: Mapping[str, Sequence[str]]) -> dict[str, 
     ids = [(one, name) for name, members in groups.items() for one in members]
     y = [done.decided.y[done.facts.position_of[one]] for one, _ in ids]
     units = [done.facts.unit_of[one] for one, _ in ids]
-    p = log_rank_p([done.size(one) for one, _ in ids], done.reach, [name for _, name in ids], y, units, seed=done.facts.seed)
+    p = log_rank_p([done.flips.costs[one] for one, _ in ids], done.reach, [name for _, name in ids], y, units, seed=done.facts.seed)
     return {"name": "Log-rank", "p": p, "note": "whether the costs of any two groups differ; what lies beyond the search is censored"}
 
 
