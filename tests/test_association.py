@@ -187,3 +187,17 @@ def test_names_and_order_do_not_matter_to_a_sure_gap(seed: int) -> None:
 def test_one_group_has_no_gap() -> None:
     assert permutation_p([1.0, 0.0], ["a", "a"], [0, 1], ["u", "v"], seed=0) == 1.0
     assert permutation_p([1.0], [""], [0], ["u"], seed=0) == 1.0 and permutation_p([], [], [], [], seed=0) == 1.0
+
+
+def test_drawn_counts_agree_with_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a sample per unit both draw from one distribution: their p-values differ by the noise of 2000 draws alone."""
+    rng = np.random.default_rng(4)
+    for gap in (0.0, 0.05, 0.1):
+        groups, y = rng.choice(["a", "b", "c"], 600).tolist(), rng.integers(0, 2, 600).tolist()
+        flags = [float(rng.random() < 0.3 + gap * (group == "b") + 0.3 * label) for group, label in zip(groups, y, strict=True)]
+        one = permutation_p(flags, groups, y, own(600), seed=0)
+        monkeypatch.setattr("auditor.association.MANY", 0)
+        other = permutation_p(flags, groups, y, own(600), seed=0)
+        monkeypatch.undo()
+        assert other == pytest.approx(one, abs=0.05) and other != one
+        assert permutation_p(flags, groups, y, [f"u{row // 2}" for row in range(600)], seed=0) <= 1.0

@@ -11,6 +11,7 @@ from scipy import stats as sps
 from auditor.stats import difference, proportion, share_interval
 from auditor.strata import (
     Strata,
+    bounded_ends,
     largest_gap,
     needed_per_group,
     shortfalls,
@@ -247,3 +248,20 @@ def test_intervals_of_all_pairs_hold_together() -> None:
         assert found is not None
         held += found.estimate.low <= gap <= found.estimate.high
     assert held / rounds >= 0.93
+
+
+@given(st.integers(10, 60), st.integers(0, 10**6))
+def test_bounds_hold_whatever_the_unknown_flags_are(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    known, open_ones = rng.random((3, n)) < 0.4, rng.random((3, n)) < 0.2
+    parts = {name: row for row, name in enumerate("abc")}
+
+    def strata(flags: np.ndarray) -> dict[str, Strata]:
+        return {name: {"x": (flags[row].astype(float).tolist(), own(n, name))} for name, row in parts.items()}
+
+    low, high = bounded_ends(strata(known), strata(known | open_ones))
+    for _ in range(5):
+        found = largest_gap(strata(known | (open_ones & (rng.random((3, n)) < 0.5))), against=0.1)
+        assert found is not None and low <= found.estimate.low + 1e-9 and found.estimate.high <= high + 1e-9
+    plain = largest_gap(strata(known), against=0.1)
+    assert plain is not None and bounded_ends(strata(known), strata(known)) == pytest.approx((plain.estimate.low, plain.estimate.high))

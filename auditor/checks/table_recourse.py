@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,8 @@ class Searches:
     trial: Trial
     observations: Observations
     cost: float
+    _tables: dict[object, dict[str, Any]] = field(default_factory=dict, repr=False)
+    """What was worked out before: two findings of an attribute show the same."""
 
     @cached_property
     def flips(self) -> Flips:
@@ -47,7 +49,12 @@ class Searches:
     @cached_property
     def possible(self) -> Flags:
         """Return whether a flip was found or is not proven to be impossible."""
-        return {name: max(self.flipped[name], flag) for name, flag in self.flips.open(self.cost).items()}
+        return {name: max(self.flipped[name], flag) for name, flag in self.unknown.items()}
+
+    @cached_property
+    def unknown(self) -> Flags:
+        """Return whether a row is neither flipped nor proven not to be."""
+        return self.flips.open(self.cost)
 
     @cached_property
     def certain(self) -> Flags:
@@ -107,24 +114,35 @@ def _bounded(done: Searches, one: Compared, rule: Rule, asked: Question, least: 
         return replace(found, details=details)
     sides = [{name: strata(facts, mine, flags) for name, mine in ids.items()} for flags in (least, most)]
     low, high = bounded_ends(sides[0], sides[1], level=rule.level)
-    details["seen"] = plain(found.estimate)
+    method = f"{found.estimate.method}, whatever the unproven rows are"
     value = found.estimate.value
-    wide = replace(found.estimate, low=min(low, value), high=max(high, value), method=f"{found.estimate.method}, whatever the unproven rows are")
-    verdict = decide(wide, rule.tolerance)
-    return replace(found, verdict=verdict, estimate=wide, p=None, reason=_open(found, verdict, wide, rule.tolerance, open_ones), details=details)
+    return _doubted(replace(found, details=details), replace(found.estimate, low=min(low, value), high=max(high, value), method=method), open_ones)
 
 
-def _open(found: Finding, verdict: Verdict, wide: Estimate, tolerance: float, open_ones: int) -> str:
+def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
+    """Return a finding with the verdict that holds whatever is true of the rows for which nothing was found and nothing proven."""
+    assert found.estimate is not None and found.tolerance is not None
+    share, details = wide.unit == "difference of shares", {**found.details, "bounds": plain(wide)}
     rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
+    verdict = decide(wide, found.tolerance)
     if verdict == found.verdict:
-        return f"{found.reason}; so it is whatever is true of the {rows}" if verdict != "inconclusive" else f"{found.reason}; {rows}"
-    assert found.estimate is not None
-    seen = f"as found, the interval is {span(found.estimate)}"
-    return f"too few to tell: {rows}, and the gap may be anything in {span(wide)} around the tolerance {percent(tolerance)} ({seen})"
+        return replace(
+            found, reason=f"{found.reason}; {rows}" + ("" if verdict == "inconclusive" else ": the verdict holds whatever is true of them"), details=details
+        )
+    ends = " to ".join(percent(end) if share else f"{end:.3g}" for end in (wide.low, wide.high))
+    why = f"too few to tell: {rows}; over all that may be true of them the interval goes from {ends}"
+    return replace(found, verdict=verdict, p=None, reason=why, advice="Search with a method that proves more, or audit more rows.", details=details)
 
 
 def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
     """Return each group's searches: what was found, how it was proven, and what it costs."""
+    key = (tuple(group.name for group in groups), minimum)
+    if key not in done._tables:
+        done._tables[key] = _made(done, groups, minimum)
+    return done._tables[key]
+
+
+def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
     rows = [_row(done, group, minimum) for group in groups]
     title = "Each group's searches for the favourable decision" if done.trial.threat["towards"] else "Each group's searches for another decision"
     columns = [
@@ -183,11 +201,14 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
     """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached costs all that was tried."""
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
     large = {group.name: ids for group in one.groups if len(ids := group.among(done.flips.used)) >= minimum}
-    means, least = _means(done, large, one.level, unknown=done.reach), _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
-    found = largest_ratio(means, least, level=one.level) if len(large) > 1 and len(means) == len(least) == len(large) else None
+    means = least = _means(done, large, one.level, unknown=done.reach)
+    if any(done.unknown.values()):
+        least = _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
+    whole = len(large) > 1 and len(means) == len(least) == len(large)
+    found, wide = (largest_ratio(means, low, level=one.level) if whole else None for low in (means, least))
     details = {**one.details, "epsilon": done.cost, **_table(done, one.groups, minimum), "tests": [_log_rank(done, large)]}
     small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
-    if found is None:
+    if found is None or wide is None:
         claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
         why = f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})" if done.flips.used else done.missing
         why = "a group's cost has no interval" if len(large) > 1 else why
@@ -196,11 +217,10 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
     estimate, (dear, cheap) = found
     verdict = decide(estimate, tolerance)
     why = reason(verdict, estimate, tolerance, share=False)
-    open_ones = int(sum(done.flips.open(done.reach)[name] for ids in large.values() for name in ids))
-    why += f"; {open_ones} of {estimate.n} searches found nothing and proved nothing: the interval holds for any cost of theirs" if open_ones else ""
+    open_ones = int(sum(done.unknown[name] for ids in large.values() for name in ids))
     why += f"; too few to say for {listed(small)} (fewer than {minimum})" if small else ""
     costs = f"{means[dear].value:.3g} against {means[cheap].value:.3g}"
-    return Finding(
+    result = Finding(
         verdict=verdict,
         claim=f"By {one.name}, the favourable decision costs {dear} most: {span(estimate, share=False)} times the mean of {cheap} "
         f"({costs}, what no change reaches counted as {done.reach:g}).",
@@ -211,6 +231,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         details={**details, "pair": [dear, cheap], "unproven": open_ones},
         **base,
     )
+    return _doubted(result, wide[0], open_ones) if open_ones else result
 
 
 def cheapest(facts: Facts) -> float:
@@ -221,7 +242,7 @@ def cheapest(facts: Facts) -> float:
 
 def _means(done: Searches, groups: Mapping[str, Sequence[str]], level: float, *, unknown: float) -> dict[str, Estimate]:
     """Return each group's mean cost, a row for which nothing was found nor excluded counted as `unknown`."""
-    found, costs, open_ones = {}, done.flips.costs, done.flips.open(done.reach)
+    found, costs, open_ones = {}, done.flips.costs, done.unknown
     for name, ids in groups.items():
         sizes = [unknown if open_ones[one] else costs[one] for one in ids]
         units = [done.facts.unit_of[one] for one in ids]

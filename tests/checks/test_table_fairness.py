@@ -250,10 +250,13 @@ def test_what_was_not_proven_may_be_either(judge: Judge) -> None:
     world = World(reached=(0.2, 0.7), open=(1.0, 0.0))
     found = judge(world)["fairness/sex/reachability-gap"]
     assert found.verdict == "inconclusive" and found.estimate is not None and found.estimate.value == pytest.approx(0.5, abs=0.05)
-    assert found.details["seen"]["low"] > 0.4 and found.estimate.low == 0 and found.details["unproven"] > 200
-    assert "searches found nothing and proved nothing" in found.reason
+    assert found.estimate.low > 0.4 and found.details["bounds"]["low"] == 0 and found.details["unproven"] > 200 and found.p is None
+    assert "searches found nothing and proved nothing; over all that may be true of them the interval goes from 0 % to" in found.reason
     assert [row["exact"]["value"] for row in found.details["groups"]] == pytest.approx([0.2, 1.0], abs=0.05)
-    assert judge(world)["fairness/sex/recourse-cost"].verdict == "inconclusive"
+    cost = judge(world)["fairness/sex/recourse-cost"]
+    assert cost.verdict == "inconclusive" and cost.estimate is not None and cost.estimate.low > 1.25 and cost.details["bounds"]["low"] == 1
+    few = judge(World(reached=(0.1, 0.9), open=(0.1, 0.1)))["fairness/sex/reachability-gap"]
+    assert few.verdict == "fail" and few.details["unproven"] > 20 and few.reason.endswith("the verdict holds whatever is true of them")
 
 
 def test_a_fair_twin_is_not_accused(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
