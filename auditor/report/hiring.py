@@ -10,7 +10,7 @@ from auditor.records import Estimate, Finding
 from auditor.report.annex import AnnexTable, Column
 from auditor.report.fairness import texts
 from auditor.report.table_views import INVARIANCE, flips, group_numbers
-from auditor.report.views import Row, items, read_estimate
+from auditor.report.views import items, read_estimate
 from auditor.report.words import NONE, is_number, number
 
 LEAST_SHARE = 0.02
@@ -213,16 +213,15 @@ def _supplement(grouping: Grouping, by_id: Mapping[str, Finding]) -> AnnexTable 
         Column("Category"),
         *(Column(heading, "estimate") for heading in numbers),
         *(Column(f"Decision changes with the category: {name}", "estimate") for name in figures),
+        Column("Note"),
     )
     rows = []
     for name in sorted(names):
-        measured = [_value(one.get(name)) for one in numbers.values()]
-        rows.append((name, *measured, *(changed.get(name, {}).get(figure) for figure in figures)))
+        mine = {heading: found[name] for heading, found in numbers.items() if name in found}
+        measured = [mine[heading].estimate if heading in mine else None for heading in numbers]
+        notes = dict.fromkeys(f"{heading.lower()}: {row.note}" for heading, row in mine.items() if row.note)
+        rows.append((name, *measured, *(changed.get(name, {}).get(figure) for figure in figures), "; ".join(notes)))
     return AnnexTable(f"hiring-robustness-{grouping.name}", f"Robustness by {grouping.title} (supplement)", columns, tuple(rows))
-
-
-def _value(row: Row | None) -> Any:
-    return None if row is None else row.estimate or row.note or None
 
 
 def _flipped(finding: Finding | None) -> dict[str, dict[str, Estimate]]:
