@@ -76,7 +76,7 @@ def lowest_ratio(shares: Mapping[str, Share], references: Collection[str], *, ag
         return None
     n, units = sum(one.n for one in shares.values()), sum(one.units for one in shares.values())
     method = named("recovered from the logarithms, Tukey-Kramer over pairs", units < n)
-    estimate = Estimate(value, min(low, value), max(high, value), n, "ratio of shares", method, level, units if units < n else None)
+    estimate = Estimate(value, min(low, value), max(high, value), n, "impact ratio", method, level, units if units < n else None)
     return Lowest(estimate, group, reference, simultaneous_p(inverted(ends, value, against), k))
 
 
@@ -95,7 +95,7 @@ def ratio_to(a: Share, b: Share, level: float) -> Estimate | None:
         return None
     n, units = a.n + b.n, a.units + b.units
     method = named("recovered from the logarithms", units < n)
-    return Estimate(a.value / b.value, low, high, n, "ratio of shares", method, level, units if units < n else None)
+    return Estimate(a.value / b.value, low, high, n, "impact ratio", method, level, units if units < n else None)
 
 
 def fisher_p(a: Share, b: Share) -> float:

@@ -36,7 +36,13 @@ def _write(out: Path, data: dict[str, Any]) -> Path:
     (out / "findings.json").write_text(json.dumps(data))
     write_rows(out / "evidence" / "a" / "row.csv", [column["name"] for column in _content()["audit"]["data"]["columns"]], BEFORE, AFTER)
     case = {"finding": "exposure/outside", "rule": "worst", "sample": "17", "label": "denied", "before": "denied", "after": "granted", "zone": "outside"}
-    case |= {"epsilon": 4.0, "size": 1.2, "outcome": OUTCOMES[2], "files": {"row": "a/row.csv"}, "text": "'denied' becomes 'granted' when hours change from 40 to 42."}
+    case |= {
+        "epsilon": 4.0,
+        "size": 1.2,
+        "outcome": OUTCOMES[2],
+        "files": {"row": "a/row.csv"},
+        "text": "'denied' becomes 'granted' when hours change from 40 to 42.",
+    }
     found = [case, {**case, "rule": "median", "files": {"row": "../../row.csv"}}, {**case, "rule": "best", "files": {"row": "gone.csv"}}]
     (out / "evidence" / "index.json").write_text(json.dumps({"cases": [*found, {**case, "finding": "recourse", "files": None}]}))
     return out
@@ -118,7 +124,9 @@ def test_every_finding_is_shown(out: Path, text: str) -> None:
 
 
 def test_tables_of_checks_are_shown_once(text: str) -> None:
-    assert text.count("Each group's searches for the favourable decision, up to a cost of 4".replace("'", "&#39;")) == 2  # by sex and by race; two findings each
+    assert (
+        text.count("Each group's searches for the favourable decision, up to a cost of 4".replace("'", "&#39;")) == 2
+    )  # by sex and by race; two findings each
 
 
 def test_a_changed_cell_shows_how_far_it_moved(out: Path) -> None:
