@@ -13,6 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from auditor.errors import ConfigError
@@ -102,6 +103,7 @@ def _breaks(table: Table, rule: Rule, row: Row) -> bool:
     return _Walk(table, row, rule.tolerance).truth(_tree(rule.then)) is False
 
 
+@lru_cache(maxsize=1024)
 def _tree(text: str) -> ast.expr:
     """Return an expression's tree; a column in backticks is read as a name in hexadecimal digits unless it is a plain name."""
 
@@ -210,7 +212,7 @@ class _Walk:
         if not isinstance(node, ast.Name):
             return None
         name = bytes.fromhex(node.id[3:]).decode() if re.fullmatch("_q_[0-9a-f]+", node.id) else node.id
-        return next((column for column in self._table.columns if column.name == name), None)
+        return self._table.columns[self._table.index[name]] if name in self._table.index else None
 
     def _cell(self, node: ast.expr) -> str:
         column = self._column(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -71,7 +72,7 @@ class Column:
 
     def text(self, code: float) -> str:
         """Return a cell as a file holds it; '' where it is missing."""
-        if np.isnan(code):
+        if math.isnan(code):
             return ""
         if not self.numeric:
             return self.levels[int(code)]
@@ -156,7 +157,7 @@ class Table:
 
     def texts(self, x: Codes) -> list[tuple[str, ...]]:
         """Return rows (n, columns) as texts that a file can hold and `codes` reads again without loss."""
-        return [tuple(column.text(code) for column, code in zip(self.columns, row, strict=True)) for row in x]
+        return [tuple(column.text(code) for column, code in zip(self.columns, row, strict=True)) for row in x.tolist()]
 
     def codes(self, rows: Sequence[Sequence[str]]) -> Codes:
         """Return rows of texts as codes (n, columns) (DataError: a cell that the column cannot hold)."""

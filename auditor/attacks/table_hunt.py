@@ -98,7 +98,7 @@ class Hunt:
 
     def shown(self, combos: Places) -> Asked:
         """Return the margins (k,) of combinations, those that are fresh shown to the classifier; not a number where they are not worth showing."""
-        combos = np.asarray(combos, dtype=np.int64).reshape(-1, len(self.sizes))
+        combos = np.asarray(combos, dtype=np.int64)
         wanted = combos[self.fresh(combos)]
         for start in range(0, len(wanted), PIECE):
             yield from self._asked(wanted[start : start + PIECE])

@@ -13,7 +13,7 @@ BINS, DEPTH = 32, 8
 """Combinations under way are kept by cost, in that many bins, each with that many of the largest gains."""
 PROMISED = 48
 """Combinations shown per round."""
-FAN = 8
+FAN = 96
 """Children shown per round of the beam, times its width."""
 
 

@@ -15,12 +15,17 @@ from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.table_exact import combinations, enumerated
 from auditor.attacks.table_hunt import Aim, Hunt, Search
+from auditor.attacks.table_linear import linear
 from auditor.attacks.table_moves import PROMISED, beam, measured, polish, promised, scattered
 from auditor.errors import AuditorError
 from auditor.threats.threat import DiscreteThreat, Numbers
 
 TOGETHER = 256
 """Rows that are searched in lock-step."""
+FEW = 400
+"""Combinations that are enumerated even where no proof is asked for: it is about what the beam costs."""
+WHOLE = 256
+"""Numeric columns with at most this many permitted values are listed whole where that lets every combination be enumerated."""
 DRAWS = 1000
 """Random combinations for a classifier without scores."""
 
@@ -33,8 +38,10 @@ class Plan:
     beam: int
     polish: int
     exact: bool
+    linear: bool
+    """Whether the classifier says that it is."""
     thresholds: Mapping[str, Numbers] | None
-    """What the classifier's structure says of its columns; None where it has none."""
+    """Where a classifier of trees changes its mind; None: unknown."""
 
 
 @attacks.register("table_search", needs="labels", norms=("cost",), cost=lambda exact_rows, exact, **_: (exact_rows // 10 if exact else 500, 0))
@@ -62,7 +69,9 @@ def table_search(
     threat = problem.threat
     if not isinstance(threat, DiscreteThreat):
         raise AuditorError(f"attack 'table_search': expected a threat of listed values, such as Threat.table(...), got {type(threat).__name__}.")
-    plan = Plan(exact_rows, beam, polish, exact, _thresholds(problem))
+    structure = getattr(problem.meter.classifier, "structure", None)
+    straight = structure is not None and structure.kind == "linear"
+    plan = Plan(exact_rows, beam, polish, exact, straight and exact, _thresholds(problem))
     hunts: list[Hunt] = []
     for start in range(0, len(problem.x), TOGETHER):
         hunts += _together(problem, threat, range(start, min(start + TOGETHER, len(problem.x))), plan)
@@ -92,7 +101,7 @@ def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan)
     goal, hunts, searches = problem.goal, [], {}
     for row in rows:
         aim = Aim(int(goal.y[row]), None if goal.targets is None else int(goal.targets[row]))
-        hunt = Hunt(threat, row, threat.space(x[row], row, float(problem.epsilon[row]), plan.thresholds), aim, scored)
+        hunt = Hunt(threat, row, threat.space(x[row], row, float(problem.epsilon[row]), {} if plan.linear else plan.thresholds), aim, scored)
         draws = (
             problem.rng.take([row]).uniform(torch.zeros((1, DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64))[0].numpy() if not scored else np.zeros((0, 0))
         )
@@ -124,13 +133,21 @@ def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
 
 def _search(hunt: Hunt, plan: Plan, draws: Numbers) -> Search:
     """Search one row."""
+    if plan.linear:
+        if hunt.space.complete and (yield from linear(hunt)):
+            return
+        hunt.enter(hunt.threat.space(hunt.space.x, hunt.row, hunt.space.epsilon))
+    cap = plan.exact_rows if plan.exact else min(FEW, plan.exact_rows)
+    start = hunt.space
+    if not start.complete and plan.exact and not plan.linear:
+        hunt.enter(hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, many=WHOLE))
+    if _few(hunt, cap):
+        yield from enumerated(hunt, (yield from measured(hunt, hunt.own[0])) if hunt.sizes.sum() < WHOLE else None, cap)
+        return
+    hunt.enter(start)
     gains = yield from measured(hunt, hunt.own[0])
     if hunt.done:
-        hunt.exact = hunt.space.complete or hunt.cost == 0
-        return
-    start = hunt.space
-    if plan.exact and start.complete and combinations(hunt.costs, hunt.counts, hunt.ceiling, start.most, plan.exact_rows) is not None:
-        yield from enumerated(hunt, gains, plan.exact_rows)
+        hunt.exact = start.complete or hunt.cost == 0
         return
     if hunt.scored:
         base = float((yield from hunt.known(hunt.own))[0])
@@ -139,5 +156,10 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers) -> Search:
     else:
         yield from hunt.shown(scattered(hunt, draws))
     yield from polish(hunt, plan.polish, lambda centre: hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, centre))
-    if plan.exact and start.complete:
-        yield from enumerated(hunt, gains, plan.exact_rows)
+    if start.complete:
+        yield from enumerated(hunt, gains, cap)
+
+
+def _few(hunt: Hunt, cap: int) -> bool:
+    """Return whether there are few enough combinations to show them all."""
+    return hunt.space.complete and combinations(hunt.costs, hunt.counts, hunt.ceiling, hunt.space.most, cap) is not None

@@ -139,7 +139,7 @@ def _clause(details: Mapping[str, Any], known: Estimate) -> str:
     """Return what flips without a search, and what is still open."""
     random = next((one["there"] for one in details["against"] if one["zone"] == details["zone"] and one["there"]), None)
     said = f"; random changes of the same cost flip {percent(random['value'])}" if random else ""
-    return said + (f"; for {percent(details['open'] / known.n)} nothing was found and nothing proven" if details["open"] else "")
+    return said + (f"; for {percent(details['open'] / known.n)} neither a flip at this cost nor a proof against one was found" if details["open"] else "")
 
 
 def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:

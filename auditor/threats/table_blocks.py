@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,17 @@ DRAFT = 200_000
 """Most joint values that are listed on the way, before rules thin them out."""
 KEPT = 4096
 """Most blocks that are remembered."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What a space is asked for: the budget, and which values of long columns are listed; see DiscreteThreat.space."""
+
+    epsilon: float
+    most: int
+    thresholds: Mapping[str, Numbers] | None
+    centre: Numbers
+    many: int
 
 
 class Maker:
@@ -75,18 +87,18 @@ class Maker:
             result[same, at] = base[same, at]
         return result
 
-    def space(self, x: Numbers, written: Flags, epsilon: float, most: int, thresholds: Mapping[str, Numbers] | None, centre: Numbers) -> Space:
+    def space(self, x: Numbers, written: Flags, frame: Frame) -> Space:
         """Return what may become of a row x (columns,) that may be written somewhere (columns,)."""
         found: list[Block] = []
         loose = False
         for group in self._components(written):
-            block = self._block(group, x, epsilon, most, thresholds, centre)
+            block = self._block(group, x, frame)
             if block is None:
                 loose = True
-                found += [self._single(column, x, epsilon, thresholds, centre) for column in group if column not in self.defined]
+                found += [self._single(column, x, frame) for column in group if column not in self.defined]
             else:
                 found.append(block)
-        return Space(x, tuple(block for block in found if len(block) > 1), epsilon, most, loose)
+        return Space(x, tuple(block for block in found if len(block) > 1), frame.epsilon, frame.most, loose)
 
     def _components(self, written: Flags) -> list[tuple[int, ...]]:
         """Return the writable columns by what ties them together, with the defined ones that follow them."""
@@ -102,33 +114,33 @@ class Maker:
             self._groups[key] = sorted(tuple(sorted(group)) for group in groups)
         return self._groups[key]
 
-    def _block(self, group: tuple[int, ...], x: Numbers, epsilon: float, most: int, thresholds: Mapping[str, Numbers] | None, centre: Numbers) -> Block | None:
+    def _block(self, group: tuple[int, ...], x: Numbers, frame: Frame) -> Block | None:
         rules = [place for place, tie in enumerate(self._ties) if tie & set(group)]
         read = sorted(set(group).union(*(self._ties[place] for place in rules)))
-        mode = None if thresholds is None else bool(thresholds)
-        key = (group, x[read].tobytes(), epsilon, most, mode, centre[list(group)].tobytes())
+        mode = None if frame.thresholds is None else bool(frame.thresholds)
+        key = (group, x[read].tobytes(), frame.epsilon, frame.most, mode, frame.many, frame.centre[list(group)].tobytes())
         if key not in self._costs:
             if len(self._costs) >= KEPT:
                 self._costs.clear()
-            self._costs[key] = self._made(group, rules, x, epsilon, most, thresholds, centre)
+            self._costs[key] = self._made(group, rules, x, frame)
         return self._costs[key]
 
-    def _choices(self, column: int, x: Numbers, epsilon: float, thresholds: Mapping[str, Numbers] | None, centre: Numbers) -> Choices:
+    def _choices(self, column: int, x: Numbers, frame: Frame) -> Choices:
         named = self.table.columns[column]
         found = [self.rules.cuts(place, named.name) for place, tie in enumerate(self._ties) if column in tie]
         cuts = None if any(one is None for one in found) else np.unique(np.concatenate([np.array([]), *(one for one in found if one is not None)]))
+        thresholds = frame.thresholds
         known = None if thresholds is None else np.asarray(thresholds.get(named.name, []), dtype=np.float64)
-        return choices(named, float(x[column]), epsilon, known, cuts, float(centre[column]), thresholds is not None and not thresholds)
+        straight = thresholds is not None and not thresholds
+        return choices(named, float(x[column]), frame.epsilon, known, cuts, float(frame.centre[column]), straight, frame.many)
 
-    def _made(
-        self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, epsilon: float, most: int, thresholds: Mapping[str, Numbers] | None, centre: Numbers
-    ) -> Block | None:
+    def _made(self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, frame: Frame) -> Block | None:
         free = [column for column in group if column not in self.defined]
-        listed = [self._choices(column, x, epsilon, thresholds, centre) for column in free]
+        listed = [self._choices(column, x, frame) for column in free]
         joint = _Joint(x, len(free))
         for place, (column, one) in enumerate(zip(free, listed, strict=True)):
             joint = joint.extended(place, column, one)
-            joint = joint.only(affordable(joint.cost, epsilon) & (joint.changes <= most))
+            joint = joint.only(affordable(joint.cost, frame.epsilon) & (joint.changes <= frame.most))
             if len(joint) > DRAFT:
                 return None
             joint.rows = self.followed(joint.rows, x)
@@ -141,17 +153,22 @@ class Maker:
         stride, extent = np.zeros((len(joint), len(group))), np.zeros((len(joint), len(group)), np.int64)
         for place, (column, one) in enumerate(zip(free, listed, strict=True)):
             stride[:, group.index(column)], extent[:, group.index(column)] = one.stride[joint.picks[:, place]], one.extent[joint.picks[:, place]]
-        return Block(columns, joint.rows[:, columns], joint.cost, joint.changes, stride, extent, all(one.complete for one in listed))
+        return Block(columns, joint.rows[:, columns], joint.cost, joint.changes, stride, extent, self._rates(group), all(one.complete for one in listed))
 
     def _decided(self, rules: Iterable[int], placed: Sequence[int], free: Sequence[int]) -> list[int]:
         """Return the rules that read none of the free columns but those that have their values."""
         later = set(free) - set(placed)
         return [place for place in rules if not later & frozenset(one for column in self._ties[place] for one in (column, *self.inputs.get(column, ())))]
 
-    def _single(self, column: int, x: Numbers, epsilon: float, thresholds: Mapping[str, Numbers] | None, centre: Numbers) -> Block:
-        one = self._choices(column, x, epsilon, thresholds, centre)
+    def _single(self, column: int, x: Numbers, frame: Frame) -> Block:
+        one = self._choices(column, x, frame)
         moved = np.arange(len(one.values)) > 0
-        return Block(np.array([column]), one.values[:, None], one.cost, moved.astype(np.int64), one.stride[:, None], one.extent[:, None], False)
+        return Block(
+            np.array([column]), one.values[:, None], one.cost, moved.astype(np.int64), one.stride[:, None], one.extent[:, None], self._rates((column,)), False
+        )
+
+    def _rates(self, group: tuple[int, ...]) -> Numbers:
+        return np.array([self.table.columns[column].cost * self.table.columns[column].step for column in group])
 
     def drawn(self, space: Space, draws: Numbers) -> Numbers:
         """Return one random feasible change of a space's row, by uniform draws (2 columns + 1,): blocks in random order, each changed by an even chance."""

@@ -14,7 +14,7 @@ from auditor.errors import AuditorError
 from auditor.rules import Rules
 from auditor.seeds import Rows
 from auditor.table import Table
-from auditor.threats.table_blocks import Maker
+from auditor.threats.table_blocks import Frame, Maker
 from auditor.threats.table_values import affordable, permitted
 from auditor.threats.threat import DiscreteThreat, Flags, Numbers, Places, Space
 
@@ -80,11 +80,13 @@ class TableThreat(DiscreteThreat):
     def _most(self) -> int:
         return len(self.of) if self.max_changes is None else self.max_changes
 
-    def space(self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None) -> Space:
+    def space(
+        self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None, many: int = 33
+    ) -> Space:
         """Return what may become of the original x (columns,) of one row."""
         assert self.zone is not None, "`over` comes first"
         written = self._ready.writable(self.zone[row].cpu().numpy()[None])[0] & ~np.isnan(x)
-        return self._ready.space(x, written, epsilon, self._most(), thresholds, x if centre is None else centre)
+        return self._ready.space(x, written, Frame(epsilon, self._most(), thresholds, x if centre is None else centre, many))
 
     def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
         """Return rows with coupled levels repaired, whether each is feasible, its cost and number of written columns."""

@@ -10,8 +10,8 @@ from auditor.errors import AuditorError
 from auditor.table import DIGITS, Column
 from auditor.threats.threat import Flags, Numbers, Places
 
-MANY = 33
-"""A numeric column with at most this many permitted values is listed whole."""
+EVEN = 12
+"""Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further from the middle."""
 ROUNDING = 2e-7
 """A threshold may have been rounded to float32 on its way: values this near to it, in its own size, may lie on either side."""
 SLACK = 1e-9
@@ -56,7 +56,7 @@ def permitted(column: Column, values: Numbers, own: Numbers) -> Flags:
     return kept
 
 
-def choices(column: Column, own: float, epsilon: float, thresholds: Numbers | None, cuts: Numbers | None, centre: float, straight: bool) -> Choices:
+def choices(column: Column, own: float, epsilon: float, thresholds: Numbers | None, cuts: Numbers | None, centre: float, straight: bool, many: int) -> Choices:
     """Return what may be written to a column (AuditorError: endless).
 
     Parameters
@@ -67,20 +67,23 @@ def choices(column: Column, own: float, epsilon: float, thresholds: Numbers | No
         Numbers between which no rule tells values apart; None: any two may differ.
     straight
         The classifier is straight between the cuts in place of constant: values beside the row's own matter too.
+    many
+        A numeric column with at most this many permitted values is listed whole.
     """
     if not column.numeric:
         codes = _levels(column)
         codes = codes[permitted(column, codes, np.full(len(codes), own)) & (codes != own)]
         return _listed(column, codes, own, epsilon)
     first, last = _range(column, own, epsilon)
-    if last - first < MANY:
+    if last - first < many:
         return _listed(column, _value(column, np.arange(first, last + 1)), own, epsilon)
     if thresholds is not None and cuts is not None:
         return _cells(column, own, (first, last), thresholds, cuts, straight)
     known = np.array([]) if cuts is None else np.concatenate([np.floor(cuts / column.step), np.floor(cuts / column.step) + 1, np.ceil(cuts / column.step) - 1])
     near = 2.0 ** np.arange(np.ceil(np.log2(last - first)) + 1)
-    middle = np.round(centre / column.step)
-    wanted = np.unique(np.clip(np.concatenate([middle - near, [middle, first, last], middle + near, known]), first, last))
+    middle, here = np.round(centre / column.step), np.round(own / column.step)
+    even = np.round(np.linspace(here, middle, EVEN + 1) if middle != here else np.linspace(first, last, EVEN + 1))
+    wanted = np.unique(np.clip(np.concatenate([middle - near, [middle, first, last], middle + near, even, known]), first, last))
     listed = _listed(column, _value(column, wanted), own, epsilon)
     return Choices(listed.values, listed.cost, listed.stride, listed.extent, False)
 

@@ -111,6 +111,8 @@ class Block:
     """(k, m) the next value of a column, further from its own, less this one; 0 where this one stands for itself alone."""
     extent: Places
     """(k, m) how many further values this one stands for: no threshold and no rule tells them apart."""
+    rate: Numbers
+    """(m,) cost of one stride"""
     complete: bool
     """Whether no permitted joint value within the budget is left out that a classifier with these thresholds could tell from all that are here."""
 
@@ -140,7 +142,9 @@ class DiscreteThreat(Threat):
     """A threat of countable values per column, tied by rules: what is searched is listed, not projected. Inputs are rows (n, columns)."""
 
     @abstractmethod
-    def space(self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None) -> Space:
+    def space(
+        self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None, many: int = 33
+    ) -> Space:
         """Return what may become of the original x (columns,) of one row.
 
         Parameters
@@ -150,6 +154,8 @@ class DiscreteThreat(Threat):
             None: of columns with many values some are listed, ever wider apart.
         centre
             A row (columns,) around whose values those are listed; x itself where none is given.
+        many
+            A numeric column with at most this many permitted values is listed whole.
         """
 
     @abstractmethod

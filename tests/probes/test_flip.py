@@ -214,7 +214,7 @@ def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_o
     """Half a unit of log odds per shoe size at a cost of 1: a decision flips at cost c where a whole number of sizes up to c takes it across."""
     bench = table_bench()
     facts = replace(facts_of(bench), epsilons=(1.0, 2.0, 3.0), primary=2.0, attack_settings=SEARCH)
-    found = exposure(bench, ["outside", "inside", "everywhere", "control/0"], facts)
+    found = exposure(bench, ["outside", "inside", "everywhere"], facts)
     least = least_shoes(bench)
     shares = [sum(one <= cost for one in least) / 120 for cost in (1, 2, 3)]
     assert [point["estimate"]["value"] for point in found["outside"].details["curve"]] == pytest.approx(shares)
