@@ -146,7 +146,7 @@ def _column(facts: Facts, observations: Observations, column: Column, tolerance:
         "rows": listed + directions,
         "block": sorted(trial.settings["block"]),
         "reversed": _reversed(directions),
-        "tables": [_table(column.name, listed + directions)] if listed else [],
+        "tables": [_table(column.name, listed + [row for row in directions if trial.settings["block"] or row["name"] == "naive"])] if listed else [],
     }
     middle = found["repaired"]
     if middle is None:

@@ -151,7 +151,7 @@ def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, An
         f"Flip at {done.cost:g} found",
         "Found or not excluded",
         "Search exact or proven",
-        *OUTCOMES,
+        *(said.capitalize() for said in OUTCOMES),
         "Median cost",
         "Mean cost",
         "Note",
