@@ -23,7 +23,10 @@ SPLIT = r"^(split|fold|set|partition|subset)$"
 PERSON = r"^(id|.*_id|row|index|number|unnamed: 0)$"
 UNIT = r"^(person|applicant|patient|subject|customer|household|case)(_?id)?$"
 PROTECTED = r"(^|[^a-z])(sex|gender|race|ethnic|age([^a-z]|$)|national|native|foreign|country|religio|disab|birth|pregnan|orientation|caste|veteran)"
-PROXY = r"(^|[^a-z])(marital|married|relationship|famil|zip|post_?code|postal|surname|(first|last)_?name|language|accent|neighbou?rhood|district|dependents)"
+PROXY = (
+    r"(^|[^a-z])(marital|married|personal_status|relationship|famil|zip|post_?code|postal|surname|(first|last)_?name|language|accent|neighbou?rhood"
+    r"|district|dependents)"
+)
 MOST_CLASSES = 10
 MOST_RULES = 25
 MOST_SHOWN = 6
@@ -163,6 +166,8 @@ def _rules(candidates: Sequence[Candidate]) -> Iterator[str]:
             says = f"if: {json.dumps(rule.when, ensure_ascii=False)}, then: {json.dumps(rule.then, ensure_ascii=False)}"
         else:
             says = f"require: {json.dumps(rule.then, ensure_ascii=False)}"
+        if rule.swap:
+            says += f", swap: {json.dumps(rule.swap, ensure_ascii=False)}"
         yield f"  #   - {{id: {quoted(rule.id)}, {says}}}   # broken by {one.violations} of {one.support} rows"
     if len(candidates) > MOST_RULES:
         yield f"  #   # {len(candidates) - MOST_RULES} more were found, each of them broken by some rows or about fewer of them"

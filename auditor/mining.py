@@ -51,13 +51,17 @@ class _Levels(NamedTuple):
     places: NDArray[np.int64]
     tests: tuple[str, ...]
     """Conditions such as "sex == 'Male'"."""
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
     """Levels as a rule lists them; empty where a list is not possible."""
+    levels: tuple[str, ...] = ()
+    """Levels as the file has them; empty where they are numbers."""
 
 
 class _Found(NamedTuple):
     names: frozenset[str]
     rule: Rule
+    says: tuple[str, str, str, str] | None = None
+    """Column, its level, another column and the level that it then has."""
 
 
 def mine(table: Table, x: Codes) -> tuple[Candidate, ...]:
@@ -70,7 +74,7 @@ def mine(table: Table, x: Codes) -> tuple[Candidate, ...]:
     found = [*_arithmetic([(column, codes) for column, codes in numeric if column.kind != "date"])]
     found += _twins(levels, {one.names for one in found})
     found += _ordered(numeric, [one.names for one in found])
-    found += _implied([*levels, *marks], {one.names for one in found})
+    found += _coupled(list(_implied([*levels, *marks], {one.names for one in found})))
     bare = replace(table, rules=())
     counted = [_counted(replace(one.rule, id=name), bare, x) for name, one in zip(_ids(found), found, strict=True)]
     return tuple(sorted(counted, key=lambda one: (one.violations > 0, one.violations / max(1, one.support), -one.support)))
@@ -112,7 +116,7 @@ def _as_levels(column: Column, codes: Codes) -> _Levels | None:
     whole[known] = places
     texts = [column.text(value) for value in values]
     words = tuple(text if column.numeric and column.kind != "date" else repr(text) for text in texts)
-    return _Levels(column.name, whole, tuple(f"{called(column.name)} == {word}" for word in words), words)
+    return _Levels(column.name, whole, tuple(f"{called(column.name)} == {word}" for word in words), words, () if column.numeric else tuple(texts))
 
 
 def _marks(column: Column, codes: Codes) -> Iterator[_Levels]:
@@ -120,9 +124,9 @@ def _marks(column: Column, codes: Codes) -> Iterator[_Levels]:
     name, absent = called(column.name), np.isnan(codes)
     zero = codes == 0
     if column.kind in ("integer", "real") and np.unique(codes[~absent]).size > MOST_VALUES and SUPPORT <= zero.sum() <= len(codes) - SUPPORT:
-        yield _Levels(column.name, np.where(absent, -1, ~zero), (f"{name} == 0", f"{name} != 0"), ())
+        yield _Levels(column.name, np.where(absent, -1, ~zero), (f"{name} == 0", f"{name} != 0"))
     if absent.sum() >= SUPPORT:
-        yield _Levels(column.name, absent.astype(np.int64), (f"not missing({name})", f"missing({name})"), ())
+        yield _Levels(column.name, absent.astype(np.int64), (f"not missing({name})", f"missing({name})"))
 
 
 def _joint(one: _Levels, other: _Levels) -> NDArray[np.int64]:
@@ -153,7 +157,22 @@ def _implied(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[
             if excluded not in seen:  # a rule and its contraposition exclude the same
                 seen.add(excluded)
                 listed = f"{called(other.name)} in [{', '.join(other.words[level] for level in then)}]" if len(then) > 1 else other.tests[then[0]]
-                yield _Found(frozenset((one.name, other.name)), Rule("", one.tests[place], listed))
+                plain = bool(one.levels and other.levels) and len(then) == 1
+                says = (one.name, one.levels[place], other.name, other.levels[then[0]]) if plain else None
+                yield _Found(frozenset((one.name, other.name)), Rule("", one.tests[place], listed), says)
+
+
+def _coupled(found: Sequence[_Found]) -> Iterator[_Found]:
+    """Yield the rules, two of them with a coupled repair where two levels of a column say two different ones of another: husbands and wives."""
+    for one in found:
+        if one.says is None:
+            yield one
+            continue
+        column, level, other, then = one.says
+        alike = [said for each in found if (said := each.says) and (said[0], said[2]) == (column, other)]
+        partner = [said[1] for said in alike if said[3] != then]
+        swap = {column: dict([sorted((level, partner[0]))])} if len(alike) == 2 and partner else {}
+        yield one._replace(rule=replace(one.rule, swap=swap))
 
 
 def _consequence(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> tuple[int, ...]:

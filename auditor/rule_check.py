@@ -37,7 +37,10 @@ def broken(table: Table, row: Row) -> tuple[str, ...]:
 
 
 def forbidden(table: Table, before: Row, after: Row, writable: Collection[str]) -> str:
-    """Return one sentence on the first limit that a change breaks; '' where it keeps all of them."""
+    """Return one sentence on the first limit that a change breaks; '' where it keeps all of them.
+
+    What a definition computes is no change of its own: give such a column its value from before, and let `broken` say whether it is right.
+    """
     for column in table.columns:
         was, now = before[column.name], after[column.name]
         if was == now or (column.numeric and was and now and _amount(column, was) == _amount(column, now)):

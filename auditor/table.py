@@ -181,19 +181,28 @@ class Table:
         return digest(self.as_dict())
 
 
-def _series(column: Column, codes: Codes) -> NDArray[Any]:
-    """Return a column's cells (n,) in the type that the file's reader gives them."""
+def _series(column: Column, codes: Codes) -> Any:
+    """Return a column's cells (n,) in the type that the file's reader gives them, whichever rows are asked for."""
     absent = np.isnan(codes)
     if column.numeric and column.kind != "date":
         whole = column.dtype == "int64" and not absent.any() and bool((codes == np.rint(codes)).all())
         return codes.astype(np.int64) if whole else codes.astype(np.float64)
     if column.kind == "date":
-        return np.array([column.text(code) or np.nan for code in codes], dtype=object)
+        return _words(np.array([column.text(code) or np.nan for code in codes], dtype=object), absent)
     places = np.where(absent, len(column.levels), codes).astype(np.int64)
     found = _level_values(column)[places]
-    if absent.any() or column.dtype == "str":
-        return found.astype(np.float64) if column.dtype in ("int64", "float64") else found
+    if column.dtype == "str":
+        return _words(found, absent)
+    if absent.any() or (column.dtype == "bool" and column.missing):
+        return found.astype(np.float64) if column.dtype != "bool" else found
     return found.astype(column.dtype)
+
+
+def _words(values: NDArray[Any], absent: NDArray[np.bool_]) -> Any:
+    """Return texts (n,) as pandas holds texts, which it cannot tell where every cell is missing."""
+    import pandas as pd
+
+    return pd.Series(values, dtype=pd.Series(["text"]).dtype).array if absent.all() else values
 
 
 def _level_values(column: Column) -> NDArray[Any]:

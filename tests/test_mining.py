@@ -65,6 +65,16 @@ def test_what_a_level_says(random: np.random.Generator) -> None:
     assert not any(line.startswith("role == 'Single' => sex") for line in found)
 
 
+def test_a_coupled_repair_is_proposed_where_two_levels_say_two_others(random: np.random.Generator) -> None:
+    role = random.choice(["Husband", "Wife", "Child"], N)
+    sex = np.where(role == "Husband", "Male", np.where(role == "Wife", "Female", random.choice(["Male", "Female"], N)))
+    found = {one.rule.when: one.rule for one in mine(*made({"role": role, "sex": sex})) if one.rule.when.startswith("role")}
+    assert [found[f"role == '{level}'"].swap for level in ("Husband", "Wife")] == [{"role": {"Husband": "Wife"}}] * 2
+    many = np.where(role == "Child", random.choice(["Son", "Daughter"], N), role)
+    sex = np.where(np.isin(many, ["Husband", "Son"]), "Male", np.where(np.isin(many, ["Wife", "Daughter"]), "Female", sex))
+    assert not any(one.rule.swap for one in mine(*made({"role": many, "sex": sex})))  # who would a son become?
+
+
 def test_twins_are_one_rule_and_no_further_ones(random: np.random.Generator) -> None:
     number = random.integers(1, 5, N)
     name = np.array(["", "low", "mid", "high", "top"])[number]

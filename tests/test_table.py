@@ -73,6 +73,14 @@ def test_missing_cells_are_nan_in_every_kind() -> None:
     }
 
 
+def test_the_type_of_a_column_does_not_depend_on_the_rows_asked_for() -> None:
+    some = np.array([[1.0] * len(COLUMNS), [math.nan] * len(COLUMNS)])
+    for name in ("size", "work", "since", "note"):
+        assert {str(TABLE.frame(some[rows])[name].dtype) for rows in (slice(0, 1), slice(1, 2), slice(0, 2))} == {str(pd.Series(["x"]).dtype)}
+    gappy = Table((Column("member", "boolean", levels=("False", "True"), dtype="bool", missing=2),))
+    assert str(gappy.frame(np.array([[1.0]]))["member"].dtype) == "object" and gappy.frame(np.array([[1.0]]))["member"][0] is True
+
+
 def test_a_half_in_a_column_of_whole_numbers_is_not_cut_off() -> None:
     table = Table((Column("age", "real", dtype="int64"),))
     assert table.frame(np.array([[37.5], [40.0]]))["age"].tolist() == [37.5, 40.0]

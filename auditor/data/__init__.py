@@ -1,6 +1,6 @@
 """File -> Samples: one file per modality.
 
-A source is a function (base, classes, shape, *, **its own settings) -> Samples.
+A source is a function (base, classes, shape, *, **its own settings) -> Samples; one of tables is given the classifier's columns in the place of a shape.
 """
 
 from collections.abc import Callable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -67,8 +68,7 @@ class TableFile:
 
     def __init__(self, path: Path, missing: Iterable[str] = ()) -> None:
         self.path, self._missing = path, {"", *missing}
-        self._frame: pd.DataFrame = read_table(path, "a table")
-        self._frame.columns = self._frame.columns.map(str)
+        self._frame = _read(path)
         self._said_text = _said_text(path)
         self.names = tuple(self._frame.columns)
         if not len(self):
@@ -87,6 +87,22 @@ class TableFile:
         absent = np.array([text.strip() in self._missing for text in texts], dtype=np.bool_)
         renumbered = np.where(absent, -1, np.cumsum(~absent) - 1)
         return Cells(tuple(text for text, gone in zip(texts, absent, strict=True) if not gone), renumbered[places].astype(np.int64), name in self._said_text)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return a table's cells as texts (DataError: cells beyond the header's names, or other separators)."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = read_table(path, "a table")
+    except pd.errors.ParserWarning:
+        raise DataError(f"{path}: expected as many cells in every row as the header has names, got more.") from None
+    frame.columns = frame.columns.map(str)
+    if len(frame.columns) == 1 and re.search("[;\t|]", frame.columns[0]):
+        raise DataError(f"{path}: expected columns separated by commas, or by tabs in a .tsv file, got the single column '{frame.columns[0]}'.")
+    return frame
 
 
 def _said_text(path: Path) -> set[str]:

@@ -183,7 +183,8 @@ def test_the_draft_of_a_table_can_be_read_with_all_its_rules(run: Run, tmp_path:
     samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", settings))
     assert samples.table is not None and len(samples) == 400
     rules = {rule.then: rule for rule in samples.table.rules}
-    assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["rent + food"].defines == "class"
+    assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["sex == 'Female'"].swap == {"relationship": {"Husband": "Wife"}}
+    assert rules["rent + food"].defines == "class"
     for note in samples.notes:
         assert "is broken by" not in note or " by 0 of 400 rows" in note
 

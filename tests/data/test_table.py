@@ -113,6 +113,13 @@ def test_declared_columns(folder: Path) -> None:
     assert any("column 'since': " in note and "outside the declared range" in note for note in samples.notes)
 
 
+def test_an_order_of_numbers_needs_no_list(folder: Path) -> None:
+    fold = column(read(folder, columns={"fold": {"type": "ordinal", "direction": "up", "min_support": 25}}), "fold")
+    assert (fold.levels, fold.dtype, fold.least, fold.most, fold.allowed) == (("0", "1", "2", "3", "4"), "int64", 0, np.inf, ())
+    sort = column(read(folder, columns={"fold": {"type": "categorical", "levels": [3, 1.0, True]}}), "fold")
+    assert [sort.levels[code] for code in sort.allowed] == ["1", "3"] and sort.dtype == "int64"
+
+
 def test_direction_down_and_support(folder: Path) -> None:
     samples = read(folder, columns={"age": {"direction": "down"}, "work": {"levels": ["private", "none"], "min_support": 3}})
     assert (column(samples, "age").least, column(samples, "age").most) == (-np.inf, 0)
@@ -272,6 +279,9 @@ def test_what_is_refused(folder: Path, settings: dict[str, Any], sentence: str) 
     [
         ("a,hired\n1,\n2,yes\n", "row 1: expected a label, got an empty cell"),
         ("hired\nyes\n", "expected a column for the model beside label, id, unit, `where` and `drop`, got none."),
+        ("a;hired\n1;yes\n", "expected columns separated by commas, or by tabs in a .tsv file, got the single column 'a;hired'."),
+        ("a,hired\n1,yes,3\n2,no,3\n", "expected as many cells in every row as the header has names, got more."),
+        ("a,hired\n1,yes\n2,no,3\n", "expected a table (.csv, .tsv or .parquet), got: Error tokenizing data"),
         ("a,hired\n", "expected at least one row, got none."),
         ("", "expected a table (.csv, .tsv or .parquet), got: No columns to parse"),
         ("a,hired\n1,yes\ninf,no\n", "column 'a': expected a whole number in every cell, since it is integer, got 'inf' in 1 row; if that means a missing"),
