@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.classifiers.estimator import Answers, quiet
+from auditor.classifiers.answers import Answers, opened_wholly, quiet
 from auditor.table import Codes, Column, Table
 
 if TYPE_CHECKING:
@@ -53,18 +53,7 @@ class Passage:
 
 def passage(answers: Answers) -> Passage:
     """Return the steps of an estimator; a pipeline in a search, or under a threshold, is taken apart too."""
-    steps: list[Any] = []
-    last = answers.estimator
-    while True:
-        if hasattr(last, "steps"):
-            steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
-            last = last.steps[-1][1]
-        elif hasattr(last, "best_estimator_"):
-            last = last.best_estimator_
-        elif type(last).__name__ in ("FixedThresholdClassifier", "TunedThresholdClassifierCV"):
-            last = last.estimator_
-        else:
-            break
+    steps, last = opened_wholly(answers.estimator)
     if getattr(last, "_preprocessor", None) is not None and type(last).__name__ == "HistGradientBoostingClassifier":
         steps.append(last._preprocessor)  # it puts categorical columns first
 

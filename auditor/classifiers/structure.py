@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.classifiers.estimator import Answers
+from auditor.classifiers.answers import Answers
 from auditor.classifiers.passage import EVERY, Encode, ends, lines, passage, random_rows, reaching, values_of
 from auditor.classifiers.trees import Splits, splits_of
 from auditor.table import Codes, Column, Table

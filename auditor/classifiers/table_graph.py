@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.classifiers.answers import text_of
 from auditor.classifiers.probe import first_line
 from auditor.classifiers.reading import FLOOR, logs, two_sided
 from auditor.classifiers.weights import file_digest, named
@@ -141,7 +142,7 @@ class Graph:
     def _cells(self, name: str, cells: pd.Series[Any], kind: str) -> NDArray[Any]:
         """Return a column's cells (n,) in the type of an input."""
         if kind == "str":
-            return np.array([MISSING if cell is None or cell != cell else _text(cell) for cell in cells], dtype=object)
+            return np.array([MISSING if cell is None or cell != cell else text_of(cell) for cell in cells], dtype=object)
         try:
             values = np.asarray(cells, dtype=np.float64)
         except (TypeError, ValueError):
@@ -177,7 +178,7 @@ class Reader:
         """Return the graph's own label as class indices (n,)."""
         position = {label: place for place, label in enumerate(self.labels or self.classes)}
         assert self.graph.label is not None
-        found = [_text(label) for label in np.asarray(self.graph.run(self.graph.label, frame)).ravel()]
+        found = [text_of(label) for label in np.asarray(self.graph.run(self.graph.label, frame)).ravel()]
         strange = next((label for label in found if label not in position), None)
         if strange is not None:
             raise ClassifierError(f"{self.graph.where}: expected a label out of {', '.join(position)}, got '{strange}'.")
@@ -186,7 +187,7 @@ class Reader:
     def _numbers(self, found: Any) -> Scores:
         if isinstance(found, list):  # a ZipMap: one mapping per row
             keys = self.labels or list(self.classes)
-            rows = [{_text(key): value for key, value in row.items()} for row in found]
+            rows = [{text_of(key): value for key, value in row.items()} for row in found]
             found = [[row.get(key, np.nan) for key in keys] for row in rows]
         numbers = np.asarray(found, dtype=np.float64)
         numbers = numbers[:, None] if numbers.ndim == 1 else numbers.reshape(len(numbers), -1)
@@ -223,13 +224,8 @@ def _labels_of(model: Any) -> list[str] | None:
 
     for tensor in model.graph.initializer:
         if tensor.name.startswith("classes"):
-            return [_text(value.decode() if isinstance(value, bytes) else value) for value in onnx.numpy_helper.to_array(tensor).ravel().tolist()]
+            return [text_of(value.decode() if isinstance(value, bytes) else value) for value in onnx.numpy_helper.to_array(tensor).ravel().tolist()]
     return None
-
-
-def _text(cell: Any) -> str:
-    """Return a cell or label as a file would hold it: 1 for 1.0."""
-    return str(int(cell)) if isinstance(cell, float | np.floating) and float(cell).is_integer() else str(cell)
 
 
 def _joined(blocks: Sequence[Any]) -> Any:
