@@ -21,6 +21,8 @@ POINTS = 256
 """Values of a numeric column at which a line is tested, where it has more."""
 EVERY = 1024
 """Whole values of a column up to which each may be a cell of its own."""
+ROUNDING = 1e-9
+"""Relative width around a threshold within which rounding decides on which side of it a value falls."""
 REACH = 100.0
 """Half width of the values tried where a column has no range."""
 
@@ -35,6 +37,19 @@ class Line:
 
     slope: float
     shift: float
+
+    @property
+    def identity(self) -> bool:
+        """Return whether the feature is the column."""
+        return self.slope == 1 and self.shift == 0
+
+    def back(self, jumps: NDArray[np.float64], *, exact: bool) -> NDArray[np.float64]:
+        """Return where the column's own values cross jumps of the feature; `exact`: no value lies on one, else one on either side of what is rounded."""
+        raw = (jumps - self.shift) / self.slope
+        if exact or self.identity:
+            return raw
+        room = ROUNDING * np.maximum(1.0, np.abs(raw))
+        return np.concatenate([raw - room, raw + room])
 
 
 @dataclass(frozen=True)

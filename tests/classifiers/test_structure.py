@@ -120,6 +120,15 @@ def test_thresholds_are_the_trees_own(frame: pd.DataFrame, small: SimpleNamespac
         assert found["age"] == pytest.approx([40.5], rel=1e-6) and len(found["hours"]) == 0 and len(found["shift"]) == 0
 
 
+def test_a_threshold_on_a_whole_number_misses_no_side(frame: pd.DataFrame, small: SimpleNamespace) -> None:
+    even = frame[["age"]] // 2 * 2  # thresholds midway between even numbers are odd numbers, which rounding puts on either side
+    table = Table(small.table(frame).columns[:1])
+    for last in (HistGradientBoostingClassifier(min_samples_leaf=5), DecisionTreeClassifier()):
+        for scaler in (StandardScaler(), MinMaxScaler(), FunctionTransformer(lambda x: x)):
+            model = make_pipeline(scaler, last).fit(even, small.hired(frame))
+            assert misses_no_jump(over(model, table), table) > 4
+
+
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost", "histogram"])
 def test_boosting_on_raw_columns(library: str, frame: pd.DataFrame, small: SimpleNamespace) -> None:
     table, y = small.table(frame), (small.hired(frame) == "yes").astype(int)
