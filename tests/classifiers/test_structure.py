@@ -23,7 +23,6 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.model_selection import FixedThresholdClassifier
@@ -213,7 +212,8 @@ def test_a_threshold_keeps_the_structure(frame: pd.DataFrame, small: SimpleNames
 
 
 def _tuned(model: Any, frame: pd.DataFrame, small: SimpleNamespace) -> Any:
-    return FixedThresholdClassifier(FrozenEstimator(model), threshold=0.3).fit(frame, small.hired(frame))
+    frozen = pytest.importorskip("sklearn.frozen").FrozenEstimator(model)
+    return FixedThresholdClassifier(frozen, threshold=0.3).fit(frame, small.hired(frame))
 
 
 @pytest.mark.parametrize("bend", ["square", "bins", "product", "layers", "kernel"])
