@@ -35,7 +35,15 @@ def _write(out: Path, data: dict[str, Any]) -> Path:
     (out / "evidence" / "a").mkdir(parents=True)
     (out / "findings.json").write_text(json.dumps(data))
     write_rows(out / "evidence" / "a" / "row.csv", [column["name"] for column in _content()["audit"]["data"]["columns"]], BEFORE, AFTER)
-    case = {"finding": "exposure/outside", "rule": "worst", "sample": "17", "label": "denied", "before": "denied", "after": "granted", "zone": "outside"}
+    case: dict[str, Any] = {
+        "finding": "exposure/outside",
+        "rule": "worst",
+        "sample": "17",
+        "label": "denied",
+        "before": "denied",
+        "after": "granted",
+        "zone": "outside",
+    }
     case |= {
         "epsilon": 4.0,
         "size": 1.2,
