@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from auditor.classifier import Classifier
+from auditor.classifier import Classifier, TorchClassifier
 from auditor.classifiers import Encoding
+from auditor.classifiers.probe import random_input
 from auditor.errors import ClassifierError
 from auditor.table import Codes, Table
 from auditor.table_classifier import Scores, TableClassifier
@@ -83,6 +85,35 @@ def _is_number(cell: Any) -> bool:
     return True
 
 
+class TwoSided(nn.Module):
+    """A module with one output, read as the log odds of the last of two classes."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores (n, 2) whose difference is the module's output."""
+        odds = self.module(x).reshape(-1, 1)
+        return torch.cat([-odds / 2, odds / 2], 1)
+
+
+def two_sided(made: TorchClassifier, classes: Sequence[str] | None, *, where: str) -> None:
+    """Let a module with one output answer for two classes (ClassifierError: their names are not declared)."""
+    assert made.input_shape is not None
+    try:
+        with torch.no_grad():
+            out = made.module(random_input(made.input_shape, 0.0, 1.0, rows=2).to(made.device))
+    except Exception:  # the first look at the whole classifier says what is wrong
+        return
+    if not isinstance(out, torch.Tensor) or tuple(out.shape) not in ((2,), (2, 1)):
+        return
+    if classes is None or len(classes) != 2:
+        raise ClassifierError(f"{where}: the module has one output, the log odds of the last of two classes; name the two `classes` in the audit file.")
+    made.module, made.classes = TwoSided(made.module), tuple(classes)
+    made.notes = (*made.notes, f"the module's one output is read as the log odds of '{classes[-1]}'")
+
+
 def behind_encoder(inner: Classifier, columns: Mapping[str, Encoding], *, where: str) -> TableClassifier:
     """Return the classifier of raw rows whose encoded form another classifier takes (n, width), with its gradient where it has one."""
     encoder = Encoder(columns, where)
@@ -106,6 +137,7 @@ def behind_encoder(inner: Classifier, columns: Mapping[str, Encoding], *, where:
         pulls=Slopes(inner, encoder) if "gradient" in inner.offers else None,
         notes=inner.notes,
         device=inner.device,
+        draws=getattr(inner, "draws", 1),
     )
 
 

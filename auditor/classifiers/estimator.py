@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
-from auditor.classifiers.probe import first_line
+from auditor.classifiers.answers import THRESHOLDED, Answers, columns_of, opened, opened_wholly, quiet, text_of
 from auditor.classifiers.reading import FLOOR, Decide, Reading, logs, thresholded, two_sided
+from auditor.classifiers.structure import structure_of
 from auditor.classifiers.weights import named
 from auditor.errors import ClassifierError
 from auditor.table_classifier import Scores, TableClassifier
@@ -23,26 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROBES = 64
+"""Random encoded rows at which the decision function is compared with the probabilities."""
 METHODS = ("predict_proba", "decision_function", "predict")
 DISTRUSTED = ("SVC", "NuSVC")
 """Their predict reads the decision function; their probabilities come from another fit and may prefer another class."""
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what an estimator prints and warns of out of the run's own output."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def last_step(estimator: Any) -> Any:
-    """Return what answers in the end: the last step of a pipeline, the best estimator of a search."""
-    while True:
-        inner = estimator.steps[-1][1] if hasattr(estimator, "steps") else getattr(estimator, "best_estimator_", None)
-        if inner is None:
-            return estimator
-        estimator = inner
 
 
 def from_estimator(
@@ -72,18 +52,17 @@ def from_estimator(
     if isinstance(estimator, type) or not any(callable(getattr(estimator, method, None)) for method in METHODS):
         raise ClassifierError(f"{where}: expected a fitted estimator with predict_proba, decision_function or predict, got a {type(estimator).__name__}.")
     own = _own_classes(estimator, classes, where)
-    texts = tuple(_text(value) for value in own)
+    texts = tuple(text_of(value) for value in own)
     names = named(list(classes) if classes else list(texts), len(own), where=where)
     answers = Answers(estimator, own, columns_of(estimator, array), array, categories, where)
     reading, offers, said = _reading(answers)
     decide: Decide | None = answers.decide if hasattr(estimator, "predict") else None
     scores: Callable[[pd.DataFrame], Scores] = lambda frame: reading(frame)[0]  # noqa: E731
-    threshold, kept = (threshold, ()) if threshold is not None else tuned_threshold(estimator)
+    declared, threshold = threshold is not None, tuned_threshold(estimator) if threshold is None else threshold
     if threshold is not None:
-        scores, decide = thresholded(reading, threshold, names, where)
-        said = f"the answer is '{names[-1]}' from a share of {threshold:g}"
-    from auditor.classifiers.structure import structure_of  # it reads estimators as this module does
-
+        scores, by_threshold = thresholded(reading, threshold, names, where)
+        decide = by_threshold if declared else decide
+        said = f"the answer is '{names[-1]}' from a share of {threshold:g}{'' if declared else ', as the estimator was tuned'}"
     return TableClassifier(
         scores=scores,
         name=name,
@@ -93,98 +72,24 @@ def from_estimator(
         decide=decide,
         columns=answers.columns,
         inspect=structure_of(answers),
-        notes=(*notes, *kept, *([said] if said else [])),
+        notes=(*notes, *([said] if said else [])),
     )
 
 
-@dataclass(frozen=True)
-class Answers:
-    """An estimator, asked quietly and with what it takes."""
-
-    estimator: Any
-    classes: Sequence[Any]
-    columns: tuple[str, ...] | None
-    array: bool
-    categories: bool | Mapping[str, Sequence[str]]
-    where: str
-
-    def taken(self, frame: pd.DataFrame) -> Any:
-        """Return rows as the estimator takes them (ClassifierError: a column is missing)."""
-        if self.columns is not None:
-            absent = [name for name in self.columns if name not in frame.columns]
-            if absent:
-                raise ClassifierError(f"{self.where}: expected the column '{absent[0]}', which the model was trained with, got {', '.join(map(str, frame))}.")
-            frame = frame[list(self.columns)]
-        if self.categories:
-            frame = as_categories(frame, self.categories)
-        return frame.to_numpy() if self.array else frame
-
-    def ask(self, method: str, frame: pd.DataFrame) -> NDArray[Any]:
-        """Return one method's answers for rows (ClassifierError: it fails)."""
-        rows = self.taken(frame)
-        try:
-            with quiet():
-                return np.asarray(getattr(self.estimator, method)(rows))
-        except Exception as error:  # whatever a user's estimator raises
-            raise ClassifierError(f"{self.where}: {method} fails on {len(frame)} rows: {type(error).__name__}: {first_line(error)}") from None
-
-    def numbers(self, method: str, frame: pd.DataFrame) -> Scores:
-        """Return one method's numbers (n, ...) for rows (ClassifierError: not all are finite)."""
-        found = self.ask(method, frame).astype(np.float64)
-        if not np.isfinite(found).all():
-            raise ClassifierError(f"{self.where}: expected finite numbers from {method}, got {found[~np.isfinite(found)][0]}.")
-        return found
-
-    def decide(self, frame: pd.DataFrame) -> NDArray[np.int64]:
-        """Return predict's answers as class indices (n,)."""
-        position = {_text(value): place for place, value in enumerate(self.classes)}
-        predicted = self.ask("predict", frame).reshape(-1)
-        values, inverse = np.unique(predicted.astype(str) if predicted.dtype == object else predicted, return_inverse=True)
-        strange = [value for value in values if _text(value) not in position]
-        if strange:
-            raise ClassifierError(f"{self.where}: expected predict to answer one of {', '.join(position)}, got {strange[0]!r}.")
-        return np.array([position[_text(value)] for value in values], dtype=np.int64)[inverse]
-
-
-def columns_of(estimator: Any, array: bool) -> tuple[str, ...] | None:
-    """Return the columns that an estimator was trained with, where it knows them."""
-    for one in () if array else (estimator, *_first_steps(estimator)):
-        with contextlib.suppress(Exception):  # a property may raise what it likes where there was no frame
-            names = getattr(one, "feature_names_in_", None)
-            names = getattr(one, "feature_names_", None) if names is None else names  # CatBoost's
-            if names is not None and len(names):
-                return tuple(str(name) for name in names)
-    return None
-
-
-def as_categories(frame: pd.DataFrame, levels: bool | Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Return rows with text columns as pandas categories; of declared levels in their order."""
-    import pandas as pd
-
-    declared = levels if isinstance(levels, Mapping) else {}
-    chosen = [str(name) for name in frame if name in declared or _texts(frame[name])]
-    # XGBoost fails on a column without any level
-    empty = pd.CategoricalDtype([""])
-    found = {name: pd.CategoricalDtype(list(declared[name])) if name in declared else empty if frame[name].isna().all() else "category" for name in chosen}
-    return frame.astype(found)
-
-
-def tuned_threshold(estimator: Any) -> tuple[float | None, tuple[str, ...]]:
-    """Return the threshold on probabilities that scikit-learn's threshold classifiers carry, with a note."""
-    last = last_step(estimator)
-    found = getattr(last, "best_threshold_", getattr(last, "threshold", None) if type(last).__name__ == "FixedThresholdClassifier" else None)
-    inner = getattr(last, "estimator_", getattr(last, "estimator", None))
-    reads = getattr(last, "response_method", "auto")
-    if not isinstance(found, float) or len(last.classes_) != 2 or getattr(last, "pos_label", None) not in (None, last.classes_[-1]):
-        return None, ()
-    if reads == "decision_function" or not hasattr(inner, "predict_proba") or not 0 < found < 1:
-        return None, ()
-    return found, ("the threshold is the estimator's own",)
+def tuned_threshold(estimator: Any) -> float | None:
+    """Return the share of the last class from which one of scikit-learn's threshold classifiers answers it; None: it goes by something else."""
+    last = opened(estimator)[1]
+    if type(last).__name__ not in THRESHOLDED or len(last.classes_) != 2 or last.response_method == "decision_function" or not hasattr(last, "predict_proba"):
+        return None
+    found = getattr(last, "best_threshold_", getattr(last, "threshold", None))
+    scorer = getattr(last, "_curve_scorer", None)
+    positive = scorer._get_pos_label() if scorer is not None else last.pos_label
+    return float(found) if isinstance(found, float) and 0 < found < 1 and positive in (None, last.classes_[-1]) else None
 
 
 def floor_of(estimator: Any) -> float:
     """Return what is added to each probability: half a vote where probabilities are shares of votes, so that an empty share is no certainty."""
-    last = last_step(estimator)
+    last = opened_wholly(estimator)[1]
     kind = type(last).__name__
     votes = {"DecisionTreeClassifier": 1, "ExtraTreeClassifier": 1}.get(kind) or getattr(last, "n_neighbors", None)
     if kind in ("RandomForestClassifier", "ExtraTreesClassifier", "BaggingClassifier"):
@@ -198,7 +103,7 @@ def _reading(answers: Answers) -> tuple[Reading, frozenset[str], str]:
     chances, margins = hasattr(estimator, "predict_proba"), hasattr(estimator, "decision_function")
     if chances and margins and _odds_are_margins(estimator):
         return lambda frame: _with_shares(_of_margins(answers.numbers("decision_function", frame))), everything, ""
-    if margins and (not chances or type(last_step(estimator)).__name__ in DISTRUSTED):
+    if margins and (not chances or type(opened(estimator)[1]).__name__ in DISTRUSTED):
         return lambda frame: (_of_margins(answers.numbers("decision_function", frame)), None), everything, "scores are a decision function's, not log odds"
     if chances:
         floor = floor_of(estimator)
@@ -229,7 +134,7 @@ def _of_probabilities(answers: Answers, frame: pd.DataFrame) -> Scores:
 
 def _odds_are_margins(estimator: Any) -> bool:
     """Return whether the decision function gives the log odds of predict_proba, which it does without rounding to 0 and 1; seen at random encoded rows."""
-    last = last_step(estimator)
+    last = opened_wholly(estimator)[1]
     width = getattr(last, "n_features_in_", None)
     if not hasattr(last, "decision_function") or not isinstance(width, int):
         return False
@@ -252,20 +157,3 @@ def _own_classes(estimator: Any, classes: Sequence[str] | None, where: str) -> S
     if isinstance(own, list) and own and isinstance(own[0], np.ndarray):
         raise ClassifierError(f"{where}: expected one class per row, got an estimator with {len(own)} outputs.")
     return list(np.asarray(own).tolist())
-
-
-def _text(value: Any) -> str:
-    """Return a class as a label column holds it: 1 for 1.0."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _texts(column: Any) -> bool:
-    return column.dtype == object or str(column.dtype) in ("str", "string")
-
-
-def _first_steps(estimator: Any) -> Iterator[Any]:
-    while True:
-        estimator = estimator.steps[0][1] if hasattr(estimator, "steps") else getattr(estimator, "best_estimator_", None)
-        if estimator is None:
-            return
-        yield estimator

@@ -10,7 +10,7 @@ import torch
 
 from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.classifiers import Encoding, Input, classifiers
-from auditor.classifiers.encoder import behind_encoder
+from auditor.classifiers.encoder import behind_encoder, two_sided
 from auditor.classifiers.folding import fold
 from auditor.classifiers.probe import check
 from auditor.classifiers.torchscript import is_archive
@@ -72,6 +72,8 @@ def load_classifier(
     _declare(made, bound.get("input"), draws, where)
     columns = getattr(bound.get("input"), "columns", {})
     if isinstance(made, TableClassifier) or columns:
+        if isinstance(made, TorchClassifier) and columns:
+            two_sided(made, bound.get("classes"), where=where)
         return _of_table(made, columns, where, "compile" if compile else "" if precision == "float32" else f"precision {precision}")
     if isinstance(made, TorchClassifier):
         fold(made)

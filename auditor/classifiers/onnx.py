@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from auditor.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.classifiers import Input, classifiers
 from auditor.classifiers.onnx_converters import add_converters
 from auditor.classifiers.probe import FixedBatch, first_line, random_input
+from auditor.classifiers.table_graph import Kind, from_graph, takes_rows
 from auditor.classifiers.weights import file_digest, freeze, locate, named
 from auditor.errors import ClassifierError
 from auditor.torchvision import ensure_torchvision
@@ -44,14 +45,33 @@ def onnx(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    modality: Literal["image", "table"] | None = None,
+    columns: list[str] = [],  # noqa: B006
+    answers: Kind | None = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
 ) -> Classifier:
-    """ONNX graph (.onnx) with one input and one output; with gradients where it converts to torch, else scores only."""
+    """ONNX graph (.onnx): of images or behind `input.columns`, with gradients where it converts to torch; of a table's raw rows.
+
+    Parameters
+    ----------
+    modality
+        What it takes; 'table' by default where it has several inputs, one of texts or whole numbers, or a label beside its numbers.
+    columns
+        Of a table whose columns are one input of numbers side by side: their names in order; all that the data declare when not given.
+    answers
+        Of a table: what its numbers are; 'probabilities' by default where they stand beside a label, else 'scores'.
+    """
     file = locate(path, _base)
     input = input or Input()
     model, session = _open(file)
+    if not input.columns and modality != "image" and (modality == "table" or takes_rows(session)):
+        made: Any = from_graph(model, session, file, classes=classes, columns=columns, answers=answers)
+        assert isinstance(made, Classifier)
+        return made
+    if columns or answers:
+        raise ClassifierError(f"{file}: expected `columns` and `answers` only of a graph over a table's raw rows; declare modality: table.")
     graph = _declared(session, file)
     shape = graph.shape or input.shape
     if shape is None:

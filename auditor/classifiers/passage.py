@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.classifiers.estimator import Answers, quiet
+from auditor.classifiers.answers import Answers, opened_wholly, quiet
 from auditor.table import Codes, Column, Table
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ POINTS = 256
 """Values of a numeric column at which a line is tested, where it has more."""
 EVERY = 1024
 """Whole values of a column up to which each may be a cell of its own."""
+ROUNDING = 1e-9
+"""Relative width around a threshold within which rounding decides on which side of it a value falls."""
 REACH = 100.0
 """Half width of the values tried where a column has no range."""
 
@@ -35,6 +37,19 @@ class Line:
 
     slope: float
     shift: float
+
+    @property
+    def identity(self) -> bool:
+        """Return whether the feature is the column."""
+        return self.slope == 1 and self.shift == 0
+
+    def back(self, jumps: NDArray[np.float64], *, exact: bool) -> NDArray[np.float64]:
+        """Return where the column's own values cross jumps of the feature; `exact`: no value lies on one, else one on either side of what is rounded."""
+        raw = (jumps - self.shift) / self.slope
+        if exact or self.identity:
+            return raw
+        room = ROUNDING * np.maximum(1.0, np.abs(raw))
+        return np.concatenate([raw - room, raw + room])
 
 
 @dataclass(frozen=True)
@@ -53,18 +68,7 @@ class Passage:
 
 def passage(answers: Answers) -> Passage:
     """Return the steps of an estimator; a pipeline in a search, or under a threshold, is taken apart too."""
-    steps: list[Any] = []
-    last = answers.estimator
-    while True:
-        if hasattr(last, "steps"):
-            steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
-            last = last.steps[-1][1]
-        elif hasattr(last, "best_estimator_"):
-            last = last.best_estimator_
-        elif type(last).__name__ in ("FixedThresholdClassifier", "TunedThresholdClassifierCV"):
-            last = last.estimator_
-        else:
-            break
+    steps, last = opened_wholly(answers.estimator)
     if getattr(last, "_preprocessor", None) is not None and type(last).__name__ == "HistGradientBoostingClassifier":
         steps.append(last._preprocessor)  # it puts categorical columns first
 

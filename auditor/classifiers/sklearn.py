@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor.classifiers import classifiers
-from auditor.classifiers.estimator import from_estimator, quiet
+from auditor.classifiers.answers import opened, quiet
+from auditor.classifiers.estimator import from_estimator
 from auditor.classifiers.probe import first_line
 from auditor.classifiers.weights import file_digest, locate
 from auditor.errors import ClassifierError
@@ -139,6 +140,4 @@ def _check_categories(estimator: Any, categories: bool | dict[str, list[str]], f
 
 
 def _made_by(estimator: Any, library: str) -> bool:
-    from auditor.classifiers.estimator import last_step
-
-    return type(last_step(estimator)).__module__.partition(".")[0] == library
+    return type(opened(estimator)[1]).__module__.partition(".")[0] == library

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.classifiers.estimator import Answers
-from auditor.classifiers.passage import EVERY, Encode, ends, lines, passage, random_rows, reaching, values_of
+from auditor.classifiers.answers import Answers
+from auditor.classifiers.passage import EVERY, ROUNDING, Encode, ends, lines, passage, random_rows, reaching, values_of
 from auditor.classifiers.trees import Splits, splits_of
 from auditor.table import Codes, Column, Table
 from auditor.table_classifier import Structure, TableClassifier
@@ -81,7 +81,8 @@ def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | 
     A whole-numbered column that reaches the trees by no straight line (bins, levels, products) gets a threshold between all its values.
     """
     draw = np.random.default_rng(0)
-    jumps = splits.jumps(single=encode(random_rows(table, 1, draw)).dtype == np.float32)
+    single = splits.single or encode(random_rows(table, 1, draw)).dtype == np.float32
+    jumps = splits.jumps(single=single)
     features = sorted({*jumps, *splits.levels})
     reached = reaching(encode, table, features, draw)
     made: Thresholds = {}
@@ -90,7 +91,10 @@ def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | 
         if not (column.numeric or column.kind == "ordinal"):
             continue
         alone = all(reached[:, at].sum() == 1 and feature not in splits.levels for feature, at in mine)
-        found = _of_column(encode, table, place, [feature for feature, _ in mine], jumps, alone, draw)
+        straight = lines(encode, table, place, [feature for feature, _ in mine], draw) if mine and alone and column.numeric else None
+        raw = None if straight is None else [line.back(jumps[feature], exact=single) for (feature, _), line in zip(mine, straight, strict=True)]
+        sure = not single and all(line.identity for line in straight or ())
+        found = _cells(column, raw, sure=sure) if mine else np.zeros(0)
         if found is not None:
             made[column.name] = found
         elif _written(table, column):
@@ -98,20 +102,22 @@ def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | 
     return made
 
 
-def _of_column(
-    encode: Encode, table: Table, place: int, features: Sequence[int], jumps: dict[int, NDArray[np.float64]], alone: bool, draw: np.random.Generator
-) -> NDArray[np.float64] | None:
-    column = table.columns[place]
-    if not features:
-        return np.zeros(0)
+def _cells(column: Column, raw: Sequence[NDArray[np.float64]] | None, *, sure: bool) -> NDArray[np.float64] | None:
+    """Return the rising thresholds of a column from those of its features in its own units; None: they are not known and there are too many values."""
     if not column.numeric:
         return np.arange(len(column.levels) - 1, dtype=np.float64) + 0.5
-    straight = lines(encode, table, place, features, draw) if alone else None
-    if straight is not None:
-        raw = [(jumps[feature] - line.shift) / line.slope for feature, line in zip(features, straight, strict=True)]
-        return np.unique(np.concatenate(raw))
+    if raw is not None:
+        found = np.concatenate(raw)
+        return np.unique(found) if column.kind == "real" else _between_whole(found, sure=sure)
     low, high = ends(column)
     return np.arange(np.floor(low), np.ceil(high), dtype=np.float64) + 0.5 if column.kind != "real" and high - low <= EVERY else None
+
+
+def _between_whole(found: NDArray[np.float64], *, sure: bool) -> NDArray[np.float64]:
+    """Return thresholds midway between whole numbers; `sure`: a value on one belongs below it, else rounding may put it on either side."""
+    near = np.round(found)
+    close = np.abs(found - near) <= (-1.0 if sure else ROUNDING) * np.maximum(1.0, np.abs(found))
+    return np.unique(np.concatenate([np.floor(found[~close]) + 0.5, near[close] - 0.5, near[close] + 0.5]))
 
 
 def _written(table: Table, column: Column) -> bool:

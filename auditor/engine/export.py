@@ -21,7 +21,6 @@ SHOWN = {
 OF_TABLES = {
     "clean": ("predicted", "correct", "margin", "confidence", "score", "missing"),
     "flip": ("flipped", "cost", "changes", "outcome"),
-    "invariance": ("naive", "repaired", "worst"),
 }
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from auditor.checks.table_common import LABELS, searched, table_of
+from auditor import rule_check
+from auditor.checks.table_common import searched, shown_zone, table_of, where
 from auditor.engine.prepare import Prepared
 from auditor.engine.row_file import read_rows, write_rows
 from auditor.engine.store import Store
@@ -24,19 +25,20 @@ MEANING = {
     "median": "the middle one of all flips, by cost",
     "best": "the dearest change that was needed",
 }
-SHOWN_ZONE = "outside"
-"""The zone whose flips are shown, beside those of recourse."""
 
 
 def table_cases(prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return the index entries of the worst, the median and the best flip, their files written: of columns that should not matter, and of recourse."""
-    found = []
+    facts = prepared.facts
+    shown: dict[str, Trial] = {}
     for trial in planned:
         towards = str(trial.threat.get("towards") or "")
-        if trial.probe == "flip" and trial.keep and (towards or trial.zone == SHOWN_ZONE):
-            rows = {name: row for name, row in searched(observations.of(trial)).items() if row.values["flipped"] == 1 and row.artefact}
-            finding = "recourse" if towards else f"exposure/{trial.zone}"
-            found += [_case(prepared, store, trial, finding, rows[name], rule) for rule, name in _chosen(rows).items()]
+        if trial.probe == "flip" and trial.keep and (towards or trial.zone == shown_zone(facts)):
+            shown.setdefault("recourse" if towards else f"exposure/{trial.zone}", trial)
+    found = []
+    for finding, trial in shown.items():
+        rows = {name: row for name, row in searched(observations.of(trial)).items() if row.values["flipped"] == 1 and row.artefact}
+        found += [_case(prepared, store, trial, finding, rows[name], rule) for rule, name in _chosen(rows).items()]
     return found
 
 
@@ -78,7 +80,7 @@ def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Obs
         "files": {"row": f"{folder.name}/row.csv"},
         "digests": {"row": digest(path.read_bytes())},
         "text": f"{rule.capitalize()} case ({MEANING[rule]}): {_told(decisions, changed)}, at a cost of {values['cost']:g}. "
-        f"Changes were sought {LABELS.get(trial.zone, trial.zone)}; {OUTCOMES[int(values['outcome'])].removesuffix(' at a cost of at most')}.",
+        f"Changes were sought {where(trial.zone)}; {OUTCOMES[int(values['outcome'])].removesuffix(' at a cost of at most')}.",
     }
 
 
@@ -88,12 +90,12 @@ def _told(decisions: Sequence[str], changed: Sequence[tuple[str, ...]]) -> str:
     return f"'{decisions[0]}' becomes '{decisions[1]}' when {many}"
 
 
-def writable(table: Table, zone: str) -> frozenset[str]:
-    """Return the names of the columns that a change may write in a zone: of its roles, mutable, and computed by no rule."""
-    defined = {rule.defines for rule in table.rules}
-    roles = {"everywhere": lambda role: True, "inside": lambda role: role == "relevant", "outside": lambda role: role != "relevant"}
-    holds = roles.get(zone, lambda role: role == zone)
-    return frozenset(column.name for column in table.columns if holds(column.role) and column.mutable and column.name not in defined)
+def zone_columns(table: Table, zone: str) -> frozenset[str]:
+    """Return the names of the columns of a zone, by their roles."""
+    every = {column.name: column.role for column in table.columns}
+    inside = {name for name, role in every.items() if role == "relevant"}
+    known = {"everywhere": set(every), "inside": inside, "outside": set(every) - inside}
+    return frozenset(known.get(zone, {name for name, role in every.items() if role == zone}))
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,6 @@ class Claim:
 
 def row_claims(folder: Path, case: Mapping[str, Any], row: Observation | None, table: Table, classifier: TableClassifier | None) -> Iterator[Claim]:
     """Yield what was checked of a case, from the cells of its file alone: limits and rules by `rule_check`, the decisions by the classifier."""
-    from auditor import rule_check
-
     yield _ledger(case, row)
     try:
         names, *rows = read_rows(folder / case["files"]["row"])
@@ -118,13 +118,18 @@ def row_claims(folder: Path, case: Mapping[str, Any], row: Observation | None, t
     except (OSError, ValueError, KeyError, DataError) as error:
         yield Claim("its rows can be read", f"{type(error).__name__}: {error}")
         return
-    yield Claim(
-        f"only what may change was changed, within its limits (zone '{case['zone']}')",
-        rule_check.forbidden(table, before, after, writable(table, case["zone"])),
+    defined = {rule.defines for rule in table.rules}
+    # what a rule computes follows its inputs: it is no change of its own, and the rule says whether it is right
+    own = {name: before[name] if name in defined else text for name, text in after.items()}
+    zone, fixed = zone_columns(table, case["zone"]), {column.name for column in table.columns if not column.mutable}
+    strayed = sorted(name for name in defined - zone - {""} if before[name] != after[name])
+    why = rule_check.forbidden(table, before, own, zone - fixed - defined) or (
+        f"computed columns outside the zone differ: {', '.join(strayed)}" if strayed else ""
     )
+    yield Claim(f"only what may change was changed, within its limits (zone '{case['zone']}')", why)
     broken = rule_check.broken(table, after)
     yield Claim("the changed row breaks no rule", f"broken: {', '.join(broken)}" if broken else "")
-    yield _cost(case, rule_check.cost(table, before, after), sum(first != second for first, second in zip(*rows, strict=True)))
+    yield _cost(case, rule_check.cost(table, before, own), sum(before[name] != own[name] for name in own))
     if classifier is not None:
         answers = tuple(classifier.classes[place] for place in classifier.over(table).decisions(torch.from_numpy(codes)).tolist())
         said = (case["before"], case["after"])

@@ -92,9 +92,10 @@ def _evidence(out: Path, store: Store, classifier: Classifier | None) -> Iterato
         recorded == digest(index.read_bytes()),
         "its digest differs from the ledger's" if recorded != digest(index.read_bytes()) else "",
     )
-    table = facts_of(store).table
+    known = facts_of(store).table
+    table = Table.from_dict(known) if known is not None else None
     for case in cases:
-        yield from _case(out / "evidence", case, store, classifier, table and Table.from_dict(table))
+        yield from _case(out / "evidence", case, store, classifier, table)
 
 
 def _effects(folder: Path, case: dict[str, Any], row: Observation | None, name: str) -> Verified:

@@ -8,9 +8,9 @@ from typing import Any
 
 from auditor.records import Estimate, Finding
 from auditor.report.annex import AnnexTable, Column
-from auditor.report.fairness import OF_TABLES, texts
-from auditor.report.table_views import INVARIANCE, flips, group_rows
-from auditor.report.views import Row, items, read_estimate
+from auditor.report.fairness import texts
+from auditor.report.table_views import INVARIANCE, flips, group_numbers
+from auditor.report.views import items, read_estimate
 from auditor.report.words import NONE, is_number, number
 
 LEAST_SHARE = 0.02
@@ -19,6 +19,7 @@ FOUR_FIFTHS = 0.8
 LEFT_OUT = "left out"
 TESTS = {"fisher_p": "Fisher p", "z_p": "z test p"}
 SUPPLEMENT = ("exposure-gap", "reachability-gap", "recourse-cost")
+ANY = ("any", "any other")
 STATED = "not stated in the audit file"
 
 
@@ -170,16 +171,7 @@ def _ugesp(grouping: Grouping, found: Finding) -> AnnexTable:
     categories = sorted(items(found, "categories"), key=lambda item: grouping.key(found, item))
     tests = {key: name for key, name in TESTS.items() if any(is_number(item.get(key)) for item in categories)}
     reference = str(found.details.get("reference") or "")
-    rows = []
-    for item in categories:
-        name, ratio = grouping.key(found, item)[0], read_estimate(item.get("ratio"))
-        rate, empty = read_estimate(item.get("rate")), [""] * len(tests)
-        if name == reference:
-            rows.append((name, item.get("n"), rate, "reference", "", *empty, ""))
-        elif ratio is None:
-            rows.append((name, item.get("n"), rate, str(item.get("excluded") or NONE), "", *empty, ""))
-        else:
-            rows.append((name, item.get("n"), rate, ratio, _four_fifths(ratio), *(item.get(key) for key in tests), _one_more(item.get("one_more"))))
+    rows = [_against(grouping.key(found, item)[0], item, reference, tests) for item in categories]
     columns = (
         Column(grouping.headings[0]),
         Column("n", "count"),
@@ -188,6 +180,7 @@ def _ugesp(grouping: Grouping, found: Finding) -> AnnexTable:
         Column("Against 4/5"),
         *(Column(name, "p") for name in tests.values()),
         Column("One more selected"),
+        Column("Note"),
     )
     return AnnexTable(f"hiring-four-fifths-{grouping.name}", f"Four-fifths by {grouping.title} (informative)", columns, tuple(rows))
 
@@ -200,32 +193,35 @@ def _four_fifths(ratio: Estimate) -> str:
     return f"{'below' if ratio.value < FOUR_FIFTHS else 'not below'}; the interval holds 4/5"
 
 
-def _one_more(value: Any) -> str:
-    return {True: "would cross 4/5: too few to rest on", False: "would not cross 4/5"}[value] if isinstance(value, bool) else NONE
+def _against(name: str, item: Mapping[str, Any], reference: str, tests: Mapping[str, str]) -> tuple[Any, ...]:
+    head, ratio, note = (name, item.get("n"), read_estimate(item.get("rate"))), read_estimate(item.get("ratio")), str(item.get("excluded") or "")
+    if ratio is None or name == reference:
+        return (*head, "reference" if name == reference else LEFT_OUT if note else NONE, "", *("" for _ in tests), "", note)
+    more = item.get("one_more")
+    said = ("would reach 4/5: too few to rest on" if more else "would not reach 4/5") if isinstance(more, bool) and ratio.value < FOUR_FIFTHS else ""
+    return (*head, ratio, _four_fifths(ratio), *(item.get(key) for key in tests), said, note)
 
 
 def _supplement(grouping: Grouping, by_id: Mapping[str, Finding]) -> AnnexTable | None:
-    found = {kind: group_rows(item) for kind in SUPPLEMENT if (item := grouping.finding(by_id, kind))}
-    found = {kind: rows for kind, rows in found.items() if rows}
+    numbers = group_numbers([item for kind in SUPPLEMENT if (item := grouping.finding(by_id, kind))])
     changed = _flipped(grouping.finding(by_id, "invariance"))
-    names = dict.fromkeys([*(name for rows in found.values() for name in rows), *changed])
+    names = dict.fromkeys([*(name for rows in numbers.values() for name in rows), *changed])
     if not names:
         return None
     figures = [name for name in INVARIANCE if any(name in one for one in changed.values())]
     columns = (
         Column("Category"),
-        *(Column(OF_TABLES[kind], "estimate") for kind in found),
+        *(Column(heading, "estimate") for heading in numbers),
         *(Column(f"Decision changes with the category: {name}", "estimate") for name in figures),
+        Column("Note"),
     )
     rows = []
     for name in sorted(names):
-        measured = [_value(one.get(name)) for one in found.values()]
-        rows.append((name, *measured, *(changed.get(name, {}).get(figure) for figure in figures)))
+        mine = {heading: found[name] for heading, found in numbers.items() if name in found}
+        measured = [mine[heading].estimate if heading in mine else None for heading in numbers]
+        notes = dict.fromkeys(f"{heading.lower()}: {row.note}" for heading, row in mine.items() if row.note)
+        rows.append((name, *measured, *(changed.get(name, {}).get(figure) for figure in figures), "; ".join(notes)))
     return AnnexTable(f"hiring-robustness-{grouping.name}", f"Robustness by {grouping.title} (supplement)", columns, tuple(rows))
-
-
-def _value(row: Row | None) -> Any:
-    return None if row is None else row.estimate or row.note or None
 
 
 def _flipped(finding: Finding | None) -> dict[str, dict[str, Estimate]]:
@@ -233,6 +229,8 @@ def _flipped(finding: Finding | None) -> dict[str, dict[str, Estimate]]:
     found: dict[str, dict[str, Estimate]] = {}
     for _, figures in flips(finding):
         for name, figure in figures.items():
+            if figure.get("from") in ANY:
+                continue
             mine, value = found.setdefault(str(figure.get("from")), {}), figure.get("estimate")
             if value is not None and (name not in mine or value.value > mine[name].value):
                 mine[name] = value
@@ -256,6 +254,7 @@ def _about(audit: Mapping[str, Any], spec: Mapping[str, Any], groupings: Iterabl
         *([("Why test data, and how they were made", str(spec.get("why_test") or STATED))] if test else []),
         ("Source of the data", str(spec.get("source") or STATED)),
         ("Applicants audited", number(data.get("n")) if is_number(data.get("n")) else "not recorded"),
+        ("Columns of sex, and of race and ethnicity", f"{spec.get('sex')}; {spec.get('race')}"),
         *unknown,
     ]
     return AnnexTable("hiring-about", "What the rules want to be stated", (Column("Item"), Column("Stated")), tuple(rows))

@@ -87,7 +87,9 @@ def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> st
     environment = environment_of(folder)
     shared = _content(out, audit, findings, covered={file.stem.partition("_")[2] for file in files})
     sections = [section for file in files if (section := _section(environment, file, shared))]
-    return environment.get_template("report.html").render(**shared, sections=sections, style=Markup((folder / "style.css").read_text(encoding="utf-8")))
+    sheets = [sheet for name in ("style", audit.get("modality")) if (sheet := folder / f"{name}.css").is_file()]
+    style = Markup("".join(sheet.read_text(encoding="utf-8") for sheet in sheets))
+    return environment.get_template("report.html").render(**shared, sections=sections, style=style)
 
 
 def _section(environment: Environment, file: Path, shared: Mapping[str, Any]) -> Section | None:

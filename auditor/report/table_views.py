@@ -10,8 +10,8 @@ from typing import Any
 from auditor.checks.table_common import LABELS
 from auditor.records import OUTCOMES, Finding
 from auditor.report.fairness import kind_of, texts
-from auditor.report.views import Row, items, listed, read_estimate
-from auditor.report.words import is_number, number, sentence
+from auditor.report.views import Row, Table, items, listed, read_estimate, tables
+from auditor.report.words import is_number, number
 from auditor.table import EPOCH
 
 ROLES = {
@@ -22,8 +22,15 @@ ROLES = {
 }
 ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in LABELS.items()}}
 SHOWN_LEVELS = 8
-GROUP_NUMBERS = ("estimate", "clean", "rate", "success", "share")
-"""Where a group's row keeps its number, in the order of preference."""
+GROUP_NUMBERS = {
+    "Accuracy": ("accuracy-gap", "clean"),
+    "True positives": ("accuracy-gap", "sensitivity"),
+    "True negatives": ("accuracy-gap", "specificity"),
+    "Decision turned": ("exposure-gap", "flipped"),
+    "Favourable decision reached": ("reachability-gap", "flipped"),
+    "Mean cost of recourse": ("recourse-cost", "restricted"),
+}
+"""Heading -> kind of finding, and where its groups keep that number."""
 INVARIANCE = {
     "naive": "only the protected column is changed",
     "repaired": "coupled columns are repaired",
@@ -108,11 +115,11 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
     """Return every rule between columns, with its violations where preflight counted them."""
-    counted = {str(item.get("id")): item for item in items(findings["preflight/rules"], "rules")} if "preflight/rules" in findings else {}
+    counted = {str(item.get("rule")): item for item in items(findings["preflight/rules"], "rules")} if "preflight/rules" in findings else {}
     found = []
     for rule in _mappings(data.get("rules")):
-        n = next((value for key in ("broken", "violations", "n") if is_number(value := counted.get(str(rule.get("id")), {}).get(key))), None)
-        found.append(RuleRow(str(rule.get("id") or ""), _rule(rule), None if n is None else int(n)))
+        n = counted.get(str(rule.get("id")), {}).get("n")
+        found.append(RuleRow(str(rule.get("id") or ""), _rule(rule), int(n) if is_number(n) else None))  # type: ignore[arg-type]
     return found
 
 
@@ -129,42 +136,35 @@ def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
     return [one for one in found if one.n]
 
 
-def named_rows(finding: Finding, key: str, name: str) -> list[Row]:
-    """Return the estimates of a finding's records under the name that they hold in one field."""
-    return [Row(str(item.get(name) or "unknown"), read_estimate(item.get("estimate")), str(item.get("reason") or "")) for item in items(finding, key)]
-
-
 def category_rows(finding: Finding | None, key: str = "rate") -> list[Row]:
     """Return a number of every category of a selection table."""
     return [Row(_category(item), read_estimate(item.get(key)), str(item.get("excluded") or "")) for item in items(finding, "categories")] if finding else []
 
 
-def group_rows(finding: Finding | None) -> dict[str, Row]:
-    """Return each group's number in a finding on a gap, whatever its check calls it."""
-    found = {}
-    for item in items(finding, "groups") if finding else []:
-        value = next((estimate for key in GROUP_NUMBERS if (estimate := read_estimate(item.get(key)))), None)
-        note = str(item.get("note") or item.get("reason") or item.get("text") or "")
-        found[str(item.get("group") or item.get("category") or "unknown")] = Row("", value, note)
-    return found
+def group_numbers(found: Sequence[Finding]) -> dict[str, dict[str, Row]]:
+    """Return heading -> group -> number, of the findings of one attribute that say something of each group."""
+    result = {}
+    for heading, (kind, key) in GROUP_NUMBERS.items():
+        rows = [item for finding in found if kind_of(finding) == kind for item in items(finding, "groups")]
+        result[heading] = {str(item.get("group") or "unknown"): Row("", read_estimate(item.get(key)), str(item.get("note") or "")) for item in rows}
+    return {heading: rows for heading, rows in result.items() if any(row.estimate for row in rows.values())}
 
 
-def gaps(found: Sequence[Finding], kinds: Iterable[str]) -> dict[str, dict[str, Row]]:
-    """Return kind -> group -> number, of the findings that compare groups."""
-    by_kind = {kind: group_rows(next((item for item in found if kind_of(item) == kind), None)) for kind in kinds}
-    return {kind: rows for kind, rows in by_kind.items() if rows}
+def group_names(numbers: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """Return every group that some finding says something of."""
+    return list(dict.fromkeys(name for rows in numbers.values() for name in rows))
 
 
-def group_names(compared: Mapping[str, Mapping[str, Row]]) -> list[str]:
-    """Return every group that some finding has a number of."""
-    return list(dict.fromkeys(name for rows in compared.values() for name in rows))
+def distinct_tables(found: Iterable[Finding]) -> list[Table]:
+    """Return the tables that several findings brought along, each once."""
+    return list({(table.title, str(table.rows)): table for item in found for table in tables(item)}.values())
 
 
 def flips(finding: Finding | None) -> list[tuple[str, dict[str, Mapping[str, Any]]]]:
     """Return (from -> to) with its figures by name, of the protected flips of one attribute."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for item in items(finding, "rows") if finding else []:
-        found.setdefault(f"{item.get('from')} → {item.get('to')}", {})[str(item.get("name"))] = {**item, "estimate": read_estimate(item.get("estimate"))}
+        found.setdefault(f"{item.get('from')} to {item.get('to')}", {})[str(item.get("name"))] = {**item, "estimate": read_estimate(item.get("estimate"))}
     return list(found.items())
 
 
@@ -236,18 +236,3 @@ def _rule(rule: Mapping[str, Any]) -> str:
         text += f" (tolerance {number(rule['tolerance'])})"
     swaps = [f"{first} and {second} in {name}" for name, pairs in (rule.get("swap") or {}).items() for first, second in pairs.items()]
     return text + (f"; repaired by exchanging {', '.join(swaps)}" if swaps else "")
-
-
-def sign_sentence(found: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> str:
-    """Return in which directions repairing coupled columns turns the effect round; empty where it turns none."""
-    turned = []
-    for pair, figures in found:
-        signs = [_sign(figures.get(name, {})) for name in ("naive", "repaired")]
-        if signs[0] * signs[1] < 0:
-            turned.append(f"{pair}: {'up' if signs[0] > 0 else 'down'} without repair, {'up' if signs[1] > 0 else 'down'} with it")
-    return sentence(f"The sign turns round here: {'; '.join(turned)}") if turned else ""
-
-
-def _sign(figure: Mapping[str, Any]) -> int:
-    up, down = figure.get("up"), figure.get("down")
-    return (up > down) - (up < down) if is_number(up) and is_number(down) else 0  # type: ignore[operator]

@@ -135,6 +135,24 @@ def test_first_order_changes_of_a_linear_module_are_exact(frame: pd.DataFrame, s
             assert np.allclose(changes[:, k], after - before, atol=1e-4)
 
 
+@pytest.mark.parametrize("last", ["lambda x: x", "lambda x: x[:, 0]"], ids=["a column", "flat"])
+def test_one_output_is_read_as_log_odds(last: str, frame: pd.DataFrame, small: SimpleNamespace, tmp_path: Path) -> None:
+    code = "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n        torch.manual_seed(0)\n"
+    code += f"        self.line = torch.nn.Linear(10, 1)\n    def forward(self, x):\n        return ({last})(self.line(x))\n"
+    (tmp_path / "net.py").write_text(code)
+    classifier = load("net.py:Net", base=tmp_path).over(small.table(frame))
+    torch.manual_seed(0)
+    odds = nn.Linear(10, 1)(by_hand(frame))[:, 0].detach()
+    scores = classifier.logits(frame)
+    assert torch.allclose((scores[:, 1] - scores[:, 0]).float(), odds, atol=1e-5) and torch.equal(classifier.decisions(frame) == 1, odds > 0)
+    assert "the module's one output is read as the log odds of 'yes'" in classifier.notes and classifier.pulls is not None
+    x = small.codes(classifier.table, frame).numpy()
+    changes = classifier.pulls(classifier.table, x, np.tile([-1.0, 1.0], (len(x), 1)), [x[:1, place] for place in range(5)])
+    assert all(np.allclose(one[0], 0, atol=1e-6) for one in changes)
+    with pytest.raises(ClassifierError, match="one output|expected an output of shape"):
+        load("net.py:Net", base=tmp_path, classes=None)
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

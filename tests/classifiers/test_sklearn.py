@@ -26,7 +26,8 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.metrics import make_scorer, recall_score
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -140,6 +141,11 @@ def test_a_tuned_threshold_is_kept(frame: pd.DataFrame, small: SimpleNamespace, 
     assert np.array_equal(model.classes_[classifier.decisions(frame).numpy()], model.predict(frame))
     assert torch.equal(classifier.logits(frame).argmax(1), classifier.decisions(frame))
     assert any("share of 0.8" in note for note in classifier.notes) and (model.predict(frame) != model.estimator_.predict(frame)).any()
+    for positive in ("no", "yes"):  # the threshold of the other class is no share of the last one, yet its answers stay the estimator's
+        scorer = make_scorer(recall_score, pos_label=positive)
+        tuned = TunedThresholdClassifierCV(inner, scoring=scorer, cv=2).fit(frame, small.hired(frame))
+        classifier = load(saved(tuned, tmp_path))
+        assert np.array_equal(tuned.classes_[classifier.decisions(frame).numpy()], tuned.predict(frame)) and classifier.columns == tuple(frame)
 
 
 def test_an_array_and_numbers_as_classes(frame: pd.DataFrame, small: SimpleNamespace, tmp_path: Path) -> None:
@@ -148,6 +154,8 @@ def test_an_array_and_numbers_as_classes(frame: pd.DataFrame, small: SimpleNames
     classifier = load(saved(model, tmp_path), array=True)
     assert classifier.classes == ("0", "1") and classifier.columns is None
     assert np.array_equal(classifier.decisions(x).numpy(), model.predict(x.to_numpy()))
+    nameless = pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=2, verbose=-1).fit(x.to_numpy(), frame["owns"])
+    assert load(saved(nameless, tmp_path)).columns is None  # Column_0 is no column of the data
     with pytest.raises(ClassifierError, match="decision_function fails on 300 rows: ValueError: X has 5 features"):
         classifier.logits(frame.assign(hours=0.0, job=1.0))
 

@@ -1,0 +1,222 @@
+"""The annex on hiring: tables as the rules shape them, from counts alone; nothing is claimed that is not in them."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.config import parse_audit
+from auditor.errors import ConfigError
+from auditor.records import Finding
+from auditor.report import annex as tables
+from auditor.report import hiring
+from auditor.report.render import load, page, render
+
+PLACES = ("sex", "race", "intersection")
+
+
+def _content() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(__file__).parent / "table.json").read_text())
+    return found
+
+
+def _annex(data: dict[str, Any] | None = None) -> hiring.Annex:
+    data = data or _content()
+    found = hiring.annex(data["audit"], [Finding.from_dict(item) for item in data["findings"]])
+    assert found is not None
+    return found
+
+
+def _rows(table: tables.AnnexTable) -> dict[str, list[str]]:
+    """Return first cell(s) -> the rest, as they are printed."""
+    keys = sum(column.title in ("Sex", "Race or ethnicity") for column in table.columns)
+    shown = [[tables.shown(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    return {" / ".join(row[:keys]): row[keys:] for row in shown}
+
+
+def _page(tmp_path: Path, data: dict[str, Any]) -> str:
+    (tmp_path / "findings.json").write_text(json.dumps(data))
+    html = page(tmp_path, *load(tmp_path))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html[html.index('<section id="hiring"') :].partition("</section>")[0]))
+
+
+def test_selection_and_scoring_by_sex_by_race_and_crossed() -> None:
+    assert [table.name for table in _annex().law] == [f"hiring-{kind}-{place}" for kind in ("selection", "scoring") for place in PLACES]
+
+
+def test_ratios_are_those_of_the_counts() -> None:
+    """Female 54 of 180, male 105 of 210: 0.3 / 0.5."""
+    rows = _rows(_annex().law[0])
+    assert {name: (row[0], row[2], row[4]) for name, row in rows.items()} == {"Female": ("180", "54", "0.600"), "Male": ("210", "105", "1.000")}
+    assert [re.sub(r"\s", " ", row[3]) for row in rows.values()] == ["30 %", "50 %"]
+
+
+def test_categories_under_two_per_cent_are_listed_with_n_rate_and_reason() -> None:
+    """Other: 6 of 390 rows; its rate ties with the highest one."""
+    rows = _rows(_annex().law[1])
+    n, share, selected, rate, ratio, why = rows["Other"]
+    assert (n, selected, ratio) == ("6", "3", "left out") and why == "fewer than 2 % of the rows"
+    assert share.startswith("1.5") and rate.startswith("50")
+    assert rows["White"][4] == "1.000" and rows["Asian"][4] == "0.900" and rows["Black"][4] == "0.600"
+
+
+def test_small_categories_above_two_per_cent_keep_their_ratio() -> None:
+    """The law knows no other ground for leaving a category out than its share."""
+    rows = _rows(_annex().law[2])
+    assert rows["Asian / Female"][0] == "18" and rows["Asian / Female"][4] not in ("left out", "not measured") and rows["Asian / Female"][5] == ""
+
+
+def test_the_reference_is_the_highest_rate_of_the_data_not_the_check_s() -> None:
+    data = _content()
+    found = next(item for item in data["findings"] if item["id"] == "fairness/race/impact-ratio")
+    for item in found["details"]["categories"]:
+        item["selected"] = {"Asian": 36}.get(item["category"], item["selected"])
+    rows = _rows(_annex(data).law[1])
+    assert rows["Asian"][4] == "1.000" and rows["White"][4] == "0.556"
+
+
+def test_race_comes_before_sex_whatever_the_finding_is_called() -> None:
+    data = _content()
+    for item in data["findings"]:
+        if item["id"].startswith("fairness/race+sex/"):
+            item["id"] = item["id"].replace("race+sex", "sex+race")
+            item["details"]["columns"] = ["sex", "race"]
+            for one in item["details"].get("categories", []):
+                one["values"] = one["values"][::-1]
+    assert list(_rows(_annex(data).law[2])) == list(_rows(_annex().law[2])) and "White / Male" in _rows(_annex(data).law[2])
+
+
+def test_nobody_selected_gives_no_ratio() -> None:
+    data = _content()
+    for item in data["findings"]:
+        for one in item["details"].get("categories", []):
+            one |= {"selected": 0, "ratio": None}
+    assert {row[4] for row in _rows(_annex(data).law[0]).values()} == {"no category is ever selected"}
+
+
+def test_what_is_missing_says_why() -> None:
+    data = _content()
+    data["findings"] = [item for item in data["findings"] if "race+sex" not in item["id"]]
+    next(item for item in data["findings"] if item["id"] == "fairness/sex/scoring-rate").update(details={}, reason="the classifier gives no scores")
+    missing = _annex(data).missing
+    assert missing == (
+        "Selection by race and ethnicity crossed with sex: no finding 'fairness/race+sex/impact-ratio' was made in this audit.",
+        "Scoring by sex: the classifier gives no scores.",
+        "Scoring by race and ethnicity crossed with sex: no finding 'fairness/race+sex/scoring-rate' was made in this audit.",
+    )
+
+
+def test_no_pass_mark_is_claimed_and_the_other_table_has_its_status(tmp_path: Path) -> None:
+    text = _page(tmp_path, _content())
+    assert "The law sets no pass mark." in text and "a ratio of 0.8 is not in it" in text
+    assert "rescission is on the agency&#39;s agenda; check whether they are in force" in text.replace("agency's", "agency&#39;s")
+    assert "unverified" in text and "must not be older than one year" in text and "independent auditor" in text
+    law, _, rest = text.partition("Four-fifths, apart")
+    assert "4/5" not in law and "Fisher" not in law and "below, with its whole interval" in rest
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        ((0.6, 0.5, 0.7), "below, with its whole interval"),
+        ((0.9, 0.8, 1.1), "not below, with its whole interval"),
+        ((0.79, 0.6, 0.9), "below; the interval holds 4/5"),
+        ((0.85, 0.7, 0.9), "not below; the interval holds 4/5"),
+    ],
+)
+def test_four_fifths_in_words(ratio: tuple[float, float, float], said: str) -> None:
+    data = _content()
+    found = next(item for item in data["findings"] if item["id"] == "fairness/sex/impact-ratio")
+    (one,) = [item for item in found["details"]["categories"] if item["ratio"]]
+    one["ratio"] |= dict(zip(("value", "low", "high"), ratio, strict=True))
+    one["one_more"] = True
+    rows = _rows(_annex(data).ugesp[0])
+    assert rows["Female"][3] == said and rows["Male"][2] == "reference"
+    assert rows["Female"][6] == ("would reach 4/5: too few to rest on" if ratio[0] < 0.8 else "")
+
+
+def test_the_supplement_stands_apart_with_its_notes() -> None:
+    sex, race, *_ = _annex().supplement
+    assert sex.name == "hiring-robustness-sex" and race.name == "hiring-robustness-race"
+    titles = [column.title for column in sex.columns]
+    assert titles[:4] == ["Category", "Decision turned", "Favourable decision reached", "Mean cost of recourse"]
+    assert [title.rpartition(": ")[2] for title in titles[4:7]] == ["naive", "repaired", "worst"]
+    assert [row[0] for row in sex.rows] == ["Female", "Male"]
+    notes = {row[0]: row[-1] for row in race.rows}
+    assert notes["White"] == "" and "too few to say: 20 of at least 30 rows" in notes["Asian"]
+
+
+def test_what_is_stated_and_what_is_not() -> None:
+    said = dict(_annex().about.rows)
+    assert said["Date of the audit"] == "not stated in the audit file" and said["Distribution date of the tool"] == "2026-01-31"
+    assert said["Kind of data"] == "test data" and said["Why test data, and how they were made"].startswith("The tool has not been used yet")
+    assert said["Applicants of unknown sex"] == "10" and said["Favourable decision"] == "granted"
+
+
+def test_every_table_is_a_csv_beside_the_report(tmp_path: Path) -> None:
+    (tmp_path / "annex").mkdir()
+    (tmp_path / "annex" / "hiring-old.csv").write_text("of an earlier rendering")
+    data = _content()
+    (tmp_path / "findings.json").write_text(json.dumps(data))
+    render(tmp_path, pdf=False)
+    assert sorted(path.name for path in (tmp_path / "annex").iterdir()) == sorted(Path(table.file).name for table in _annex().tables)
+    html = (tmp_path / "report.html").read_text()
+    assert all(table.file in html for table in _annex().tables)
+    with (tmp_path / "annex" / "hiring-selection-sex.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["Sex"], row["Applicants"], row["Selected"], float(row["Selection rate"]), float(row["Impact ratio"])) for row in rows] == [
+        ("Female", "180", "54", 0.3, 0.6),
+        ("Male", "210", "105", 0.5, 1.0),
+    ]
+    data["audit"]["report"]["annex"] = []
+    (tmp_path / "findings.json").write_text(json.dumps(data))
+    render(tmp_path, pdf=False)
+    assert not list((tmp_path / "annex").iterdir()) and "Annex: hiring" not in (tmp_path / "report.html").read_text()
+
+
+def test_an_estimate_takes_three_columns_of_a_csv() -> None:
+    table = _annex().ugesp[1]
+    head, *rows = csv.reader(io.StringIO(tables.csv_text(table)))
+    at = head.index("Ratio to the reference")
+    assert head[at : at + 3] == ["Ratio to the reference", "Ratio to the reference, low", "Ratio to the reference, high"]
+    assert [row[at : at + 3] for row in rows] == [["0.9", "0.78", "1.02"], ["0.6", "0.48", "0.72"], ["left out", "", ""], ["reference", "", ""]]
+
+
+def test_image_reports_and_reports_without_it_have_no_annex() -> None:
+    data = _content()
+    for report in ({}, {"annex": ["hiring"]}, {"hiring": {"sex": "sex", "race": "race"}}, None):
+        changed = copy.deepcopy(data)
+        changed["audit"]["report"] = report
+        assert hiring.annex(changed["audit"], []) is None
+
+
+BASE = {"model": {}, "data": {"source": "table", "groups": ["sex", "race"]}}
+
+
+@pytest.mark.parametrize(
+    ("report", "error"),
+    [
+        ({"annex": ["hiring"]}, "expected 'hiring' with the columns 'sex' and 'race'"),
+        ({"hiring": {"sex": "sex", "race": "rase"}}, "'report.hiring.race': expected a column of 'data.groups', got 'rase'; did you mean 'race'"),
+        ({"hiring": {"sex": "sex", "race": "race", "data": "test"}}, "expected 'why_test'"),
+        ({"hiring": {"sex": "sex", "race": "sex"}}, "expected two columns"),
+        ({"hiring": {"sex": "sex", "race": "race", "sourc": "x"}}, "unknown key 'report.hiring.sourc'; did you mean 'source'"),
+        ({"hiring": {"sex": "sex", "race": "race", "audit_date": "soon"}}, "'report.hiring.audit_date'"),
+        ({"annex": ["lending"]}, "'report.annex.0'"),
+    ],
+)
+def test_the_audit_file_is_strict(report: dict[str, Any], error: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(error)):
+        parse_audit({**BASE, "report": report}, Path("audit.yaml"))
+
+
+def test_dates_are_kept_as_texts_in_the_plan() -> None:
+    report = {"annex": ["hiring"], "hiring": {"sex": "sex", "race": "race", "audit_date": "2026-11-02"}}
+    assert parse_audit({**BASE, "report": report}, Path("audit.yaml")).report.model_dump(mode="json")["hiring"]["audit_date"] == "2026-11-02"
