@@ -72,7 +72,13 @@ class TableThreat(DiscreteThreat):
 
     def writable(self, x0: Numbers) -> Flags:
         """Return where each row x0 (n, columns) may be written (n, columns)."""
-        return self._ready.writable(self._zone(x0)) & ~np.isnan(x0)
+        found: Flags = self._ready.writable(self._zone(x0)) & ~np.isnan(x0)
+        return found
+
+    def _written(self, x: Numbers, row: int) -> Flags:
+        assert self.zone is not None, "`over` comes first"
+        found: Flags = self._ready.writable(self.zone[row].cpu().numpy()[None])[0] & ~np.isnan(x)
+        return found
 
     def _zone(self, x0: Numbers) -> Flags:
         return np.broadcast_to(True if self.zone is None else self.zone.cpu().numpy(), x0.shape)
@@ -83,15 +89,15 @@ class TableThreat(DiscreteThreat):
     def space(
         self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None, many: int = 33
     ) -> Space:
-        """Return what may become of the original x (columns,) of one row."""
-        assert self.zone is not None, "`over` comes first"
-        written = self._ready.writable(self.zone[row].cpu().numpy()[None])[0] & ~np.isnan(x)
+        """Return what may become of the original x (columns,) of one row; nothing that is known to be all where it breaks a rule itself."""
+        if not self.rules.feasible(x[None])[0]:
+            return Space(x, (), epsilon, self._most(), loose=True)
+        written = self._written(x, row)
         return self._ready.space(x, written, Frame(epsilon, self._most(), thresholds, x if centre is None else centre, many))
 
     def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
         """Return rows with coupled levels repaired, whether each is feasible, its cost and number of written columns."""
-        assert self.zone is not None, "`over` comes first"
-        written = self._ready.writable(self.zone[row].cpu().numpy()[None])[0] & ~np.isnan(x)
+        written = self._written(x, row)
         found = np.where(written & (rows == x), self.rules.repaired(rows, ()), rows)
         found = self._ready.followed(found, x)
         base = np.broadcast_to(x, found.shape)
