@@ -111,6 +111,10 @@ class Meter:
         self._count(rows, 1, along.shape[1])
         return (out[0], out[1]) if out else (x.new_zeros((0, len(self.classifier.classes))), x.new_zeros((0, along.shape[1])))
 
+    def counted(self, rows: Tensor, *, forwards: int = 0, backwards: int = 0) -> None:
+        """Count passes of the samples `rows` (k,) that somebody made without the meter."""
+        self._count(rows, forwards, backwards)
+
     def _shown(self, x: Tensor, rows: Tensor, part: slice) -> Tensor:
         return x[part].detach() if self._view is None else self._view(x[part].detach(), rows[part])
 

@@ -72,12 +72,14 @@ class Rules:
         return good
 
     def recomputed(self, x: Codes) -> Codes:
-        """Return the rows with every defined column computed anew; it keeps its value where the definition has no value."""
+        """Return the rows with every defined column computed anew, on its grid where the tolerance allows; it keeps its value where there is none."""
         result = x
         for place in self._definitions:
             result = result.copy() if result is x else result
             at = self.table.index[self.table.rules[place].defines]
             value = rounded(self._parts[place][1].value(result))
+            neat = self.table.columns[at].on_grid(value) if self.table.columns[at].numeric else value
+            value = np.where(np.abs(neat - value) <= self.table.rules[place].tolerance, neat, value)
             result[:, at] = np.where(np.isnan(value), result[:, at], value)
         return result
 

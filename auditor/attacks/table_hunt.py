@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from auditor.threats.threat import DiscreteThreat, Flags, Numbers, Places, Space
 Search = Generator[Numbers, Numbers, None]
 """Yields rows (k, columns), is sent their scores (k, classes)."""
 Asked = Generator[Numbers, Numbers, Numbers]
+Name = int | bytes
 PIECE = 1024
 """Most rows that one search asks for at once."""
 ENDLESS = 1e6
@@ -59,7 +60,9 @@ class Hunt:
         self.space = space
         self.sizes = np.array([len(block) for block in space.blocks], dtype=np.int64)
         self.costs, self.counts = [block.cost for block in space.blocks], [block.changes for block in space.blocks]
-        self._seen: dict[bytes, float] = {}
+        self._seen: dict[Name, float] = {}
+        radix = np.cumprod(np.append(1.0, self.sizes))
+        self._radix = radix[:-1].astype(np.int64) if radix[-1] < 2**62 else None
 
     @property
     def own(self) -> Places:
@@ -85,15 +88,17 @@ class Hunt:
         """Return the places of the combinations that are cheap enough and were not shown yet, each once."""
         cost, changes = self.priced(combos)
         places = np.nonzero((cost < self.ceiling) & (changes <= self.space.most))[0]
-        found: dict[bytes, int] = {}
+        found: dict[Name, int] = {}
         for place, name in zip(places.tolist(), self.keys(combos[places]), strict=True):
             if name not in self._seen:
                 found.setdefault(name, place)
         return np.array(list(found.values()), dtype=np.int64)
 
-    @staticmethod
-    def keys(combos: Places) -> list[bytes]:
+    def keys(self, combos: Places) -> Sequence[Name]:
         """Return a name of each combination."""
+        if self._radix is not None:
+            names: list[Name] = (combos @ self._radix).tolist()
+            return names
         return [one.tobytes() for one in np.ascontiguousarray(combos, dtype=np.int32)]
 
     def shown(self, combos: Places) -> Asked:

@@ -66,7 +66,7 @@ def linear(hunt: Hunt) -> Generator[Numbers, Numbers, bool]:
 def _effects(x: Numbers, block: Block, base: Numbers) -> Generator[Numbers, Numbers, Effects]:
     """Show what tells every effect of one block: its joint values, or the values of each column alone, whichever are fewer."""
     ends = block.values + block.stride * block.extent
-    wide = (block.extent > 0).any(0)
+    wide = block.extent.max(0) > 0
     lists = [_points(block.values[:, place], ends[:, place], bool(wide[place]), x[column]) for place, column in enumerate(block.columns)]
     if not wide.any() and len(block) - 1 <= sum(map(len, lists)):
         rows = np.repeat(x[None], len(block) - 1, axis=0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
-from auditor.attacks.table_hunt import Hunt, Search
+from auditor.attacks.table_hunt import Hunt, Name, Search
 from auditor.threats.threat import Numbers, Places, Space
 
 BINS, DEPTH = 32, 8
@@ -84,15 +84,17 @@ def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
     base = float((yield from hunt.shown(hunt.own))[0])
     front, margins = singles(hunt, hunt.own[0]), base - np.concatenate(gains)
     front, margins = front[~np.isnan(margins)], margins[~np.isnan(margins)]
-    expanded: set[bytes] = set()
+    expanded: set[Name] = set()
     for _ in range(len(hunt.sizes)):
         parents = _parents(hunt, front, base - margins, width, expanded)
         if not len(parents):
             return
         children = np.concatenate([singles(hunt, one) for one in front[parents]])
         gain = np.repeat(base - margins[parents], int(hunt.sizes.sum()))
+        worth = hunt.priced(children)[0] < hunt.ceiling
+        children, gain, parent = children[worth], gain[worth], np.repeat(front[parents], int(hunt.sizes.sum()), axis=0)[worth]
         for place, given in enumerate(gains):
-            gain += given[children[:, place]] - np.repeat(given[front[parents, place]], int(hunt.sizes.sum()))
+            gain += given[children[:, place]] - given[parent[:, place]]
         few = hunt.fresh(children)
         few = few[~np.isnan(gain[few])]
         few = few[_chosen(hunt.priced(children[few])[0], gain[few], base, FAN * width)]
@@ -101,7 +103,7 @@ def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
         front, margins = np.concatenate([front, children[few][kept]]), np.concatenate([margins, more[kept]])
 
 
-def _parents(hunt: Hunt, front: Places, gain: Numbers, width: int, expanded: set[bytes]) -> Places:
+def _parents(hunt: Hunt, front: Places, gain: Numbers, width: int, expanded: set[Name]) -> Places:
     """Return the places of the combinations to go on from, each once in a search."""
     cost, _ = hunt.priced(front)
     names = hunt.keys(front)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from auditor.attacks.table_exact import combinations, enumerated
 from auditor.attacks.table_hunt import Aim, Hunt, Search
 from auditor.attacks.table_linear import linear
 from auditor.attacks.table_moves import PROMISED, beam, measured, polish, promised, scattered
+from auditor.attacks.table_strike import TRIED, strike
 from auditor.errors import AuditorError
 from auditor.threats.threat import DiscreteThreat, Numbers
 
@@ -97,16 +98,17 @@ def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:
 
 
 def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan) -> list[Hunt]:
+    """Search some rows in lock-step; the last state of each."""
     x, scored = problem.x.cpu().numpy(), "scores" in problem.meter.classifier.offers
     goal, hunts, searches = problem.goal, [], {}
+    first = None if plan.linear else strike(problem, rows)
     for row in rows:
         aim = Aim(int(goal.y[row]), None if goal.targets is None else int(goal.targets[row]))
         hunt = Hunt(threat, row, threat.space(x[row], row, float(problem.epsilon[row]), {} if plan.linear else plan.thresholds), aim, scored)
-        draws = (
-            problem.rng.take([row]).uniform(torch.zeros((1, DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64))[0].numpy() if not scored else np.zeros((0, 0))
-        )
+        drawn = torch.zeros((1, 0 if scored else DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64)
+        gains = first.gains(hunt, row - rows.start) if first is not None else None
         hunts.append(hunt)
-        searches[row] = _search(hunt, plan, draws)
+        searches[row] = _search(hunt, plan, problem.rng.take([row]).uniform(drawn)[0].numpy(), gains)
     lockstep(problem, searches)
     return hunts
 
@@ -131,8 +133,13 @@ def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
         return
 
 
-def _search(hunt: Hunt, plan: Plan, draws: Numbers) -> Search:
+def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | None) -> Search:
     """Search one row."""
+    if hunt.space.loose and not len(hunt.sizes):
+        return
+    if pulled is not None and len(hunt.sizes):
+        base = float((yield from hunt.shown(hunt.own))[0])
+        yield from hunt.shown(promised(hunt, pulled, base, TRIED))
     if plan.linear:
         if hunt.space.complete and (yield from linear(hunt)):
             return

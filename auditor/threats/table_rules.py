@@ -35,6 +35,10 @@ class TableThreat(DiscreteThreat):
     levels: int | None = None
     norm: str = "cost"
     _maker: Maker | None = field(default=None, repr=False)
+    _open: Flags | None = field(default=None, repr=False)
+    """Where the rows that it was put over may be written (n, columns)."""
+    _sound: Flags | None = field(default=None, repr=False)
+    """Which of them keep every rule (n,)."""
 
     def __post_init__(self) -> None:
         if self.zone is not None and self.zone.dtype != torch.bool:
@@ -63,16 +67,20 @@ class TableThreat(DiscreteThreat):
             zone = zone.to(x0.device).expand_as(x0)
         except RuntimeError:
             raise AuditorError(f"threat: expected a zone that broadcasts to rows of shape {tuple(x0.shape)}, got {tuple(zone.shape)}.") from None
-        return replace(self, zone=zone, _maker=Maker(self.of))
+        placed = replace(self, zone=zone, _maker=Maker(self.of))
+        x = x0.cpu().numpy()
+        return replace(placed, _open=placed.writable(x), _sound=placed.rules.feasible(x))
 
     def take(self, rows: Tensor) -> TableThreat:
         """Return the threat of some rows."""
-        assert self.zone is not None
-        return replace(self, zone=self.zone[rows])
+        assert self.zone is not None and self._open is not None and self._sound is not None
+        places = rows.cpu().numpy()
+        return replace(self, zone=self.zone[rows], _open=self._open[places], _sound=self._sound[places])
 
     def writable(self, x0: Numbers) -> Flags:
         """Return where each row x0 (n, columns) may be written (n, columns)."""
-        return self._ready.writable(self._zone(x0)) & ~np.isnan(x0)
+        found: Flags = self._ready.writable(self._zone(x0)) & ~np.isnan(x0)
+        return found
 
     def _zone(self, x0: Numbers) -> Flags:
         return np.broadcast_to(True if self.zone is None else self.zone.cpu().numpy(), x0.shape)
@@ -83,15 +91,16 @@ class TableThreat(DiscreteThreat):
     def space(
         self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None, many: int = 33
     ) -> Space:
-        """Return what may become of the original x (columns,) of one row."""
-        assert self.zone is not None, "`over` comes first"
-        written = self._ready.writable(self.zone[row].cpu().numpy()[None])[0] & ~np.isnan(x)
-        return self._ready.space(x, written, Frame(epsilon, self._most(), thresholds, x if centre is None else centre, many))
+        """Return what may become of the original x (columns,) of one row; nothing that is known to be all where it breaks a rule itself."""
+        assert self._open is not None and self._sound is not None, "`over` comes first"
+        if not self._sound[row]:
+            return Space(x, (), epsilon, self._most(), loose=True)
+        return self._ready.space(x, self._open[row], Frame(epsilon, self._most(), thresholds, x if centre is None else centre, many))
 
     def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
         """Return rows with coupled levels repaired, whether each is feasible, its cost and number of written columns."""
-        assert self.zone is not None, "`over` comes first"
-        written = self._ready.writable(self.zone[row].cpu().numpy()[None])[0] & ~np.isnan(x)
+        assert self._open is not None, "`over` comes first"
+        written = self._open[row]
         found = np.where(written & (rows == x), self.rules.repaired(rows, ()), rows)
         found = self._ready.followed(found, x)
         base = np.broadcast_to(x, found.shape)
@@ -101,7 +110,7 @@ class TableThreat(DiscreteThreat):
     def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
         """Return a random feasible change within the budget per row; the row itself where there is none."""
         budgets = torch.as_tensor(epsilon, dtype=torch.float64).expand(len(x0)).tolist()
-        placed = self if self.zone is not None and self.zone.shape == x0.shape else self.over(x0)
+        placed = self if self._open is not None and len(self._open) == len(x0) else self.over(x0)
         x, draws = x0.cpu().numpy(), rng.uniform(torch.zeros((len(x0), 2 * len(self.of) + 1), dtype=torch.float64)).cpu().numpy()
         found = [self._ready.drawn(placed.space(one, row, budgets[row]), draws[row]) for row, one in enumerate(x)]
         return torch.as_tensor(np.array(found).reshape(x.shape), dtype=x0.dtype, device=x0.device)

@@ -89,9 +89,8 @@ def choices(column: Column, own: float, epsilon: float, thresholds: Numbers | No
 
 
 def _levels(column: Column) -> Numbers:
-    """Return the codes that may be written to a column with levels; of an ordinal one all where none is named."""
-    every = range(len(column.levels)) if column.kind == "ordinal" and not column.allowed else column.allowed
-    return np.array(list(every), dtype=np.float64)
+    """Return the codes that may be written to a column with levels."""
+    return np.array(column.allowed, dtype=np.float64)
 
 
 def _value(column: Column, places: Numbers | Places) -> Numbers:

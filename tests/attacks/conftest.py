@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +46,7 @@ class Case:
         ]  # fmt: skip
         values = [self._values(place) if place in free else [self.x[place]] for place in range(7)]
         rows, costs = [], []
-        for row in itertools.product(*values):
+        for row in self._within(values, epsilon):
             one = np.array(row)
             if "sum" in names and not np.isnan(one[3]) and (one[3:5] != self.x[3:5]).any():
                 one[6] = one[3] + one[4]
@@ -57,6 +56,15 @@ class Case:
                 rows.append(one)
                 costs.append(cost)
         return np.array(rows), np.array(costs)
+
+    def _within(self, values: list[list[float]], left: float, place: int = 0) -> Iterator[tuple[float, ...]]:
+        if place == len(values):
+            yield ()
+            return
+        for value in values[place]:
+            price = 0.0 if np.isnan(value) or value == self.x[place] else self._price(place, value)
+            if price <= left + 1e-9:
+                yield from ((value, *rest) for rest in self._within(values, left - price, place + 1))
 
     def _values(self, place: int) -> list[float]:
         column, own = self.table.columns[place], self.x[place]
