@@ -31,6 +31,7 @@ def from_estimator(
     name: str,
     digest: str,
     classes: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
     threshold: float | None = None,
     array: bool = False,
     categories: bool | Mapping[str, Sequence[str]] = False,
@@ -41,6 +42,8 @@ def from_estimator(
 
     Parameters
     ----------
+    columns
+        What it was trained with, in order; where none are given, as the estimator knows them.
     threshold
         Share of the last of two classes from which it is the answer; None: the estimator's own predict.
     array
@@ -54,7 +57,7 @@ def from_estimator(
     own = _own_classes(estimator, classes, where)
     texts = tuple(text_of(value) for value in own)
     names = named(list(classes) if classes else list(texts), len(own), where=where)
-    answers = Answers(estimator, own, columns_of(estimator, array), array, categories, where)
+    answers = Answers(estimator, own, tuple(columns) or columns_of(estimator, array), array, categories, where)
     reading, offers, said = _reading(answers)
     decide: Decide | None = answers.decide if hasattr(estimator, "predict") else None
     scores: Callable[[pd.DataFrame], Scores] = lambda frame: reading(frame)[0]  # noqa: E731

@@ -28,6 +28,7 @@ def sklearn(
     *,
     classes: list[str] | None = None,
     trusted: list[str] = [],  # noqa: B006
+    columns: list[str] = [],  # noqa: B006
     threshold: float | None = None,
     array: bool = False,
     categories: bool | dict[str, list[str]] = False,
@@ -43,16 +44,18 @@ def sklearn(
         Names in the order of the estimator's own classes.
     trusted
         Types in a .skops file that skops does not trust by itself and that you have reviewed.
+    columns
+        The columns that it was trained with, in their order, where it does not know them: with `array`, or if LightGBM has changed the names.
     threshold
         Share of the last of two classes from which it is the answer.
     array
-        Whether the estimator was trained on an array: it is given the columns in their order, without names.
+        Whether the estimator was trained on an array: it is given the columns without names.
     categories
         Whether text columns become pandas categories, as LightGBM and XGBoost take them; or column: [levels in the order of training].
     """
     file = locate(path, _base)
     estimator, notes = _loaded(file, trusted, _trust_code, _base)
-    settings: dict[str, Any] = {"threshold": threshold, "array": array, "categories": categories}
+    settings: dict[str, Any] = {"columns": columns, "threshold": threshold, "array": array, "categories": categories}
     _check_categories(estimator, categories, file)
     return from_estimator(estimator, name=file.stem, digest=file_digest(file), classes=classes, notes=notes, where=str(file), **settings)
 

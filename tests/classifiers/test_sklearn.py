@@ -154,6 +154,8 @@ def test_an_array_and_numbers_as_classes(frame: pd.DataFrame, small: SimpleNames
     classifier = load(saved(model, tmp_path), array=True)
     assert classifier.classes == ("0", "1") and classifier.columns is None
     assert np.array_equal(classifier.decisions(x).numpy(), model.predict(x.to_numpy()))
+    named = load(saved(model, tmp_path), array=True, columns=["age", "shift"])
+    assert named.columns == ("age", "shift") and torch.equal(named.logits(frame[["shift", "job", "age"]]), classifier.logits(x))
     nameless = pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=2, verbose=-1).fit(x.to_numpy(), frame["owns"])
     assert load(saved(nameless, tmp_path)).columns is None  # Column_0 is no column of the data
     with pytest.raises(ClassifierError, match="decision_function fails on 300 rows: ValueError: X has 5 features"):
@@ -168,6 +170,15 @@ def test_categories_of_lightgbm(frame: pd.DataFrame, small: SimpleNamespace, tmp
     some = frame[frame["job"] == "smith"]  # one level alone is not the first
     assert np.allclose(classifier.logits(some).softmax(1).numpy(), model.predict_proba(kinds.loc[some.index]), atol=1e-5)
     assert classifier.columns == tuple(frame)
+
+
+def test_columns_whose_names_a_library_changed(frame: pd.DataFrame, tmp_path: Path) -> None:
+    x = frame[["age", "shift"]].set_axis(["age in years", "shift"], axis=1)
+    model = pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1).fit(x, frame["owns"])
+    with pytest.raises(ClassifierError, match="expected the column 'age_in_years', which the model was trained with"):
+        load(saved(model, tmp_path)).logits(x)
+    classifier = load(saved(model, tmp_path), columns=list(x))
+    assert classifier.columns == tuple(x) and np.array_equal(classifier.decisions(x).numpy(), model.predict(x))
 
 
 def test_categories_of_xgboost(frame: pd.DataFrame, small: SimpleNamespace, tmp_path: Path) -> None:
