@@ -146,7 +146,7 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | 
         hunt.enter(hunt.threat.space(hunt.space.x, hunt.row, hunt.space.epsilon))
     cap = plan.exact_rows if plan.exact else min(FEW, plan.exact_rows)
     start = hunt.space
-    if not start.complete and plan.exact and not plan.linear:
+    if not start.complete and plan.exact:
         hunt.enter(hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, many=WHOLE))
     if _few(hunt, cap):
         yield from enumerated(hunt, (yield from measured(hunt, hunt.own[0])) if hunt.sizes.sum() < WHOLE else None, cap)

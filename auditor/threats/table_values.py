@@ -132,7 +132,8 @@ def _cells(column: Column, own: float, span: tuple[int, int], thresholds: Number
     ends = np.append(starts[1:] - 1, last)
     if not straight:
         bounds = np.sort(np.concatenate([np.ceil((edges - slack) / column.step), np.floor((edges + slack) / column.step) + 1]))
-        apart = np.searchsorted(bounds, starts, "right") != np.searchsorted(bounds, here, "right")
+        mine = int((own >= edges - slack).sum() + (own > edges + slack).sum())  # it need not lie on the grid
+        apart = np.searchsorted(bounds, starts, "right") != mine
         starts, ends = starts[apart], ends[apart]
     kept = ~((starts == near) & (ends == near))
     starts, ends = starts[kept], ends[kept]
