@@ -28,7 +28,7 @@ MOST_DIRECTIONS = 6
 
 
 def invariance_trials(facts: Facts) -> tuple[Trial, ...]:
-    """Return the trials of every protected column that the model takes."""
+    """Return the trials of every protected column and proxy that the model takes."""
     return tuple(invariance_trial(facts, column) for column in protected(facts) if _values(facts, column))
 
 
@@ -40,13 +40,13 @@ def invariance_trial(facts: Facts, column: Column) -> Trial:
 
 
 def protected(facts: Facts) -> list[Column]:
-    """Return the columns that the model takes and that say who someone is: those of `groups`, and those with that role."""
+    """Return the columns that the model takes and that say who someone is, or stand for that: those of `groups`, protected ones, proxies."""
     table = table_of(facts)
     computed = set(Rules(table).defined)
     return [
         column
         for place, column in enumerate(table.columns)
-        if column.kind != "text" and place not in computed and (column.name in facts.groups or column.role == "protected")
+        if column.kind != "text" and place not in computed and (column.name in facts.groups or column.role in ("protected", "proxy"))
     ]
 
 
