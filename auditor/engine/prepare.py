@@ -21,6 +21,7 @@ from auditor.table_classifier import TableClassifier
 from auditor.zones import check_zone
 
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "statsmodels", "pillow")
+TABLE_PACKAGES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "skops", "xgboost", "lightgbm", "catboost", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -234,14 +235,14 @@ def _lock(audit: Audit, classifier: Classifier, samples: Samples, chosen: Mappin
         "model": model,
         "data": data,
         "limit": limit,
-        "environment": environment(),
+        "environment": environment(TABLE_PACKAGES if samples.modality == "table" else PACKAGES),
     }
 
 
-def environment() -> dict[str, str]:
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Return the versions that a result depends on."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
