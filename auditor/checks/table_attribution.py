@@ -9,7 +9,7 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.explained import Judge, Words
-from auditor.checks.table_common import SEARCHED, flip_trial, shown_zone
+from auditor.checks.table_common import SEARCHED, flip_trial
 from auditor.records import Card, Facts, Finding, Observations, Trial
 
 DEFAULTS: dict[str, dict[str, Any]] = {"kernel_shap": {"coalitions": 256, "background": 16}, "permutation": {"background": 16}}
@@ -48,7 +48,8 @@ class AttributionTable:
         title="Attribution of a table: can the explanation be believed?",
         purpose="Whether an attribution names the columns that decide, stays put when next to nothing changes, and moves when the decision does.",
         mechanism="Each method explains the model's own decision on the same row as it is, after a small random change that the audit file allows and that "
-        "keeps the decision, and after the flip that exposure found. Kernel SHAP gives Shapley values of the margin, exact where a table has few columns; "
+        "keeps the decision, and after the cheapest flip that exposure found, in whichever columns may change. "
+        "Kernel SHAP gives Shapley values of the margin, exact where a table has few columns; "
         "permutation gives the mean fall of the margin when one column comes from background rows. Attributions are compared by rank correlation; the "
         "similarity of attributions of two unrelated rows of one class is the null, since unrelated ones are alike too.",
         reading="Agreement: how many times more of the attribution lies on columns that should matter than their number would give. Stability: 1 = it does "
@@ -61,11 +62,11 @@ class AttributionTable:
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
-        """Return one trial per method; each reads the flips of exposure's search."""
+        """Return one trial per method; each reads the flips of exposure's search in every column that may change: an honest model has few others."""
         return tuple(self._trial(facts, method) for method in self.methods)
 
     def _trial(self, facts: Facts, method: str) -> Trial:
-        source = flip_trial(facts, shown_zone(facts), samples=self.searched)
+        source = flip_trial(facts, "everywhere", samples=self.searched)
         threat = {"norm": facts.norm, "epsilon": min(facts.epsilons), "max_changes": facts.max_changes}
         return Trial("attribution_table", method, DEFAULTS.get(method, {}), "", threat, facts.seed, source=source, samples=self.samples)
 
