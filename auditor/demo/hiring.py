@@ -62,7 +62,7 @@ checks:                               # tolerances and sizes, declared before th
   exposure: {{samples: 200}}            # fewer rows than usual, to keep the demonstration short
   reliance: {{samples: 400}}
   attribution: {{samples: 32, searched: 200}}
-  fairness: {{samples: 300, exposure_samples: 200, minimum_group: 100}}   # smaller groups are listed, not judged
+  fairness: {{samples: 300, exposure_samples: 200, minimum_group: 80}}   # smaller groups are listed, not judged
 
 report:
   organisation: Demonstration
