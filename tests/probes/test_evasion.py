@@ -88,7 +88,7 @@ def test_a_lying_attack_is_not_believed(bench: Bench, monkeypatch: pytest.Monkey
 
     def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
         n = len(x)
-        return Adversarials(1 - x, torch.ones(n, dtype=torch.bool), torch.zeros(n), torch.zeros(n), torch.zeros(n))
+        return Adversarials(1 - x, torch.ones(n, dtype=torch.bool), torch.zeros(n), torch.zeros(n), torch.zeros(n), torch.ones(n))
 
     monkeypatch.setattr("auditor.probes.evasion.attack", liar)
     attacked = [row for row in measured(bench) if row.values["correct"]]
@@ -163,7 +163,7 @@ def test_a_lying_search_is_not_believed_either(bench: Bench, monkeypatch: pytest
     from auditor.attacks.attack import Adversarials
 
     def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
-        return Adversarials(1 - x, *[torch.ones(len(x), dtype=torch.bool)] * 2, *[torch.zeros(len(x))] * 2)
+        return Adversarials(1 - x, *[torch.ones(len(x), dtype=torch.bool)] * 2, *[torch.zeros(len(x))] * 3)
 
     monkeypatch.setattr(f"auditor.probes.{name}.attack", liar)
     rows = probes[name].make(bench, trial, bench.samples.load(range(N)))
