@@ -89,7 +89,7 @@ def test_a_lying_attack_is_not_believed(bench: Bench, monkeypatch: pytest.Monkey
 
     def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
         n = len(x)
-        return Adversarials(1 - x, torch.ones(n, dtype=torch.bool), *(torch.zeros(n) for _ in range(4)))
+        return Adversarials(1 - x, torch.ones(n, dtype=torch.bool), torch.zeros(n), torch.zeros(n), torch.zeros(n), torch.ones(n))
 
     monkeypatch.setattr("auditor.probes.evasion.attack", liar)
     attacked = [row for row in measured(bench) if row.values["correct"]]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.errors import AuditorError
+from auditor.rules import Rules
 from auditor.seeds import Rows
 from auditor.table import Column, Rule, Table
 from auditor.threats.table_values import choices, permitted, price
@@ -199,3 +200,21 @@ def test_a_threshold_may_be_rounded_so_the_value_on_it_stands_for_itself() -> No
     assert listed.values.tolist() == [100, 500, 501] and listed.complete
     fine = choices(Column("c", "real", low=0, high=1000, step=1e-6), 100.0, 1e9, np.array([500.0]), np.array([]), 100.0, straight=False, many=0)
     assert not fine.complete, "several values may lie on either side"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("debt == 0 or income > 5", [0.0]),
+        ("debt in [1, -2]", [-2.0, 1.0]),
+        ("0 <= debt < 7", [0.0, 7.0]),
+        ("missing(debt) or income > 1", []),
+        ("debt <= income", None),
+        ("debt * 2 > 3", None),
+    ],
+)
+def test_rules_say_between_which_numbers_they_do_not_tell_values_apart(text: str, expected: list[float] | None) -> None:
+    found = Rules(Table(TABLE.columns, (Rule("one", then=text),))).cuts(0, "debt")
+    assert (None if found is None else found.tolist()) == expected
+    slack = Rules(Table(TABLE.columns, (Rule("one", then="debt <= 3", tolerance=0.5),))).cuts(0, "debt")
+    assert slack is not None and slack.tolist() == [2.5, 3.0, 3.5]
