@@ -17,7 +17,21 @@ from auditor.samples import Samples
 
 N = 30
 TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
-TABLE = {"aimed", "attribution", "clean", "directed", "evasion", "factor", "gradient", "left_over", "smallest", "transplant", "universal", "where"}
+TABLE = {
+    "aimed",
+    "attribution",
+    "clean",
+    "directed",
+    "evasion",
+    "factor",
+    "gradient",
+    "left_over",
+    "smallest",
+    "transplant",
+    "universal",
+    "invariance",
+    "where",
+}
 TABLE |= {"attribution_table", "exchange", "flip", "permuted"}
 """Every probe has tests: evasion, smallest, directed, clean and gradient here, the others in files of their own names (left_over in test_factor.py, aimed
 in test_universal.py; those of tables in test_exchange.py, test_flip.py and test_explained_rows.py)."""
