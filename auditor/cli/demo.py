@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -34,7 +33,7 @@ def command(which: str, out: Path, fresh: bool) -> int:
     click.echo(f"auditing {len(audits)} classifiers on {what}; this takes a minute or two", err=True)
     options = ("--fresh",) if fresh else ()
     outcomes = run_batch(
-        list(audits.values()), out / "reports", jobs=min(len(audits), os.cpu_count() or 1), options=options, done=lambda one: click.echo(one.line(), err=True)
+        list(audits.values()), out / "reports", jobs=len(audits), options=options, done=lambda one: click.echo(one.line(), err=True)
     )
     broken = [one for one in outcomes if one.message]
     if broken:

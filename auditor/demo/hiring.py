@@ -11,7 +11,7 @@ from auditor.demo.applicants import HISTORIES, History, applicants
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-TRAINED_ON, AUDITED, SEED = 30_000, 5_000, 2026
+TRAINED_ON, AUDITED, SEED = 20_000, 5_000, 2026
 NUMBERS, WORDS = ("years", "test"), ("degree", "certified", "club", "channel", "font", "weekday")
 """What the models are given: neither sex, nor race, nor age."""
 
@@ -59,9 +59,9 @@ threat:
   primary: 2                          # verdicts are taken here, the others draw the curve
 
 checks:                               # tolerances and sizes, declared before the run; what is not named keeps its default
-  exposure: {{samples: 200}}            # fewer rows than usual, to keep the demonstration short
+  exposure: {{samples: 200, zones: [outside, everywhere]}}   # fewer rows, zones and methods than usual, to keep the demonstration short
   reliance: {{samples: 400}}
-  attribution: {{samples: 32, searched: 200}}
+  attribution: {{methods: [kernel_shap], samples: 48, searched: 200}}
   fairness: {{samples: 300, exposure_samples: 200, minimum_group: 80}}   # smaller groups are listed, not judged
 
 report:
