@@ -44,6 +44,8 @@ class Judge:
     tolerance: float
     blind_tolerance: float
     words: Words = Words()
+    blindness_decides: bool = True
+    """Whether blindness decides the question."""
 
     def findings(self, observations: Observations, trial: Trial) -> tuple[Finding, ...]:
         """Return the three findings on what a trial measured."""
@@ -125,7 +127,7 @@ class Judge:
         )
 
     def _blindness(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
-        base, w = {**base, "question": 3, "primary": True}, self.words
+        base, w = {**base, "question": 3, "primary": self.blindness_decides}, self.words
         used = {name: row for name, row in rows.items() if "attack/rank" in row.values}
         null = [row.values["null/rank"] for row in rows.values() if "null/rank" in row.values]
         if not used or len(null) < 20:

@@ -32,9 +32,7 @@ def command(which: str, out: Path, fresh: bool) -> int:
     audits, what = _written(which, out)
     click.echo(f"auditing {len(audits)} classifiers on {what}; this takes a minute or two", err=True)
     options = ("--fresh",) if fresh else ()
-    outcomes = run_batch(
-        list(audits.values()), out / "reports", jobs=len(audits), options=options, done=lambda one: click.echo(one.line(), err=True)
-    )
+    outcomes = run_batch(list(audits.values()), out / "reports", jobs=len(audits), options=options, done=lambda one: click.echo(one.line(), err=True))
     broken = [one for one in outcomes if one.message]
     if broken:
         click.echo(f"{broken[0].name}: {broken[0].message}", err=True)

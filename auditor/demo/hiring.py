@@ -82,7 +82,11 @@ def trained(kind: str, history: History, seed: int, n: int = TRAINED_ON) -> Pipe
     encoder = make_column_transformer(
         (StandardScaler(), list(NUMBERS)), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(WORDS)), verbose_feature_names_out=False
     )
-    last: Any = LogisticRegression(max_iter=500) if kind == "linear" else GradientBoostingClassifier(n_estimators=40, learning_rate=0.15, subsample=0.5, random_state=seed)
+    last: Any = (
+        LogisticRegression(max_iter=500)
+        if kind == "linear"
+        else GradientBoostingClassifier(n_estimators=40, learning_rate=0.15, subsample=0.5, random_state=seed)
+    )
     past = applicants(n, seed, history)
     return make_pipeline(encoder, last).fit(past[[*NUMBERS, *WORDS]], past["outcome"])
 
