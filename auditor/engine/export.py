@@ -48,7 +48,7 @@ def _cell(value: str, found: float | None) -> Any:
 
 
 def _name(trial: Trial, value: str) -> str:
-    epsilon = trial.threat.get("epsilon") if trial.probe == "evasion" else None
+    epsilon = trial.threat.get("epsilon") if trial.probe in ("evasion", "flip") else None
     towards = trial.threat.get("towards")
     parts = [trial.probe, trial.method, trial.zone, f"{epsilon:.5g}" if epsilon is not None else "", f"towards {towards}" if towards else "", value]
     return ":".join(part for part in parts if part)

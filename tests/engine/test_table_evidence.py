@@ -175,11 +175,12 @@ def test_one_row_of_the_ledger(copy: Path) -> None:
 
 def test_the_samples_table_tells_costs_and_outcomes_in_words(finished: Path) -> None:
     table = pd.read_csv(finished / "samples.csv")
-    outcome = table["flip:table_search:outside:outcome"].dropna()
+    outcome = table["flip:table_search:outside:2:outcome"].dropna()
     assert len(outcome) and set(outcome) <= set(OUTCOMES)
-    flipped = table["flip:table_search:outside:flipped"] == 1
-    assert flipped.any() and (table.loc[flipped, "flip:table_search:outside:cost"] <= 2).all()
-    assert table["clean:score"].notna().all() and "flip:table_search:everywhere:towards granted:cost" in table
+    flipped = table["flip:table_search:outside:2:flipped"] == 1
+    assert flipped.any() and (table.loc[flipped, "flip:table_search:outside:2:cost"] <= 2).all()
+    assert table["clean:score"].notna().all() and "flip:table_search:everywhere:2:towards granted:cost" in table
+    assert {f"flip:random_change:outside:{cost}:flipped" for cost in (1, 2)} <= set(table)
 
 
 def test_the_report_speaks_of_columns_alone(finished: Path) -> None:
