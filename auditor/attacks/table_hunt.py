@@ -136,7 +136,7 @@ class Hunt:
         nearest = int(margin.argmin())
         if margin[nearest] < self.least:
             self.closest, self.least = rows[nearest], float(margin[nearest])
-        hits = np.nonzero(hit & (cost < self.ceiling))[0]
+        hits = np.nonzero(hit & (cost < min(self.ceiling, self.cost)))[0]
         if len(hits):
             first = hits[np.lexsort((margin[hits], cost[hits]))[0]]
             self.best, self.cost = rows[first], float(cost[first])

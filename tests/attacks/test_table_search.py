@@ -216,6 +216,20 @@ def test_a_row_that_breaks_a_rule_itself_is_left_alone() -> None:
     assert torch.equal(found.x, x) and not found.fooled[0] and found.proof[0] == 0
 
 
+@pytest.mark.parametrize("edge", [7, 20, 21, 33, 150, 499])
+def test_a_cheaper_flip_is_never_forgotten_on_a_long_column(edge: int) -> None:
+    columns = (Column("long", "integer", low=0, high=5000, cost=0.002, dtype="int64"), Column("beside", "integer", low=0, high=5000, cost=0.01, dtype="int64"))
+    table = Table(columns)
+
+    def scores(frame: Any) -> Any:
+        lead = frame["long"].to_numpy(dtype=float) + 2 * frame["beside"].to_numpy(dtype=float) - edge + 0.5
+        return np.column_stack([-lead, lead])
+
+    classifier = TableClassifier(scores, "straight", "d", ("no", "yes"), frozenset({"labels", "scores"})).over(table)
+    found = attack("table_search", classifier, torch.zeros(1, 2).double(), torch.tensor([0]), Threat.table(table), epsilon=6.0, exact=False)
+    assert found.fooled[0] and found.size[0].item() == pytest.approx(0.002 * edge)
+
+
 def test_nothing_writable_is_a_proof() -> None:
     table, classifier, x = coupled()
     found = attack("table_search", classifier, x, torch.tensor([0]), Threat.table(table, torch.zeros(4, dtype=torch.bool)), epsilon=4.0)
