@@ -48,4 +48,4 @@ check-pango:
 	  echo "Pango is needed for the PDF: on Debian 'sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0', on macOS 'brew install pango'."; exit 1; fi
 
 clean:
-	rm -rf $(VENV) demo-out audit-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo-out demo-hiring audit-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
