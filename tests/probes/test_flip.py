@@ -231,3 +231,18 @@ def test_exposure_of_an_honest_model_passes(table_bench: Make, facts_of: Callabl
     found = exposure(bench, ["outside", "inside"], replace(facts_of(bench), attack_settings=SEARCH))
     assert found["outside"].verdict == "pass" and found["outside"].estimate.value == 0 and found["inside"].estimate.value > 0
     assert found["outside"].details["outcomes"]["proven impossible within the budget"] == 120
+
+
+def test_a_flip_that_rests_on_the_last_bits_of_a_batch_is_none(table_bench: Make) -> None:
+    bench = table_bench()
+
+    def fickle(frame: Any) -> np.ndarray:
+        tiny = 1e-12 if len(frame) > 1 else -1e-12
+        lead = np.where(frame["shoe"].to_numpy() > 40, tiny, -1.0)
+        return np.stack([-lead, lead], 1)
+
+    rows = measured(replace(bench, classifier=replace(bench.classifier, scores=fickle)))  # type: ignore[type-var]
+    small = bench.samples.load(range(120)).x[:, 2].numpy() <= 40
+    near = [row for row, one in zip(rows, small, strict=True) if one]
+    assert any(row.values["refused"] for row in near)
+    assert not any(row.values["flipped"] for row in near) and all(row.arrays is None for row in near)
