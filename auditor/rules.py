@@ -55,6 +55,16 @@ class Rules:
         numbers = np.array([number for one in found for number in one or ()], dtype=np.float64)
         return np.unique(np.concatenate([numbers - rule.tolerance, numbers, numbers + rule.tolerance]))
 
+    def tied(self, columns: Iterable[int]) -> list[tuple[int, ...]]:
+        """Return the blocks of some columns: those that rules tie together, directly or by way of others of them, in the table's order."""
+        groups = [{one} for one in sorted(columns)]
+        for place in range(len(self._parts)):
+            tie = set(self.columns(place))
+            touched = [group for group in groups if group & tie]
+            if len(touched) > 1:
+                groups = [group for group in groups if not group & tie] + [set().union(*touched)]
+        return sorted(tuple(sorted(group)) for group in groups)
+
     @property
     def defined(self) -> tuple[int, ...]:
         """Return the positions of the columns that definitions compute: nobody writes there."""

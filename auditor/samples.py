@@ -90,6 +90,10 @@ class Samples:
         """Return id -> position."""
         return {name: position for position, name in enumerate(self.ids)}
 
+    def unit_numbers(self) -> NDArray[np.int64]:
+        """Return the number of each sample's unit (n,), units in sorted order."""
+        return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
+
     def load(self, positions: Sequence[int]) -> Chunk:
         """Return the samples at some positions, loaded."""
         found = [self._one(position) for position in positions]

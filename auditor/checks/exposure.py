@@ -10,11 +10,12 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
+from auditor.checks.against import compared, paired_table
 from auditor.checks.common import evasion_trial, grey, label, percent, plain, reason, span, usable, why_not
 from auditor.checks.directions import Pair, by_class, class_table, directed_trial, pairs
 from auditor.checks.thresholds import Thresholds, described, relative, search_trial, thresholds
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
-from auditor.stats import decide, paired_difference, paired_p, proportion, proportion_p
+from auditor.stats import decide, proportion, proportion_p
 from auditor.zones import expand_zones, resolve_zones
 
 DENSE = ("square", "boundary", "carlini_wagner")
@@ -130,7 +131,9 @@ class Exposure:
         }
         if zone == "outside":
             classes = by_class(facts, hits, found[zone]) if hits else []
-            details |= {"classes": classes, "tables": [_paired_table(facts, against), class_table(facts, classes, grey(facts, facts.primary))]}
+            title = f"Outside compared with its controls at {grey(facts, facts.primary)}, on the same samples"
+            paired = paired_table(facts, against, title=title, less="Outside less that", samples="Samples")
+            details |= {"classes": classes, "tables": [paired, class_table(facts, classes, grey(facts, facts.primary))]}
         return details
 
     def _against(self, facts: Facts, observations: Observations, zone: str, hits: Rows) -> list[dict[str, Any]]:
@@ -138,23 +141,10 @@ class Exposure:
         others = [(label(other), evasion_trial(facts, other, facts.primary)) for other in self.zones if zone == "outside" and other.startswith("control/")]
         others += [("random noise of the same size", evasion_trial(facts, zone, facts.primary, attack="random_noise"))] if self.noise else []
         found = []
+        mine = _flags(hits)
         for name, trial in others:
             rows = observations.of(trial)
-            second = usable(rows)
-            both = [one for one in hits if one in second]
-            a, b = ([one[name].values["fooled"] for name in both] for one in (hits, second))
-            units = [facts.unit_of[one] for one in both]
-            estimate = paired_difference(a, b, units)
-            found.append(
-                {
-                    "against": name,
-                    "zone": trial.zone,
-                    "there": plain(proportion(b, units, unit=FLIPPED)),
-                    "estimate": plain(estimate),
-                    "p": paired_p(a, b, units) if estimate else None,
-                    "reason": "" if estimate else why_not(rows.values()),
-                }
-            )
+            found.append(compared(facts, name, trial.zone, mine, _flags(usable(rows)), rows, FLIPPED))
         return found
 
     def _curve(self, facts: Facts, observations: Observations, zone: str, attack: str | None) -> list[dict[str, Any]]:
@@ -224,19 +214,8 @@ def _clause(details: Mapping[str, Any]) -> str:
     return said
 
 
-def _paired_table(facts: Facts, against: list[dict[str, Any]]) -> dict[str, Any]:
-    test = "McNemar, exact" if len(set(facts.units)) == len(facts.units) else "units turned over, exact"
-    rows = [
-        [one["against"], one["there"], one["estimate"], "< 0.001" if one["p"] < 0.001 else f"{one['p']:.3f}", one["estimate"]["n"]]
-        if one["estimate"]
-        else [one["against"], None, None, one["reason"], 0]
-        for one in against
-    ]
-    return {
-        "title": f"Outside compared with its controls at {grey(facts, facts.primary)}, on the same samples",
-        "columns": ["Compared with", "Flips there", "Outside less that", f"p ({test})", "Samples"],
-        "rows": rows,
-    }
+def _flags(hits: Rows) -> dict[str, float]:
+    return {name: row.values["fooled"] for name, row in hits.items()}
 
 
 def _advice(verdict: str) -> str:

@@ -9,11 +9,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
+from auditor.checks.against import compared, paired_table
 from auditor.checks.common import percent, plain, reason, span, why_not
 from auditor.checks.table_common import SEARCHED, flip_trial, table_of, where
 from auditor.checks.table_flips import FLIPPED, Flips
 from auditor.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
-from auditor.stats import decide, paired_difference, paired_p, proportion, proportion_p
+from auditor.stats import decide, proportion_p
 from auditor.zones import expand_zones, resolve_zones
 
 
@@ -116,23 +117,8 @@ class ExposureTable:
         others = [(where(other), other, flips) for other, flips in every.items() if zone == "outside" and other.startswith("control/")]
         if self.random:
             others.append(("random changes of the same cost", zone, Flips(facts, observations.of(self._walk(facts, zone, facts.primary)))))
-        mine, result = every[zone].flags(facts.primary), []
-        for name, place, flips in others:
-            theirs = flips.flags(facts.primary)
-            both = [one for one in mine if one in theirs]
-            a, b, units = [mine[one] for one in both], [theirs[one] for one in both], [facts.unit_of[one] for one in both]
-            estimate = paired_difference(a, b, units)
-            result.append(
-                {
-                    "against": name,
-                    "zone": place,
-                    "there": plain(proportion(b, units, unit=FLIPPED)),
-                    "estimate": plain(estimate),
-                    "p": paired_p(a, b, units) if estimate else None,
-                    "reason": "" if estimate else why_not(flips.rows.values()),
-                }
-            )
-        return result
+        mine = every[zone].flags(facts.primary)
+        return [compared(facts, name, place, mine, flips.flags(facts.primary), flips.rows, FLIPPED) for name, place, flips in others]
 
 
 def _clause(details: Mapping[str, Any], known: Estimate) -> str:
@@ -145,13 +131,6 @@ def _clause(details: Mapping[str, Any], known: Estimate) -> str:
 def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the tables of a zone: outcomes, decisions, columns, and what stands beside the search."""
     cost, n, wanted = f"at a cost of at most {facts.primary:g}", details["n"], table_of(facts).favourable or facts.classes[-1]
-    test = "McNemar, exact" if len(set(facts.units)) == len(facts.units) else "units turned over, exact"
-    pairs = [
-        [one["against"], one["there"], one["estimate"], "< 0.001" if one["p"] < 0.001 else f"{one['p']:.3f}", one["estimate"]["n"]]
-        if one["estimate"]
-        else [one["against"], None, None, one["reason"], 0]
-        for one in details["against"]
-    ]
     tables = [
         {
             "title": f"What the searches {details['label']} ended with, up to a cost of {max(facts.epsilons):g}",
@@ -170,11 +149,7 @@ def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
             "columns": ["Column", "Role", "Share of the flips", "Flips"],
             "rows": [[one["column"], one["role"], one["estimate"], one["n"]] for one in details["changed"]],
         },
-        {
-            "title": f"Compared {cost}, on the same rows",
-            "columns": ["Compared with", "Flips there", "This zone less that", f"p ({test})", "Rows"],
-            "rows": pairs,
-        },
+        paired_table(facts, details["against"], title=f"Compared {cost}, on the same rows", less="This zone less that", samples="Rows"),
         {
             "title": "Rows that were not searched",
             "columns": ["Reason", "Rows"],

@@ -152,11 +152,7 @@ class _Permuted:
 
 def blocks(table: Table) -> list[list[int]]:
     """Return the positions of the columns of each block: those that rules tie together, directly or by way of others, in the table's order."""
-    rules, owner = Rules(table), list(range(len(table)))
-    for place in range(len(table.rules)):
-        tied = {owner[column] for column in rules.columns(place)}
-        owner = [min(tied) if one in tied else one for one in owner]
-    return [[place for place, one in enumerate(owner) if one == block] for block in sorted(set(owner))]
+    return [list(block) for block in Rules(table).tied(range(len(table)))]
 
 
 def _called(one: Mapping[str, Any]) -> str:

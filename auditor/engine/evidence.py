@@ -15,6 +15,7 @@ from auditor.checks.common import evasion_trial, grey, shown_zone, usable
 from auditor.data.pixels import save_image
 from auditor.engine.judge import observations_of, trials_of
 from auditor.engine.lock import read_lock
+from auditor.engine.picks import picked
 from auditor.engine.places import place_cases
 from auditor.engine.prepare import Prepared
 from auditor.engine.store import Store, write_whole
@@ -60,10 +61,7 @@ def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Obse
     explained = {name: row for name, row in rows.items() if maps and all(name in found and found[name].artefact for found in maps.values())}
     pool = explained if len(explained) >= len(RULES) else rows
     ranked = sorted(pool, key=lambda name: (pool[name].values["margin"], name))
-    if not ranked:
-        return {}
-    picks = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]}
-    return {rule: name for place, (rule, name) in enumerate(picks.items()) if name not in list(picks.values())[:place]}
+    return picked(ranked)
 
 
 def _case(prepared: Prepared, store: Store, trial: Trial, row: Observation, rule: str, maps: Mapping[str, Observation | None]) -> dict[str, Any]:

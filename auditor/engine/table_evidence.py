@@ -12,6 +12,7 @@ import torch
 
 from auditor import rule_check
 from auditor.checks.table_common import searched, shown_zone, table_of, where
+from auditor.engine.picks import picked
 from auditor.engine.prepare import Prepared
 from auditor.engine.row_file import read_rows, write_rows
 from auditor.engine.store import Store
@@ -45,10 +46,7 @@ def table_cases(prepared: Prepared, store: Store, observations: Observations, pl
 def _chosen(rows: Mapping[str, Observation]) -> dict[str, str]:
     """Return rule -> sample id, by cost; of few flips each is shown once."""
     ranked = sorted(rows, key=lambda name: (rows[name].values["cost"], rows[name].values["margin"], name))
-    if not ranked:
-        return {}
-    picks = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]}
-    return {rule: name for place, (rule, name) in enumerate(picks.items()) if name not in list(picks.values())[:place]}
+    return picked(ranked)
 
 
 def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Observation, rule: str) -> dict[str, Any]:

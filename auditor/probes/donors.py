@@ -26,7 +26,7 @@ class Pool:
         y = np.array(samples.y)
         masked = np.array([share is not None and 0 < share < 1 for share in samples.mask_share])
         bare = ~np.isin(y, y[masked])
-        return cls(y, np.unique(np.array(samples.units), return_inverse=True)[1], masked | bare)
+        return cls(y, samples.unit_numbers(), masked | bare)
 
     def draw(self, rng: np.random.Generator, *, position: int, same: bool, avoid: tuple[int, ...], among: NDArray[np.bool_] | None = None) -> int | None:
         """Return a donor of the same or of another class as `position`, of none of the units to avoid; None where there is none."""

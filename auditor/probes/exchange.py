@@ -11,7 +11,7 @@ from torch import Tensor
 from auditor.probes import Bench, Row, probes
 from auditor.probes.donors import Pool
 from auditor.probes.evasion import zone_of
-from auditor.probes.rows import Reader, broken_rule, lenders, own_fault, unit_numbers
+from auditor.probes.rows import Reader, broken_rule, lenders, own_fault
 from auditor.probes.transplant import ARMS
 from auditor.records import Trial
 from auditor.samples import Chunk
@@ -46,7 +46,7 @@ def exchange(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     reader = Reader.of(bench)
     positions, rows = lenders(bench.samples, int(trial.settings["pool"]), trial.seed)
     before, alike = reader.decisions(chunk.x), reader.decisions(rows)
-    units, index = unit_numbers(bench.samples), bench.samples.index()
+    units, index = bench.samples.unit_numbers(), bench.samples.index()
     faults = broken_rule(reader.rules, rows.numpy())
     # the lenders first, then the chunk's rows, which lend nothing
     pool = Pool(

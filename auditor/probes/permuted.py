@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.probes import Bench, Row, probes
-from auditor.probes.rows import Reader, broken_rule, lenders, own_fault, unit_numbers
+from auditor.probes.rows import Reader, broken_rule, lenders, own_fault
 from auditor.records import Trial
 from auditor.samples import Chunk
 from auditor.seeds import generator
@@ -20,7 +20,7 @@ def permuted(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """
     reader, blocks = Reader.of(bench), [list(block) for block in trial.settings["blocks"]]
     positions, rows = lenders(bench.samples, int(trial.settings["pool"]), trial.seed)
-    units, index = unit_numbers(bench.samples), bench.samples.index()
+    units, index = bench.samples.unit_numbers(), bench.samples.index()
     gives = np.array([not fault for fault in broken_rule(reader.rules, rows.numpy())])
     lent, own = units[list(positions)], broken_rule(reader.rules, chunk.x.numpy())
     donors: list[int | str] = []

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.classifier import margin
@@ -72,8 +70,3 @@ def lenders(samples: Samples, n: int, seed: int) -> tuple[tuple[int, ...], Tenso
     """Return positions and codes (n, columns) of at most n rows drawn by seed and id: the same for every row of the data."""
     positions = samples.draw(n, derive(seed, "lenders"))
     return positions, samples.load(positions).x
-
-
-def unit_numbers(samples: Samples) -> NDArray[np.int64]:
-    """Return the number of each sample's unit (n,)."""
-    return np.unique(np.array(samples.units), return_inverse=True)[1].astype(np.int64)

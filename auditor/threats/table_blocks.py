@@ -106,12 +106,7 @@ class Maker:
         if key not in self._groups:
             alive = {int(one) for one in np.nonzero(written)[0]}
             alive |= {at for at, inputs in self.inputs.items() if inputs & alive}
-            groups = [{one} for one in sorted(alive)]
-            for tie in self._ties:
-                touched = [group for group in groups if group & tie]
-                if len(touched) > 1:
-                    groups = [group for group in groups if not group & tie] + [set().union(*touched)]
-            self._groups[key] = sorted(tuple(sorted(group)) for group in groups)
+            self._groups[key] = self.rules.tied(alive)
         return self._groups[key]
 
     def _block(self, group: tuple[int, ...], x: Numbers, frame: Frame) -> Block | None:
