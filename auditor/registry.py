@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import threading
@@ -33,13 +34,24 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """The plug-ins of one folder: every module in it is imported when a name is first asked for.
+    """The plug-ins of one kind: every module of its folders is imported when a name is first asked for.
 
-    Another package adds one through the entry-point group `auditor.<folder>`, such as `auditor.attacks`.
+    They lie in the folder of the kind itself and, where only one modality has them, in the folder of that name inside the modality. Another package
+    adds one through the entry-point group `auditor.<folder>`, such as `auditor.attacks`.
+
+    Parameters
+    ----------
+    kind
+        What error messages call a plug-in.
+    package
+        The folder of the kind, as a dotted name.
+    folder
+        How the kind is called inside a modality and as an entry-point group; the last part of the package where not given.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, *, folder: str = "") -> None:
         self.kind, self._package = kind, package
+        self._folder = folder or package.rpartition(".")[2]
         self._entries: dict[str, Entry[T]] = {}
         self._loaded = False
         self._lock = threading.RLock()
@@ -61,10 +73,10 @@ class Registry(Generic[T]):
             if self._loaded:
                 return
             self._loaded = True
-            folder = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(folder.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
-            for point in entry_points(group=f"auditor.{self._package.rpartition('.')[2]}"):
+            for package in dict.fromkeys((self._package, *modality_folders(self._folder))):
+                for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+                    importlib.import_module(module.name)
+            for point in entry_points(group=f"auditor.{self._folder}"):
                 made = point.load()
                 if point.name not in self._entries or self._entries[point.name].make is not made:  # its module may have registered it itself, with its facts
                     self.register(point.name)(made)
@@ -101,6 +113,16 @@ class Registry(Generic[T]):
             got = "" if first["type"] == "unknown_key" else f", got {first.get('input')!r}"
             raise AuditorError(f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}{got}") from None
         return {key: getattr(bound, key) for key in model.model_fields}
+
+
+def modality_folders(folder: str) -> list[str]:
+    """Return the folders of a name inside the modalities, as dotted names."""
+    try:
+        home = importlib.import_module("auditor.modalities")
+    except ModuleNotFoundError:
+        return []
+    inner = (f"{home.__name__}.{modality.name}.{folder}" for modality in pkgutil.iter_modules(home.__path__) if modality.ispkg)
+    return [package for package in inner if importlib.util.find_spec(package) is not None]
 
 
 @functools.cache

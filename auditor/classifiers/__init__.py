@@ -14,7 +14,7 @@ from auditor.errors import nearest
 from auditor.preprocessing import check_step
 from auditor.registry import Registry
 
-classifiers: Registry[Callable[..., Any]] = Registry("model source", __name__)
+classifiers: Registry[Callable[..., Any]] = Registry("model source", __name__, folder="models")
 
 
 Cell = str | bool | int | float

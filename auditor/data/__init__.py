@@ -8,4 +8,4 @@ from collections.abc import Callable
 from auditor.registry import Registry
 from auditor.samples import Samples
 
-data: Registry[Callable[..., Samples]] = Registry("data source", __name__)
+data: Registry[Callable[..., Samples]] = Registry("data source", __name__, folder="data")
