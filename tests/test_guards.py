@@ -16,6 +16,8 @@ from auditor.cli.main import COMMANDS, cli
 
 ROOT = Path(auditor.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+
+
 def imports(path: Path) -> set[str]:
     """Return the modules of the project that a file imports, also inside functions, as dotted paths below `auditor`."""
     found: set[str] = set()
@@ -34,19 +36,34 @@ def test_attacks_never_import_a_concrete_threat() -> None:
         assert {name for name in imports(path) if name.startswith("threats")} <= {"threats.threat"}, path
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if len(path.read_text().splitlines()) > 0], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if len(path.read_text().splitlines()) > 0],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_a_file_has_at_most_300_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
 
 def in_a_new_process(code: str) -> str:
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_judging_and_rendering_work_without_torch() -> None:
     modules = ["auditor.engine.judge", "auditor.engine.lock", "auditor.report.render"]
-    block = ["import sys", "class Block:", "  def find_spec(self, name, *_):", "    if name.split('.')[0] == 'torch': raise ImportError(name)"]
-    load = ["sys.meta_path.insert(0, Block())", "from importlib import import_module", f"for name in {modules}: import_module(name)"]
+    block = [
+        "import sys",
+        "class Block:",
+        "  def find_spec(self, name, *_):",
+        "    if name.split('.')[0] == 'torch': raise ImportError(name)",
+    ]
+    load = [
+        "sys.meta_path.insert(0, Block())",
+        "from importlib import import_module",
+        f"for name in {modules}: import_module(name)",
+    ]
     code = "\n".join([*block, *load, "from auditor.checks import checks", "print(checks.names())"])
     assert "reliance" in in_a_new_process(code)
 
@@ -81,5 +98,9 @@ def test_the_readme_names_everything() -> None:
     text = (ROOT.parent / "README.md").read_text()
     missing = [name for name in COMMANDS if f"auditor {name}" not in text]
     for module, attribute in KINDS.values():
-        missing += [entry.name for entry in getattr(import_module(module), attribute) if not re.search(rf"\b{entry.name}\b", text)]
+        missing += [
+            entry.name
+            for entry in getattr(import_module(module), attribute)
+            if not re.search(rf"\b{entry.name}\b", text)
+        ]
     assert missing == []

@@ -32,4 +32,6 @@ def test_the_readme_agrees_with_the_commands() -> None:
 
 if __name__ == "__main__":
     sys.stdout.write("README.md written\n")
-    README.write_text(BLOCK.sub(lambda found: found[1] + block() + found[2], README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(
+        BLOCK.sub(lambda found: found[1] + block() + found[2], README.read_text(encoding="utf-8")), encoding="utf-8"
+    )

@@ -18,7 +18,8 @@ class Room:
     lowest: float | Tensor
     highest: float | Tensor
     kept: tuple[Tensor, Tensor, Tensor] | None = None
-    """An epsilon with the lowest and highest values that it leaves, kept by a norm that asks for them step after step."""
+    """An epsilon with the lowest and highest values that it leaves, kept by a norm that asks for them step after step.
+    """
     step: tuple[Tensor, Tensor] | None = None
     """A step size, and the same as one number per value."""
 
@@ -54,7 +55,9 @@ class Room:
     @cached_property
     def box(self) -> tuple[Tensor, Tensor]:
         """Return the box as values (n, *shape): x0 itself outside the zone."""
-        edges = (torch.as_tensor(edge, dtype=self.x0.dtype, device=self.x0.device) for edge in (self.lowest, self.highest))
+        edges = (
+            torch.as_tensor(edge, dtype=self.x0.dtype, device=self.x0.device) for edge in (self.lowest, self.highest)
+        )
         low, high = (torch.where(self.zone, edge, self.x0) for edge in edges)
         return low, high
 
