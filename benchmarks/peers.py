@@ -83,7 +83,9 @@ def present(rows: list[Peer]) -> list[Peer]:
 
 
 def nearest_other(module: nn.Module, x: Tensor, y: Tensor, pool: Tensor) -> Tensor:
-    """Return for each input the nearest one of a pool (m, *shape) that is classified as another class, to start from."""
+    """Return for each input the nearest one of a pool (m, *shape) that is classified as another class,
+    to start from.
+    """
     with torch.no_grad():
         predicted = module(pool).argmax(1)
     distance = torch.cdist(x.flatten(1), pool.flatten(1))

@@ -87,7 +87,9 @@ def audited(folder: Path, code: str, case: Case, weights: Path) -> dict[str, Any
 
 
 def declared(case: Case, weights: Path) -> dict[str, Any]:
-    """Return the audit as its file would declare it: reliance with its defaults, and a cheap attack for the naive rule."""
+    """Return the audit as its file would declare it: reliance with its defaults, and a cheap attack for the naive
+    rule.
+    """
     chosen: dict[str, Any] = {
         "preflight": {},
         "reliance": {},

@@ -82,7 +82,9 @@ def log_odds(model: Any, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
 
 
 def truths(model: Any, case: Case, audited: pd.DataFrame) -> dict[str, Any]:
-    """Return what is true of a model: impact ratio by sex and race, outside share, and the flips of the audited rows."""
+    """Return what is true of a model: impact ratio by sex and race, outside share, and the flips of the
+    audited rows.
+    """
     fresh = applicants(FRESH, 10_000 + case.seed)
     odds = log_odds(model, fresh)
     hired = pd.Series(odds > 0)

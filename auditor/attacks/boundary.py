@@ -174,7 +174,9 @@ def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> 
 
 
 def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int) -> Tensor:
-    """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where it never does."""
+    """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where
+    it never does.
+    """
     problem = search.problem
     threat, x0 = problem.threat.take(rows), problem.x[rows]
     size = threat.size(x, x0) / turn**0.5

@@ -137,7 +137,9 @@ def climb(
 
 
 def _review(items: Items, slope: Tensor, interval: int) -> Tensor:
-    """Halve the steps of items that no longer rise and send them back to their best point; return the slopes to follow."""
+    """Halve the steps of items that no longer rise and send them back to their best point; return the slopes to
+    follow.
+    """
     stuck = (items.rising < RISING * interval) | (~items.halved & (items.best <= items.best_before))
     wide = column(stuck, slope)
     items.size = torch.where(stuck, items.size / 2, items.size)

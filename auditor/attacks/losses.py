@@ -21,7 +21,9 @@ Of = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss per row, larger is nearer to the goal, of logits (k, classes) and tags (k, 2) that hold target and label."""
+    """A loss per row, larger is nearer to the goal, of logits (k, classes) and tags (k, 2) that hold target and
+    label.
+    """
 
     value: Of
     """function (logits, tags) -> loss (k,)"""

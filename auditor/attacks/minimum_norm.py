@@ -82,7 +82,9 @@ def reach(problem: Problem) -> Tensor:
 
 
 def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled: Tensor) -> None:
-    """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its nearest classes."""
+    """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its
+    nearest classes.
+    """
     rows = torch.nonzero(~fooled)[:, 0]
     climb(
         problem,

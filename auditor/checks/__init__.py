@@ -1,4 +1,6 @@
-"""What must be measured and what it means: `trials` and `judge`, both pure; the fields of a check are its tolerances."""
+"""What must be measured and what it means: `trials` and `judge`, both pure; the fields of a check are
+its tolerances.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ def evasion_trial(facts: Facts, zone: str, epsilon: float, *, attack: str | None
 
 
 def shown_zone(facts: Facts) -> str:
-    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any mask."""
+    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any
+    mask.
+    """
     return "outside" if any(facts.mask_share) else "everywhere"
 
 

@@ -58,7 +58,9 @@ def command(which: str, out: Path, fresh: bool) -> int:
 
 
 def _written(which: str, out: Path) -> tuple[dict[str, Path], str]:
-    """Return the audit files of a demonstration by classifier, written with their data, and what they are audited on."""
+    """Return the audit files of a demonstration by classifier, written with their data, and what they
+    are audited on.
+    """
     if which == "hiring":
         from auditor.modalities.tables.demo.hiring import AUDITED, write_hiring_demo
 

@@ -85,7 +85,9 @@ def _table(planned: Sequence[Planned], seconds: float) -> None:
 
 
 def pass_seconds(prepared: Prepared) -> tuple[float, float]:
-    """Return how long one sample's forward and its backward pass take, measured now on as many as a batch would hold."""
+    """Return how long one sample's forward and its backward pass take, measured now on as many as a
+    batch would hold.
+    """
     import torch
 
     from auditor.models.meter import Meter

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 
 class AuditorError(Exception):
-    """An input that cannot be used: one sentence with where, expected, got and the nearest valid choice (exit code 2)."""
+    """An input that cannot be used: one sentence with where, expected, got and the nearest valid choice (exit code
+    2).
+    """
 
 
 class ConfigError(AuditorError):

@@ -28,7 +28,7 @@ class Entry(Generic[T]):
     name: str
     make: T
     summary: str
-    """First line of its docstring."""
+    """First paragraph of its docstring, as one line."""
     facts: Mapping[str, Any]
     """What the plug-in declares of itself, such as needs='gradient'."""
 
@@ -67,7 +67,7 @@ class Registry(Generic[T]):
                     f"{self.kind} '{name}' is registered twice: by {self._entries[name].make.__module__} and"
                     f" {make.__module__}."
                 )
-            summary = (inspect.getdoc(make) or "").partition("\n")[0]
+            summary = " ".join((inspect.getdoc(make) or "").partition("\n\n")[0].split())
             self._entries[name] = Entry(name, make, summary, facts)
             return make
 
@@ -106,7 +106,9 @@ class Registry(Generic[T]):
         return settings_model(self[name].make, f"{name} settings")
 
     def bind(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the complete, checked settings of a plug-in: defaults filled in, unknown ones refused (AuditorError)."""
+        """Return the complete, checked settings of a plug-in: defaults filled in, unknown ones refused
+        (AuditorError).
+        """
         model = self.settings_model(name)
         unknown = [key for key in settings if key not in model.model_fields]
         if unknown:

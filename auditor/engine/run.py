@@ -1,4 +1,6 @@
-"""Measure: every planned chunk that the ledger does not hold yet; killed at any point, the next run goes on from there."""
+"""Measure: every planned chunk that the ledger does not hold yet; killed at any point, the next run goes on from
+there.
+"""
 
 from __future__ import annotations
 

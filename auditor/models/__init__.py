@@ -21,7 +21,9 @@ Cell = str | bool | int | float
 
 
 class Encoding(BaseModel):
-    """What one raw column of a table becomes: (value - mean) / std, or one number per level, 1 where it is the cell's."""
+    """What one raw column of a table becomes: (value - mean) / std, or one number per level, 1 where it is the
+    cell's.
+    """
 
     model_config = ConfigDict(extra="forbid")
     mean: float = 0.0

@@ -109,7 +109,9 @@ def _of_table(made: Classifier, columns: Mapping[str, Encoding], where: str, hur
 
 
 def _box(source: str, low: float, high: float) -> dict[str, float]:
-    """Return the range of inputs, for sources that have one; a range declared for another is refused when it is bound."""
+    """Return the range of inputs, for sources that have one; a range declared for another is refused when it is
+    bound.
+    """
     if "low" not in classifiers.settings_model(source).model_fields and (low, high) == (0.0, 1.0):
         return {}
     return {"low": low, "high": high}

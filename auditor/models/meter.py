@@ -73,7 +73,9 @@ class Meter:
         return self._backwards
 
     def logits(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Return the logits (k, classes) of x (k, *shape), which belong to the samples `rows` (k,), without a gradient."""
+        """Return the logits (k, classes) of x (k, *shape), which belong to the samples `rows` (k,), without a
+        gradient.
+        """
 
         def evaluate(part: slice) -> tuple[Tensor, ...]:
             with torch.no_grad():

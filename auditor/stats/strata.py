@@ -53,7 +53,9 @@ class Gap:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """By how much everyone else lies above a group, standardised to one mix of strata; None where no stratum has both."""
+    """By how much everyone else lies above a group, standardised to one mix of strata; None where no stratum has
+    both.
+    """
 
     group: str
     estimate: Estimate | None

@@ -73,7 +73,9 @@ def count(numbers: Tensor, scores: Tensor) -> Tensor:
 
 
 def largest(scores: Tensor, counts: Tensor) -> Tensor:
-    """Return where scores (n, d) are among the counts (n,) largest of their row (n, d) bool; of equal ones the first."""
+    """Return where scores (n, d) are among the counts (n,) largest of their row (n, d) bool; of equal
+    ones the first.
+    """
     most = int(counts.max()) if scores.numel() else 0
     if most == 0:
         return torch.zeros_like(scores, dtype=torch.bool)

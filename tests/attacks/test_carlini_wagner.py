@@ -26,7 +26,9 @@ class Linear(nn.Module):
 
 @pytest.fixture
 def case() -> tuple[Linear, Tensor, Tensor, Tensor, Tensor]:
-    """Return a linear model far from the box's edges, inputs, labels, zones, and each input's distance to the boundary."""
+    """Return a linear model far from the box's edges, inputs, labels, zones, and each input's distance to the
+    boundary.
+    """
     rng = torch.Generator().manual_seed(4)
     module = Linear(torch.randn(3, 20, generator=rng, dtype=torch.float64))
     x, zone = 0.2 * torch.randn(30, 20, generator=rng, dtype=torch.float64), torch.rand(30, 20, generator=rng) < 0.6

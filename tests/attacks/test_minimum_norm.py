@@ -1,4 +1,6 @@
-"""The smallest change: linear models whose distance to the boundary is known, and what a budget-free attack promises."""
+"""The smallest change: linear models whose distance to the boundary is known, and what a budget-free
+attack promises.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Linear(nn.Module):
 
 
 def case(classes: int) -> tuple[Linear, Tensor, Tensor, Tensor]:
-    """Return a linear model, samples near its boundaries and far from the box (-2, 2), their labels and random zones."""
+    """Return a linear model, samples near its boundaries and far from the box (-2, 2), their labels and
+    random zones.
+    """
     rng = torch.Generator().manual_seed(classes)
     module = Linear(torch.randn(classes, 20, generator=rng, dtype=torch.float64))
     x = 0.2 * torch.randn(30, 20, generator=rng, dtype=torch.float64)

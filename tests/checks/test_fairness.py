@@ -298,7 +298,9 @@ def test_without_groups_nothing_is_asked_for(facts: Callable[..., Facts]) -> Non
 
 
 def test_what_other_checks_measured_is_used(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
-    """Other budgets and the search for the smallest change show where exposure asked for them, and cost nothing here."""
+    """Other budgets and the search for the smallest change show where exposure asked for them, and cost
+    nothing here.
+    """
     known = facts(80, groups={"sex": ("f", "m") * 40}, y=(0,) * 80)
     check = checks["fairness"].make(targeted_harm=False)
     small, large = known.epsilons

@@ -33,7 +33,9 @@ Judge = Callable[..., Finding]
 
 @pytest.fixture
 def judge(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
-    """Return function (rows, as (before, own, naive after, repaired after or None, worst after)) -> the finding on sex."""
+    """Return function (rows, as (before, own, naive after, repaired after or None, worst after)) -> the finding on
+    sex.
+    """
 
     def run(rows: Sequence[tuple[int, int, int, int | None, int]], tolerance: float = 0.02, **changes: Any) -> Finding:
         facts = table_facts(

@@ -1,4 +1,6 @@
-"""Every verdict of every check of tables can be reached, and nothing empty counts as good; a new check adds its rows."""
+"""Every verdict of every check of tables can be reached, and nothing empty counts as good; a new check
+adds its rows.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,6 @@
-"""Targeted harm: aimed harm is named, its honest twin is not accused, and the null of exchanged labels keeps its word."""
+"""Targeted harm: aimed harm is named, its honest twin is not accused, and the null of exchanged labels keeps its
+word.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any

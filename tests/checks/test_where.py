@@ -1,4 +1,6 @@
-"""The shortcut search on planted effect maps: the peak, the intervals of all places at once, the verdicts, the groups."""
+"""The shortcut search on planted effect maps: the peak, the intervals of all places at once, the verdicts, the
+groups.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,6 @@
-"""A torch module behind an encoder answers as the module on rows encoded by hand, with first-order changes per column."""
+"""A torch module behind an encoder answers as the module on rows encoded by hand, with first-order changes per
+column.
+"""
 
 import copy
 from collections.abc import Callable

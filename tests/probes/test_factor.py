@@ -122,7 +122,9 @@ def test_the_biharmonic_fill_stays_in_range_and_in_the_hole(seed: int, share: fl
 
 
 def test_a_factor_is_weighed_at_the_same_class(make_samples: Make) -> None:
-    """The outside shows the site alone: each pair's margins differ by the sites' difference, whatever the classes are."""
+    """The outside shows the site alone: each pair's margins differ by the sites' difference, whatever the classes
+    are.
+    """
     samples = make_samples(
         painted(CLASSED, [0.7 if site == "north" else 0.4 for site in SITE]), Y, INSIDE, factors={"site": SITE}
     )

@@ -214,7 +214,9 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make) -> None:
 
 @pytest.mark.parametrize("threshold", [1.0, -2.0])
 def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make, threshold: float) -> None:
-    """A model that decides at another threshold: cheapest flips and proofs are those of its decisions, by brute force."""
+    """A model that decides at another threshold: cheapest flips and proofs are those of its decisions, by brute
+    force.
+    """
     bench = table_bench()
     plain = bench.classifier.scores  # type: ignore[attr-defined]
     strict = replace(bench.classifier, decide=lambda frame: (plain(frame)[:, 1] > threshold).astype(np.int64))  # type: ignore[type-var]

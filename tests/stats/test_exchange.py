@@ -213,7 +213,9 @@ def test_one_group_has_no_gap() -> None:
 
 
 def test_drawn_counts_agree_with_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a sample per unit both draw from one distribution: their p-values differ by the noise of 2000 draws alone."""
+    """With a sample per unit both draw from one distribution: their p-values differ by the noise of 2000
+    draws alone.
+    """
     rng = np.random.default_rng(4)
     for gap in (0.0, 0.05, 0.1):
         groups, y = rng.choice(["a", "b", "c"], 600).tolist(), rng.integers(0, 2, 600).tolist()

@@ -115,7 +115,9 @@ PAIRS = [
 def test_newcombe_as_published(
     a: int, m: int, b: int, n: int, low: float, high: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Newcombe 1998, Statistics in Medicine 17, 873-890, table II, method 10: Wilson's intervals in the place of ours."""
+    """Newcombe 1998, Statistics in Medicine 17, 873-890, table II, method 10: Wilson's intervals in the place of
+    ours.
+    """
     mine = difference(flags(a, m), flags(b, n), own(m, "a"), own(n, "b"))
     assert mine.value == pytest.approx(a / m - b / n) and -1 <= mine.low <= low + 6e-5 and high - 6e-5 <= mine.high <= 1
     turned = difference(flags(b, n), flags(a, m), own(n, "b"), own(m, "a"))

@@ -103,7 +103,9 @@ def _effects(x: Numbers, block: Block, base: Numbers) -> Generator[Numbers, Numb
 
 
 def _points(values: Numbers, ends: Numbers, wide: bool, own: float) -> Numbers:
-    """Return the values of one column that must be shown: of one that is straight the farthest, else all but its own."""
+    """Return the values of one column that must be shown: of one that is straight the farthest, else all
+    but its own.
+    """
     if wide:
         every = np.concatenate([values, ends])
         return every[[np.abs(every - own).argmax()]]

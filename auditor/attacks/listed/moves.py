@@ -76,7 +76,9 @@ def _thinned(cost: Numbers, gain: Numbers) -> Places:
 
 
 def _chosen(cost: Numbers, gain: Numbers, need: float, count: int) -> Places:
-    """Return the places to show: the cheapest that reach the need, the largest gains, and the largest gains per cost."""
+    """Return the places to show: the cheapest that reach the need, the largest gains, and the largest
+    gains per cost.
+    """
     reach = np.nonzero(gain >= need)[0]
     cheap = reach[np.lexsort((-gain[reach], cost[reach]))][: count // 2]
     large = np.lexsort((cost, -gain))[: count // 4]

@@ -84,7 +84,9 @@ def _calibration(measured: Measured, group: Group) -> Estimate | None:
 
 
 def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> list[dict[str, Any]]:
-    """Return each group's numbers under the attack in one zone at the primary budget, and its median smallest epsilon."""
+    """Return each group's numbers under the attack in one zone at the primary budget, and its median smallest
+    epsilon.
+    """
     facts = measured.facts
     withstood, robust, found = (
         measured.withstood(zone, facts.primary),
@@ -128,7 +130,9 @@ def curves(measured: Measured, groups: Sequence[Group], zone: str) -> list[dict[
 
 
 def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> list[dict[str, Any]]:
-    """Return each group's smallest epsilons: what lies beyond the reach of the search is censored there, not infinite."""
+    """Return each group's smallest epsilons: what lies beyond the reach of the search is censored there, not
+    infinite.
+    """
     facts, found, limit = measured.facts, measured.smallest(zone), search_reach(measured, zone)
     rows = []
     for group in groups:

@@ -1,4 +1,6 @@
-"""Impact ratios: how often each group is decided favourably, or scored above the median, beside the most favoured one."""
+"""Impact ratios: how often each group is decided favourably, or scored above the median, beside the most favoured
+one.
+"""
 
 from __future__ import annotations
 

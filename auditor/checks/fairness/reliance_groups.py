@@ -1,4 +1,6 @@
-"""Shortcut by group: does the model look at the right place for everyone? From the transplants that reliance asked for."""
+"""Shortcut by group: does the model look at the right place for everyone? From the transplants that reliance asked
+for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A first audit.yaml from one table: types and ranges as seen, roles and rules as comments for the expert to confirm."""
+"""A first audit.yaml from one table: types and ranges as seen, roles and rules as comments for the
+expert to confirm.
+"""
 
 from __future__ import annotations
 

@@ -117,7 +117,9 @@ def parse(text: str) -> ast.expr:
 
 
 def _quoted(name: str) -> str:
-    """Return a name that Python's grammar takes and leaves as it is: no keyword, and nothing that it would normalise."""
+    """Return a name that Python's grammar takes and leaves as it is: no keyword, and nothing that it
+    would normalise.
+    """
     plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
     return name if plain else "_q_" + name.encode().hex()
 

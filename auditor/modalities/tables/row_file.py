@@ -1,4 +1,6 @@
-"""The file of one case of a table: two rows of texts under the names of their columns; any text comes back as it was."""
+"""The file of one case of a table: two rows of texts under the names of their columns; any text comes
+back as it was.
+"""
 
 from __future__ import annotations
 

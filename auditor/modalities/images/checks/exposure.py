@@ -113,7 +113,9 @@ class Exposure:
         return Trial("evasion", method, settings, "outside", threat, facts.seed, samples=self.samples)
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return one finding per zone, of which 'outside' decides, and one each for few values and for every direction."""
+        """Return one finding per zone, of which 'outside' decides, and one each for few values and for every
+        direction.
+        """
         named = resolve_zones(self.zones, facts.regions)
         found = {zone: thresholds(facts, observations, zone, self._search(facts, zone)) for zone in named}
         zones = [self._zone(facts, observations, zone, found) for zone in named]

@@ -24,7 +24,9 @@ from auditor.core.zones import single_zone
 @checks.register("fairness", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Fairness:
-    """Accuracy, robustness and exposure per group, compared among equals; harm aimed at one group; reliance by group."""
+    """Accuracy, robustness and exposure per group, compared among equals; harm aimed at one group;
+    reliance by group.
+    """
 
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     minimum_group: Annotated[int, Field(ge=2)] = 30

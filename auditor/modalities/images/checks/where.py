@@ -25,7 +25,9 @@ UNIT = "change of the margin (logits)"
 
 @dataclass(frozen=True)
 class Cells:
-    """Every draw as a row: effects (t, cells * cells + 1), NaN where a cell did not count, and whose units it involves."""
+    """Every draw as a row: effects (t, cells * cells + 1), NaN where a cell did not count, and whose units it
+    involves.
+    """
 
     effects: Array
     """The last column is the sample's own place (see `_own_place`)."""

@@ -42,7 +42,9 @@ WORDS = Words(
 @checks.register("reliance-table", check="reliance", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class RelianceTable:
-    """Factorial exchange of the columns that should not matter between rows, and of each block of columns on its own."""
+    """Factorial exchange of the columns that should not matter between rows, and of each block of
+    columns on its own.
+    """
 
     donors: Annotated[int, Field(ge=1)] = 8
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05

@@ -1,4 +1,6 @@
-"""From raw rows to the numbers that a torch module takes, as the audit file declares: columns scaled, levels one-hot."""
+"""From raw rows to the numbers that a torch module takes, as the audit file declares: columns scaled,
+levels one-hot.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Encoder:
     where: str
 
     def encoded(self, frame: pd.DataFrame) -> Block:
-        """Return rows as the module takes them (n, width) (ClassifierError: a column is missing, or holds no number)."""
+        """Return rows as the module takes them (n, width) (ClassifierError: a column is missing, or
+        holds no number).
+        """
         absent = [name for name in self.columns if name not in frame.columns]
         if absent:
             got = ", ".join(map(str, frame))
@@ -159,7 +163,9 @@ class Slopes:
     encoder: Encoder
 
     def __call__(self, table: Table, x: Codes, direction: Scores, values: Sequence[Codes]) -> list[NDArray[np.float64]]:
-        """Return for each column c of the table the changes (n, len(values[c])) of sum(direction * scores); see Pulls."""
+        """Return for each column c of the table the changes (n, len(values[c])) of sum(direction * scores); see
+        Pulls.
+        """
         frame = table.frame(x)
         start = self.encoder.encoded(frame)
         blocks = zip(

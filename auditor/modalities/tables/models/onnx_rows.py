@@ -246,7 +246,9 @@ def _label(session: Any) -> str | None:
 
 
 def _chances(session: Any, file: Path) -> str | None:
-    """Return the output of numbers, None where there are labels only (ClassifierError: there are several, or neither)."""
+    """Return the output of numbers, None where there are labels only (ClassifierError: there are several, or
+    neither).
+    """
     found = [
         one.name
         for one in session.get_outputs()

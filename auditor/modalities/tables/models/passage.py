@@ -1,4 +1,6 @@
-"""How raw columns reach the features that an estimator's last step reads: seen by showing rows to the steps before it."""
+"""How raw columns reach the features that an estimator's last step reads: seen by showing rows to the steps before
+it.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ def _numbers(column: Any) -> NDArray[np.float64]:
 
 
 def random_rows(table: Table, n: int, draw: np.random.Generator) -> Codes:
-    """Return rows of codes (n, columns), every column by itself; cells are missing where the data have missing cells."""
+    """Return rows of codes (n, columns), every column by itself; cells are missing where the data have
+    missing cells.
+    """
     rows = np.stack([_random(column, n, draw) for column in table.columns], 1)
     gaps = np.array([column.missing > 0 for column in table.columns])
     return np.where(gaps & (draw.random(rows.shape) < 0.15), np.nan, rows)

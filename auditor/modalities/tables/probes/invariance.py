@@ -66,7 +66,9 @@ def _note(found: list[dict[str, float]], rows: Places, own: Codes, before: Place
 
 @dataclass(frozen=True)
 class Variant:
-    """One value of the column in some rows: changed rows x (m, columns), of which each belongs to the sample `of` (m,)."""
+    """One value of the column in some rows: changed rows x (m, columns), of which each belongs to the sample `of`
+    (m,).
+    """
 
     kind: str
     value: int

@@ -119,7 +119,9 @@ class TableThreat(DiscreteThreat):
         )
 
     def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
-        """Return rows with coupled levels repaired, whether each is feasible, its cost and number of written columns."""
+        """Return rows with coupled levels repaired, whether each is feasible, its cost and number of
+        written columns.
+        """
         assert self._open is not None, "`over` comes first"
         written = self._open[row]
         found = np.where(written & (rows == x), self.rules.repaired(rows, ()), rows)
