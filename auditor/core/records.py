@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from auditor.core.displays import Display, read_displays
+from auditor.core.estimates import Estimate as Estimate
+
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
 VERDICTS: tuple[Verdict, ...] = ("fail", "inconclusive", "not_measured", "pass")
 """Every verdict, worst first: a question's verdict is the worst of its primary findings."""
@@ -111,22 +114,6 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number with its interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Number of samples that it rests on."""
-    unit: str
-    method: str
-    level: float = 0.95
-    units: int | None = None
-    """Number of independent units (patients) behind the samples; None where each sample is its own."""
-
-
-@dataclass(frozen=True)
 class Evidence:
     """Where a finding's claim can be checked: the trials behind it and the cases shown."""
 
@@ -159,6 +146,8 @@ class Finding:
     """Two-sided p-value of the estimate against the tolerance, by inverting the interval."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the figures and tables; JSON values only."""
+    displays: tuple[Display, ...] = ()
+    """What the report shows beside the claim: figures and tables as typed values."""
     rests_on: tuple[str, ...] = ()
     """Checks of which no finding may fail if a pass is to be believed."""
 
@@ -172,9 +161,13 @@ class Finding:
         estimate, evidence = data.get("estimate"), data.get("evidence") or {}
         shown = Evidence(tuple(evidence.get("samples", ())), tuple(evidence.get("trials", ())))
         rests_on = tuple(data.get("rests_on", ()))
-        return cls(
-            **{**data, "estimate": Estimate(**estimate) if estimate else None, "evidence": shown, "rests_on": rests_on}
-        )
+        parts = {
+            "estimate": Estimate(**estimate) if estimate else None,
+            "evidence": shown,
+            "rests_on": rests_on,
+            "displays": read_displays(data.get("displays", ())),
+        }
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from auditor.checks import Check
 from auditor.core.errors import StoreError
+from auditor.core.displays import FORMAT
 from auditor.core.records import Facts, Finding, Observations, Trial, digest, ordered
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
@@ -52,7 +53,7 @@ def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
         "digests": {"lock": digest((out / NAME).read_bytes()), "observations": store.ledger_digest(keys)},
         "trials": [_row(trial, observations) for trial in trials],
     }
-    content = {"audit": audit, "findings": [finding.as_dict() for finding in findings]}
+    content = {"format": FORMAT, "audit": audit, "findings": [finding.as_dict() for finding in findings]}
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", findings
 
 
