@@ -96,7 +96,7 @@ def prepare(
         raise type(error)(f"{prefix}{error}") from None
     samples = _limited(samples, limit, audit.seed)
     facts = _facts(audit, classifier, samples)
-    _check_zones(chosen, facts, where)
+    _check_trials(chosen, facts, where)
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
     search = {"precision": precision, "compile": compile}
     # another search finds other points; the usual one keeps the binding of runs made before there was a choice
@@ -121,12 +121,17 @@ def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
     }
 
 
-def _check_zones(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
-    """Refuse a zone that the data do not have (ConfigError)."""
+def _check_trials(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
+    """Refuse a zone that the data do not have, and an attack, an explanation or a setting of one that is not known
+    (ConfigError).
+    """
+    from auditor.probes import probes
+
     for name, check in chosen.items():
         try:
             for trial in check.trials(facts):
                 check_zone(trial.zone or "everywhere", facts.regions)
+                probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
         except AuditorError as error:
             raise ConfigError(f"{where}check '{name}': {error}") from None
 
