@@ -147,7 +147,7 @@ def make_table_samples() -> Callable[..., Samples]:
             loader=lambda row: Loaded(x[row], inside, zones),
             modality="table",
             regions={name: (float(zone.mean()),) * len(x) for name, zone in zones.items()},
-            table=table,
+            schema=table,
         )
 
     return make

@@ -16,14 +16,12 @@ from auditor.core.records import Facts, Finding, Observations, Trial, digest, or
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
 from auditor.engine.lock import NAME, lock_text, locked_checks, read_lock, relocked
+from auditor.engine.stages import judging
 from auditor.engine.store import Store, write_whole
-from auditor.modalities.tables.table import Table
 from auditor.stats.grouping import Attribute, edges_of
 from auditor.stats.shares import holm
 
 REPORTS = ("report.html", "report.pdf", "junit.xml")
-MOST_LEVELS = 40
-"""Levels of a column that the report lists."""
 
 
 def judge(out: Path, audit: Path | None = None) -> list[Finding]:
@@ -197,7 +195,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "auditor_version": lock["auditor"],
         "report": audit["report"],
         "model": lock["model"],
-        "data": data | described_table(facts),
+        "data": data | judging(facts.modality).described(facts),
         "threat": {
             "norm": facts.norm,
             "epsilon": list(facts.epsilons),
@@ -213,23 +211,6 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "limit": lock["limit"],
         "environment": lock["environment"],
     }
-
-
-def described_table(facts: Facts) -> dict[str, Any]:
-    """Return what the report says of a table's columns and rules; nothing of other data. Levels of texts, which may be
-    names of people, are left out.
-    """
-    if facts.table is None:
-        return {}
-    table = Table.from_dict(facts.table)
-    columns = []
-    for one, column in zip(facts.table["columns"], table.columns, strict=True):
-        levels = [] if column.numeric or column.kind == "text" else [column.levels[code] for code in column.allowed]
-        unsupported = 0 if column.numeric or column.kind == "text" else len(column.levels) - len(column.allowed)
-        columns.append(
-            {**one, "levels": levels[:MOST_LEVELS], "allowed": len(column.allowed), "unsupported": unsupported}
-        )
-    return {"columns": columns, "rules": facts.table["rules"], "favourable": table.favourable}
 
 
 def banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -56,7 +56,7 @@ def lock_checks(chosen: Mapping[str, Check]) -> dict[str, Any]:
 def locked_checks(lock: Mapping[str, Any]) -> dict[str, Check]:
     """Return the checks that a lock names, with their locked tolerances."""
     modality = modality_of(lock["audit"]["data"])
-    return {name: make_check(name, modality, settings) for name, settings in lock["checks"].items()}
+    return {name: make_check(name, modality.name, settings) for name, settings in lock["checks"].items()}
 
 
 def relocked(lock: Mapping[str, Any], audit: Path) -> dict[str, Any]:

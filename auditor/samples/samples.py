@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.seeds import derive
-from auditor.modalities.tables.table import Table
 
 if TYPE_CHECKING:  # what data there are is known without torch; only loading them needs it
     from torch import Tensor
@@ -83,8 +82,8 @@ class Samples:
     """How each sample was acquired: column (site, scanner, marker) -> value of each sample; '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
-    table: Table | None = None
-    """What the codes of a table's rows mean; None of other data."""
+    schema: Any = None
+    """What the modality needs to read an input, such as the columns and rules of a table; None where it needs nothing."""
     cache_bytes: int = 256 * 2**20
     _cache: OrderedDict[int, Loaded] = field(default_factory=OrderedDict, repr=False, compare=False)
 

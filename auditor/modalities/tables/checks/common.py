@@ -32,8 +32,8 @@ def where(zone: str) -> str:
 
 def table_of(facts: Facts) -> Table:
     """Return what the data's columns and rules are."""
-    assert facts.table is not None, "a check of tables is given a table"
-    return Table.from_dict(facts.table)
+    assert facts.schema is not None, "a check of tables is given a table"
+    return Table.from_dict(facts.schema)
 
 
 def favourable(facts: Facts) -> int:
