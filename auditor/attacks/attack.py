@@ -13,6 +13,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName, choose
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.modality import modality_named
 from auditor.core.seeds import Rows, derive
 from auditor.models.classifier import Classifier
 from auditor.models.meter import Meter

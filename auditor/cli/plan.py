@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from auditor.models.precision import Precision
 
 
-
-
 @click.command("plan", short_help="Show every trial, its passes, and the expected time.")
 @audit_file
 @loading
@@ -88,6 +86,7 @@ def pass_seconds(prepared: Prepared) -> tuple[float, float]:
     """
     import torch
 
+    from auditor.core.modality import modality_named
     from auditor.models.meter import Meter
 
     chunk = prepared.samples.load(range(min(modality_named(prepared.facts.modality).timed, len(prepared.samples))))

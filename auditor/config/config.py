@@ -81,7 +81,9 @@ def modality_of(data: Any) -> Modality:
     """
     source = data.get("source", SOURCE) if isinstance(data, Mapping) else SOURCE
     if source not in data_sources():
-        from auditor.samples import data as sources  # imports model libraries; only a source of another package needs it
+        from auditor.samples import (
+            data as sources,
+        )  # imports model libraries; only a source of another package needs it
 
         known = isinstance(source, str) and source in sources.names()
         return modality_named(str(sources[source].facts["modality"])) if known else modality_of_source(SOURCE)

@@ -18,7 +18,6 @@ from auditor.probes import probes
 from auditor.samples.samples import Samples
 
 
-
 @dataclass(frozen=True)
 class Planned:
     """One trial with its share of the work."""

@@ -60,7 +60,9 @@ def judge(table_facts: Callable[..., Facts], observe: Callable[..., Observations
 
 def test_what_is_asked(table_facts: Callable[..., Facts]) -> None:
     ages = ("20", "30", "40", "50", "unknown") * 20
-    facts = table_facts(100, schema=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100})
+    facts = table_facts(
+        100, schema=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100}
+    )
     trials = {trial.settings["column"]: trial.settings for trial in invariance_trials(facts)}
     assert list(trials) == [
         "sex",

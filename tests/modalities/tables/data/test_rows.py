@@ -165,7 +165,9 @@ def test_direction_down_and_support(folder: Path) -> None:
 def test_a_classifier_decides_the_order_and_the_columns(folder: Path) -> None:
     samples = read(folder, takes=("sex", "age", "fold"), drop=["note"], groups=["work"])
     assert (
-        samples.schema is not None and samples.schema.names == ("sex", "age", "fold") and set(samples.groups) == {"work"}
+        samples.schema is not None
+        and samples.schema.names == ("sex", "age", "fold")
+        and set(samples.groups) == {"work"}
     )
 
 
