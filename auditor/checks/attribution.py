@@ -21,9 +21,14 @@ class Attribution:
     """Agreement of maps with the mask, stability under harmless noise, blindness to flips."""
 
     methods: tuple[str, ...] = ("integrated_gradients", "saliency")
+    """Explanations that are judged."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
+    unlike as that of another input."""
     blind_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Largest share of flips after which the explanation may still look like the old one."""
     samples: Annotated[int, Field(ge=1)] = 64
+    """Samples that are explained."""
 
     card: ClassVar[Card] = Card(
         title="Attribution: can the explanation be believed?",

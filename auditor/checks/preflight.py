@@ -24,7 +24,9 @@ class Preflight:
     """Accuracy, class balance, input range, logits, determinism and mask coverage; of a table also its rules and the model's own decisions."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    """Largest difference between two answers to the same input that counts as rounding."""
     minimum_class: Annotated[int, Field(ge=1)] = 10
+    """Samples that every class should have."""
 
     card: ClassVar[Card] = Card(
         title="Preflight: can this be audited?",

@@ -38,9 +38,14 @@ class AttributionTable:
     """Agreement of attributions with the columns that should matter, stability under allowed changes, blindness to flips."""
 
     methods: tuple[str, ...] = ("kernel_shap", "permutation")
+    """Explanations that are judged."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
+    unlike as that of another input."""
     blind_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Largest share of flips after which the explanation may still look like the old one."""
     samples: Annotated[int, Field(ge=1)] = 64
+    """Samples that are explained."""
     searched: Annotated[int, Field(ge=1)] = SEARCHED
     """Rows in which flips were looked for: exposure's `samples`, so that its searches are used."""
 
