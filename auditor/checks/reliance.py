@@ -111,8 +111,7 @@ class Reliance:
         title="Reliance: where the evidence comes from",
         purpose="Whether the model decides by what the expert marked, or by what surrounds it. This is the finding that may say 'shortcut'.",
         mechanism="For each sample with a mask, insides and outsides are exchanged between samples of the same and of another class, never within one "
-        "unit (patient). "
-        "Four arms: own inside with an outside of the same class (A) and of another class (B); inside of another class with an outside of "
+        "unit (patient). Four arms: own inside with an outside of the same class (A) and of another class (B); inside of another class with an outside of "
         "the same (C) and of another class (D). "
         "Whatever lies under any mask of a draw is in-painted first and the pasted inside fades out over the same rim, in every arm alike, so that seams, "
         "fills and the model's own bias cancel in the differences. "
