@@ -121,7 +121,8 @@ class Audit(Section):
     threat: ThreatSpec = ThreatSpec()
     """What an attacker may do."""
     attack: AttackSpec = AttackSpec(settings={"effort": "fast"})
-    """How it is searched for a change that flips the answer; of tables by `table_search` when not given."""
+    """How a change that flips the answer is searched for; `evade` with `effort: fast` when not given, of tables
+    `table_search`."""
     checks: dict[str, dict[str, Any] | bool] = {}
     """Settings per check; a check that is not named runs with its defaults, `false` leaves it out."""
     report: ReportSpec = ReportSpec()
