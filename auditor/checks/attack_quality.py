@@ -37,7 +37,7 @@ OTHERS = {
 @checks.register("attack_quality", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class AttackQuality:
-    """Signs that an attack's failure says more of the attack than of the classifier."""
+    """Whether 'nothing found' may be believed: signs that the attack was too weak for this model."""
 
     samples: Annotated[int, Field(ge=10)] = 48
     """Samples, drawn by seed, on which further attacks are tried."""

@@ -18,7 +18,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "s
 @checks.register("attribution", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Agreement of maps with the mask, stability under harmless noise, blindness to flips."""
+    """Whether heat maps agree with the mask, stay as they are under harmless noise, and notice a flip."""
 
     methods: tuple[str, ...] = ("integrated_gradients", "saliency")
     """Explanations that are judged."""

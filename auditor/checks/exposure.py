@@ -27,7 +27,7 @@ Rows = Mapping[str, Observation]
 @checks.register("exposure", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """Masked attack per zone and epsilon, beside control zones and random noise; smallest epsilons, few values, directions."""
+    """How often an attack flips the answer, by zone and budget, beside control zones and random noise."""
 
     zones: Annotated[tuple[str, ...], AfterValidator(expand_zones), Field(min_length=1)] = (
         "outside",

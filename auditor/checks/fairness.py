@@ -24,7 +24,7 @@ from auditor.zones import single_zone
 @checks.register("fairness", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Fairness:
-    """Accuracy, robustness and exposure per group, compared among equals; harm aimed at one group; reliance by group."""
+    """Accuracy, robustness, exposure and reliance of each group, compared among equals; harm aimed at one group."""
 
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
     """Largest gap between two groups, in accuracy, robustness, exposure and reliance; largest excess of targeted

@@ -92,7 +92,7 @@ class Draws:
 @checks.register("reliance", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Reliance:
-    """Factorial transplant of insides and outsides between samples of the same and of another class, and what is left without the inside."""
+    """How much of the class evidence comes from outside the mask, by exchanging insides and outsides."""
 
     donors: Annotated[int, Field(ge=1)] = 8
     """How often each sample is exchanged with others."""

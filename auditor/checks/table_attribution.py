@@ -35,7 +35,7 @@ WORDS = Words(
 @checks.register("attribution-table", check="attribution", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class AttributionTable:
-    """Agreement of attributions with the columns that should matter, stability under allowed changes, blindness to flips."""
+    """Whether attributions agree with the columns that should matter, stay under small changes, and notice a flip."""
 
     methods: tuple[str, ...] = ("kernel_shap", "permutation")
     """Explanations that are judged."""

@@ -21,7 +21,7 @@ from auditor.zones import expand_zones, resolve_zones
 @checks.register("exposure-table", check="exposure", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class ExposureTable:
-    """Cheapest flips of decisions per zone of columns, with what is proven and what is not, beside random changes and control columns."""
+    """How many decisions the cheapest changes flip, by zone of columns, and for how many that is proven."""
 
     zones: Annotated[tuple[str, ...], AfterValidator(expand_zones), Field(min_length=1)] = ("outside", "everywhere", "control/0")
     """Which columns a search may change, one zone after the other; a zone may be a role such as 'proxy'."""

@@ -28,7 +28,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 @checks.register("fairness-table", check="fairness", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class TableFairness:
-    """Impact ratio, scoring rate, equalised odds, reachability and cost of the favourable decision, exposure and invariance by group."""
+    """Favourable decisions, errors, and what a change can reach, by group; and whether a protected column decides."""
 
     tolerance: Share = 0.10
     """Largest gap in accuracy, in true and false positives, and in exposure."""

@@ -40,7 +40,7 @@ WORDS = Words(
 @checks.register("reliance-table", check="reliance", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class RelianceTable:
-    """Factorial exchange of the columns that should not matter between rows, and of each block of columns on its own."""
+    """How much of what moves decisions comes from columns that should not matter, by exchanging them between rows."""
 
     donors: Annotated[int, Field(ge=1)] = 8
     """How often each row is exchanged with others."""
