@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auditor.attacks.attack import Adversarials, attack, attack_names
-    from auditor.classifier import Classifier, wrap
-    from auditor.classifiers.load import load_classifier
-    from auditor.config import Audit, load_audit
-    from auditor.errors import AuditorError
+    from auditor.config.config import Audit, load_audit
+    from auditor.core.errors import AuditorError
+    from auditor.core.records import Estimate, Finding, Observation, Trial
+    from auditor.models.classifier import Classifier, wrap
+    from auditor.models.load import load_classifier
     from auditor.pipeline import audit
-    from auditor.records import Estimate, Finding, Observation, Trial
-    from auditor.samples import Samples
+    from auditor.samples.samples import Samples
     from auditor.threats.threat import Threat
 
 _HOMES = {
     "Adversarials": "auditor.attacks.attack",
-    "Audit": "auditor.config",
-    "AuditorError": "auditor.errors",
-    "Classifier": "auditor.classifier",
-    "Estimate": "auditor.records",
-    "Finding": "auditor.records",
-    "Observation": "auditor.records",
-    "Samples": "auditor.samples",
+    "Audit": "auditor.config.config",
+    "AuditorError": "auditor.core.errors",
+    "Classifier": "auditor.models.classifier",
+    "Estimate": "auditor.core.records",
+    "Finding": "auditor.core.records",
+    "Observation": "auditor.core.records",
+    "Samples": "auditor.samples.samples",
     "Threat": "auditor.threats.threat",
-    "Trial": "auditor.records",
+    "Trial": "auditor.core.records",
     "attack": "auditor.attacks.attack",
     "attack_names": "auditor.attacks.attack",
     "audit": "auditor.pipeline",
-    "load_audit": "auditor.config",
-    "load_classifier": "auditor.classifiers.load",
-    "wrap": "auditor.classifier",
+    "load_audit": "auditor.config.config",
+    "load_classifier": "auditor.models.load",
+    "wrap": "auditor.models.classifier",
 }
 
 __all__ = [

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from auditor.core.errors import ConfigError
+from auditor.core.records import QUESTIONS, Verdict
 from auditor.engine.judge import read_findings
 from auditor.engine.store import write_whole
-from auditor.errors import ConfigError
-from auditor.records import QUESTIONS, Verdict
 from auditor.report.answers import answers
 from auditor.report.render import environment_of
 from auditor.report.templates import templates_dir
@@ -58,7 +58,12 @@ def found_audits(patterns: Sequence[str]) -> list[Path]:
 
 
 def run_batch(
-    audits: Sequence[Path], out: Path, *, jobs: int = 1, options: Sequence[str] = (), done: Callable[[Outcome], None] = lambda _: None
+    audits: Sequence[Path],
+    out: Path,
+    *,
+    jobs: int = 1,
+    options: Sequence[str] = (),
+    done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
     """Return how each audit ended, in the order given; summary.csv and index.html are written to `out`."""
     names = _names(audits)
@@ -79,16 +84,28 @@ def run_batch(
 def _names(audits: Sequence[Path]) -> dict[Path, str]:
     """Return a folder name for each audit file: its stem, with the parent where that is not unique."""
     stems = Counter(audit.stem for audit in audits)
-    return {audit: audit.stem if stems[audit.stem] == 1 else f"{audit.resolve().parent.name}-{audit.stem}" for audit in audits}
+    return {
+        audit: audit.stem if stems[audit.stem] == 1 else f"{audit.resolve().parent.name}-{audit.stem}"
+        for audit in audits
+    }
 
 
 def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -> Outcome:
     folder = out / name
     call = [sys.executable, "-m", "auditor", "run", str(audit), "--out", str(folder), *options]
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-    ended = subprocess.run(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": threads}, check=False)
+    ended = subprocess.run(
+        call,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": threads},
+        check=False,
+    )
     code = ended.returncode if ended.returncode in KNOWN else 4
-    message = "" if code in (0, 1, 3) else (ended.stderr.strip().splitlines() or [f"ended with code {ended.returncode}"])[-1]
+    message = (
+        "" if code in (0, 1, 3) else (ended.stderr.strip().splitlines() or [f"ended with code {ended.returncode}"])[-1]
+    )
     findings = [] if message else read_findings(folder)[1]
     verdicts = Counter(finding.verdict if finding.verdict in ("pass", "fail") else "open" for finding in findings)
     counts = {kind: verdicts[kind] for kind in ("fail", "open", "pass")}
@@ -100,12 +117,17 @@ def _csv(results: Sequence[Outcome]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["audit", "exit code", "fail", "inconclusive or not measured", "pass", "message"])
-    writer.writerows([one.name, one.code, one.counts["fail"], one.counts["open"], one.counts["pass"], one.message] for one in results)
+    writer.writerows(
+        [one.name, one.code, one.counts["fail"], one.counts["open"], one.counts["pass"], one.message] for one in results
+    )
     return text.getvalue()
 
 
 def _html(results: Sequence[Outcome]) -> str:
     folder = templates_dir()
-    rows = [{"outcome": one, "report": (one.folder / "report.html").exists(), "pdf": (one.folder / "report.pdf").exists()} for one in results]
+    rows = [
+        {"outcome": one, "report": (one.folder / "report.html").exists(), "pdf": (one.folder / "report.pdf").exists()}
+        for one in results
+    ]
     style = Markup((folder / "style.css").read_text(encoding="utf-8"))
     return environment_of(folder).get_template("batch.html").render(rows=rows, questions=QUESTIONS, style=style)

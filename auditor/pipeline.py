@@ -5,20 +5,27 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from auditor.config import Audit
-from auditor.engine.evidence import write_evidence
+from auditor.config.config import Audit
+from auditor.core.errors import PdfError
+from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import Progress, run, silent
-from auditor.errors import PdfError
-from auditor.records import Finding
+from auditor.modalities.images.cases import write_evidence
 from auditor.report.render import render
 
 
 def audit(
-    source: Path | str | Audit, *, out: Path | str, base: Path | str = ".", device: str = "cpu", trust_code: bool = False, limit: int | None = None
+    source: Path | str | Audit,
+    *,
+    out: Path | str,
+    base: Path | str = ".",
+    device: str = "cpu",
+    trust_code: bool = False,
+    limit: int | None = None,
 ) -> list[Finding]:
-    """Return the findings of an audit; everything is written to the folder `out`, and what it already holds is not measured again.
+    """Return the findings of an audit; everything is written to the folder `out`, and what it already holds is not
+    measured again.
 
     Parameters
     ----------
@@ -27,11 +34,25 @@ def audit(
     limit
         Audit only this many samples, drawn by seed and id.
     """
-    prepared = prepare(source if isinstance(source, Audit) else Path(source), base=Path(base), device=device, trust_code=trust_code, limit=limit)
+    prepared = prepare(
+        source if isinstance(source, Audit) else Path(source),
+        base=Path(base),
+        device=device,
+        trust_code=trust_code,
+        limit=limit,
+    )
     return finish(prepared, Path(out))
 
 
-def finish(prepared: Prepared, out: Path, *, batch_size: int = 64, fresh: bool = False, progress: Progress = silent, pdf: bool = True) -> list[Finding]:
+def finish(
+    prepared: Prepared,
+    out: Path,
+    *,
+    batch_size: int = 64,
+    fresh: bool = False,
+    progress: Progress = silent,
+    pdf: bool = True,
+) -> list[Finding]:
     """Return the findings of a prepared audit: measure what is missing, judge, write evidence and reports.
 
     Where only the PDF cannot be made, that is logged as a warning and the findings stand.

@@ -1,9 +1,11 @@
-"""The search for flips on the Adult census table (UCI): against brute force, exact solvers and ART's HopSkipJump; protected flips; a large audit.
+"""The search for flips on the Adult census table (UCI): against brute force, exact solvers and ART's HopSkipJump;
+protected flips; a large audit.
 
 Run: python benchmarks/adult.py ADULT.csv.gz FOLDER [search] [art] [invariance] [scale]
 Models are trained into FOLDER first (adult_models.py). Rows shown to the model are counted; seconds are not.
 
-Mask A: what should not matter, all of it categorical, 7,560 joint values. Mask B: what an applicant might game, numbers and levels, priced in domain units.
+Mask A: what should not matter, all of it categorical, 7,560 joint values. Mask B: what an applicant might game, numbers
+and levels, priced in domain units.
 The rows searched lie near the boundary (log odds within 1.5): shares of flips are not those of a population.
 """
 
@@ -24,21 +26,38 @@ import torch
 from adult_models import LABEL, NAMES, NUMBERS, WORDS, read, train_all
 from ruamel.yaml import YAML
 
-from auditor import rule_check
 from auditor.attacks.attack import Adversarials, attack
-from auditor.classifier import margin
 from auditor.engine.prepare import Prepared, prepare
-from auditor.rules import Rules
+from auditor.modalities.tables import rule_check
+from auditor.modalities.tables.rules import Rules
+from auditor.models.classifier import margin
 from auditor.threats.threat import Threat
 
 RULES = [
-    {"id": "husband", "if": "relationship == 'Husband'", "then": "sex == 'Male'", "swap": {"relationship": {"Husband": "Wife"}}},
-    {"id": "wife", "if": "relationship == 'Wife'", "then": "sex == 'Female'", "swap": {"relationship": {"Wife": "Husband"}}},
-    {"id": "married", "if": "relationship in ['Husband', 'Wife']", "then": "marital_status in ['Married-civ-spouse', 'Married-AF-spouse']"},
+    {
+        "id": "husband",
+        "if": "relationship == 'Husband'",
+        "then": "sex == 'Male'",
+        "swap": {"relationship": {"Husband": "Wife"}},
+    },
+    {
+        "id": "wife",
+        "if": "relationship == 'Wife'",
+        "then": "sex == 'Female'",
+        "swap": {"relationship": {"Wife": "Husband"}},
+    },
+    {
+        "id": "married",
+        "if": "relationship in ['Husband', 'Wife']",
+        "then": "marital_status in ['Married-civ-spouse', 'Married-AF-spouse']",
+    },
     {"id": "capital", "require": "not (capital_gain > 0 and capital_loss > 0)"},
     {"id": "never", "if": "workclass == 'Never-worked'", "then": "occupation == '?'"},
 ]
-A: dict[str, Any] = {name: {"role": "irrelevant", "mutable": True, "min_support": 1} for name in ("workclass", "marital_status", "relationship", "race", "sex")}
+A: dict[str, Any] = {
+    name: {"role": "irrelevant", "mutable": True, "min_support": 1}
+    for name in ("workclass", "marital_status", "relationship", "race", "sex")
+}
 A["native_country"] = {"role": "irrelevant", "levels": ["United-States", "Mexico"]}
 B: dict[str, Any] = {
     "hours_per_week": {"role": "irrelevant", "type": "integer", "change": [-10, 10], "range": [1, 99], "cost": 0.1},
@@ -79,7 +98,9 @@ def rows_near(prepared: Prepared, count: int) -> tuple[torch.Tensor, torch.Tenso
     return x[chosen], decided[chosen]
 
 
-def searched(prepared: Prepared, mask: str, x: torch.Tensor, y: torch.Tensor, **settings: Any) -> tuple[Adversarials, int]:
+def searched(
+    prepared: Prepared, mask: str, x: torch.Tensor, y: torch.Tensor, **settings: Any
+) -> tuple[Adversarials, int]:
     """Return what the search finds in a mask, and how many of its rows the independent checker refuses."""
     table, budget = prepared.samples.table, MASKS[mask][1]
     assert table is not None
@@ -88,14 +109,18 @@ def searched(prepared: Prepared, mask: str, x: torch.Tensor, y: torch.Tensor, **
     decided = prepared.classifier.decisions(found.x)  # type: ignore[attr-defined]
     refused = 0
     for row in torch.nonzero(found.fooled)[:, 0].tolist():
-        before, after = (dict(zip(table.names, table.texts(one[row : row + 1].numpy())[0], strict=True)) for one in (x, found.x))
+        before, after = (
+            dict(zip(table.names, table.texts(one[row : row + 1].numpy())[0], strict=True)) for one in (x, found.x)
+        )
         wrong = rule_check.broken(table, after) or rule_check.forbidden(table, before, after, MASKS[mask][0])
         refused += bool(wrong) or decided[row] == y[row] or rule_check.cost(table, before, after) > budget + 1e-9
     return found, refused
 
 
 def brute_force(prepared: Prepared, x: torch.Tensor, y: torch.Tensor) -> tuple[list[float], float]:
-    """Return the smallest number of changes in mask A that flips each row (infinite: none), by every joint value, and the mean number of rows shown."""
+    """Return the smallest number of changes in mask A that flips each row (infinite: none), by every joint value, and
+    the mean number of rows shown.
+    """
     table = prepared.samples.table
     assert table is not None
     places = [table.index[name] for name in A]
@@ -114,7 +139,10 @@ def brute_force(prepared: Prepared, x: torch.Tensor, y: torch.Tensor) -> tuple[l
 
 def search(table: Path, folder: Path) -> list[str]:
     """Return the tables of masks A and B."""
-    lines = ["| mask A | flips by brute force | found at its cost | without proof | rows: brute force, search, no proof | infeasible |"]
+    lines = [
+        "| mask A | flips by brute force | found at its cost | without proof | rows: brute force, search, no proof |"
+        " infeasible |"
+    ]
     lines += ["|-|-|-|-|-|-|"]
     for name in NAMES:
         prepared = prepare(audit(table, folder, name, A, data={}), trust_code=True)
@@ -122,33 +150,49 @@ def search(table: Path, folder: Path) -> list[str]:
         truth, shown = brute_force(prepared, x, y)
         (proved, bad), (quick, worse) = searched(prepared, "A", x, y), searched(prepared, "A", x, y, exact=False)
         flips = sum(np.isfinite(truth))
-        hits = [sum(bool(f) and abs(float(s) - t) < 1e-9 for f, s, t in zip(one.fooled, one.size, truth, strict=True)) for one in (proved, quick)]
+        hits = [
+            sum(bool(f) and abs(float(s) - t) < 1e-9 for f, s, t in zip(one.fooled, one.size, truth, strict=True))
+            for one in (proved, quick)
+        ]
         wrong = sum(bool(proof == 3) and np.isfinite(t) for proof, t in zip(proved.proof, truth, strict=True))
         rows = f"{shown:.0f}, {proved.forwards.double().mean():.0f}, {quick.forwards.double().mean():.0f}"
-        lines.append(f"| {name} | {flips} of {len(x)} | {hits[0]} (wrongly impossible {wrong}) | {hits[1]} | {rows} | {bad + worse} |")
+        lines.append(
+            f"| {name} | {flips} of {len(x)} | {hits[0]} (wrongly impossible {wrong}) | {hits[1]} | {rows} |"
+            f" {bad + worse} |"
+        )
     lines += [
         "",
-        "| mask B | exact flips, impossible, open | found without proof | cost over the optimum: mean, largest | rows: exact, without proof | infeasible |",
+        (
+            "| mask B | exact flips, impossible, open | found without proof | cost over the optimum: mean, largest |"
+            " rows: exact, without proof | infeasible |"
+        ),
     ]
     lines += ["|-|-|-|-|-|-|"]
     for name in NAMES:
         prepared = prepare(audit(table, folder, name, B, data={}), trust_code=True)
         x, y = rows_near(prepared, ROWS)
-        (proved, bad), (quick, worse) = searched(prepared, "B", x, y, exact_rows=200_000), searched(prepared, "B", x, y, exact=False)
+        (proved, bad), (quick, worse) = (
+            searched(prepared, "B", x, y, exact_rows=200_000),
+            searched(prepared, "B", x, y, exact=False),
+        )
         counts = [int((proved.proof == code).sum()) for code in (2, 3)]
         both = (proved.proof == 2) & quick.fooled
         over = (quick.size / proved.size)[both]
         ratio = f"{float(over.mean()):.4f}, {float(over.max()):.3f}" if len(over) else "no judge"
         rows = f"{proved.forwards.double().mean():.0f}, {quick.forwards.double().mean():.0f}"
         lines.append(
-            f"| {name} | {counts[0]}, {counts[1]}, {len(x) - sum(counts)} of {len(x)} | {int(quick.fooled.sum())} | {ratio} | {rows} | {bad + worse} |"
+            f"| {name} | {counts[0]}, {counts[1]}, {len(x) - sum(counts)} of {len(x)} | {int(quick.fooled.sum())} |"
+            f" {ratio} | {rows} | {bad + worse} |"
         )
     return lines
 
 
 def art(table: Path, folder: Path) -> list[str]:
     """Return ART's HopSkipJump with a mask beside the search, on the same rows of mask B."""
-    lines = ["| mask B, 12 rows | HopSkipJump: flips, of these real rows, feasible flips when rounded (mean cost), rows | search: flips (mean cost), rows |"]
+    lines = [
+        "| mask B, 12 rows | HopSkipJump: flips, of these real rows, feasible flips when rounded (mean cost), rows |"
+        " search: flips (mean cost), rows |"
+    ]
     lines += ["|-|-|-|"]
     for name in ("logistic", "boosting", "lightgbm"):
         prepared = prepare(audit(table, folder, name, B, data={}), trust_code=True)
@@ -156,13 +200,18 @@ def art(table: Path, folder: Path) -> list[str]:
         theirs = hop_skip_jump(prepared, folder / "models" / f"{name}.joblib", x, y)
         ours, bad = searched(prepared, "B", x, y)
         assert not bad
-        mine = f"{int(ours.fooled.sum())} ({float(ours.size[ours.fooled].mean()):.2f}), {ours.forwards.double().mean():.0f}"
+        mine = (
+            f"{int(ours.fooled.sum())} ({float(ours.size[ours.fooled].mean()):.2f}),"
+            f" {ours.forwards.double().mean():.0f}"
+        )
         lines.append(f"| {name} | {theirs} | {mine} |")
     return lines
 
 
 def hop_skip_jump(prepared: Prepared, file: Path, x: torch.Tensor, y: torch.Tensor) -> str:
-    """Return what ART finds when it is told which encoded columns it may write, and what is left of it as rows of the table."""
+    """Return what ART finds when it is told which encoded columns it may write, and what is left of it as rows of the
+    table.
+    """
     import joblib
     from art.attacks.evasion import HopSkipJump
     from art.estimators.classification import BlackBoxClassifier
@@ -177,28 +226,51 @@ def hop_skip_jump(prepared: Prepared, file: Path, x: torch.Tensor, y: torch.Tens
     def predict(rows: np.ndarray[Any, Any]) -> Any:
         nonlocal shown
         shown += len(rows)
-        return pipeline[-1].predict_proba(everyone.iloc[:0].reindex(range(len(rows))).assign(**dict(zip(names, np.asarray(rows, dtype=float).T, strict=True))))
+        return pipeline[-1].predict_proba(
+            everyone.iloc[:0]
+            .reindex(range(len(rows)))
+            .assign(**dict(zip(names, np.asarray(rows, dtype=float).T, strict=True)))
+        )
 
     low, high = (found.to_numpy(dtype=np.float32) for found in (everyone.min(), everyone.max()))
-    estimator = BlackBoxClassifier(predict, (len(names),), 2, clip_values=(low, np.where(high > low, high, low + 1)))  # a level that nobody has
+    # a level that nobody has
+    estimator = BlackBoxClassifier(predict, (len(names),), 2, clip_values=(low, np.where(high > low, high, low + 1)))
     mask = np.array([any(one == name or one.startswith(f"{name}_") for name in B) for one in names], dtype=np.float32)
     with redirect_stdout(io.StringIO()):
-        found = HopSkipJump(estimator, max_iter=10, verbose=False).generate(encoded, mask=np.repeat(mask[None], len(encoded), 0))
+        found = HopSkipJump(estimator, max_iter=10, verbose=False).generate(
+            encoded, mask=np.repeat(mask[None], len(encoded), 0)
+        )
     rows_used, raw = shown / len(x), predict(found).argmax(1) != y.numpy()
     codes = decoded(prepared, pipeline, names, found, x)
     real = sum(
-        bool(np.allclose(pipeline[0].transform(tab.frame(codes[k : k + 1])[[*NUMBERS, *WORDS]]).to_numpy(), found[k], atol=1e-4)) for k in np.flatnonzero(raw)
+        bool(
+            np.allclose(
+                pipeline[0].transform(tab.frame(codes[k : k + 1])[[*NUMBERS, *WORDS]]).to_numpy(), found[k], atol=1e-4
+            )
+        )
+        for k in np.flatnonzero(raw)
     )
     costs, decisions = [], prepared.classifier.decisions(torch.from_numpy(codes))  # type: ignore[attr-defined]
     for row, decision in enumerate(decisions.tolist()):
-        before, after = (dict(zip(tab.names, tab.texts(one)[0], strict=True)) for one in (x[row : row + 1].numpy(), codes[row : row + 1]))
-        if decision != int(y[row]) and not rule_check.broken(tab, after) and not rule_check.forbidden(tab, before, after, B):
+        before, after = (
+            dict(zip(tab.names, tab.texts(one)[0], strict=True))
+            for one in (x[row : row + 1].numpy(), codes[row : row + 1])
+        )
+        if (
+            decision != int(y[row])
+            and not rule_check.broken(tab, after)
+            and not rule_check.forbidden(tab, before, after, B)
+        ):
             costs.append(rule_check.cost(tab, before, after))
     return f"{int(raw.sum())}, {real}, {len(costs)} ({np.mean(costs) if costs else float('nan'):.2f}), {rows_used:.0f}"
 
 
-def decoded(prepared: Prepared, pipeline: Any, names: list[str], found: np.ndarray[Any, Any], x: torch.Tensor) -> np.ndarray[Any, Any]:
-    """Return encoded points as the nearest rows of the table (n, columns): the strongest level, numbers rounded and cut to their limits."""
+def decoded(
+    prepared: Prepared, pipeline: Any, names: list[str], found: np.ndarray[Any, Any], x: torch.Tensor
+) -> np.ndarray[Any, Any]:
+    """Return encoded points as the nearest rows of the table (n, columns): the strongest level, numbers rounded and cut
+    to their limits.
+    """
     table = prepared.samples.table
     assert table is not None
     scaler, codes = pipeline[0].transformers_[0][1], x.numpy().copy()
@@ -221,15 +293,28 @@ def invariance(table: Path, folder: Path) -> list[str]:
     from auditor.engine.judge import judge
     from auditor.engine.run import run
 
-    lines = ["| sex changed | from | to | figure | rows | infeasible | towards > 50 k | away | share changed |", "|-|-|-|-|-|-|-|-|-|"]
-    columns = {"sex": {"role": "protected"}, "race": {"role": "protected"}, "relationship": {"role": "proxy"}, "marital_status": {"role": "proxy"}}
+    lines = [
+        "| sex changed | from | to | figure | rows | infeasible | towards > 50 k | away | share changed |",
+        "|-|-|-|-|-|-|-|-|-|",
+    ]
+    columns = {
+        "sex": {"role": "protected"},
+        "race": {"role": "protected"},
+        "relationship": {"role": "proxy"},
+        "marital_status": {"role": "proxy"},
+    }
     for name in ("logistic", "lightgbm", "mlp"):
-        prepared = prepare(audit(table, folder, name, columns, data={"groups": ["sex"]}), trust_code=True, only=["fairness"])
+        prepared = prepare(
+            audit(table, folder, name, columns, data={"groups": ["sex"]}), trust_code=True, only=["fairness"]
+        )
         run(prepared, folder / f"invariance-{name}", fresh=True).close()
         finding = next(one for one in judge(folder / f"invariance-{name}") if one.id == "fairness/sex/invariance")
         for row in finding.details["rows"]:
             share = f"{100 * row['estimate']['value']:.2f} %" if row["estimate"] else "-"
-            lines.append(f"| {name} | {row['from']} | {row['to']} | {row['name']} | {row['n']} | {row['infeasible']} | {row['up']} | {row['down']} | {share} |")
+            lines.append(
+                f"| {name} | {row['from']} | {row['to']} | {row['name']} | {row['n']} | {row['infeasible']} |"
+                f" {row['up']} | {row['down']} | {share} |"
+            )
         lines.append(f"| {name}: {finding.verdict} | | | {finding.claim} {finding.reason} | | | | | |")
     return lines
 
@@ -237,16 +322,25 @@ def invariance(table: Path, folder: Path) -> list[str]:
 def scale(table: Path, folder: Path) -> list[str]:
     """Return seconds and peak memory of a full default audit of gradient boosting, on 10,000 and 16,000 rows."""
     lines = []
-    columns = {"race": {"role": "protected"}, "sex": {"role": "protected"}, "relationship": {"role": "proxy"}, "marital_status": {"role": "proxy"}}
+    columns = {
+        "race": {"role": "protected"},
+        "sex": {"role": "protected"},
+        "relationship": {"role": "proxy"},
+        "marital_status": {"role": "proxy"},
+    }
     columns["native_country"], columns["age"] = {"role": "irrelevant"}, {"role": "protected"}
     for rows in (10_000, 16_000):
         file = audit(table, folder, "boosting", columns, rows=rows, data={"groups": ["sex", "race"]})
         command = ["auditor", "run", str(file), "--out", str(folder / f"scale-{rows}"), "--trust-code", "--fresh"]
         watch = (
-            f"import resource, subprocess, sys, json, time; t = time.time(); subprocess.run([sys.executable, '-m', *{command!r}], capture_output=True); "
-            + ("u = resource.getrusage(resource.RUSAGE_CHILDREN); print(json.dumps([time.time() - t, u.ru_utime + u.ru_stime, u.ru_maxrss / 1024]))")
+            "import resource, subprocess, sys, json, time; t = time.time(); subprocess.run([sys.executable, '-m',"
+            f" *{command!r}], capture_output=True); "
+            + "u = resource.getrusage(resource.RUSAGE_CHILDREN); print(json.dumps([time.time() - t, u.ru_utime +"
+            " u.ru_stime, u.ru_maxrss / 1024]))"
         )
-        wall, cpu, peak = json.loads(subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=True).stdout)
+        wall, cpu, peak = json.loads(
+            subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=True).stdout
+        )
         lines.append(f"{rows} rows: {wall:.0f} s wall, {cpu:.0f} s CPU, peak {peak:.0f} MB")
     return lines
 

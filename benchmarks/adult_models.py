@@ -50,17 +50,27 @@ def estimator(name: str) -> Any:
 def encoder() -> Any:
     """Return what turns raw rows into numbers, inside the pipeline."""
     return make_column_transformer(
-        (StandardScaler(), NUMBERS), (OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float64), WORDS), verbose_feature_names_out=False
+        (StandardScaler(), NUMBERS),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float64), WORDS),
+        verbose_feature_names_out=False,
     ).set_output(transform="pandas")
 
 
 def train_mlp(train: pd.DataFrame, file: Path) -> dict[str, Any]:
-    """Train a torch network on standardised and one-hot columns, save it as TorchScript, and return how rows are encoded for it."""
+    """Train a torch network on standardised and one-hot columns, save it as TorchScript, and return how rows are
+    encoded for it.
+    """
     torch.manual_seed(0)
     means, stds = train[NUMBERS].mean(), train[NUMBERS].std()
     levels = {word: sorted(train[word].unique()) for word in WORDS}
-    parts = [torch.tensor(((train[name] - means[name]) / stds[name]).to_numpy(), dtype=torch.float32)[:, None] for name in NUMBERS]
-    parts += [torch.tensor(np.stack([train[word] == level for level in levels[word]], 1), dtype=torch.float32) for word in WORDS]
+    parts = [
+        torch.tensor(((train[name] - means[name]) / stds[name]).to_numpy(), dtype=torch.float32)[:, None]
+        for name in NUMBERS
+    ]
+    parts += [
+        torch.tensor(np.stack([train[word] == level for level in levels[word]], 1), dtype=torch.float32)
+        for word in WORDS
+    ]
     x, y = torch.cat(parts, 1), torch.tensor(train[LABEL].to_numpy())
     net = nn.Sequential(nn.Linear(x.shape[1], 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2))
     optimiser = torch.optim.Adam(net.parameters(), 2e-3, weight_decay=1e-4)
@@ -88,7 +98,12 @@ def train_all(table: Path, folder: Path) -> dict[str, Any]:
     file, columns = folder / "mlp.pt", folder / "mlp.json"
     if not (file.exists() and columns.exists()):
         columns.write_text(json.dumps(train_mlp(train, file)))
-    declared["mlp"] = {"source": "torchscript", "path": str(file.resolve()), "classes": ["0", "1"], "input": {"columns": json.loads(columns.read_text())}}
+    declared["mlp"] = {
+        "source": "torchscript",
+        "path": str(file.resolve()),
+        "classes": ["0", "1"],
+        "input": {"columns": json.loads(columns.read_text())},
+    }
     return declared
 
 
@@ -97,7 +112,7 @@ def train_all(table: Path, folder: Path) -> dict[str, Any]:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def main(table: Path, folder: Path) -> None:
     """Train and say how accurate the models are on the test split."""
-    from auditor.classifiers.load import load_classifier
+    from auditor.models.load import load_classifier
 
     test = read(table, "test")
     for name, declared in train_all(table, folder).items():

@@ -1,7 +1,9 @@
-"""How often each 95 % interval of an audit holds the truth: counted over the binomial where that is exact, else simulated.
+"""How often each 95 % interval of an audit holds the truth: counted over the binomial where that is exact, else
+simulated.
 
 Run: python benchmarks/coverage.py [--quick] [--rounds 2000] [--table proportion --table difference]
-Target: at least 93 % in every cell, 94 to 98 % on average. Exit code 1 where a table misses it. A quarter of an hour on one core;
+Target: at least 93 % in every cell, 94 to 98 % on average. Exit code 1 where a table misses it. A quarter of an hour on
+one core;
 with few rounds (--quick, some minutes) a simulated cell can fall short by chance.
 """
 
@@ -17,11 +19,11 @@ import click
 import numpy as np
 from scipy import stats as sps
 
-from auditor.censored import flipped_curve, median, restricted_mean
-from auditor.records import Estimate
-from auditor.seeds import generator
-from auditor.stats import mean, paired_difference, proportion, ratio, recovered, recovered_ratio, share_interval
-from auditor.strata import Strata, simultaneous_level, stratified_difference
+from auditor.core.records import Estimate
+from auditor.core.seeds import generator
+from auditor.stats.censored import flipped_curve, median, restricted_mean
+from auditor.stats.shares import mean, paired_difference, proportion, ratio, recovered, recovered_ratio, share_interval
+from auditor.stats.strata import Strata, simultaneous_level, stratified_difference
 
 LEAST, AVERAGE = 0.93, (0.94, 0.98)
 SIZES = (20, 30, 50, 100, 200, 500)
@@ -60,7 +62,10 @@ class Table:
         values = list(self.cells.values())
         low = sum(value < LEAST for value in values)
         answer = "met" if self.met else "MISSED"
-        yield f"minimum {min(values):.4f} ({worst[0]}, {worst[1]}), average {np.mean(values):.4f}, below {LEAST}: {low} of {len(values)}: {answer}"
+        yield (
+            f"minimum {min(values):.4f} ({worst[0]}, {worst[1]}), average {np.mean(values):.4f}, below {LEAST}: {low}"
+            f" of {len(values)}: {answer}"
+        )
         if self.note:
             yield self.note
 
@@ -105,11 +110,24 @@ def shares_of(sizes: Sequence[int], shares: Sequence[float], title: str, shown: 
 def proportions(rounds: int, quick: bool) -> Iterator[Table]:
     yield shares_of(SIZES, SHARES, "proportion", True)
     if not quick:
-        yield shares_of(range(20, 501), [k / 100 for k in range(2, 99)], "proportion, every n from 20 to 500 and every share from 0.02 to 0.98 by 0.01", False)
+        yield shares_of(
+            range(20, 501),
+            [k / 100 for k in range(2, 99)],
+            "proportion, every n from 20 to 500 and every share from 0.02 to 0.98 by 0.01",
+            False,
+        )
 
 
-def two_shares(title: str, ends: Callable[..., tuple[float, float]], truth: Callable[[float, float], float], quick: bool, positive: bool) -> Table:
-    """Return the exact coverage of what two shares are combined to, given a count above 0 of the second one where it divides."""
+def two_shares(
+    title: str,
+    ends: Callable[..., tuple[float, float]],
+    truth: Callable[[float, float], float],
+    quick: bool,
+    positive: bool,
+) -> Table:
+    """Return the exact coverage of what two shares are combined to, given a count above 0 of the second one where it
+    divides.
+    """
     table, sizes = Table(title, "exact", shown=False), SIZES[:4] if quick else SIZES
     for n, m in product(sizes, repeat=2) if positive else [(n, m) for n in sizes for m in sizes if n <= m]:
         ones, others, first = spans(n), spans(m), 1 if positive else 0
@@ -123,7 +141,9 @@ def two_shares(title: str, ends: Callable[..., tuple[float, float]], truth: Call
 
 
 def differences(rounds: int, quick: bool) -> Iterator[Table]:
-    yield two_shares("difference of two groups, every pair of sizes and shares", recovered, lambda p, q: p - q, quick, False)
+    yield two_shares(
+        "difference of two groups, every pair of sizes and shares", recovered, lambda p, q: p - q, quick, False
+    )
 
 
 def ratios_of_shares(rounds: int, quick: bool) -> Iterator[Table]:
@@ -133,10 +153,14 @@ def ratios_of_shares(rounds: int, quick: bool) -> Iterator[Table]:
 
 
 def clustered_flags(rng: Rng, m: int, each: int, share: float, alike: float) -> np.ndarray:
-    """Return flags (m, each) whose chances differ from unit to unit (beta), so that two of one unit correlate by `alike`."""
+    """Return flags (m, each) whose chances differ from unit to unit (beta), so that two of one unit correlate by
+    `alike`.
+    """
     if alike == 1:
         return np.repeat(rng.random((m, 1)) < share, each, 1).astype(float)
-    level = rng.beta(share * (1 / alike - 1), (1 - share) * (1 / alike - 1), (m, 1)) if alike else np.full((m, 1), share)
+    level = (
+        rng.beta(share * (1 / alike - 1), (1 - share) * (1 / alike - 1), (m, 1)) if alike else np.full((m, 1), share)
+    )
     return (rng.random((m, each)) < level).astype(float)
 
 
@@ -146,30 +170,47 @@ def clustered(rounds: int, quick: bool) -> Iterator[Table]:
     for m, alike, share in product((30, 60, 100), (0.0, 0.2, 0.5, 1.0), (0.02, 0.05, 0.1, 0.3, 0.5, 0.8, 0.95)):
         units = np.repeat(own(m), 4).tolist()
 
-        def draw(rng: Rng, _: int, m: int = m, share: float = share, alike: float = alike, units: list[str] = units) -> bool | None:
+        def draw(
+            rng: Rng, _: int, m: int = m, share: float = share, alike: float = alike, units: list[str] = units
+        ) -> bool | None:
             return held(proportion(clustered_flags(rng, m, 4, share, alike).ravel().tolist(), units), share)
 
-        table.cells[f"{m} patients, correlation {alike:g}", f"{share:g}"] = simulated(rounds, ("clustered", m, alike, share), draw)
+        table.cells[f"{m} patients, correlation {alike:g}", f"{share:g}"] = simulated(
+            rounds, ("clustered", m, alike, share), draw
+        )
     yield table
 
 
 def mixed(rng: Rng, name: str, n: int, mix: float, shares: tuple[float, float]) -> Strata:
     """Return a group of n with a share per class, of which a part `mix` is of the first class."""
     sizes = (round(n * mix), n - round(n * mix))
-    return {label: ((rng.random(size) < share).astype(float).tolist(), own(size, name + label)) for label, size, share in zip("xy", sizes, shares, strict=True)}
+    return {
+        label: ((rng.random(size) < share).astype(float).tolist(), own(size, name + label))
+        for label, size, share in zip("xy", sizes, shares, strict=True)
+    }
 
 
-BASES = {"0.02, 0.1": (0.02, 0.1), "0.1, 0.5": (0.1, 0.5), "0.3, 0.6": (0.3, 0.6), "0.9, 0.7": (0.9, 0.7), "0.98, 0.9": (0.98, 0.9)}
+BASES = {
+    "0.02, 0.1": (0.02, 0.1),
+    "0.1, 0.5": (0.1, 0.5),
+    "0.3, 0.6": (0.3, 0.6),
+    "0.9, 0.7": (0.9, 0.7),
+    "0.98, 0.9": (0.98, 0.9),
+}
 """Share of flags in either class."""
 
 
 def stratified(rounds: int, quick: bool) -> Iterator[Table]:
     """Two groups with another mix of classes, of which the second lies 0 or 0.08 nearer to a half."""
-    table = Table("stratified_difference, two classes, mixes 0.7 and 0.4", f"{rounds} rounds; columns: shares in both classes")
+    table = Table(
+        "stratified_difference, two classes, mixes 0.7 and 0.4", f"{rounds} rounds; columns: shares in both classes"
+    )
     for n, apart, (name, base) in product((30, 60, 150, 400), (0.0, 0.08), BASES.items()):
         other = tuple(share + math.copysign(apart, 0.5 - share) for share in base)
 
-        def draw(rng: Rng, _: int, n: int = n, base: tuple[float, float] = base, other: tuple[float, ...] = other) -> bool | None:
+        def draw(
+            rng: Rng, _: int, n: int = n, base: tuple[float, float] = base, other: tuple[float, ...] = other
+        ) -> bool | None:
             a, b = mixed(rng, "a", n, 0.7, base), mixed(rng, "b", n, 0.4, (other[0], other[1]))
             found, weight = stratified_difference(a, b), (len(a["x"][0]) + len(b["x"][0])) / (2 * n)
             truth = weight * (base[0] - other[0]) + (1 - weight) * (base[1] - other[1])
@@ -179,9 +220,14 @@ def stratified(rounds: int, quick: bool) -> Iterator[Table]:
     yield table
 
 
-def three_groups(rng: Rng, sizes: Sequence[int], shares: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+def three_groups(
+    rng: Rng, sizes: Sequence[int], shares: Sequence[tuple[float, float]]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the simultaneous intervals of all pairs (3, 2) and their true differences (3,)."""
-    made = [mixed(rng, name, n, part, pair) for name, n, part, pair in zip("abc", sizes, (0.7, 0.5, 0.4), shares, strict=True)]
+    made = [
+        mixed(rng, name, n, part, pair)
+        for name, n, part, pair in zip("abc", sizes, (0.7, 0.5, 0.4), shares, strict=True)
+    ]
     mix = {label: float(sum(len(strata[label][0]) for strata in made)) for label in "xy"}
     truth = [(mix["x"] * first + mix["y"] * second) / sum(mix.values()) for first, second in shares]
     couples = list(combinations(range(3), 2))
@@ -190,11 +236,18 @@ def three_groups(rng: Rng, sizes: Sequence[int], shares: Sequence[tuple[float, f
 
 
 def gaps(rounds: int, quick: bool) -> Iterator[Table]:
-    """Three groups: all three pairs at once, and the largest gap, whose ends are the largest of all (as largest_gap takes them)."""
+    """Three groups: all three pairs at once, and the largest gap, whose ends are the largest of all (as largest_gap
+    takes them).
+    """
     how = f"{rounds} rounds; columns: shares in both classes"
-    pairs, largest = Table("simultaneous intervals, all pairs of three groups hold", how), Table("largest_gap of three groups", how)
+    pairs, largest = (
+        Table("simultaneous intervals, all pairs of three groups hold", how),
+        Table("largest_gap of three groups", how),
+    )
     largest.note = "The largest gap is held more often than all pairs are: the largest of all upper ends counts."
-    for sizes, apart, (name, base) in product(((40, 40, 40), (150, 150, 150), (300, 60, 30)), (0.0, 0.08), BASES.items()):
+    for sizes, apart, (name, base) in product(
+        ((40, 40, 40), (150, 150, 150), (300, 60, 30)), (0.0, 0.08), BASES.items()
+    ):
         near = [math.copysign(apart / 2, 0.5 - share) for share in base]
         shares = [(base[0] + k * near[0], base[1] + k * near[1]) for k in range(3)]
         rng, row, answers = generator("gap", sizes, apart, name), f"n {', '.join(map(str, sizes))}, {apart:g} apart", []
@@ -202,7 +255,9 @@ def gaps(rounds: int, quick: bool) -> Iterator[Table]:
             ends, truth = three_groups(rng, sizes, shares)
             low, high = np.maximum(ends[:, 0], -ends[:, 1]).max(), np.maximum(ends[:, 1], -ends[:, 0]).max()
             gap = np.abs(truth).max() + 1e-12
-            answers.append((((ends[:, 0] <= truth + 1e-12) & (truth - 1e-12 <= ends[:, 1])).all(), low <= gap <= high + 2e-12))
+            answers.append(
+                (((ends[:, 0] <= truth + 1e-12) & (truth - 1e-12 <= ends[:, 1])).all(), low <= gap <= high + 2e-12)
+            )
         pairs.cells[row, name], largest.cells[row, name] = np.mean(answers, axis=0).tolist()
     yield pairs
     yield largest
@@ -210,15 +265,28 @@ def gaps(rounds: int, quick: bool) -> Iterator[Table]:
 
 def pairs(rounds: int, quick: bool) -> Iterator[Table]:
     table = Table("paired_difference", f"{rounds} rounds; columns: both shares")
-    for n, alike, (p, q) in product((20, 50, 100, 500), (0.0, 0.5), ((0.05, 0.05), (0.1, 0.3), (0.3, 0.3), (0.5, 0.6), (0.9, 0.7), (0.95, 0.9), (0.98, 0.98))):
+    for n, alike, (p, q) in product(
+        (20, 50, 100, 500),
+        (0.0, 0.5),
+        ((0.05, 0.05), (0.1, 0.3), (0.3, 0.3), (0.5, 0.6), (0.9, 0.7), (0.95, 0.9), (0.98, 0.98)),
+    ):
         units, both = own(n), p * q + alike * (min(p, q) - p * q)
         chance = [both, p - both, q - both, 1 - p - q + both]
 
-        def draw(rng: Rng, _: int, n: int = n, chance: list[float] = chance, units: list[str] = units, truth: float = p - q) -> bool | None:
+        def draw(
+            rng: Rng, _: int, n: int = n, chance: list[float] = chance, units: list[str] = units, truth: float = p - q
+        ) -> bool | None:
             kinds = rng.choice(4, n, p=chance)
-            return held(paired_difference((kinds < 2).astype(float).tolist(), np.isin(kinds, (0, 2)).astype(float).tolist(), units), truth)
+            return held(
+                paired_difference(
+                    (kinds < 2).astype(float).tolist(), np.isin(kinds, (0, 2)).astype(float).tolist(), units
+                ),
+                truth,
+            )
 
-        table.cells[f"n {n}, {'alike' if alike else 'unrelated'}", f"{p:g}, {q:g}"] = simulated(rounds, ("paired", n, alike, p, q), draw)
+        table.cells[f"n {n}, {'alike' if alike else 'unrelated'}", f"{p:g}, {q:g}"] = simulated(
+            rounds, ("paired", n, alike, p, q), draw
+        )
     yield table
 
 
@@ -231,15 +299,25 @@ def means(rounds: int, quick: bool) -> Iterator[Table]:
     table = Table("mean, BCa bootstrap over units", f"{rounds} rounds")
     for n, (name, (draw_values, truth)) in product((20, 30, 50, 100, 200), draws.items()):
 
-        def draw(rng: Rng, index: int, n: int = n, draw_values: Callable[[Rng, int], np.ndarray] = draw_values, truth: float = truth) -> bool | None:
+        def draw(
+            rng: Rng,
+            index: int,
+            n: int = n,
+            draw_values: Callable[[Rng, int], np.ndarray] = draw_values,
+            truth: float = truth,
+        ) -> bool | None:
             return held(mean(draw_values(rng, n).tolist(), own(n), seed=index), truth)
 
         def quotient(rng: Rng, index: int, n: int = n) -> bool | None:
             below = rng.gamma(4.0, size=n)
-            return held(ratio((0.5 * below * rng.gamma(4.0, 0.25, n)).tolist(), below.tolist(), own(n), seed=index), 0.5)
+            return held(
+                ratio((0.5 * below * rng.gamma(4.0, 0.25, n)).tolist(), below.tolist(), own(n), seed=index), 0.5
+            )
 
         table.cells[f"{n} units", name] = simulated(rounds, ("mean", n, name), draw)
-        table.cells[f"{n} units", "ratio of gammas"] = table.cells.get((f"{n} units", "ratio of gammas")) or simulated(rounds, ("ratio", n), quotient)
+        table.cells[f"{n} units", "ratio of gammas"] = table.cells.get((f"{n} units", "ratio of gammas")) or simulated(
+            rounds, ("ratio", n), quotient
+        )
     yield table
 
 
@@ -250,7 +328,11 @@ def sizes(rng: Rng, n: int) -> np.ndarray:
 
 def censored(rounds: int, quick: bool) -> Iterator[Table]:
     few = max(100, rounds // 4)
-    middle = Table("median of sizes, by part that lies beyond the search", f"{rounds} rounds", note="Order statistics of few samples cover more than asked.")
+    middle = Table(
+        "median of sizes, by part that lies beyond the search",
+        f"{rounds} rounds",
+        note="Order statistics of few samples cover more than asked.",
+    )
     rest = Table("restricted_mean of sizes, by part that lies beyond the search", f"{few} rounds")
     for n, beyond in product((20, 50, 100, 200), (0.0, 0.2, 0.4, 0.6)):
         reach = math.exp(sps.norm.isf(beyond)) if beyond else 1e9
@@ -264,7 +346,9 @@ def censored(rounds: int, quick: bool) -> Iterator[Table]:
 
         def cut(rng: Rng, index: int, n: int = n, limit: float = limit, truth: float = truth) -> bool | None:
             values = sizes(rng, n)
-            return held(restricted_mean(np.where(values <= limit, values, math.inf).tolist(), limit, own(n), seed=index), truth)
+            return held(
+                restricted_mean(np.where(values <= limit, values, math.inf).tolist(), limit, own(n), seed=index), truth
+            )
 
         cover = simulated(rounds, ("median", n, beyond), draw) if beyond < 0.5 else math.nan
         if not math.isnan(cover):
@@ -279,7 +363,9 @@ def censored(rounds: int, quick: bool) -> Iterator[Table]:
 def curves(rounds: int) -> Table:
     """Curves at fixed sizes, on a grid of values as of an image, with a reach of its own for each sample."""
     at = {f"{sps.norm.cdf(math.log(size)):.2f}": size for size in (0.3, 0.6, 1.0, 1.7)}
-    table = Table("flipped_curve, every sample with a reach of its own", f"{rounds} rounds; columns: true share flipped")
+    table = Table(
+        "flipped_curve, every sample with a reach of its own", f"{rounds} rounds; columns: true share flipped"
+    )
     for n, each in product((20, 30, 50, 100), (1, 4)):
         units, hits = np.repeat(own(n), each).tolist(), dict[str, list[bool]]()
         rng = generator("curves", n, each)
@@ -312,9 +398,24 @@ TABLES: dict[str, Callable[[int, bool], Iterator[Table]]] = {
 
 
 @click.command()
-@click.option("--rounds", default=2000, show_default=True, type=click.IntRange(min=100), help="Simulated samples per cell; bootstraps take fewer.")
-@click.option("--quick", is_flag=True, help="Few rounds, small grids: does it work at all? Cells may fall short by chance.")
-@click.option("--table", "chosen", multiple=True, type=click.Choice(list(TABLES)), default=list(TABLES), help="Only these tables (repeatable).")
+@click.option(
+    "--rounds",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(min=100),
+    help="Simulated samples per cell; bootstraps take fewer.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Few rounds, small grids: does it work at all? Cells may fall short by chance."
+)
+@click.option(
+    "--table",
+    "chosen",
+    multiple=True,
+    type=click.Choice(list(TABLES)),
+    default=list(TABLES),
+    help="Only these tables (repeatable).",
+)
 def main(rounds: int, quick: bool, chosen: tuple[str, ...]) -> None:
     """Print the coverage of every 95 % interval; exit with 1 where a table misses its target."""
     missed, rounds = [], min(rounds, 400) if quick else rounds

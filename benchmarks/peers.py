@@ -1,6 +1,8 @@
-"""The attacks of other libraries behind one signature, so that they can stand beside ours; each library is imported when first used.
+"""The attacks of other libraries behind one signature, so that they can stand beside ours; each library is imported
+when first used.
 
-Every attack is a function (module, x (n, *shape), y (n,), epsilon or None, **settings) -> adversarials (n, *shape). The module takes
+Every attack is a function (module, x (n, *shape), y (n,), epsilon or None, **settings) -> adversarials (n, *shape). The
+module takes
 inputs between 0 and 1 and returns 10 logits. What fools, and how large it is, is for the caller to decide.
 """
 
@@ -32,7 +34,11 @@ class Peer:
 
     def __str__(self) -> str:
         """Return library, attack and settings in one line."""
-        shown = [f"{key} {value}" for key, value in self.settings.items() if isinstance(value, (int, float, str)) and key not in ("name", "norm")]
+        shown = [
+            f"{key} {value}"
+            for key, value in self.settings.items()
+            if isinstance(value, (int, float, str)) and key not in ("name", "norm")
+        ]
         shown += ["from another image"] if "start" in self.settings else []
         return f"{self.library} {self.settings.get('name', self.attack.__name__)} {', '.join(shown)}".strip()
 
@@ -77,7 +83,9 @@ def present(rows: list[Peer]) -> list[Peer]:
 
 
 def nearest_other(module: nn.Module, x: Tensor, y: Tensor, pool: Tensor) -> Tensor:
-    """Return for each input the nearest one of a pool (m, *shape) that is classified as another class, to start from."""
+    """Return for each input the nearest one of a pool (m, *shape) that is classified as another class,
+    to start from.
+    """
     with torch.no_grad():
         predicted = module(pool).argmax(1)
     distance = torch.cdist(x.flatten(1), pool.flatten(1))
@@ -98,7 +106,9 @@ def apgd(module: nn.Module, x: Tensor, y: Tensor, epsilon: float, *, steps: int)
     """Linf APGD of torchattacks on cross entropy, with one random start."""
     import torchattacks
 
-    return torchattacks.APGD(module, norm="Linf", eps=epsilon, steps=steps, n_restarts=1, seed=int(torch.initial_seed()), loss="ce")(x, y)
+    return torchattacks.APGD(
+        module, norm="Linf", eps=epsilon, steps=steps, n_restarts=1, seed=int(torch.initial_seed()), loss="ce"
+    )(x, y)
 
 
 def cw(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, steps: int, c: float, lr: float) -> Tensor:
@@ -111,12 +121,20 @@ def cw(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, steps: int, c:
 # foolbox
 
 
-def _foolbox(made: Any, module: nn.Module, x: Tensor, y: Tensor, epsilon: float | None, start: Tensor | None = None) -> Tensor:
+def _foolbox(
+    made: Any, module: nn.Module, x: Tensor, y: Tensor, epsilon: float | None, start: Tensor | None = None
+) -> Tensor:
     import eagerpy
     import foolbox
 
     given = {} if start is None else {"starting_points": eagerpy.astensor(start)}
-    raw, clipped, _ = made(foolbox.PyTorchModel(module, bounds=(0, 1), device=x.device), x, foolbox.criteria.Misclassification(y), epsilons=epsilon, **given)
+    raw, clipped, _ = made(
+        foolbox.PyTorchModel(module, bounds=(0, 1), device=x.device),
+        x,
+        foolbox.criteria.Misclassification(y),
+        epsilons=epsilon,
+        **given,
+    )
     return raw if epsilon is None else clipped
 
 
@@ -134,20 +152,34 @@ def ddn(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, steps: int, g
     return _foolbox(foolbox.attacks.DDNAttack(steps=steps, gamma=gamma), module, x, y, epsilon)
 
 
-def carlini_wagner(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, rounds: int, steps: int, stepsize: float) -> Tensor:
+def carlini_wagner(
+    module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, rounds: int, steps: int, stepsize: float
+) -> Tensor:
     """Carlini and Wagner of foolbox (l2), with a binary search for the constant."""
     import foolbox
 
-    made = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=rounds, steps=steps, stepsize=stepsize, initial_const=1, abort_early=False)
+    made = foolbox.attacks.L2CarliniWagnerAttack(
+        binary_search_steps=rounds, steps=steps, stepsize=stepsize, initial_const=1, abort_early=False
+    )
     return _foolbox(made, module, x, y, epsilon)
 
 
-def ead(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, rounds: int, steps: int, stepsize: float, beta: float) -> Tensor:
+def ead(
+    module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, rounds: int, steps: int, stepsize: float, beta: float
+) -> Tensor:
     """Elastic net (l1); three passes per step."""
     import foolbox
 
-    settings = {"initial_stepsize": stepsize, "initial_const": 1, "regularization": beta, "decision_rule": "L1", "abort_early": False}
-    return _foolbox(foolbox.attacks.EADAttack(binary_search_steps=rounds, steps=steps, **settings), module, x, y, epsilon)
+    settings = {
+        "initial_stepsize": stepsize,
+        "initial_const": 1,
+        "regularization": beta,
+        "decision_rule": "L1",
+        "abort_early": False,
+    }
+    return _foolbox(
+        foolbox.attacks.EADAttack(binary_search_steps=rounds, steps=steps, **settings), module, x, y, epsilon
+    )
 
 
 def salt_and_pepper(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, steps: int) -> Tensor:
@@ -157,10 +189,22 @@ def salt_and_pepper(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, s
     return _foolbox(foolbox.attacks.SaltAndPepperNoiseAttack(steps=steps), module, x, y, epsilon)
 
 
-def fmn(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, norm: str, steps: int, stepsize: float, gamma: float, start: Tensor | None = None) -> Tensor:
+def fmn(
+    module: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    epsilon: None,
+    *,
+    norm: str,
+    steps: int,
+    stepsize: float,
+    gamma: float,
+    start: Tensor | None = None,
+) -> Tensor:
     """Fast minimum norm.
 
-    For l2 the projection is put right: that of foolbox 3.3.4 multiplies by norms / norms and so never projects. Without a start FMN can
+    For l2 the projection is put right: that of foolbox 3.3.4 multiplies by norms / norms and so never projects. Without
+    a start FMN can
     rest for ever short of the boundary where its first guess of epsilon is cut down by the box.
     """
     import eagerpy
@@ -171,17 +215,33 @@ def fmn(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, norm: str, st
             length = eagerpy.maximum((x - x0).flatten(1).norms.l2(axis=-1), 1e-12)
             return x0 + (x - x0) * eagerpy.minimum(1, epsilon / length).reshape((-1,) + (1,) * (x.ndim - 1))
 
-    kinds = {"linf": foolbox.attacks.LInfFMNAttack, "l2": L2, "l1": foolbox.attacks.L1FMNAttack, "l0": foolbox.attacks.L0FMNAttack}
+    kinds = {
+        "linf": foolbox.attacks.LInfFMNAttack,
+        "l2": L2,
+        "l1": foolbox.attacks.L1FMNAttack,
+        "l0": foolbox.attacks.L0FMNAttack,
+    }
     return _foolbox(kinds[norm](steps=steps, max_stepsize=stepsize, gamma=gamma), module, x, y, epsilon, start)
 
 
-def brendel_bethge(module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, norm: str, steps: int, region: float, start: Tensor) -> Tensor:
-    """Brendel and Bethge: along the boundary, from a start beyond it; foolbox multiplies the trust region by the batch, so it is divided here."""
+def brendel_bethge(
+    module: nn.Module, x: Tensor, y: Tensor, epsilon: None, *, norm: str, steps: int, region: float, start: Tensor
+) -> Tensor:
+    """Brendel and Bethge: along the boundary, from a start beyond it; foolbox multiplies the trust region by the batch,
+    so it is divided here.
+    """
     import foolbox
 
     logging.getLogger("numba").setLevel(logging.ERROR)
-    kinds = {"linf": "LinfinityBrendelBethgeAttack", "l2": "L2BrendelBethgeAttack", "l1": "L1BrendelBethgeAttack", "l0": "L0BrendelBethgeAttack"}
-    return _foolbox(getattr(foolbox.attacks, kinds[norm])(steps=steps, lr=region / len(x)), module, x, y, epsilon, start)
+    kinds = {
+        "linf": "LinfinityBrendelBethgeAttack",
+        "l2": "L2BrendelBethgeAttack",
+        "l1": "L1BrendelBethgeAttack",
+        "l0": "L0BrendelBethgeAttack",
+    }
+    return _foolbox(
+        getattr(foolbox.attacks, kinds[norm])(steps=steps, lr=region / len(x)), module, x, y, epsilon, start
+    )
 
 
 # ART (adversarial-robustness-toolbox)
@@ -194,18 +254,29 @@ def _art(module: nn.Module, shape: tuple[int, ...]) -> Any:
     return PyTorchClassifier(module, nn.CrossEntropyLoss(), shape, 10, clip_values=(0.0, 1.0), device_type="cpu")
 
 
-def projected_gradient_descent(module: nn.Module, x: Tensor, y: Tensor, epsilon: float, *, steps: int, share: float) -> Tensor:
+def projected_gradient_descent(
+    module: nn.Module, x: Tensor, y: Tensor, epsilon: float, *, steps: int, share: float
+) -> Tensor:
     """Linf PGD of ART for torch, with steps of this share of epsilon."""
     from art.attacks.evasion import ProjectedGradientDescentPyTorch
 
     settings = {"eps": epsilon, "eps_step": epsilon * share, "max_iter": steps, "batch_size": len(x), "verbose": False}
-    return torch.from_numpy(ProjectedGradientDescentPyTorch(_art(module, tuple(x.shape[1:])), **settings).generate(x.numpy(), y.numpy()))
+    return torch.from_numpy(
+        ProjectedGradientDescentPyTorch(_art(module, tuple(x.shape[1:])), **settings).generate(x.numpy(), y.numpy())
+    )
 
 
 def auto_pgd(module: nn.Module, x: Tensor, y: Tensor, epsilon: float, *, steps: int) -> Tensor:
     """Linf Auto-PGD of ART on cross entropy, with one random start."""
     from art.attacks.evasion import AutoProjectedGradientDescent
 
-    settings = {"eps": epsilon, "eps_step": 2 * epsilon, "max_iter": steps, "nb_random_init": 1, "batch_size": len(x), "verbose": False}
+    settings = {
+        "eps": epsilon,
+        "eps_step": 2 * epsilon,
+        "max_iter": steps,
+        "nb_random_init": 1,
+        "batch_size": len(x),
+        "verbose": False,
+    }
     made = AutoProjectedGradientDescent(_art(module, tuple(x.shape[1:])), loss_type="cross_entropy", **settings)
     return torch.from_numpy(made.generate(x.numpy(), y.numpy()))

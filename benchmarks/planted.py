@@ -1,10 +1,15 @@
-"""The auditor's own test: classifiers whose defect, or innocence, was planted, audited like any other and counted like a diagnostic test.
+"""The auditor's own test: classifiers whose defect, or innocence, was planted, audited like any other and counted like
+a diagnostic test.
 
-Run: python benchmarks/planted.py FOLDER [--quick] [--families marker --families fairness] [--jobs 2] [--seed 0] [--print]
-Weights, data and finished audits stay in FOLDER: killed at any point, the next run goes on, and one with another version of
-the auditor audits again without training again. Results lie in FOLDER/planted.json, from which --print makes the tables.
+Run: python benchmarks/planted.py FOLDER [--quick] [--families marker --families fairness] [--jobs 2] [--seed 0]
+[--print]
+Weights, data and finished audits stay in FOLDER: killed at any point, the next run goes on, and one with another
+version of
+the auditor audits again without training again. Results lie in FOLDER/planted.json, from which --print makes the
+tables.
 
-The audit data of the trained classifiers are confounded on purpose, for shortcut models and honest twins alike: the nuisance goes with the class in 95 of 100
+The audit data of the trained classifiers are confounded on purpose, for shortcut models and honest twins alike: the
+nuisance goes with the class in 95 of 100
 patients. Only so can a shortcut show at all, and only so is the twin's innocence put to the test.
 """
 
@@ -33,7 +38,19 @@ AGREEMENT = 0.95
 """P(nuisance agrees with the class) in the audit data."""
 GREY_LEVELS = 12
 """What a gradient-masked network sees: rounding leaves no gradient."""
-FAIRNESS = ("fair", "units", "edge", "robustness", "accuracy", "intersection", "classmix", "tiny", "aimed", "outside", "shortcut")
+FAIRNESS = (
+    "fair",
+    "units",
+    "edge",
+    "robustness",
+    "accuracy",
+    "intersection",
+    "classmix",
+    "tiny",
+    "aimed",
+    "outside",
+    "shortcut",
+)
 """Populations in groups (planted_populations.py), which need no training; the word 'fairness' names them all."""
 Rows = list[dict[str, Any]]
 
@@ -56,7 +73,9 @@ class Model:
 
     @property
     def series(self) -> str:
-        """Return what it shares with its twins of other strengths: the scenes of training and audit; no two series share any."""
+        """Return what it shares with its twins of other strengths: the scenes of training and audit; no two series
+        share any.
+        """
         return f"{self.kind}-{self.looks}-{self.seed}" + (f"-levels{self.levels}" if self.levels else "")
 
 
@@ -88,20 +107,38 @@ def cases(families: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
     strengths = (0.5, 0.9, 1.0) if quick else STRENGTHS
     few = range(seed, seed + copies)
     many = range(seed, seed + twins)
-    found = [Case(kind, Model(kind, "usual", p, s), p > 0.5) for s in many for kind in KINDS for p in strengths if p == 0.5 or s in few]
+    found = [
+        Case(kind, Model(kind, "usual", p, s), p > 0.5)
+        for s in many
+        for kind in KINDS
+        for p in strengths
+        if p == 0.5 or s in few
+    ]
     found += [Case(looks, Model("marker", looks, p, s), p > 0.5) for looks in LOOKS for p in (0.5, 0.9) for s in few]
-    found += [Case("context", Model("marker", "context", 0.5, s), mask == "mask", mask) for mask in ("wide", "mask") for s in few]
-    found += [Case("masked", Model("marker", "usual", p, s, GREY_LEVELS), p > 0.5, quality=True) for p in (0.5, 1.0) for s in few]
+    found += [
+        Case("context", Model("marker", "context", 0.5, s), mask == "mask", mask)
+        for mask in ("wide", "mask")
+        for s in few
+    ]
+    found += [
+        Case("masked", Model("marker", "usual", p, s, GREY_LEVELS), p > 0.5, quality=True)
+        for p in (0.5, 1.0)
+        for s in few
+    ]
     if offers_factors():  # the nuisance tells nothing in these data: only the declared factor can name the shortcut
-        found += [Case("uncorrelated", Model("marker", "usual", p, s), p > 0.5, agreement=0.5, factor=True) for p in strengths for s in few]
+        found += [
+            Case("uncorrelated", Model("marker", "usual", p, s), p > 0.5, agreement=0.5, factor=True)
+            for p in strengths
+            for s in few
+        ]
     return [case for case in found if case.family in families]
 
 
 @functools.cache
 def offers_factors() -> bool:
     """Return whether this version of the auditor takes `data.factors`."""
-    from auditor.data import data
-    from auditor.errors import AuditorError
+    from auditor.core.errors import AuditorError
+    from auditor.samples import data
 
     try:
         data.bind("images", {"manifest": "manifest.csv", "factors": ["nuisance"]})
@@ -114,7 +151,10 @@ def version(*scripts: str) -> str:
     """Return a digest of the code of the auditor and of these audits: what another version found is measured again."""
     import auditor
 
-    files = [*sorted(Path(str(auditor.__file__)).parent.rglob("*.py")), *(Path(__file__).with_name(script) for script in scripts)]
+    files = [
+        *sorted(Path(str(auditor.__file__)).parent.rglob("*.py")),
+        *(Path(__file__).with_name(script) for script in scripts),
+    ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
@@ -125,7 +165,9 @@ def check_recipe(folder: Path) -> None:
     file, mine = folder / "recipe", recipe()
     folder.mkdir(parents=True, exist_ok=True)
     if file.exists() and file.read_text() != mine:
-        raise click.UsageError(f"{folder}: expected models of recipe {mine}, got those of {file.read_text()}; name a new folder.")
+        raise click.UsageError(
+            f"{folder}: expected models of recipe {mine}, got those of {file.read_text()}; name a new folder."
+        )
     file.write_text(mine)
 
 
@@ -207,10 +249,16 @@ def told(found: Iterator[Rows], wanted: int) -> Rows:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--families", multiple=True, type=click.Choice((*FAMILIES, "fairness", *FAIRNESS)), default=(*FAMILIES, "fairness"), help="Only these (repeatable)."
+    "--families",
+    multiple=True,
+    type=click.Choice((*FAMILIES, "fairness", *FAIRNESS)),
+    default=(*FAMILIES, "fairness"),
+    help="Only these (repeatable).",
 )
 @click.option("--quick", is_flag=True, help="Few models of three strengths, few audits: does it work at all?")
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes, with one thread each.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes, with one thread each."
+)
 @click.option("--seed", default=0, show_default=True, help="First seed; seeds count up from it.")
 @click.option("--print", "only_print", is_flag=True, help="Print the tables of the last run again.")
 def main(folder: Path, families: tuple[str, ...], quick: bool, jobs: int, seed: int, only_print: bool) -> None:
@@ -222,12 +270,21 @@ def main(folder: Path, families: tuple[str, ...], quick: bool, jobs: int, seed: 
         if "uncorrelated" in families and not offers_factors():
             click.echo("uncorrelated: left out, this version of the auditor has no data.factors", err=True)
         rows = told(results(folder, wanted, jobs), len(wanted))
-        content = {"seconds": time.perf_counter() - started, "jobs": jobs, "agreement": AGREEMENT, "rows": _in_order(rows, wanted)}
+        content = {
+            "seconds": time.perf_counter() - started,
+            "jobs": jobs,
+            "agreement": AGREEMENT,
+            "rows": _in_order(rows, wanted),
+        }
         groups = fairness_cases(families, seed=seed, quick=quick)
         content["fairness"] = _in_order(told(fairness_results(folder, groups, jobs), len(groups)), groups)
         file.write_text(json.dumps(content, indent=1) + "\n")
     content = json.loads(file.read_text())
-    met = [tables.report(content) for part, tables in (("rows", planted_tables), ("fairness", planted_fairness_tables)) if content.get(part)]
+    met = [
+        tables.report(content)
+        for part, tables in (("rows", planted_tables), ("fairness", planted_fairness_tables))
+        if content.get(part)
+    ]
     raise SystemExit(not all(met))
 
 

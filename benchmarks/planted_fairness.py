@@ -1,4 +1,6 @@
-"""Audits of planted groups: many resampled from one large measured pool, some measured whole, each answer beside the closed form."""
+"""Audits of planted groups: many resampled from one large measured pool, some measured whole, each answer beside the
+closed form.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, at, d
 from planted_populations import families
 
 from auditor.checks import check_names
-from auditor.config import parse_audit
+from auditor.config.config import parse_audit
+from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.seeds import derive, generator
 from auditor.engine.judge import adjusted, doubted, judge, observations_of, trials_of
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import run
-from auditor.records import Facts, Finding, Observation, Observations, Trial
-from auditor.seeds import derive, generator
 
 TIMES = 5
 """A pool is this many audits large."""
@@ -34,7 +36,9 @@ MINIMUM = 30
 EXPOSURE = {"zones": ["everywhere", "outside"], "noise": False, "few_values": 0}
 RELIANCE = {"where": 0}
 CHECKED = ("answers", "wrong", "searches", "best")
-"""Answers that the closed form can rule out, those that it does, searches whose best answer it knows, those that found it."""
+"""Answers that the closed form can rule out, those that it does, searches whose best answer it knows, those that found
+it.
+"""
 Found = dict[str, dict[str, Any]]
 """id of a finding -> what the tables read of it"""
 
@@ -62,7 +66,9 @@ class Case:
 
     @property
     def thorough(self) -> bool:
-        """Return whether whole audits use the default attack and search for the smallest epsilon; they stand beside the resampled ones."""
+        """Return whether whole audits use the default attack and search for the smallest epsilon; they stand beside the
+        resampled ones.
+        """
         return self.resampled > 0
 
 
@@ -75,7 +81,9 @@ def cases(chosen: tuple[str, ...], *, seed: int, quick: bool) -> list[Case]:
         if first in ("aimed", "shortcut"):  # fitted perturbations and donors see the whole data: nothing to resample
             found.append(Case(name, seed, 0, whole, harm=families()[name].aimed, reliance=first == "shortcut"))
         else:
-            resampled = many if first in ("fair", "units", "edge", "classmix") else some if first == "robustness" else few
+            resampled = (
+                many if first in ("fair", "units", "edge", "classmix") else some if first == "robustness" else few
+            )
             found.append(Case(name, seed, resampled, int(not quick or name == "fair")))
     return [case for case in found if case.name.partition("-")[0] in chosen]
 
@@ -107,7 +115,9 @@ def _pool(case: Case) -> Drawn:
 
 
 def truth(drawn: Drawn) -> dict[str, dict[str, float]]:
-    """Return the planted gaps of a pool by finding: the largest difference of two groups large enough to be compared, raw and at one mix of classes."""
+    """Return the planted gaps of a pool by finding: the largest difference of two groups large enough to be compared,
+    raw and at one mix of classes.
+    """
     columns = {name: drawn.column(name) for name in drawn.family.columns}
     if len(columns) > 1:
         columns["+".join(columns)] = [" / ".join(parts) for parts in zip(*columns.values(), strict=True)]
@@ -119,30 +129,46 @@ def truth(drawn: Drawn) -> dict[str, dict[str, float]]:
         "reliance-gap": (drawn.outside_share(), every),
     }
     planted = {
-        f"fairness/{column}/{kind}": {name: max(shares) - min(shares) for name, shares in _shares(np.array(values), drawn.y, *flags[kind]).items()}
+        f"fairness/{column}/{kind}": {
+            name: max(shares) - min(shares) for name, shares in _shares(np.array(values), drawn.y, *flags[kind]).items()
+        }
         for column, values in columns.items()
         for kind in flags
     }
-    return planted | {f"fairness/{column}/targeted-harm": _harm(drawn, np.array(values)) for column, values in columns.items() if drawn.family.aimed}
+    return planted | {
+        f"fairness/{column}/targeted-harm": _harm(drawn, np.array(values))
+        for column, values in columns.items()
+        if drawn.family.aimed
+    }
 
 
 def _harm(drawn: Drawn, values: np.ndarray) -> dict[str, float]:
-    """Return the largest excess of the best perturbation outside the mask for a group: who flips in it, less who flips among everyone else."""
+    """Return the largest excess of the best perturbation outside the mask for a group: who flips in it, less who flips
+    among everyone else.
+    """
     reads = np.array([hash(at(drawn.family.reads, people.style)) for people in drawn.family.people])[drawn.kind]
     flips, excess = drawn.fooled("outside", PRIMARY), []
     for value in sorted(set(values.tolist())):
         mine, alike = values == value, reads == reads[np.flatnonzero(values == value)[0]]
-        excess.append(float((flips & alike)[mine & drawn.correct].mean() - (flips & alike)[~mine & drawn.correct].mean()))
+        excess.append(
+            float((flips & alike)[mine & drawn.correct].mean() - (flips & alike)[~mine & drawn.correct].mean())
+        )
     return {"raw": max(excess), "adjusted": max(excess)}
 
 
 def _shares(values: np.ndarray, y: np.ndarray, flags: np.ndarray, among: np.ndarray) -> dict[str, list[float]]:
     """Return each group's share of flags, as it is and at the mix of classes of everyone together."""
-    groups = [among & (values == value) for value in sorted(set(values.tolist())) if (values == value).sum() >= TIMES * MINIMUM]
+    groups = [
+        among & (values == value)
+        for value in sorted(set(values.tolist()))
+        if (values == value).sum() >= TIMES * MINIMUM
+    ]
     mix = [(among & (y == label)).sum() for label in (0, 1)]
     return {
         "raw": [float(flags[mine].mean()) for mine in groups],
-        "adjusted": [float(np.average([flags[mine & (y == label)].mean() for label in (0, 1)], weights=mix)) for mine in groups],
+        "adjusted": [
+            float(np.average([flags[mine & (y == label)].mean() for label in (0, 1)], weights=mix)) for mine in groups
+        ],
     }
 
 
@@ -150,11 +176,24 @@ def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
     """Return the audit as its file would declare it; the fast gradient sign is an exact attack on these classifiers."""
     family = families()[case.name]
     crossed: Any = [list(family.columns)] if len(family.columns) > 1 else "none"
-    fairness: dict[str, Any] = {"minimum_group": MINIMUM, "targeted_harm": whole and case.harm, "intersections": crossed}
+    fairness: dict[str, Any] = {
+        "minimum_group": MINIMUM,
+        "targeted_harm": whole and case.harm,
+        "intersections": crossed,
+    }
     chosen: dict[str, Any] = {"fairness": fairness}
-    chosen |= ({"exposure": EXPOSURE} if whole and case.thorough else {}) | ({"reliance": RELIANCE} if case.reliance else {})
+    chosen |= ({"exposure": EXPOSURE} if whole and case.thorough else {}) | (
+        {"reliance": RELIANCE} if case.reliance else {}
+    )
     network = str(Path(__file__).resolve().with_name("planted_populations.py")) + ":network"
-    columns = {"id": "id", "image": "path", "mask": "mask", "label": "label", "unit": "patient", "groups": list(family.columns)}
+    columns = {
+        "id": "id",
+        "image": "path",
+        "mask": "mask",
+        "label": "label",
+        "unit": "patient",
+        "groups": list(family.columns),
+    }
     return {
         "title": f"Planted: {case.name}",
         "model": {
@@ -179,7 +218,9 @@ def prepared_audit(place: Path, case: Case, drawn: Drawn, seed: int, *, whole: b
 
 
 def _resampled(folder: Path, case: Case, checked: dict[str, int]) -> Iterator[Found]:
-    """Yield the findings of audits whose people are drawn from the pool, whole units with replacement: each is a fresh sample of the population."""
+    """Yield the findings of audits whose people are drawn from the pool, whole units with replacement: each is a fresh
+    sample of the population.
+    """
     drawn = _pool(case)
     prepared = prepared_audit(folder / "pool", case, drawn, derive("pixels", case.name, case.seed), whole=False)
     with run(prepared, folder / "pool" / "out") as store:
@@ -189,7 +230,9 @@ def _resampled(folder: Path, case: Case, checked: dict[str, int]) -> Iterator[Fo
     compare(drawn, trials, {trial: rows[observations.key(trial)] for trial in trials}, checked)
     for number in range(case.resampled):
         positions, units = _drawn_again(drawn, case, number)
-        facts, restricted = resample(prepared.facts, replace(observations, read=lambda key: rows.get(key, {})), positions, units)
+        facts, restricted = resample(
+            prepared.facts, replace(observations, read=lambda key: rows.get(key, {})), positions, units
+        )
         yield {finding.id: kept(finding) for finding in judged(prepared, facts, restricted)}
 
 
@@ -204,7 +247,9 @@ def _drawn_again(drawn: Drawn, case: Case, number: int) -> tuple[list[int], list
     return positions, units
 
 
-def resample(facts: Facts, observations: Observations, positions: list[int], units: list[str]) -> tuple[Facts, Observations]:
+def resample(
+    facts: Facts, observations: Observations, positions: list[int], units: list[str]
+) -> tuple[Facts, Observations]:
     """Return an audit of some samples of another one, each as a sample of its own even where it was drawn twice."""
     old = [facts.ids[position] for position in positions]
     names = tuple(f"r{row:05d}" for row in range(len(old)))
@@ -217,18 +262,25 @@ def resample(facts: Facts, observations: Observations, positions: list[int], uni
         return {name: replace(rows[one], sample=name) for name, one in zip(names, old, strict=True) if one in rows}
 
     groups = {name: take(values) for name, values in facts.groups.items()}
-    mine = replace(facts, ids=names, y=take(facts.y), units=tuple(units), groups=groups, mask_share=take(facts.mask_share))
+    mine = replace(
+        facts, ids=names, y=take(facts.y), units=tuple(units), groups=groups, mask_share=take(facts.mask_share)
+    )
     return mine, replace(observations, read=read)
 
 
 def judged(prepared: Prepared, facts: Facts, observations: Observations) -> list[Finding]:
     """Return what the checks of an audit say of observations."""
-    return doubted(adjusted([finding for check in prepared.checks.values() for finding in check.judge(facts, observations)]))
+    return doubted(
+        adjusted([finding for check in prepared.checks.values() for finding in check.judge(facts, observations)])
+    )
 
 
 def _whole(folder: Path, case: Case, number: int, checked: dict[str, int]) -> Found:
     """Return the findings of an audit of fresh people."""
-    place, drawn = folder / f"whole-{number}", draw(families()[case.name], derive("whole", case.name, case.seed, number))
+    place, drawn = (
+        folder / f"whole-{number}",
+        draw(families()[case.name], derive("whole", case.name, case.seed, number)),
+    )
     prepared = prepared_audit(place, case, drawn, derive("pixels", case.name, case.seed, number), whole=True)
     with run(prepared, place / "out") as store:
         trials = trials_of(prepared.lock, prepared.facts)
@@ -239,8 +291,12 @@ def _whole(folder: Path, case: Case, number: int, checked: dict[str, int]) -> Fo
     return found
 
 
-def compare(drawn: Drawn, trials: list[Trial], rows: Mapping[Trial, Mapping[str, Observation]], checked: dict[str, int]) -> None:
-    """Count answers, clean or attacked, and those that the closed form rules out; and how many searches found all that there is to find."""
+def compare(
+    drawn: Drawn, trials: list[Trial], rows: Mapping[Trial, Mapping[str, Observation]], checked: dict[str, int]
+) -> None:
+    """Count answers, clean or attacked, and those that the closed form rules out; and how many searches found all that
+    there is to find.
+    """
     for trial in trials:
         known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.error is None}
         least = drawn.smallest(trial.zone) if trial.zone else None
@@ -250,11 +306,23 @@ def compare(drawn: Drawn, trials: list[Trial], rows: Mapping[Trial, Mapping[str,
         elif trial.probe == "evasion" and flips is not None:
             wrong = [bool(values["correct"] and values["fooled"]) != flips[row] for row, values in known.items()]
         elif trial.probe == "smallest" and least is not None:
-            sizes = [(values.get("size", math.inf) * LEVELS, least[row]) for row, values in known.items() if values["correct"] and least[row] > 0]
+            sizes = [
+                (values.get("size", math.inf) * LEVELS, least[row])
+                for row, values in known.items()
+                if values["correct"] and least[row] > 0
+            ]
             wrong = [size < one - 0.5 for size, one in sizes]
-            _count(checked, searches=sum(one <= REACH for _, one in sizes), best=sum(abs(size - one) < 0.5 for size, one in sizes if one <= REACH))
+            _count(
+                checked,
+                searches=sum(one <= REACH for _, one in sizes),
+                best=sum(abs(size - one) < 0.5 for size, one in sizes if one <= REACH),
+            )
         elif trial.probe == "aimed" and flips is not None:
-            aims = [(bool(flag), flips[row] and own) for row, values in known.items() for flag, own in _aims(drawn, trial, row, values)]
+            aims = [
+                (bool(flag), flips[row] and own)
+                for row, values in known.items()
+                for flag, own in _aims(drawn, trial, row, values)
+            ]
             wrong = [flag and not most for flag, most in aims]
             _count(checked, searches=sum(bool(most) for _, most in aims), best=sum(flag for flag, most in aims if most))
         else:
@@ -282,7 +350,13 @@ def kept(finding: Finding) -> dict[str, Any]:
     found, details = finding.estimate, finding.details
     chance = [test["p"] for test in details.get("tests", []) if test["name"].startswith("Permutation")]
     null, rows = details.get("null") or {}, details.get("groups", [])
-    shares = [one["value"] for row in rows if not row["note"] for one in [row.get("success") or row.get("clean") or row.get("share")] if one]
+    shares = [
+        one["value"]
+        for row in rows
+        if not row["note"]
+        for one in [row.get("success") or row.get("clean") or row.get("share")]
+        if one
+    ]
     return {
         "verdict": finding.verdict,
         "estimate": None if found is None else {"value": found.value, "low": found.low, "high": found.high},

@@ -9,7 +9,7 @@ import click
 import numpy as np
 from planted_tables import counted, table
 
-from auditor.stats import proportion
+from auditor.stats.shares import proportion
 
 Row = Mapping[str, Any]
 Found = Mapping[str, Any]
@@ -43,7 +43,9 @@ def looks_unfair(found: Found) -> bool:
 
 
 def audits(row: Row) -> list[Mapping[str, Found]]:
-    """Return the audits of a family that are counted: the resampled ones, or the whole ones where nothing can be resampled."""
+    """Return the audits of a family that are counted: the resampled ones, or the whole ones where nothing can be
+    resampled.
+    """
     return row["resampled"] or row["whole"]
 
 
@@ -74,7 +76,9 @@ def not_above(sentence: str, flags: Sequence[bool], bound: float = ALPHA) -> Tar
 
 
 def gaps(rows: Sequence[Row]) -> None:
-    """Print, for every family and finding, the planted gap beside the reported one, and how often it was accused, seen and cleared."""
+    """Print, for every family and finding, the planted gap beside the reported one, and how often it was accused, seen
+    and cleared.
+    """
     lines = []
     for row in rows:
         mine = audits(row)
@@ -85,24 +89,42 @@ def gaps(rows: Sequence[Row]) -> None:
             raw = [one["raw"] for one in found if one["raw"] is not None]
             covered = [one["low"] <= planted["adjusted"] <= one["high"] for one in known] if planted else []
             truth = [f"{planted['raw']:.2f}", f"{planted['adjusted']:.2f}"] if planted else ["-", "-"]
-            said = [f"{np.mean(raw):.2f}" if raw else "-", f"{np.mean([one['value'] for one in known]):.2f}" if known else "-"]
-            verdicts = [str(sum(one["verdict"] == verdict for one in found)) for verdict in ("fail", "pass", "inconclusive", "not_measured")]
-            shares = [f"{np.mean(flags):.0%}" if flags else "-" for flags in (covered, [seen(one) for one in found], [sure(one) for one in found])]
-            lines.append([row["name"], name.removeprefix("fairness/"), *truth, *said, str(len(found)), *verdicts, *shares])
+            said = [
+                f"{np.mean(raw):.2f}" if raw else "-",
+                f"{np.mean([one['value'] for one in known]):.2f}" if known else "-",
+            ]
+            verdicts = [
+                str(sum(one["verdict"] == verdict for one in found))
+                for verdict in ("fail", "pass", "inconclusive", "not_measured")
+            ]
+            shares = [
+                f"{np.mean(flags):.0%}" if flags else "-"
+                for flags in (covered, [seen(one) for one in found], [sure(one) for one in found])
+            ]
+            lines.append(
+                [row["name"], name.removeprefix("fairness/"), *truth, *said, str(len(found)), *verdicts, *shares]
+            )
     table([*PLANTED, *VERDICTS], lines)
 
 
 def agreement(rows: Sequence[Row]) -> None:
-    """Print how many estimates of whole audits, of fresh people and with the default attack, lie outside the range of the resampled ones."""
+    """Print how many estimates of whole audits, of fresh people and with the default attack, lie outside the range of
+    the resampled ones.
+    """
     outside, expected, count = 0, 0.0, 0
     for row in rows:
-        for name, one in ((name, one) for audit in row["whole"] for name, one in audit.items() if one["estimate"] and row["resampled"]):
-            values = [audit[name]["estimate"]["value"] for audit in row["resampled"] if audit.get(name, {}).get("estimate")]
+        for name, one in (
+            (name, one) for audit in row["whole"] for name, one in audit.items() if one["estimate"] and row["resampled"]
+        ):
+            values = [
+                audit[name]["estimate"]["value"] for audit in row["resampled"] if audit.get(name, {}).get("estimate")
+            ]
             if values:
                 outside += not min(values) <= one["estimate"]["value"] <= max(values)
                 expected, count = expected + 2 / (len(values) + 1), count + 1
     click.echo(
-        f"Whole audits with the default attack: {outside} of {count} estimates lie outside the range of the resampled ones; {expected:.1f} are expected.\n"
+        f"Whole audits with the default attack: {outside} of {count} estimates lie outside the range of the resampled"
+        f" ones; {expected:.1f} are expected.\n"
     )
 
 
@@ -115,11 +137,18 @@ def honest(rows: Sequence[Row]) -> Iterator[Target]:
         for kind in KINDS:
             yield most(f"{name}: {kind} fails in <= 5 %", asked(mine, kind, failed))
             yield not_above(f"{name}: {kind} excludes 0 in about <= 5 %", asked(mine, kind, seen))
-    yield most("edge: a robustness-gap as large as the tolerance fails in <= 5 %", asked(named(rows, "edge"), "robustness-gap", failed))
+    yield most(
+        "edge: a robustness-gap as large as the tolerance fails in <= 5 %",
+        asked(named(rows, "edge"), "robustness-gap", failed),
+    )
     mixed = named(rows, "classmix")
     for kind in KINDS:
         sentence, met, figure = most(f"classmix: {kind} never fails", asked(mixed, kind, failed), 0.0)
-        yield sentence, met, f"{figure}, the raw gap is above the tolerance in {counted(asked(mixed, kind, looks_unfair))}"
+        yield (
+            sentence,
+            met,
+            f"{figure}, the raw gap is above the tolerance in {counted(asked(mixed, kind, looks_unfair))}",
+        )
     twins = [row for row in rows if row["name"].endswith("-twin")]
     for row in twins:
         flags = [any(map(failed, audit.values())) for audit in audits(row)]
@@ -130,11 +159,16 @@ def guilty(rows: Sequence[Row]) -> Iterator[Target]:
     """Yield the targets on planted defects, each with what must stay silent beside it."""
     for row in named(rows, "robustness"):
         _, low, high, groups = row["name"].split("-")
-        yield least(f"robustness {low} to {high}, {groups} groups of 150: seen in >= 90 %", asked([row], "robustness-gap", sure))
+        yield least(
+            f"robustness {low} to {high}, {groups} groups of 150: seen in >= 90 %", asked([row], "robustness-gap", sure)
+        )
     for row in named(rows, "accuracy"):
         yield least(f"accuracy, {row['name'][-1]} groups of 150: seen in >= 90 %", asked([row], "accuracy-gap", sure))
     crossed = named(rows, "intersection")
-    yield least("intersection: the robustness-gap of both columns together fails in >= 90 %", asked(crossed, "sex+race/robustness-gap", failed))
+    yield least(
+        "intersection: the robustness-gap of both columns together fails in >= 90 %",
+        asked(crossed, "sex+race/robustness-gap", failed),
+    )
     yield least("outside: exposure-gap seen in >= 90 %", asked(named(rows, "outside"), "exposure-gap", sure))
     yield least("aimed: targeted harm seen in >= 90 %", asked(named(rows, "aimed"), "targeted-harm", sure))
     yield least("shortcut: reliance-gap seen in >= 90 %", asked(named(rows, "shortcut"), "reliance-gap", seen))
@@ -175,7 +209,9 @@ def against_truth(rows: Sequence[Row]) -> Iterator[Target]:
         for row in rows:
             for name, planted in row["truth"].items():
                 flags = [rule(audit[name], planted["adjusted"]) for audit in audits(row) if name in audit]
-                worst += [(float(np.mean(flags)), f"{row['name']} {name.removeprefix('fairness/')}", flags)] if flags else []
+                worst += (
+                    [(float(np.mean(flags)), f"{row['name']} {name.removeprefix('fairness/')}", flags)] if flags else []
+                )
         _, where, flags = max(worst, default=(0.0, "", []))
         said, met, figure = target(sentence, flags)
         yield said, met, f"{where} {figure}"
@@ -185,24 +221,55 @@ def tiny(rows: Sequence[Row]) -> Iterator[Target]:
     """Yield the targets on a group of 17, all of them flipped or none."""
     for row in named(rows, "tiny"):
         found = [one for audit in audits(row) for one in audit.values() if one["notes"]]
-        shown = ["C" in one["notes"] and one["notes"]["C"][0] == 17 and one["notes"]["C"][1].startswith("too few to say") for one in found]
+        shown = [
+            "C" in one["notes"] and one["notes"]["C"][0] == 17 and one["notes"]["C"][1].startswith("too few to say")
+            for one in found
+        ]
         yield least(f"{row['name']}: the group of 17 is in every table, with 'too few to say'", shown, 1.0)
-        yield least(f"{row['name']}: no pair and no verdict rests on it", ["C" not in one["pair"] for one in found], 1.0)
-        yield least(f"{row['name']}: every reason names it as too few", ["too few to say for C" in one["reason"] for one in found], 1.0)
+        yield least(
+            f"{row['name']}: no pair and no verdict rests on it", ["C" not in one["pair"] for one in found], 1.0
+        )
+        yield least(
+            f"{row['name']}: every reason names it as too few",
+            ["too few to say for C" in one["reason"] for one in found],
+            1.0,
+        )
 
 
 def report(content: Mapping[str, Any]) -> bool:
     """Print every table; return whether no target is missed."""
     rows = content["fairness"]
     count = sum(len(row["resampled"]) + len(row["whole"]) for row in rows)
-    click.echo(f"{count} audits of {len(rows)} populations in groups, auditor {', '.join(sorted({row['code'] for row in rows}))}.")
-    click.echo("Counted are audits resampled from a pool that was measured once; where donors or fits see the whole data, whole audits.\n")
+    click.echo(
+        f"{count} audits of {len(rows)} populations in groups, auditor"
+        f" {', '.join(sorted({row['code'] for row in rows}))}."
+    )
+    click.echo(
+        "Counted are audits resampled from a pool that was measured once; where donors or fits see the whole data,"
+        " whole audits.\n"
+    )
     gaps(rows)
     agreement(rows)
-    answers, wrong, searches, best = (sum(row["checked"][name] for row in rows) for name in ("answers", "wrong", "searches", "best"))
-    form: Target = ("no answer, clean or attacked, that the closed form rules out", wrong == 0, f"{answers - wrong}/{answers}")
-    found: Target = ("smallest epsilons and universal perturbations reach the closed form in >= 95 %", best >= 0.95 * searches, f"{best}/{searches}")
+    answers, wrong, searches, best = (
+        sum(row["checked"][name] for row in rows) for name in ("answers", "wrong", "searches", "best")
+    )
+    form: Target = (
+        "no answer, clean or attacked, that the closed form rules out",
+        wrong == 0,
+        f"{answers - wrong}/{answers}",
+    )
+    found: Target = (
+        "smallest epsilons and universal perturbations reach the closed form in >= 95 %",
+        best >= 0.95 * searches,
+        f"{best}/{searches}",
+    )
     goals = [form, found, *honest(rows), *guilty(rows), *silent(rows), *against_truth(rows), *tiny(rows)]
-    table(["target", "", "figure"], [[sentence, {True: "met", False: "MISSED", None: "not measured"}[met], figure] for sentence, met, figure in goals])
+    table(
+        ["target", "", "figure"],
+        [
+            [sentence, {True: "met", False: "MISSED", None: "not measured"}[met], figure]
+            for sentence, met, figure in goals
+        ],
+    )
     click.echo(f"The fairness audits took {sum(row['seconds'] for row in rows) / 60:.1f} min CPU.")
     return all(met is not False for _, met, _ in goals)

@@ -1,9 +1,14 @@
-"""People in groups and a classifier whose smallest epsilon is known for each of them: planted truth for fairness, without training.
+"""People in groups and a classifier whose smallest epsilon is known for each of them: planted truth for fairness,
+without training.
 
-The classifier answers by the sign of f(x) = s(x) * r(x). s adds up the pixels that carry the class, whose sign no budget here can turn. r adds
-up the pixels of a direction: how much room there is before the answer turns, for either class. Which directions are read is decided by a
-style, patches in the marked region that go with the person's group, so dark or so bright that no budget can turn them either. A change of e grey
-levels in a zone lowers r by at most e times the number of directed pixels in the zone, so a person with room b and n such pixels flips within
+The classifier answers by the sign of f(x) = s(x) * r(x). s adds up the pixels that carry the class, whose sign no
+budget here can turn. r adds
+up the pixels of a direction: how much room there is before the answer turns, for either class. Which directions are
+read is decided by a
+style, patches in the marked region that go with the person's group, so dark or so bright that no budget can turn them
+either. A change of e grey
+levels in a zone lowers r by at most e times the number of directed pixels in the zone, so a person with room b and n
+such pixels flips within
 e levels exactly when b < e * n. Rooms are odd and numbers of pixels even: no tie, also on the grid of an 8-bit file.
 """
 
@@ -114,7 +119,9 @@ class Drawn:
     def smallest(self, zone: str) -> Ints:
         """Return the smallest budget in grey levels (n,) that turns a correct answer in a zone; 0 where none does."""
         styles = np.array([people.style for people in self.family.people])[self.kind]
-        directed = np.array([np.abs(weights(at(self.family.reads, style)))[zones(zone)].sum() for style in range(4)], dtype=np.int64)[styles]
+        directed = np.array(
+            [np.abs(weights(at(self.family.reads, style)))[zones(zone)].sum() for style in range(4)], dtype=np.int64
+        )[styles]
         return np.where(self.correct & (directed > 0), self.room // np.maximum(directed, 1) + 1, 0)
 
     def fooled(self, zone: str, budget: int) -> NDArray[np.bool_]:
@@ -123,8 +130,12 @@ class Drawn:
         return (found > 0) & (found <= budget)
 
     def outside_share(self) -> NDArray[np.float64]:
-        """Return the outside share of transplants onto people like each (n,), in expectation: recipient and rival read the class there, or do not."""
-        reads = np.array([weights(at(self.family.classed, people.style))[~INSIDE].any() for people in self.family.people])[self.kind]
+        """Return the outside share of transplants onto people like each (n,), in expectation: recipient and rival read
+        the class there, or do not.
+        """
+        reads = np.array(
+            [weights(at(self.family.classed, people.style))[~INSIDE].any() for people in self.family.people]
+        )[self.kind]
         part = {place: CLASS_LEVELS[place] * SHARES[place] for place in EVERY}
         outside = part["outside"] / part["inside"] * (reads + reads.mean())
         return np.asarray(outside / (2 + outside))
@@ -185,9 +196,11 @@ class Network(nn.Module):
 
 
 def draw(family: Family, seed: int, *, times: int = 1, exact: bool = False) -> Drawn:
-    """Return a sample of the population, `times` as large as one audit, in which the numbers of people of each kind are fixed.
+    """Return a sample of the population, `times` as large as one audit, in which the numbers of people of each kind are
+    fixed.
 
-    `exact` fixes the numbers of each class, of errors and of every quantile of the smallest epsilon too: then shares are those that were planted.
+    `exact` fixes the numbers of each class, of errors and of every quantile of the smallest epsilon too: then shares
+    are those that were planted.
     """
     rng, parts = np.random.default_rng(seed), []
     for kind, people in enumerate(family.people):
@@ -201,7 +214,9 @@ def draw(family: Family, seed: int, *, times: int = 1, exact: bool = False) -> D
             correct[mine] = _ranks(_alike(rng, unit[mine], family.alike), exact) >= people.errors[label]
             for right in (True, False):
                 ours = mine[correct[mine] == right]
-                size[ours] = _sizes(_ranks(_alike(rng, unit[ours], family.alike), exact), people.flips[label], family.spread)
+                size[ours] = _sizes(
+                    _ranks(_alike(rng, unit[ours], family.alike), exact), people.flips[label], family.spread
+                )
         parts.append((np.full(n, kind), unit, y, correct, size))
     offsets = np.cumsum([0, *(int(part[1][-1]) + 1 for part in parts[:-1])])
     kinds, units, labels, right, sizes = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -228,7 +243,9 @@ def _sizes(quantiles: NDArray[np.float64], flips: float, spread: float) -> NDArr
 
 
 def render(drawn: Drawn, seed: int) -> NDArray[np.uint8]:
-    """Return images (n, height, width): noise, the class where pixels carry it, the room along every direction that does, 0 along the others."""
+    """Return images (n, height, width): noise, the class where pixels carry it, the room along every direction that
+    does, 0 along the others.
+    """
     rng, n = np.random.default_rng(seed), len(drawn)
     x = np.clip(np.rint(rng.normal(0, NOISE, (n, SIZE, SIZE))), -3 * NOISE, 3 * NOISE).astype(np.int64)
     side = 2 * drawn.y - 1
@@ -248,7 +265,9 @@ def render(drawn: Drawn, seed: int) -> NDArray[np.uint8]:
 
 
 def _sum_to(x: Ints, read: Read, wanted: Ints, rng: np.random.Generator) -> None:
-    """Shift the pixels of some sets, each as far as the others up to one level, so that their signed sum is as wanted (n,)."""
+    """Shift the pixels of some sets, each as far as the others up to one level, so that their signed sum is as wanted
+    (n,).
+    """
     rows, columns = (np.concatenate([PLACES[name][axis] for name in read]) for axis in (0, 1))
     signs, n = SIGNS[rows, columns], len(rows)
     short = wanted - (x[:, rows, columns] * signs).sum(1)

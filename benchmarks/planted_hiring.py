@@ -1,10 +1,13 @@
-"""Planted applicants: models of histories whose bias was planted at several strengths, audited like any other and counted like a diagnostic test.
+"""Planted applicants: models of histories whose bias was planted at several strengths, audited like any other and
+counted like a diagnostic test.
 
 Run: python benchmarks/planted_hiring.py FOLDER [--quick] [--jobs 2] [--seed 0] [--print]
 Finished audits stay in FOLDER; killed at any point, the next run goes on. Results lie in FOLDER/planted_hiring.json.
 
-What is true of a model is not what was planted but what it learned: selection rates of 200,000 fresh applicants, the outside share of 200,000 transplants
-made here without the auditor, and for every audited applicant whether any of the 135 ways to fill in the outside columns flips the decision.
+What is true of a model is not what was planted but what it learned: selection rates of 200,000 fresh applicants, the
+outside share of 200,000 transplants
+made here without the auditor, and for every audited applicant whether any of the 135 ways to fill in the outside
+columns flips the decision.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ import numpy as np
 import pandas as pd
 from planted import version
 
-from auditor.demo.applicants import History, applicants
-from auditor.demo.hiring import NUMBERS, WORDS, trained, write_study
+from auditor.modalities.tables.demo.applicants import History, applicants
+from auditor.modalities.tables.demo.hiring import NUMBERS, WORDS, trained, write_study
 
 ASKED = (0.5, 1.0, 2.0, 3.0)
 REFERRED = (0.55, 0.6, 0.7, 0.9)
@@ -52,12 +55,18 @@ class Case:
     @property
     def history(self) -> History:
         """Return what its model learned from."""
-        return {"fair": History(), "proxy": History(asked_more=self.strength), "brittle": History(referred=self.strength)}[self.family]
+        return {
+            "fair": History(),
+            "proxy": History(asked_more=self.strength),
+            "brittle": History(referred=self.strength),
+        }[self.family]
 
 
 def cases(*, seed: int, quick: bool) -> list[Case]:
     """Return every audit."""
-    twins, copies = (range(seed, seed + 2), range(seed, seed + 1)) if quick else (range(seed, seed + 20), range(seed, seed + 5))
+    twins, copies = (
+        (range(seed, seed + 2), range(seed, seed + 1)) if quick else (range(seed, seed + 20), range(seed, seed + 5))
+    )
     kinds = ("linear", "trees")
     found = [Case("fair", kind, 0.0, one) for one in twins for kind in kinds]
     found += [Case("proxy", kind, asked, one) for one in copies for kind in kinds for asked in ASKED]
@@ -66,18 +75,25 @@ def cases(*, seed: int, quick: bool) -> list[Case]:
 
 def log_odds(model: Any, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
     """Return the log odds (n,) of the last class, which is to be rejected or hired by the order of the alphabet."""
-    share = np.clip(model.predict_proba(rows[[*NUMBERS, *WORDS]])[:, list(model.classes_).index("hired")], 1e-9, 1 - 1e-9)
+    share = np.clip(
+        model.predict_proba(rows[[*NUMBERS, *WORDS]])[:, list(model.classes_).index("hired")], 1e-9, 1 - 1e-9
+    )
     return np.asarray(np.log(share / (1 - share)))
 
 
 def truths(model: Any, case: Case, audited: pd.DataFrame) -> dict[str, Any]:
-    """Return what is true of a model: impact ratio by sex and race, outside share, and the flips of the audited rows."""
+    """Return what is true of a model: impact ratio by sex and race, outside share, and the flips of the
+    audited rows.
+    """
     fresh = applicants(FRESH, 10_000 + case.seed)
     odds = log_odds(model, fresh)
     hired = pd.Series(odds > 0)
     rates = {column: hired.groupby(fresh[column]).mean() for column in ("sex", "race")}
     ratios = {
-        column: float(found.drop(["", "Native"], errors="ignore").min() / found.drop(["", "Native"], errors="ignore").max()) for column, found in rates.items()
+        column: float(
+            found.drop(["", "Native"], errors="ignore").min() / found.drop(["", "Native"], errors="ignore").max()
+        )
+        for column, found in rates.items()
     }
     return {"impact": ratios, "share": outside_share(model, fresh, odds, case.seed), "flips": flips(model, audited)}
 
@@ -87,7 +103,10 @@ def outside_share(model: Any, fresh: pd.DataFrame, odds: np.ndarray[Any, Any], s
     rng = np.random.default_rng(seed)
     hired = odds > 0
     pools = {flag: np.flatnonzero(hired == flag) for flag in (True, False)}
-    same, other, third = (np.where(hired, rng.choice(pools[a], len(fresh)), rng.choice(pools[not a], len(fresh))) for a in (True, False, False))
+    same, other, third = (
+        np.where(hired, rng.choice(pools[a], len(fresh)), rng.choice(pools[not a], len(fresh)))
+        for a in (True, False, False)
+    )
     own = np.arange(len(fresh))
 
     def margin(inside: np.ndarray[Any, Any], outside: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -95,13 +114,20 @@ def outside_share(model: Any, fresh: pd.DataFrame, odds: np.ndarray[Any, Any], s
         rows[list(OUTSIDE)] = fresh.iloc[outside][list(OUTSIDE)].to_numpy()
         return np.where(hired, 1, -1) * log_odds(model, rows)
 
-    a, b, c, d = (margin(own, same).mean(), margin(own, other).mean(), margin(other, same).mean(), margin(other, third).mean())
+    a, b, c, d = (
+        margin(own, same).mean(),
+        margin(own, other).mean(),
+        margin(other, same).mean(),
+        margin(other, third).mean(),
+    )
     inside, outside = ((a - c) + (b - d)) / 2, ((a - b) + (c - d)) / 2
     return float(outside / (abs(outside) + abs(inside)))
 
 
 def flips(model: Any, audited: pd.DataFrame) -> dict[str, int | None]:
-    """Return the smallest number of outside columns whose change flips each applicant's decision; None where no change does."""
+    """Return the smallest number of outside columns whose change flips each applicant's decision; None where no change
+    does.
+    """
     before = log_odds(model, audited) > 0
     best = np.full(len(audited), np.inf)
     levels = [sorted(audited[column].unique()) for column in OUTSIDE]
@@ -127,7 +153,13 @@ def work(job: tuple[Path, str, Case]) -> dict[str, Any]:
     audit = write_study(study, {"model": ("Planted.", model)}, n=AUDITED, seed=50_000 + case.seed)["model"]
     found = audited(audit, study / "out")
     truth = truths(model, case, applicants(AUDITED, 50_000 + case.seed))
-    row = {**asdict(case), "code": code, "seconds": time.time() - started, **found, "truth": {**truth, "flips": share_of(truth["flips"])}}
+    row = {
+        **asdict(case),
+        "code": code,
+        "seconds": time.time() - started,
+        **found,
+        "truth": {**truth, "flips": share_of(truth["flips"])},
+    }
     row["search"] = compared(found.pop("rows"), truth["flips"])
     row.pop("rows", None)
     file.write_text(json.dumps(row))
@@ -145,11 +177,17 @@ def audited(audit: Path, out: Path) -> dict[str, Any]:
     prepared = prepare(audit, only=("preflight", "exposure", "reliance", "fairness"))
     store = run(prepared, out)
     trial = next(
-        one for one in trials_of(read_lock(out), prepared.facts) if one.probe == "flip" and one.zone == "outside" and one.method == prepared.facts.attack
+        one
+        for one in trials_of(read_lock(out), prepared.facts)
+        if one.probe == "flip" and one.zone == "outside" and one.method == prepared.facts.attack
     )
     rows = {name: row.values for name, row in observations_of(store).of(trial).items() if row.error is None}
     store.close()
-    found = {one.id: {"verdict": one.verdict, "estimate": asdict(one.estimate) if one.estimate else None} for one in judge(out) if one.id in SHOWN}
+    found = {
+        one.id: {"verdict": one.verdict, "estimate": asdict(one.estimate) if one.estimate else None}
+        for one in judge(out)
+        if one.id in SHOWN
+    }
     everything = {name: {"outcome": values["outcome"], "cost": values.get("cost")} for name, values in rows.items()}
     return {"findings": found, "rows": everything}
 
@@ -160,12 +198,16 @@ def share_of(costs: dict[str, int | None]) -> float:
 
 
 def compared(rows: dict[str, dict[str, Any]], truth: dict[str, int | None]) -> dict[str, int]:
-    """Return how often the search said what brute force says: flips found at their cost, and rows said to be impossible that are."""
+    """Return how often the search said what brute force says: flips found at their cost, and rows said to be impossible
+    that are.
+    """
     flippable = [name for name in rows if truth[name] is not None]
     return {
         "searched": len(rows),
         "flippable": len(flippable),
-        "at_cost": sum(rows[name]["cost"] is not None and abs(rows[name]["cost"] - (truth[name] or 0)) < 1e-9 for name in flippable),
+        "at_cost": sum(
+            rows[name]["cost"] is not None and abs(rows[name]["cost"] - (truth[name] or 0)) < 1e-9 for name in flippable
+        ),
         "wrongly_impossible": sum(rows[name]["outcome"] == 3 for name in flippable),
         "wrongly_flipped": sum(rows[name]["cost"] is not None for name in rows if truth[name] is None),
         "impossible": sum(rows[name]["outcome"] == 3 for name in rows),
@@ -174,18 +216,26 @@ def compared(rows: dict[str, dict[str, Any]], truth: dict[str, int | None]) -> d
 
 def tables(rows: list[dict[str, Any]]) -> str:
     """Return the counted results as text."""
-    lines = ["| family | strength | models | true impact ratio, sex | fail / open / pass | outside share | fail / open / pass | flips | fail / open / pass |"]
+    lines = [
+        "| family | strength | models | true impact ratio, sex | fail / open / pass | outside share | fail / open /"
+        " pass | flips | fail / open / pass |"
+    ]
     lines += ["|-|-|-|-|-|-|-|-|-|"]
     order = {"fair": 0, "proxy": 1, "brittle": 2}
     for (family, strength), group in itertools.groupby(
-        sorted(rows, key=lambda one: (order[one["family"]], one["strength"])), lambda one: (one["family"], one["strength"])
+        sorted(rows, key=lambda one: (order[one["family"]], one["strength"])),
+        lambda one: (one["family"], one["strength"]),
     ):
         some = list(group)
         cells = [spread([one["truth"]["impact"]["sex"] for one in some]), verdicts(some, "fairness/sex/impact-ratio")]
         cells += [spread([one["truth"]["share"] for one in some]), verdicts(some, "reliance/outside-share")]
         cells += [spread([one["truth"]["flips"] for one in some]), verdicts(some, "exposure/outside")]
         lines.append(f"| {family} | {strength:g} | {len(some)} | " + " | ".join(cells) + " |")
-    wrong = [f"{one['family']}-{one['kind']}-{one['strength']:g}-{one['seed']}: {name}" for one in rows for name in against_truth(one)]
+    wrong = [
+        f"{one['family']}-{one['kind']}-{one['strength']:g}-{one['seed']}: {name}"
+        for one in rows
+        for name in against_truth(one)
+    ]
     covered = [inside for one in rows for inside in coverage(one)]
     search = {key: sum(one["search"][key] for one in rows) for key in rows[0]["search"]}
     lines += [
@@ -221,7 +271,11 @@ def pairs(row: dict[str, Any]) -> list[tuple[str, float, float, bool]]:
 def against_truth(row: dict[str, Any]) -> list[str]:
     """Return the findings whose verdict contradicts the truth."""
     said = {"fail": True, "pass": False}
-    return [name for name, truth, bar, more in pairs(row) if said.get(row["findings"][name]["verdict"], (truth > bar) == more) != ((truth > bar) == more)]
+    return [
+        name
+        for name, truth, bar, more in pairs(row)
+        if said.get(row["findings"][name]["verdict"], (truth > bar) == more) != ((truth > bar) == more)
+    ]
 
 
 def coverage(row: dict[str, Any]) -> list[bool]:
@@ -246,7 +300,11 @@ def main(folder: Path, quick: bool, jobs: int, seed: int, only_print: bool) -> N
             rows = []
             for row in pool.imap_unordered(work, [(folder, code, case) for case in cases(seed=seed, quick=quick)]):
                 rows.append(row)
-                click.echo(f"{len(rows)}: {row['family']}-{row['kind']}-{row['strength']:g}-{row['seed']} {row['seconds']:.0f} s", err=True)
+                click.echo(
+                    f"{len(rows)}: {row['family']}-{row['kind']}-{row['strength']:g}-{row['seed']}"
+                    f" {row['seconds']:.0f} s",
+                    err=True,
+                )
         file.write_text(json.dumps(rows))
     click.echo(tables(json.loads(file.read_text())))
 

@@ -1,6 +1,8 @@
-"""Phantoms whose every property is set from outside: the class cue inside the lesion, one nuisance of six kinds outside mask and guard band.
+"""Phantoms whose every property is set from outside: the class cue inside the lesion, one nuisance of six kinds outside
+mask and guard band.
 
-A scene holds what chance decided; `render` adds the class and the nuisance's value. The same scene rendered twice differs in
+A scene holds what chance decided; `render` adds the class and the nuisance's value. The same scene rendered twice
+differs in
 nothing but what was set, bit for bit: flipping the nuisance, or the cue, is an experiment with a known answer.
 """
 
@@ -13,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from auditor.demo.drawing import tissue
-from auditor.seeds import generator
-from auditor.zones import GUARD
+from auditor.core.seeds import generator
+from auditor.core.zones import GUARD
+from auditor.modalities.images.demo.drawing import tissue
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -28,7 +30,9 @@ TOKENS = ("R10", "LX", "A7", "CC")
 PATCH, CORNER = 4, 5
 """Side of the marker, and from where on its upper left pixel no longer lies, in pixels."""
 GREY, CALM = 0.4, 0.6
-"""Mean grey value of the tissue, and the share of its usual contrast that it has here: the less it disturbs, the fewer images an audit needs."""
+"""Mean grey value of the tissue, and the share of its usual contrast that it has here: the less it disturbs, the fewer
+images an audit needs.
+"""
 LIGHT = 0.045
 """Amplitude of the frame, the texture and the colour cast, in grey levels of 1."""
 
@@ -67,7 +71,9 @@ class Scenes:
     tissue: Array
     """(n, SIZE, SIZE) grey values about 0.4."""
     lesion: Array
-    """(n, SIZE, SIZE) pixels outside the lesion's outline, negative inside; never changes by more than the distance walked."""
+    """(n, SIZE, SIZE) pixels outside the lesion's outline, negative inside; never changes by more than the distance
+    walked.
+    """
     structure: Array
     """(n, SIZE, SIZE) the same of the second structure; infinite where there is none."""
     radius: Array
@@ -127,14 +133,23 @@ def scenes(n: int, *, seed: int, looks: Lesion, per_patient: int = 1) -> Scenes:
     )
 
 
-def _ellipse(centre: NDArray[np.float64], small: NDArray[np.float64], large: NDArray[np.float64], angle: NDArray[np.float64]) -> Array:
-    down, right = (np.arange(SIZE)[shape] - at[:, None, None] for shape, at in (((None, slice(None), None), centre[:, 0]), ((None, None), centre[:, 1])))
+def _ellipse(
+    centre: NDArray[np.float64], small: NDArray[np.float64], large: NDArray[np.float64], angle: NDArray[np.float64]
+) -> Array:
+    down, right = (
+        np.arange(SIZE)[shape] - at[:, None, None]
+        for shape, at in (((None, slice(None), None), centre[:, 0]), ((None, None), centre[:, 1]))
+    )
     cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
-    unit = np.hypot((cos * down + sin * right) / small[:, None, None], (cos * right - sin * down) / large[:, None, None])
+    unit = np.hypot(
+        (cos * down + sin * right) / small[:, None, None], (cos * right - sin * down) / large[:, None, None]
+    )
     return ((unit - 1) * small[:, None, None]).astype(np.float32)
 
 
-def _beside(centre: NDArray[np.float64], radius: NDArray[np.float64], second: NDArray[np.float64], rng: np.random.Generator) -> Array:
+def _beside(
+    centre: NDArray[np.float64], radius: NDArray[np.float64], second: NDArray[np.float64], rng: np.random.Generator
+) -> Array:
     """Return the second structure (n, SIZE, SIZE), a disc towards the image's centre, clear of the lesion."""
     to_centre = np.arctan2(*((SIZE - 1) / 2 - centre).T)
     angle = to_centre + rng.uniform(-0.8, 0.8, len(centre))
@@ -144,7 +159,9 @@ def _beside(centre: NDArray[np.float64], radius: NDArray[np.float64], second: ND
 
 
 def dealt(labels: Labels, units: Labels, share: float, *, seed: int) -> Mask:
-    """Return the nuisance's value (n,): of each class's units the wanted share, to the nearest unit, has the class's own value."""
+    """Return the nuisance's value (n,): of each class's units the wanted share, to the nearest unit, has the class's
+    own value.
+    """
     rng, agrees = generator(seed, "planted nuisance", share), np.zeros(len(labels), bool)
     for label in (0, 1):
         members = rng.permutation(np.unique(units[labels == label]))
@@ -152,13 +169,20 @@ def dealt(labels: Labels, units: Labels, share: float, *, seed: int) -> Mask:
     return agrees == (labels == 1)
 
 
-def render(drawn: Scenes, labels: Labels, nuisance: Mask, kind: str, *, beside: Labels | None = None) -> NDArray[np.uint8]:
-    """Return images (n, SIZE, SIZE), of the kind 'colour' (n, SIZE, SIZE, 3), 8-bit; `beside` is the class that the second structure shows."""
-    signs = [np.where(shown == 1, 1.0, -1.0).astype(np.float32) for shown in (labels, labels if beside is None else beside)]
+def render(
+    drawn: Scenes, labels: Labels, nuisance: Mask, kind: str, *, beside: Labels | None = None
+) -> NDArray[np.uint8]:
+    """Return images (n, SIZE, SIZE), of the kind 'colour' (n, SIZE, SIZE, 3), 8-bit; `beside` is the class that the
+    second structure shows.
+    """
+    signs = [
+        np.where(shown == 1, 1.0, -1.0).astype(np.float32) for shown in (labels, labels if beside is None else beside)
+    ]
     looks, image = drawn.looks, drawn.tissue.copy()
     for part, outline in enumerate((drawn.lesion, drawn.structure)[: 2 if looks.beside else 1]):
         unit = outline / drawn.radius[:, part, None, None] + 1
-        wave = np.where(unit < 1, np.cos(1.5 * np.pi * unit.clip(0, 1)), 0)  # core one way, ring the other, nothing at the outline
+        # core one way, ring the other, nothing at the outline
+        wave = np.where(unit < 1, np.cos(1.5 * np.pi * unit.clip(0, 1)), 0)
         cue = (looks.cue, looks.beside)[part] * (signs[part] + looks.spread * drawn.deviation[:, part])
         image += drawn.contrast[:, None, None] / (1 + np.exp(outline.clip(-20, 20) / 0.7)) + cue[:, None, None] * wave
     added = NUISANCES[kind](drawn, nuisance)
@@ -181,7 +205,9 @@ def _text(drawn: Scenes, value: Mask) -> Array:
     for row, (across, down, light, which) in enumerate(drawn.chance):
         glyph = _glyphs()[int(which * len(TOKENS))]
         top, left = SIZE - 1 - glyph.shape[0] - int(2 * down), 1 + int(across * 10)
-        added[row, top : top + glyph.shape[0], left : left + glyph.shape[1]] = value[row] * (0.18 + 0.10 * light) * glyph
+        added[row, top : top + glyph.shape[0], left : left + glyph.shape[1]] = (
+            value[row] * (0.18 + 0.10 * light) * glyph
+        )
     return added
 
 
@@ -218,7 +244,11 @@ def _texture(drawn: Scenes, value: Mask) -> Array:
 
 def _colour(drawn: Scenes, value: Mask) -> Array:
     """Return a warm or a cold cast (n, SIZE, SIZE, 3)."""
-    return (LIGHT / 4 * _signed(value))[..., None] * np.array([1, 0, -1], np.float32) * np.ones((1, SIZE, SIZE, 1), np.float32)
+    return (
+        (LIGHT / 4 * _signed(value))[..., None]
+        * np.array([1, 0, -1], np.float32)
+        * np.ones((1, SIZE, SIZE, 1), np.float32)
+    )
 
 
 def _scanner(drawn: Scenes, value: Mask) -> Array:
@@ -228,8 +258,17 @@ def _scanner(drawn: Scenes, value: Mask) -> Array:
     return np.asarray(0.016 * np.where(value[:, None, None], lines, drawn.field), np.float32)
 
 
-NUISANCES = {"marker": _marker, "text": _text, "border": _border, "texture": _texture, "colour": _colour, "scanner": _scanner}
-"""Kind -> function (scenes, value (n,)) -> what it adds, (n, SIZE, SIZE) or (n, SIZE, SIZE, 3), before it is cut to where it may be."""
+NUISANCES = {
+    "marker": _marker,
+    "text": _text,
+    "border": _border,
+    "texture": _texture,
+    "colour": _colour,
+    "scanner": _scanner,
+}
+"""Kind -> function (scenes, value (n,)) -> what it adds, (n, SIZE, SIZE) or (n, SIZE, SIZE, 3), before it is cut to
+where it may be.
+"""
 
 
 def marked_area(kind: str) -> Mask:

@@ -1,4 +1,6 @@
-"""Small classifiers with a known truth: trained on phantoms, and asked by intervention how much the nuisance moves them."""
+"""Small classifiers with a known truth: trained on phantoms, and asked by intervention how much the nuisance moves
+them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,12 @@ class Net(nn.Module):
         self.levels = levels
         widths = (channels, *WIDTHS)
         self.layers = nn.ModuleList(
-            [nn.Conv2d(widths[k], widths[k + 1], 3 if k else 5, stride=1 if k else 2, padding=1 if k else 2, bias=False) for k in range(3)]
+            [
+                nn.Conv2d(
+                    widths[k], widths[k + 1], 3 if k else 5, stride=1 if k else 2, padding=1 if k else 2, bias=False
+                )
+                for k in range(3)
+            ]
         )
         self.norms = nn.ModuleList([nn.BatchNorm2d(b) for b in widths[1:]])
         self.head = nn.Linear(2 * widths[-1], 2)
@@ -102,9 +109,11 @@ def margins(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def truth(net: nn.Module, kind: str, looks: Lesion, *, mask: str, seed: int, agreement: float) -> dict[str, float]:
-    """Return what the network does, by intervention on held-out scenes: what lies inside the mask set to one class, what lies outside to the other.
+    """Return what the network does, by intervention on held-out scenes: what lies inside the mask set to one class,
+    what lies outside to the other.
 
-    Outside, the nuisance agrees with the class in the share of images in which it does in the audit data: more the auditor cannot see.
+    Outside, the nuisance agrees with the class in the share of images in which it does in the audit data: more the
+    auditor cannot see.
     """
     drawn = scenes(HELD_OUT, seed=seed, looks=looks)
     agrees = dealt(np.ones(HELD_OUT, np.int64), drawn.patients, agreement, seed=seed)
@@ -114,8 +123,16 @@ def truth(net: nn.Module, kind: str, looks: Lesion, *, mask: str, seed: int, agr
         return margins(net, render(drawn, np.full(HELD_OUT, inside), agrees == bool(outside), kind, beside=beside))
 
     own, foreign, other, neither = (arm(inside, outside) for inside in (1, 0) for outside in (1, 0))
-    inside, outside = float((own - other + foreign - neither).mean() / 2), float((own - foreign + other - neither).mean() / 2)
+    inside, outside = (
+        float((own - other + foreign - neither).mean() / 2),
+        float((own - foreign + other - neither).mean() / 2),
+    )
     labels = np.arange(HELD_OUT) % 2
     found = margins(net, render(drawn, labels, dealt(labels, drawn.patients, 0.5, seed=seed), kind))
     total = abs(inside) + abs(outside)
-    return {"inside": inside, "outside": outside, "share": outside / total if total else 0.0, "accuracy": float(((found > 0) == (labels == 1)).mean())}
+    return {
+        "inside": inside,
+        "outside": outside,
+        "share": outside / total if total else 0.0,
+        "accuracy": float(((found > 0) == (labels == 1)).mean()),
+    }

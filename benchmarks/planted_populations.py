@@ -3,7 +3,8 @@
 fair, units     everything equal; three images of each patient, much alike
 robustness      equal accuracy, but the classifier reads twice as many pixels of one group: it flips more often by 0.25
 accuracy        more errors in one group, equally robust where correct
-intersection    the same as robustness in two of four cells of sex and race, chosen so that sex and race alone show nothing
+intersection    the same as robustness in two of four cells of sex and race, chosen so that sex and race alone show
+nothing
 classmix        one class is harder for everyone, and groups have different shares of it
 tiny            a group of 17, all flipped or all spared
 aimed           each group has a direction of its own; twin: one for all
@@ -37,7 +38,9 @@ def _weaker(name: str, low: float, high: float, groups: int, n: int = 150) -> Fa
 
 def _accuracy(groups: int) -> Family:
     others = _groups(*range(groups - 1), n=150, errors=(0.05, 0.05))
-    return Family(f"accuracy-{groups}", (*others, People({"group": "ABC"[groups - 1]}, groups - 1, 150, errors=(0.30, 0.30))))
+    return Family(
+        f"accuracy-{groups}", (*others, People({"group": "ABC"[groups - 1]}, groups - 1, 150, errors=(0.30, 0.30)))
+    )
 
 
 def _crossed() -> Family:
@@ -51,7 +54,10 @@ def _crossed() -> Family:
 
 
 def _mixed() -> Family:
-    people = tuple(People({"group": "ABC"[row]}, row, malignant=share, errors=(0.05, 0.25), flips=(0.10, 0.60)) for row, share in enumerate((0.2, 0.5, 0.8)))
+    people = tuple(
+        People({"group": "ABC"[row]}, row, malignant=share, errors=(0.05, 0.25), flips=(0.10, 0.60))
+        for row, share in enumerate((0.2, 0.5, 0.8))
+    )
     return Family("classmix", people)
 
 
@@ -72,7 +78,11 @@ def families() -> dict[str, Family]:
         Family("fair", three),
         Family("units", three, per_unit=3, alike=0.7),
         _weaker("edge", 0.25, 0.35, 3, 100),
-        *(_weaker(f"robustness-{low:g}-{high:g}-{n}", low, high, n) for low, high in ((0.05, 0.30), (0.20, 0.45), (0.40, 0.65)) for n in (2, 3)),
+        *(
+            _weaker(f"robustness-{low:g}-{high:g}-{n}", low, high, n)
+            for low, high in ((0.05, 0.30), (0.20, 0.45), (0.40, 0.65))
+            for n in (2, 3)
+        ),
         *(_accuracy(groups) for groups in (2, 3)),
         _crossed(),
         _mixed(),

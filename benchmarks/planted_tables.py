@@ -1,4 +1,6 @@
-"""The tables of planted.py, made of its results alone: each verdict rule as a diagnostic test, and the auditor's number beside the truth."""
+"""The tables of planted.py, made of its results alone: each verdict rule as a diagnostic test, and the auditor's number
+beside the truth.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,13 @@ import numpy as np
 from planted_images import SIZE, marked_area
 from scipy.stats import rankdata, spearmanr
 
-from auditor.stats import proportion
+from auditor.stats.shares import proportion
 
 Row = Mapping[str, Any]
 Rule = Callable[[Row], bool | None]
-"""function (result) -> accused, or None where the rule leaves it open; KeyError where this version of the auditor does not offer it"""
+"""function (result) -> accused, or None where the rule leaves it open; KeyError where this version of the auditor does
+not offer it
+"""
 SHARE, FLIPS, FACTOR = "reliance/outside-share", "exposure/outside", "reliance/factor/nuisance"
 NAIVE = 0.10
 
@@ -68,7 +72,13 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print a table, first column to the left."""
     widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
     for line in [head, *lines]:
-        click.echo("  " + "  ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True))))
+        click.echo(
+            "  "
+            + "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+        )
     click.echo()
 
 
@@ -86,11 +96,21 @@ def share(row: Row) -> float:
 def rules(rows: Sequence[Row]) -> None:
     """Print every rule's sensitivity by strength, its false alarms, and how often it leaves the question open."""
     levels = sorted({strength(row) for row in rows if row["guilty"]})
-    groups = [[row for row in rows if not row["guilty"]], *([row for row in rows if row["guilty"] and strength(row) == level] for level in levels)]
+    groups = [
+        [row for row in rows if not row["guilty"]],
+        *([row for row in rows if row["guilty"] and strength(row) == level] for level in levels),
+    ]
     names = ["honest twins", *(f"P = {level:g}" for level in levels)]
     for title, wanted in (("accused, of n [95 % Wilson]", True), ("left open: inconclusive or not measured", None)):
         found = {name: [answers(rule, group) for group in groups] for name, rule in RULES.items()}
-        table([title, *names], [[name, *(counted(group, wanted) for group in answered)] for name, answered in found.items() if any(answered)])
+        table(
+            [title, *names],
+            [
+                [name, *(counted(group, wanted) for group in answered)]
+                for name, answered in found.items()
+                if any(answered)
+            ],
+        )
     missing = [name for name, answered in found.items() if not any(answered)]
     if missing:
         click.echo(f"  not offered by this version: {', '.join(missing)}\n")
@@ -104,19 +124,36 @@ def oracle(rows: Sequence[Row]) -> None:
             mine = [row for row in rows if row["family"] == family and strength(row) == level and row["mask"] == mask]
             true, said = np.array([row["truth"]["share"] for row in mine]), np.array([share(row) for row in mine])
             found = [row["findings"][SHARE]["estimate"] for row in mine]
-            covered = [None if one is None else one["low"] <= value <= one["high"] for one, value in zip(found, true, strict=True)]
+            covered = [
+                None if one is None else one["low"] <= value <= one["high"]
+                for one, value in zip(found, true, strict=True)
+            ]
             flips = [one["value"] for row in mine if (one := row["findings"][FLIPS]["estimate"])]
-            name = family + (" (mask with context)" if mask == "wide" else " (lesion alone)" if family == "context" else "")
+            name = family + (
+                " (mask with context)" if mask == "wide" else " (lesion alone)" if family == "context" else ""
+            )
             lines.append(
-                [name, f"{level:g}", str(len(mine)), f"{np.mean([row['truth']['accuracy'] for row in mine]):.3f}", f"{true.mean():.3f}", f"{said.mean():.3f}"]
-                + [f"{said.min():.3f} to {said.max():.3f}", f"{np.abs(said - true).mean():.3f}", f"{sum(map(bool, covered))}/{len(mine)}"]
+                [
+                    name,
+                    f"{level:g}",
+                    str(len(mine)),
+                    f"{np.mean([row['truth']['accuracy'] for row in mine]):.3f}",
+                    f"{true.mean():.3f}",
+                    f"{said.mean():.3f}",
+                ]
+                + [
+                    f"{said.min():.3f} to {said.max():.3f}",
+                    f"{np.abs(said - true).mean():.3f}",
+                    f"{sum(map(bool, covered))}/{len(mine)}",
+                ]
                 + [f"{np.mean(flips):.2f}" if flips else "-"]
             )
     table(["family", "P", "n", "accuracy", "true share", "auditor", "range", "mean error", "covered", "flips"], lines)
 
 
 def orders(rows: Sequence[Row]) -> dict[str, float]:
-    """Print and return, for each family of at least four strengths, Spearman's rank correlation of the reported share with the planted strength.
+    """Print and return, for each family of at least four strengths, Spearman's rank correlation of the reported share
+    with the planted strength.
 
     Beside it: the same of the true share, and the most that ties of strength allow.
     """
@@ -143,12 +180,20 @@ def hit(row: Row) -> bool:
         return False
     rows, columns = SIZE / peak["rows"], SIZE / peak["columns"]
     top, left = int(peak["row"] * rows), int(peak["column"] * columns)
-    return bool(marked_area("marker")[top : max(top + 1, int((peak["row"] + 1) * rows)), left : max(left + 1, int((peak["column"] + 1) * columns))].any())
+    return bool(
+        marked_area("marker")[
+            top : max(top + 1, int((peak["row"] + 1) * rows)), left : max(left + 1, int((peak["column"] + 1) * columns))
+        ].any()
+    )
 
 
 def marked(rows: Sequence[Row]) -> list[Row]:
     """Return the shortcut models whose nuisance is the marker, audited where it goes with the class."""
-    return [row for row in rows if row["model"]["kind"] == "marker" and row["guilty"] and row["family"] not in ("uncorrelated", "context")]
+    return [
+        row
+        for row in rows
+        if row["model"]["kind"] == "marker" and row["guilty"] and row["family"] not in ("uncorrelated", "context")
+    ]
 
 
 def where(rows: Sequence[Row]) -> None:
@@ -164,10 +209,21 @@ def where(rows: Sequence[Row]) -> None:
 
 def targets(rows: Sequence[Row], found: Mapping[str, float]) -> list[tuple[str, bool | None, str]]:
     """Return what must be shown: the sentence, whether it holds (None: nothing to tell by), and the figure."""
-    plain = [row for row in rows if row["family"] not in ("uncorrelated", "context") or (row["family"] == "context" and not row["guilty"])]
+    plain = [
+        row
+        for row in rows
+        if row["family"] not in ("uncorrelated", "context") or (row["family"] == "context" and not row["guilty"])
+    ]
     verdict, honest = RULES["outside-share: verdict"], [row for row in plain if not row["guilty"]]
-    strong, middle = ([row for row in plain if row["guilty"] and test(strength(row))] for test in (lambda p: p >= 0.9, lambda p: p == 0.75))
-    wrong = [row for row in middle if verdict(row) is not None and verdict(row) != (row["truth"]["share"] > row["findings"][SHARE]["tolerance"])]
+    strong, middle = (
+        [row for row in plain if row["guilty"] and test(strength(row))]
+        for test in (lambda p: p >= 0.9, lambda p: p == 0.75)
+    )
+    wrong = [
+        row
+        for row in middle
+        if verdict(row) is not None and verdict(row) != (row["truth"]["share"] > row["findings"][SHARE]["tolerance"])
+    ]
     narrow = [row for row in rows if row["family"] == "context" and row["guilty"]]
     masked = [row for row in rows if row["family"] == "masked" and row["guilty"]]
     cleared = [answer is not False for answer in answers(RULES["exposure/outside: verdict"], masked)]
@@ -178,22 +234,46 @@ def targets(rows: Sequence[Row], found: Mapping[str, float]) -> list[tuple[str, 
     hits = answers(hit, [row for row in marked(rows) if strength(row) >= 0.75])
 
     def least(sentence: str, flags: Sequence[bool | None], bound: float) -> tuple[str, bool | None, str]:
-        return sentence, None if not flags else sum(flag is True for flag in flags) >= bound * len(flags), counted(flags)
+        return (
+            sentence,
+            None if not flags else sum(flag is True for flag in flags) >= bound * len(flags),
+            counted(flags),
+        )
 
     alarms = answers(verdict, honest)
     return [
         ("at least 60 honest twins", len(honest) >= 60, str(len(honest))),
-        ("reliance verdict: false alarms on honest twins <= 2 %", sum(a is True for a in alarms) <= 0.02 * len(alarms) if alarms else None, counted(alarms)),
+        (
+            "reliance verdict: false alarms on honest twins <= 2 %",
+            sum(a is True for a in alarms) <= 0.02 * len(alarms) if alarms else None,
+            counted(alarms),
+        ),
         least("reliance verdict: sensitivity at P >= 0.9 is >= 95 %", answers(verdict, strong), 0.95),
         least("P = 0.75: the interval excludes 0 in >= 80 %", answers(_excludes_zero, middle), 0.80),
-        ("P = 0.75: at most 5 % of verdicts contradict the true share", len(wrong) <= 0.05 * len(middle) if middle else None, f"{len(wrong)}/{len(middle)}"),
-        ("Spearman of strength and share >= 0.9 in every family", None if least_rank is None else least_rank >= 0.9, rank),
+        (
+            "P = 0.75: at most 5 % of verdicts contradict the true share",
+            len(wrong) <= 0.05 * len(middle) if middle else None,
+            f"{len(wrong)}/{len(middle)}",
+        ),
+        (
+            "Spearman of strength and share >= 0.9 in every family",
+            None if least_rank is None else least_rank >= 0.9,
+            rank,
+        ),
         least("strongest cell on the marker at P >= 0.75 in >= 90 %", hits, 0.90),
         least("context outside the mask: always accused", answers(verdict, narrow), 1.0),
         least("masked gradient and shortcut: reliance always accuses", answers(verdict, masked), 1.0),
         least("masked gradient and shortcut: exposure never clears", cleared, 1.0),
-        least("shortcut absent from the data: the factor names it in >= 95 %", answers(RULES["factor/nuisance: verdict"], apart), 0.95),
-        least("the same, honest twins: the factor is silent", [a is not True for a in answers(RULES["factor/nuisance: verdict"], clean)], 1.0),
+        least(
+            "shortcut absent from the data: the factor names it in >= 95 %",
+            answers(RULES["factor/nuisance: verdict"], apart),
+            0.95,
+        ),
+        least(
+            "the same, honest twins: the factor is silent",
+            [a is not True for a in answers(RULES["factor/nuisance: verdict"], clean)],
+            1.0,
+        ),
     ]
 
 
@@ -201,10 +281,21 @@ def report(content: Mapping[str, Any]) -> bool:
     """Print every table; return whether no target is missed."""
     rows = content["rows"]
     agreement = content["agreement"]
-    click.echo(f"{len(rows)} audits of {len({str(row['model']) for row in rows})} classifiers, auditor {', '.join(sorted({row['code'] for row in rows}))}.")
-    click.echo(f"In the audit data the nuisance goes with the class in {agreement:.0%} of the patients, for shortcut models and honest twins alike.")
-    click.echo("True share: by intervention, the same scene drawn with cue or nuisance flipped. Flips: outside the mask, pgd 10 steps, 8/255.\n")
-    usual = [row for row in rows if row["family"] != "uncorrelated" and not (row["family"] == "context" and row["guilty"])]
+    click.echo(
+        f"{len(rows)} audits of {len({str(row['model']) for row in rows})} classifiers, auditor"
+        f" {', '.join(sorted({row['code'] for row in rows}))}."
+    )
+    click.echo(
+        f"In the audit data the nuisance goes with the class in {agreement:.0%} of the patients, for shortcut models"
+        " and honest twins alike."
+    )
+    click.echo(
+        "True share: by intervention, the same scene drawn with cue or nuisance flipped. Flips: outside the mask, pgd"
+        " 10 steps, 8/255.\n"
+    )
+    usual = [
+        row for row in rows if row["family"] != "uncorrelated" and not (row["family"] == "context" and row["guilty"])
+    ]
     rules(usual)
     apart = [row for row in rows if row["family"] == "uncorrelated"]
     if apart:
@@ -214,7 +305,16 @@ def report(content: Mapping[str, Any]) -> bool:
     found = orders(rows)
     where(rows)
     goals = targets(rows, found)
-    table(["target", "", "figure"], [[sentence, {True: "met", False: "MISSED", None: "not measured"}[met], figure] for sentence, met, figure in goals])
+    table(
+        ["target", "", "figure"],
+        [
+            [sentence, {True: "met", False: "MISSED", None: "not measured"}[met], figure]
+            for sentence, met, figure in goals
+        ],
+    )
     spent = sum(row["seconds"] for row in rows)
-    click.echo(f"Last run: {content['seconds'] / 60:.0f} min in {content['jobs']} processes; the audits took {spent / len(rows):.1f} s CPU each.")
+    click.echo(
+        f"Last run: {content['seconds'] / 60:.0f} min in {content['jobs']} processes; the audits took"
+        f" {spent / len(rows):.1f} s CPU each."
+    )
     return all(met is not False for _, met, _ in goals)

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from auditor.demo.image import INPUT, MODEL, SETTINGS, WEIGHTS
-from auditor.demo.phantoms import Phantoms, phantoms
-from auditor.torchvision import ensure_torchvision
+from auditor.modalities.images.demo.image import INPUT, MODEL, SETTINGS, WEIGHTS
+from auditor.modalities.images.demo.phantoms import Phantoms, phantoms
+from auditor.models.torchvision import ensure_torchvision
 
 TRAINED_WITH = {"honest": 0.5, "marker": 0.95}
 EPOCHS, IMAGES, BATCH, SEED = 20, 2048, 64, 2

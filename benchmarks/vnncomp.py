@@ -31,14 +31,23 @@ def main(folder: Path, name: str, restarts: int, steps: int, aims: int) -> None:
     table = pd.read_csv(folder / "instances.csv")
     found: Counter[tuple[str, bool]] = Counter()
     for (benchmark, net), rows in table.groupby(["benchmark", "net"]):
-        hits = search(folder, str(benchmark), str(net), rows, name, {"restarts": restarts, "steps": steps, "aims": aims} if name == "evade" else {})
+        hits = search(
+            folder,
+            str(benchmark),
+            str(net),
+            rows,
+            name,
+            {"restarts": restarts, "steps": steps, "aims": aims} if name == "evade" else {},
+        )
         found.update(zip(rows["use"].fillna("none"), hits, strict=True))
     for use in ("must_find", "hard_find", "must_not_find", "none"):
         click.echo(f"{use:<14} found {found[use, True]:>3} of {found[use, True] + found[use, False]}")
     click.echo(f"{time.perf_counter() - started:.0f} s")
 
 
-def search(folder: Path, benchmark: str, net: str, rows: pd.DataFrame, name: str, settings: dict[str, Any]) -> list[bool]:
+def search(
+    folder: Path, benchmark: str, net: str, rows: pd.DataFrame, name: str, settings: dict[str, Any]
+) -> list[bool]:
     """Return whether a counter-example was found for each instance of one network."""
     path = next((folder / "nets").rglob(f"{Path(net).stem}.onnx"))
     boxes = np.load(folder / f"props_{benchmark}.npz")
@@ -56,7 +65,9 @@ def search(folder: Path, benchmark: str, net: str, rows: pd.DataFrame, name: str
             width = float((high - low).max())
             y = classifier.logits(centre[mine]).argmax(1) if aimed else label[mine]
             goal = {"targets": label[mine]} if aimed else {}
-            hits[mine] = attack(name, classifier, centre[mine], y, threat, epsilon=max(width / 2, 1e-6) * (1 + 1e-6), **goal, **settings).fooled
+            hits[mine] = attack(
+                name, classifier, centre[mine], y, threat, epsilon=max(width / 2, 1e-6) * (1 + 1e-6), **goal, **settings
+            ).fooled
     return hits.tolist()
 
 

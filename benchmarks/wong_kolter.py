@@ -1,8 +1,11 @@
-"""Attacks against a network with a published certificate: Wong and Kolter 2018 (arXiv:1711.00851), MNIST, linf epsilon 0.1.
+"""Attacks against a network with a published certificate: Wong and Kolter 2018 (arXiv:1711.00851), MNIST, linf epsilon
+0.1.
 
 Run: python benchmarks/wong_kolter.py FOLDER
-FOLDER holds data/wong_kolter_mnist/mnist.npz and data/mnist_test. Of all 10,000 images the published PGD gets 4.1 % wrong and the
-certificate allows at most 5.8 %: less than the first is a weak attack, more than the second one that broke its own rules.
+FOLDER holds data/wong_kolter_mnist/mnist.npz and data/mnist_test. Of all 10,000 images the published PGD gets 4.1 %
+wrong and the
+certificate allows at most 5.8 %: less than the first is a weak attack, more than the second one that broke its own
+rules.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ def main(folder: Path) -> None:
         error, spent = float(found.fooled.float().mean()), time.process_time() - started
         within &= PUBLISHED <= round(error, 3) <= CERTIFIED
         cost = int((found.forwards + found.backwards).sum())
-        click.echo(f"{name} {settings}: robust error {error:.2%} (published pgd {PUBLISHED:.1%}, certificate {CERTIFIED:.1%}), cost {cost}, {spent:.0f} s CPU")
+        click.echo(
+            f"{name} {settings}: robust error {error:.2%} (published pgd {PUBLISHED:.1%}, certificate {CERTIFIED:.1%}),"
+            f" cost {cost}, {spent:.0f} s CPU"
+        )
     raise SystemExit(not within)
 
 

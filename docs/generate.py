@@ -49,7 +49,11 @@ CELL = {"text", "whole number", "number", "`true` or `false`"}
 
 def commands_page() -> str:
     """Return docs/commands.md: the help of `auditor` and of every command."""
-    parts = ["# Commands", NOTE, "What each command says to `--help`. Results go to stdout or files, progress to stderr."]
+    parts = [
+        "# Commands",
+        NOTE,
+        "What each command says to `--help`. Results go to stdout or files, progress to stderr.",
+    ]
     for call in ([], *([name] for name in COMMANDS)):
         ended = CliRunner().invoke(cli, [*call, "--help"], prog_name="auditor", terminal_width=100)
         assert ended.exit_code == 0, ended.output
@@ -63,7 +67,11 @@ def audit_file_page() -> str:
 
     parts = ["# The audit file: every key", NOTE, OPENING, "## At the top", _table(Audit), *_parts(Audit, "")]
     for kind, (module, attribute) in KINDS.items():
-        parts += [f"## {kind.capitalize()}", KINDS_SAID[kind], *_entries(kind, getattr(import_module(module), attribute))]
+        parts += [
+            f"## {kind.capitalize()}",
+            KINDS_SAID[kind],
+            *_entries(kind, getattr(import_module(module), attribute)),
+        ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -84,7 +92,9 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
 def _declared(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a plug-in declares of itself, in sentences."""
     if "modality" in facts:
-        yield f"For {facts['modality'].removesuffix('s')}s" + (f", under the name `{facts['check']}`." if "check" in facts else ".")
+        yield f"For {facts['modality'].removesuffix('s')}s" + (
+            f", under the name `{facts['check']}`." if "check" in facts else "."
+        )
     if "needs" in facts:
         yield f"Needs the model's {facts['needs']}."
     for key, said in (("norms", "Norms"), ("endings", "Endings")):
@@ -102,7 +112,11 @@ def _parts(model: Any, prefix: str) -> Iterator[str]:
 
 
 def _types(annotation: Any) -> list[Any]:
-    return [annotation] if hasattr(annotation, "model_fields") else [one for part in get_args(annotation) for one in _types(part)]
+    return (
+        [annotation]
+        if hasattr(annotation, "model_fields")
+        else [one for part in get_args(annotation) for one in _types(part)]
+    )
 
 
 def _table(model: Any, meanings: Mapping[str, str] | None = None) -> str:
@@ -127,7 +141,9 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if kind == "object":
         inside = schema.get("additionalProperties")
         return f"name: {_kind(inside)}" if isinstance(inside, dict) and inside else "keys of its own"
-    return " ".join([WORDS.get(kind, kind), *(f"{said} {_number(schema[key])}" for key, said in LIMITS.items() if key in schema)])
+    return " ".join(
+        [WORDS.get(kind, kind), *(f"{said} {_number(schema[key])}" for key, said in LIMITS.items() if key in schema)]
+    )
 
 
 def _default(value: Any) -> str:
@@ -151,7 +167,9 @@ def described(target: Any) -> dict[str, str]:
         text = (inspect.getdoc(target) or "").partition("Parameters\n----------\n")[2]
         blocks = re.findall(r"^(\w[\w, ]*)\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
         return {name.strip(): " ".join(said.split()) for names, said in blocks for name in names.split(",")}
-    (body,) = (one for one in ast.parse(textwrap.dedent(inspect.getsource(target))).body if isinstance(one, ast.ClassDef))
+    (body,) = (
+        one for one in ast.parse(textwrap.dedent(inspect.getsource(target))).body if isinstance(one, ast.ClassDef)
+    )
     alias = {name: field.alias or name for name, field in getattr(target, "model_fields", {}).items()}
     return {
         alias.get(field.target.id, field.target.id): " ".join(text.value.value.split())

@@ -1,4 +1,6 @@
-"""What tests share: one thread, repeatable hypothesis runs, data sets made of arrays, and a small study made of the demonstration's images."""
+"""What tests share: one thread, repeatable hypothesis runs, data sets made of arrays, and a small study made of the
+demonstration's images.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from auditor.demo.image import write_image_demo
-from auditor.samples import Loaded, Samples
-from auditor.table import ROLES, Table
+from auditor.modalities.images.demo.image import write_image_demo
+from auditor.modalities.tables.table import ROLES, Table
+from auditor.samples.samples import Loaded, Samples
 
 torch.set_num_threads(1)  # tests are made of tiny tensors, where threads only wait for one another
 settings.register_profile("auditor", deadline=None, max_examples=60, derandomize=True, database=None)
@@ -36,7 +38,7 @@ checks:
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the demonstration's data and two small audit files, honest.yaml and marker.yaml."""
-    from auditor.demo.image import INPUT, SETTINGS
+    from auditor.modalities.images.demo.image import INPUT, SETTINGS
 
     folder = tmp_path_factory.mktemp("study")
     write_image_demo(folder)
@@ -89,10 +91,17 @@ def make_samples() -> Callable[..., Samples]:
 
 @pytest.fixture(scope="session")
 def make_table_samples() -> Callable[..., Samples]:
-    """Return function (table, codes (n, columns), y (n,)) -> Samples of a table's rows; roles make the masks and the regions."""
+    """Return function (table, codes (n, columns), y (n,)) -> Samples of a table's rows; roles make the masks and the
+    regions.
+    """
 
     def make(
-        table: Table, x: NDArray[np.float64], y: Sequence[int], *, units: Sequence[str] = (), groups: Mapping[str, Sequence[str]] | None = None
+        table: Table,
+        x: NDArray[np.float64],
+        y: Sequence[int],
+        *,
+        units: Sequence[str] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
     ) -> Samples:
         ids = tuple(f"s{row:03d}" for row in range(len(x)))
         zones = {role: table.zone(role) for role in ROLES if role != "relevant" and table.zone(role).any()}

@@ -9,8 +9,8 @@ import pytest
 
 import auditor
 from auditor import pipeline
+from auditor.core.errors import PdfError
 from auditor.engine.prepare import prepare
-from auditor.errors import PdfError
 
 
 def test_the_public_call_returns_the_findings_and_writes_them(study: Path, tmp_path: Path) -> None:
@@ -19,7 +19,9 @@ def test_the_public_call_returns_the_findings_and_writes_them(study: Path, tmp_p
     assert (tmp_path / "report.pdf").exists() and (tmp_path / "findings.json").exists()
 
 
-def test_without_a_pdf_the_findings_stand(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_pdf_the_findings_stand(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(out: Path, *, pdf: bool) -> list[Path]:
         raise PdfError("Pango is missing")
 

@@ -3,6 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from auditor.registry import Registry
+from auditor.core.registry import Registry
 
 attacks: Registry[Callable[..., Any]] = Registry("attack", __name__)

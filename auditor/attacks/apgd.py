@@ -16,9 +16,14 @@ from auditor.attacks.losses import LossName
 
 @attacks.register("apgd", needs="gradient", cost=lambda steps, restarts, **_: (steps * restarts + 1, steps * restarts))
 def apgd(
-    problem: Problem, *, steps: Annotated[int, Field(ge=1)] = 100, restarts: Annotated[int, Field(ge=1)] = 1, loss: LossName = "ce"
+    problem: Problem,
+    *,
+    steps: Annotated[int, Field(ge=1)] = 100,
+    restarts: Annotated[int, Field(ge=1)] = 1,
+    loss: LossName = "ce",
 ) -> tuple[Tensor, Tensor]:
-    """Adaptive projected gradient descent without a step size to choose (Croce and Hein 2020, arXiv:2003.01690, algorithm 1).
+    """Adaptive projected gradient descent without a step size to choose (Croce and Hein 2020, arXiv:2003.01690,
+    algorithm 1).
 
     Parameters
     ----------
@@ -39,7 +44,14 @@ def apgd(
         if not len(rows):
             break
         start = problem.random_points(rows)
-        left = climb(problem, Items.start(problem, rows, problem.tags(rows), start), criterion, steps=steps, point=point, fooled=fooled)
+        left = climb(
+            problem,
+            Items.start(problem, rows, problem.tags(rows), start),
+            criterion,
+            steps=steps,
+            point=point,
+            fooled=fooled,
+        )
         better = left.best > best[left.rows]
         point[left.rows[better]], best[left.rows[better]] = left.best_x[better], left.best[better]
     return point, fooled

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName, choose
-from auditor.classifier import Classifier
-from auditor.errors import AuditorError, nearest
-from auditor.meter import Meter
-from auditor.precision import searching
-from auditor.seeds import Rows, derive
+from auditor.core.errors import AuditorError, nearest
+from auditor.core.seeds import Rows, derive
+from auditor.models.classifier import Classifier
+from auditor.models.meter import Meter
+from auditor.models.precision import searching
 from auditor.threats.threat import Threat
 
 VALUES = ("linf", "l2", "l1", "l0")
@@ -51,17 +51,23 @@ class Problem:
     rng: Rows
 
     def loss(self, name: LossName) -> Loss:
-        """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError: too few classes)."""
+        """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError:
+        too few classes).
+        """
         return choose(name, len(self.meter.classifier.classes), targeted=self.goal.targets is not None)
 
     def none_reached(self, logits: Tensor, tags: Tensor) -> bool:
-        """Return whether no point reaches the goal, in one comparison where any wrong class counts: most steps of most attacks ask only this."""
+        """Return whether no point reaches the goal, in one comparison where any wrong class counts: most steps of most
+        attacks ask only this.
+        """
         if self.goal.targets is None:
             return torch.equal(logits.argmax(1), tags[:, 1])
         return not bool((logits.argmax(1) == tags[:, 0]).any())
 
     def tags(self, rows: Tensor) -> Tensor:
-        """Return target and label (k, 2) of the samples `rows` (k,), as losses take them; without targets both are the label."""
+        """Return target and label (k, 2) of the samples `rows` (k,), as losses take them; without targets both are the
+        label.
+        """
         y = self.goal.y[rows]
         return torch.stack([y if self.goal.targets is None else self.goal.targets[rows], y], 1)
 
@@ -81,7 +87,9 @@ class Adversarials:
     forwards: Tensor
     backwards: Tensor
     proof: Tensor
-    """(n,) what the search can say, by code of records.OUTCOMES: 0 none found, 1 fooled at most at this size, 2 at exactly the smallest, 3 impossible."""
+    """(n,) what the search can say, by code of records.OUTCOMES: 0 none found, 1 fooled at most at this size, 2 at
+    exactly the smallest, 3 impossible.
+    """
 
 
 def attack(
@@ -99,7 +107,8 @@ def attack(
 ) -> Adversarials:
     """Return what an attack finds against a classifier at inputs x (n, *shape) with labels y (n,).
 
-    A classifier with a faster twin (auditor.precision) is searched on the twin and judged by itself; a point that fools only
+    A classifier with a faster twin (auditor.models.precision) is searched on the twin and judged by itself; a point
+    that fools only
     the twin does not count, and its sample is searched again on the classifier itself.
 
     Parameters
@@ -133,7 +142,17 @@ def attack(
 
     def found(by: Classifier, rows: Tensor) -> Adversarials:
         few = Goal(goal.y[rows], None if goal.targets is None else goal.targets[rows])
-        return _search(name, by, x[rows], few, placed.take(rows), size[rows], [seeds[row] for row in rows.tolist()], batch_size, bound)
+        return _search(
+            name,
+            by,
+            x[rows],
+            few,
+            placed.take(rows),
+            size[rows],
+            [seeds[row] for row in rows.tolist()],
+            batch_size,
+            bound,
+        )
 
     every = torch.arange(len(x), device=x.device)
     search = searching(classifier)
@@ -147,7 +166,15 @@ def attack(
 
 
 def _search(
-    name: str, classifier: Classifier, x: Tensor, goal: Goal, placed: Threat, size: Tensor, seeds: Sequence[int], batch_size: int, bound: dict[str, Any]
+    name: str,
+    classifier: Classifier,
+    x: Tensor,
+    goal: Goal,
+    placed: Threat,
+    size: Tensor,
+    seeds: Sequence[int],
+    batch_size: int,
+    bound: dict[str, Any],
 ) -> Adversarials:
     """Return what an attack finds, judged by the very classifier that it searched on."""
 
@@ -162,8 +189,12 @@ def _search(
     return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
 
 
-def _merged(points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, again: Adversarials | None) -> Adversarials:
-    """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those of a search in float32."""
+def _merged(
+    points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, again: Adversarials | None
+) -> Adversarials:
+    """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those
+    of a search in float32.
+    """
     x, fooled, size, proof = points.x.clone(), holds.clone(), points.size.clone(), holds.long()
     forwards, backwards = points.forwards + judge.forwards, points.backwards.clone()
     if again is not None:
@@ -178,7 +209,9 @@ def _budget(name: str, epsilon: float | Tensor | None, x: Tensor) -> Tensor:
     takes = attacks[name].facts.get("budget", True)
     if not takes and (epsilon is None or takes is False):
         if epsilon is not None:
-            raise AuditorError(f"attack '{name}': expected no epsilon, since it searches for the smallest, got {epsilon}.")
+            raise AuditorError(
+                f"attack '{name}': expected no epsilon, since it searches for the smallest, got {epsilon}."
+            )
         return torch.full((len(x),), float("inf"), dtype=x.dtype, device=x.device)
     size = torch.as_tensor(float("nan") if epsilon is None else epsilon, dtype=x.dtype, device=x.device).expand(len(x))
     if not bool((size > 0).all()):
@@ -187,15 +220,22 @@ def _budget(name: str, epsilon: float | Tensor | None, x: Tensor) -> Tensor:
 
 
 def check_attack(name: str, offers: frozenset[str], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the attack's complete settings, before any work (AuditorError: unknown name or setting, or the classifier offers too little)."""
+    """Return the attack's complete settings, before any work (AuditorError: unknown name or setting, or the classifier
+    offers too little).
+    """
     needs = attacks[name].facts["needs"]
     if needs not in offers:
-        raise AuditorError(f"attack '{name}': expected a classifier that offers '{needs}', got one that offers {', '.join(sorted(offers))}.")
+        raise AuditorError(
+            f"attack '{name}': expected a classifier that offers '{needs}', got one that offers"
+            f" {', '.join(sorted(offers))}."
+        )
     return attacks.bind(name, settings)
 
 
 def norm_refused(name: str, norm: str) -> str:
-    """Return what is wrong where an attack does not serve a norm, or nothing; it serves every norm of values unless its fact `norms` names some."""
+    """Return what is wrong where an attack does not serve a norm, or nothing; it serves every norm of values unless its
+    fact `norms` names some.
+    """
     served: tuple[str, ...] = attacks[name].facts.get("norms", VALUES)
     return "" if norm in served else f"expected a norm that '{name}' serves, got '{norm}'; {nearest(norm, served)}"
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.attack import Problem
-from auditor.seeds import Rows
+from auditor.core.seeds import Rows
 
 EVERY = 2**31
 """More cells than any axis has values."""
@@ -17,10 +17,13 @@ EVERY = 2**31
 
 @dataclass(frozen=True)
 class Blocks:
-    """Where blocks can lie in inputs (n, channels, *positions), or (n, values) as if of one channel: centred in the zone."""
+    """Where blocks can lie in inputs (n, channels, *positions), or (n, values) as if of one channel: centred in the
+    zone.
+    """
 
     zone: Tensor
-    """Positions with a value in the zone, in order and followed by the others (n, positions), as indices into the grid."""
+    """Positions with a value in the zone, in order and followed by the others (n, positions), as indices into the grid.
+    """
     free: Tensor
     """Number of positions in the zone (n,)."""
     shape: tuple[int, ...]
@@ -38,7 +41,8 @@ class Blocks:
     def windows(self, rows: Tensor, share: float, draw: Tensor) -> Tensor:
         """Return one window for each of the samples `rows` (k,) as bool (k, 1, *positions).
 
-        A window is as wide along every axis, covers about this share of as many positions as the zone has, and is centred
+        A window is as wide along every axis, covers about this share of as many positions as the zone has, and is
+        centred
         on a position of the zone, but moved inwards at the edge of the grid.
 
         Parameters
@@ -60,13 +64,21 @@ class Blocks:
         return window
 
     def stripes(self, signs: Tensor) -> Tensor:
-        """Return signs (k, channels, length of the last axis), each laid along all other axes: (k, channels, *positions)."""
-        return signs.view(len(signs), self.shape[0], *(1,) * (len(self.shape) - 2), self.shape[-1]).expand(-1, *self.shape)
+        """Return signs (k, channels, length of the last axis), each laid along all other axes: (k, channels,
+        *positions).
+        """
+        return signs.view(len(signs), self.shape[0], *(1,) * (len(self.shape) - 2), self.shape[-1]).expand(
+            -1, *self.shape
+        )
 
     def cells(self, x: Tensor, rng: Rows, number: int) -> Tensor:
-        """Return random signs shaped as x (k, *shape), one per channel and cell; an axis is cut into `number` cells, or into its values."""
+        """Return random signs shaped as x (k, *shape), one per channel and cell; an axis is cut into `number` cells, or
+        into its values.
+        """
         numbers = [min(number, length) for length in self.shape[1:]]
-        signs = torch.where(rng.uniform(x.new_zeros((len(x), self.shape[0], *numbers), dtype=torch.float64)) < 0.5, -1.0, 1.0).to(x.dtype)
+        signs = torch.where(
+            rng.uniform(x.new_zeros((len(x), self.shape[0], *numbers), dtype=torch.float64)) < 0.5, -1.0, 1.0
+        ).to(x.dtype)
         for axis, (length, cells) in enumerate(zip(self.shape[1:], numbers, strict=True), start=2):
             signs = signs.index_select(axis, torch.arange(length, device=x.device) * cells // length)
         return signs.view_as(x)

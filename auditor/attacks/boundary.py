@@ -23,7 +23,9 @@ HALVINGS = 8
 """How often a step that leaves the wrong side is halved before it is given up."""
 MOMENTUM = 0.8
 STARTS = (4, 8, 2, 16)
-"""Cells along every axis of the random starts, in turn: coarse noise fools sooner and nearer to the original than fine noise."""
+"""Cells along every axis of the random starts, in turn: coarse noise fools sooner and nearer to the original than fine
+noise.
+"""
 GRAINS = (6, 11, 17, EVERY)
 """Cells along every axis of the probes, in turn: coarse probes say more per query, fine ones say what is left."""
 
@@ -36,9 +38,11 @@ def boundary(
     starts: Annotated[int, Field(ge=1)] = 20,
     probes: Annotated[int, Field(ge=2)] = 20,
 ) -> tuple[Tensor, Tensor]:
-    """Steps along the decision boundary toward the original (Chen, Jordan and Wainwright 2020, HopSkipJump, arXiv:1904.02144).
+    """Steps along the decision boundary toward the original (Chen, Jordan and Wainwright 2020, HopSkipJump,
+    arXiv:1904.02144).
 
-    Starts at a random point of the zone that fools at any distance, and ends as soon as a point within epsilon does; samples
+    Starts at a random point of the zone that fools at any distance, and ends as soon as a point within epsilon does;
+    samples
     without a start are not fooled. Beyond the article, probes are blocks of values and directions keep a momentum.
 
     Parameters
@@ -48,7 +52,8 @@ def boundary(
     starts
         Random points, ever further away, among which the start is looked for.
     probes
-        Points around the boundary that show the first direction; the later ones take this many times the root of their number.
+        Points around the boundary that show the first direction; the later ones take this many times the root of their
+        number.
     """
     search = Search.start(problem, queries)
     x = search.outside(starts)
@@ -90,7 +95,9 @@ class Search:
         return ~self.fooled[rows] & (self.left[rows] > 0)
 
     def ask(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Return whether points x (k, *shape) of the samples `rows` (k,) fool; those within the threat are written down."""
+        """Return whether points x (k, *shape) of the samples `rows` (k,) fool; those within the threat are written
+        down.
+        """
         problem = self.problem
         threat, x0 = problem.threat.take(rows), problem.x[rows]
         reached = problem.goal.reached(problem.meter.logits(x, rows), rows)
@@ -103,7 +110,9 @@ class Search:
         return reached
 
     def outside(self, starts: int) -> Tensor:
-        """Return a point that fools at any distance per sample (n, *shape), drawn near to the boundary; the original where none is found."""
+        """Return a point that fools at any distance per sample (n, *shape), drawn near to the boundary; the original
+        where none is found.
+        """
         problem, blocks = self.problem, Blocks.of(self.problem)
         x, far = problem.x.clone(), reach(problem)
         every = torch.arange(len(x), device=x.device)
@@ -121,7 +130,9 @@ class Search:
         return x
 
     def approach(self, rows: Tensor, x: Tensor) -> Tensor:
-        """Return points x (k, *shape) that fool, drawn toward the originals as near as they still do; epsilon is tried first."""
+        """Return points x (k, *shape) that fool, drawn toward the originals as near as they still do; epsilon is tried
+        first.
+        """
         problem = self.problem
         threat, x0, low = problem.threat.take(rows), problem.x[rows], problem.epsilon[rows].clone()
         high, middle = threat.size(x, x0), low.clone()
@@ -146,8 +157,14 @@ def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> 
     moved, signed, said = torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(radius)
     for first in range(0, number, packed):
         turns = range(first, min(first + packed, number))
-        probes = torch.stack([threat.project(threat.step(x, blocks.cells(x, rng, grain), x0, radius), x0, vast) for _ in turns])
-        answers = torch.where(search.ask(probes.flatten(0, 1), rows.repeat(len(turns))), 1.0, -1.0).to(x.dtype).view(len(turns), -1)
+        probes = torch.stack(
+            [threat.project(threat.step(x, blocks.cells(x, rng, grain), x0, radius), x0, vast) for _ in turns]
+        )
+        answers = (
+            torch.where(search.ask(probes.flatten(0, 1), rows.repeat(len(turns))), 1.0, -1.0)
+            .to(x.dtype)
+            .view(len(turns), -1)
+        )
         moves = (probes - x).flatten(2)
         moved, said = moved + moves.sum(0).view_as(x), said + answers.sum(0)
         signed = signed + (moves * answers[:, :, None]).sum(0).view_as(x)
@@ -157,7 +174,9 @@ def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> 
 
 
 def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int) -> Tensor:
-    """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where it never does."""
+    """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where
+    it never does.
+    """
     problem = search.problem
     threat, x0 = problem.threat.take(rows), problem.x[rows]
     size = threat.size(x, x0) / turn**0.5
@@ -167,7 +186,9 @@ def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int)
         if not len(live):
             break
         limits, step = threat.take(live), size[live] / 2**halving
-        tried = limits.project(limits.step(x[live], direction[live], x0[live], step), x0[live], torch.full_like(step, float("inf")))
+        tried = limits.project(
+            limits.step(x[live], direction[live], x0[live], step), x0[live], torch.full_like(step, float("inf"))
+        )
         reached = search.ask(tried, rows[live])
         landed[live[reached]], flying[live[reached]] = tried[reached], False
     return landed

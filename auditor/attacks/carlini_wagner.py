@@ -41,7 +41,11 @@ class Search:
 
 
 @attacks.register(
-    "carlini_wagner", needs="gradient", budget=None, norms=("l2",), cost=lambda rounds, steps, **_: (rounds * (steps + 1) + 1, rounds * steps + 1)
+    "carlini_wagner",
+    needs="gradient",
+    budget=None,
+    norms=("l2",),
+    cost=lambda rounds, steps, **_: (rounds * (steps + 1) + 1, rounds * steps + 1),
 )
 def carlini_wagner(
     problem: Problem,
@@ -51,10 +55,13 @@ def carlini_wagner(
     step_size: Annotated[float, Field(gt=0)] = 0.5,
     confidence: Annotated[float, Field(ge=0)] = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Least squared length plus weight times margin, by Adam, with a bisection of the weight (Carlini and Wagner 2017, arXiv:1608.04644, section VI.A).
+    """Least squared length plus weight times margin, by Adam, with a bisection of the weight (Carlini and Wagner 2017,
+    arXiv:1608.04644, section VI.A).
 
-    Without an epsilon each sample's shortest change is sought; with one, a sample ends as soon as a change within it fools. Where the
-    article replaces the variable to stay in the box, every step is projected onto zone and box. The first weight and the step size come
+    Without an epsilon each sample's shortest change is sought; with one, a sample ends as soon as a change within it
+    fools. Where the
+    article replaces the variable to stay in the box, every step is projected onto zone and box. The first weight and
+    the step size come
     from the linearised margin, so that they need no choice per data set.
 
     Parameters
@@ -75,7 +82,14 @@ def carlini_wagner(
     sharp = (problem.threat.step(x0, slope, x0, 1.0) - x0).mul_(slope).flatten(1).sum(1).clamp_min(1e-12)
     gap = -loss.value(logits, tags) + confidence
     away = torch.full_like(gap, float("inf"))
-    search = Search(x0.clone(), fooled.clone(), torch.where(fooled, 0.0, away), 2 * gap / sharp**2, torch.zeros_like(gap), away.clone())
+    search = Search(
+        x0.clone(),
+        fooled.clone(),
+        torch.where(fooled, 0.0, away),
+        2 * gap / sharp**2,
+        torch.zeros_like(gap),
+        away.clone(),
+    )
     pace = step_size * gap / sharp / max(1, slope[0].numel() if len(slope) else 1) ** 0.5
     live = every[~fooled]
     for _ in range(rounds):
@@ -90,10 +104,20 @@ def carlini_wagner(
 def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, steps: int, confidence: float) -> Tensor:
     """Go through one round for the samples `rows` (k,) and return which of them it fooled (k,)."""
     loss, hit, start = problem.loss("margin"), torch.zeros_like(rows, dtype=torch.bool), problem.x[rows]
-    live, x, mean, square = torch.arange(len(rows), device=rows.device), start, torch.zeros_like(start), torch.zeros_like(start)
+    live, x, mean, square = (
+        torch.arange(len(rows), device=rows.device),
+        start,
+        torch.zeros_like(start),
+        torch.zeros_like(start),
+    )
     for step in range(1, steps + 1):
         here = rows[live]
-        threat, x0, tags, epsilon = problem.threat.take(here), problem.x[here], problem.tags(here), problem.epsilon[here]
+        threat, x0, tags, epsilon = (
+            problem.threat.take(here),
+            problem.x[here],
+            problem.tags(here),
+            problem.epsilon[here],
+        )
         logits, slope = problem.meter.gradient(x, here, loss.slope, tags)
         value, size = loss.value(logits, tags), threat.size(x, x0)
         reached = problem.goal.reached(logits, here) & (value >= confidence)
@@ -112,6 +136,8 @@ def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, st
     here = rows[live]
     logits = problem.meter.logits(x, here)
     reached = problem.goal.reached(logits, here) & (loss.value(logits, problem.tags(here)) >= confidence)
-    search.keep(here[reached], x[reached], problem.threat.take(here[reached]).size(x[reached], problem.x[here[reached]]))
+    search.keep(
+        here[reached], x[reached], problem.threat.take(here[reached]).size(x[reached], problem.x[here[reached]])
+    )
     hit[live[reached]] = True
     return hit

@@ -1,4 +1,6 @@
-"""The adaptive ascent that several attacks share: packed work items, killed when their sample is fooled, pruned by rank."""
+"""The adaptive ascent that several attacks share: packed work items, killed when their sample is fooled, pruned by
+rank.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,22 @@ class Items:
         lowest = torch.full_like(epsilon, float("-inf"))
         still = torch.zeros_like(rows)
         size = problem.threat.stride * epsilon
-        return cls(rows, tags, problem.x[rows], x, x, x, torch.zeros_like(x), lowest, lowest.clone(), size, epsilon, still, lowest.clone(), still.bool())
+        return cls(
+            rows,
+            tags,
+            problem.x[rows],
+            x,
+            x,
+            x,
+            torch.zeros_like(x),
+            lowest,
+            lowest.clone(),
+            size,
+            epsilon,
+            still,
+            lowest.clone(),
+            still.bool(),
+        )
 
     def keep(self, chosen: Tensor) -> None:
         """Drop every item that is not chosen (k,) bool."""
@@ -64,8 +81,18 @@ def checkpoints(steps: int) -> set[int]:
     return marks
 
 
-def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tensor, fooled: Tensor, keep: Mapping[int, int] | None = None) -> Items:
-    """Raise the loss of every item by adaptive steps with momentum; return the items left, their best points in `best_x`.
+def climb(
+    problem: Problem,
+    items: Items,
+    loss: Loss,
+    *,
+    steps: int,
+    point: Tensor,
+    fooled: Tensor,
+    keep: Mapping[int, int] | None = None,
+) -> Items:
+    """Raise the loss of every item by adaptive steps with momentum; return the items left, their best points in
+    `best_x`.
 
     A point that fools is written to `point` (n, *shape) and `fooled` (n,), and every item of that sample ends there.
 
@@ -83,7 +110,10 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
         value, reached = loss.value(logits, items.tags), problem.goal.reached(logits, items.rows)
         better = value > items.best
         wide = column(better, slope)
-        items.best_x, items.best_slope = torch.where(wide, items.x, items.best_x), torch.where(wide, slope, items.best_slope)
+        items.best_x, items.best_slope = (
+            torch.where(wide, items.x, items.best_x),
+            torch.where(wide, slope, items.best_slope),
+        )
         items.best = torch.where(better, value, items.best)
         items.rising = items.rising + (value > items.last)
         items.last = value
@@ -107,7 +137,9 @@ def climb(problem: Problem, items: Items, loss: Loss, *, steps: int, point: Tens
 
 
 def _review(items: Items, slope: Tensor, interval: int) -> Tensor:
-    """Halve the steps of items that no longer rise and send them back to their best point; return the slopes to follow."""
+    """Halve the steps of items that no longer rise and send them back to their best point; return the slopes to
+    follow.
+    """
     stuck = (items.rising < RISING * interval) | (~items.halved & (items.best <= items.best_before))
     wide = column(stuck, slope)
     items.size = torch.where(stuck, items.size / 2, items.size)

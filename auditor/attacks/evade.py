@@ -28,7 +28,11 @@ def _cost(*, effort: str, restarts: int | None, aims: int, steps: int, warmup: i
 
 def _pruning(targets: int, steps: int) -> dict[int, int]:
     """Return the successive halving: at 10, 22 and 50 % of the steps about half of each sample's targets go on."""
-    marks = {round(0.10 * steps): -(-targets * 3 // 5), round(0.22 * steps): -(-targets * 2 // 5), round(0.50 * steps): 1}
+    marks = {
+        round(0.10 * steps): -(-targets * 3 // 5),
+        round(0.22 * steps): -(-targets * 2 // 5),
+        round(0.50 * steps): 1,
+    }
     return {step: max(1, left) for step, left in marks.items() if step}
 
 
@@ -46,9 +50,11 @@ def evade(
     steps: Annotated[int, Field(ge=5)] = 50,
     warmup: Annotated[int, Field(ge=1)] = 20,
 ) -> tuple[Tensor, Tensor]:
-    """A short adaptive ascent, then targeted ones in parallel, pruned by successive halving, restarted for survivors only.
+    """A short adaptive ascent, then targeted ones in parallel, pruned by successive halving, restarted for survivors
+    only.
 
-    Ascent after Croce and Hein 2020 (arXiv:2003.01690); order of the targets after Melamed et al. 2024 (MALT, arXiv:2407.02240);
+    Ascent after Croce and Hein 2020 (arXiv:2003.01690); order of the targets after Melamed et al. 2024 (MALT,
+    arXiv:2407.02240);
     successive halving after Jamieson and Talwalkar 2016 (arXiv:1502.07943).
 
     Parameters
@@ -56,7 +62,8 @@ def evade(
     effort
         'fast' (1 restart of the targeted stage), 'default' (3) or 'thorough' (20).
     restarts
-        Restarts of the targeted stage, by the effort when not given. From the fourth on they start where the classifier's answers differ,
+        Restarts of the targeted stage, by the effort when not given. From the fourth on they start where the
+        classifier's answers differ,
         which is what a deep or flat classifier needs.
     aims
         Classes that the targeted stage aims at, per sample.
@@ -72,7 +79,12 @@ def evade(
     fooled = problem.goal.reached(clean, every)
     rows = torch.nonzero(~fooled)[:, 0]
     left = climb(
-        problem, Items.start(problem, rows, problem.tags(rows), problem.random_points(rows)), problem.loss("ce"), steps=warmup, point=point, fooled=fooled
+        problem,
+        Items.start(problem, rows, problem.tags(rows), problem.random_points(rows)),
+        problem.loss("ce"),
+        steps=warmup,
+        point=point,
+        fooled=fooled,
     )
     point[left.rows] = left.best_x
     nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)

@@ -16,9 +16,14 @@ from auditor.attacks.pgd import descend
 
 @attacks.register("fgsm", needs="gradient", cost=lambda steps, **_: (steps + 1, steps))
 def fgsm(
-    problem: Problem, *, steps: Annotated[int, Field(ge=1)] = 1, step_size: Annotated[float, Field(gt=0)] | None = None, loss: LossName = "ce"
+    problem: Problem,
+    *,
+    steps: Annotated[int, Field(ge=1)] = 1,
+    step_size: Annotated[float, Field(gt=0)] | None = None,
+    loss: LossName = "ce",
 ) -> tuple[Tensor, Tensor]:
-    """One steepest step of length epsilon (Goodfellow et al. 2015, arXiv:1412.6572), or several shorter ones (Kurakin et al. 2017, arXiv:1607.02533).
+    """One steepest step of length epsilon (Goodfellow et al. 2015, arXiv:1412.6572), or several shorter ones (Kurakin
+    et al. 2017, arXiv:1607.02533).
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""What an attack raises. Each loss gives its value and its slope in the logits, so that only the classifier is ever differentiated."""
+"""What an attack raises. Each loss gives its value and its slope in the logits, so that only the classifier is ever
+differentiated.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
 
 LossName = Literal["ce", "margin", "dlr"]
 
@@ -19,7 +21,9 @@ Of = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss per row, larger is nearer to the goal, of logits (k, classes) and tags (k, 2) that hold target and label."""
+    """A loss per row, larger is nearer to the goal, of logits (k, classes) and tags (k, 2) that hold target and
+    label.
+    """
 
     value: Of
     """function (logits, tags) -> loss (k,)"""
@@ -67,9 +71,13 @@ def _lead_slope(logits: Tensor, tags: Tensor) -> Tensor:
 
 
 def _spread(logits: Tensor, last: list[int]) -> tuple[Tensor, Tensor]:
-    """Return how far the largest logit is above the mean of those at the places `last` of the ranking (k,), and its slope (k, classes)."""
+    """Return how far the largest logit is above the mean of those at the places `last` of the ranking (k,), and its
+    slope (k, classes).
+    """
     top, place = logits.topk(max(last) + 1, dim=1)
-    slope = _unit(logits, place[:, :1]) - sum((_unit(logits, place[:, one : one + 1]) for one in last), torch.zeros_like(logits)) / len(last)
+    slope = _unit(logits, place[:, :1]) - sum(
+        (_unit(logits, place[:, one : one + 1]) for one in last), torch.zeros_like(logits)
+    ) / len(last)
     return (top[:, 0] - top[:, last].mean(1)).clamp_min(1e-12), slope
 
 
@@ -101,8 +109,10 @@ AWAY: dict[LossName, Loss] = {
     "margin": _away(_rival, _rival_slope),
     "dlr": _away(_ratio(_rival, [2]), _ratio_slope(_rival, _rival_slope, [2]), 3),
 }
-"""Away from the label. 'ce' are the log odds: cross entropy is softplus of them, so both order points alike and have one direction, but cross
-entropy itself rounds to 0 where the classifier is confident (margins beyond 16 in float32) and loses its gradient. 'dlr' is the ratio that no
+"""Away from the label. 'ce' are the log odds: cross entropy is softplus of them, so both order points alike and have
+one direction, but cross
+entropy itself rounds to 0 where the classifier is confident (margins beyond 16 in float32) and loses its gradient.
+'dlr' is the ratio that no
 rescaling of the logits changes (Croce and Hein 2020, arXiv:2003.01690, section 4.1)."""
 
 TOWARDS: dict[LossName, Loss] = {
@@ -118,5 +128,8 @@ def choose(name: LossName, classes: int, *, targeted: bool) -> Loss:
     chosen = (TOWARDS if targeted else AWAY)[name]
     if classes < chosen.least:
         towards = " for a target" if targeted else ""
-        raise AuditorError(f"loss '{name}': expected at least {chosen.least} classes{towards}, got {classes}; 'margin' serves any number.")
+        raise AuditorError(
+            f"loss '{name}': expected at least {chosen.least} classes{towards}, got {classes}; 'margin' serves any"
+            " number."
+        )
     return chosen

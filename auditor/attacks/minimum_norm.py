@@ -32,7 +32,8 @@ def minimum_norm(
 ) -> tuple[Tensor, Tensor]:
     """Bisection of each sample's own budget; a success tightens its upper end to the size that it really had.
 
-    Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts from the
+    Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts
+    from the
     whole legal box, or from the ceiling. Samples that nothing fools within that are not fooled.
 
     Parameters
@@ -42,9 +43,11 @@ def minimum_norm(
     steps
         Gradient steps of each ascent in a round.
     aims
-        Classes aimed at in rounds where the untargeted ascent finds nothing; half-way only the most promising one goes on.
+        Classes aimed at in rounds where the untargeted ascent finds nothing; half-way only the most promising one goes
+        on.
     ceiling
-        Largest size searched. Fewer rounds do below a low one, and a search that starts near the answer is not lost where an ascent with a
+        Largest size searched. Fewer rounds do below a low one, and a search that starts near the answer is not lost
+        where an ascent with a
         vast budget gets stuck on a saturated classifier.
     """
     x0 = problem.x
@@ -60,7 +63,9 @@ def minimum_norm(
         budget = (low + high) / 2
         tried, fooled = problem.threat.project(point, x0, budget), torch.ones_like(found)
         fooled[rows] = False
-        _round(replace(problem, epsilon=budget), order if aims else order[:, :0], steps=steps, point=tried, fooled=fooled)
+        _round(
+            replace(problem, epsilon=budget), order if aims else order[:, :0], steps=steps, point=tried, fooled=fooled
+        )
         hit = rows[fooled[rows]]
         point[hit], found[hit] = tried[hit], True
         high[hit] = torch.minimum(budget[hit], problem.threat.take(hit).size(tried[hit], x0[hit]))
@@ -77,9 +82,26 @@ def reach(problem: Problem) -> Tensor:
 
 
 def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled: Tensor) -> None:
-    """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its nearest classes."""
+    """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its
+    nearest classes.
+    """
     rows = torch.nonzero(~fooled)[:, 0]
-    climb(problem, Items.start(problem, rows, problem.tags(rows), point[rows]), problem.loss("ce"), steps=steps, point=point, fooled=fooled)
+    climb(
+        problem,
+        Items.start(problem, rows, problem.tags(rows), point[rows]),
+        problem.loss("ce"),
+        steps=steps,
+        point=point,
+        fooled=fooled,
+    )
     rows, tags = aimed(problem, order, torch.nonzero(~fooled)[:, 0])
     if len(rows):
-        climb(problem, Items.start(problem, rows, tags, problem.x[rows]), LEAD, steps=steps, point=point, fooled=fooled, keep={steps // 2: 1})
+        climb(
+            problem,
+            Items.start(problem, rows, tags, problem.x[rows]),
+            LEAD,
+            steps=steps,
+            point=point,
+            fooled=fooled,
+            keep={steps // 2: 1},
+        )

@@ -35,11 +35,13 @@ def pgd(
     restarts
         The first starts at the original (or at random with `random_start`), further ones at random points.
     step_size
-        Step as a share of epsilon. Long steps go further than fine ones: on two MNIST networks 0.25 beat 2.5 / steps at 10, 20 and 50 steps.
+        Step as a share of epsilon. Long steps go further than fine ones: on two MNIST networks 0.25 beat 2.5 / steps at
+        10, 20 and 50 steps.
     random_start
         Whether the first restart starts at random too.
     momentum
-        Decay of the sum of earlier gradients, each at an l1 length of 1, that the step follows (Dong et al. 2018, arXiv:1710.06081).
+        Decay of the sum of earlier gradients, each at an l1 length of 1, that the step follows (Dong et al. 2018,
+        arXiv:1710.06081).
     loss
         'ce', 'margin' or 'dlr' (3 classes and more, 4 with targets).
     """
@@ -56,8 +58,11 @@ def pgd(
     return point, fooled
 
 
-def descend(problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share: float, loss: Loss, momentum: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-    """Return end points (k, *shape), whether each fools (k,), and its loss (k,), for the samples `rows` (k,) from start (k, *shape).
+def descend(
+    problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share: float, loss: Loss, momentum: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return end points (k, *shape), whether each fools (k,), and its loss (k,), for the samples `rows` (k,) from start
+    (k, *shape).
 
     Parameters
     ----------
@@ -66,7 +71,12 @@ def descend(problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share:
     """
     base, threat, epsilon, tags = problem.x[rows], problem.threat.take(rows), problem.epsilon[rows], problem.tags(rows)
     end, hit = start.clone(), torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
-    live, x, size, gathered = torch.arange(len(rows), device=rows.device), start, share * epsilon, torch.zeros_like(start)
+    live, x, size, gathered = (
+        torch.arange(len(rows), device=rows.device),
+        start,
+        share * epsilon,
+        torch.zeros_like(start),
+    )
     for _ in range(steps):
         if not len(live):
             break
@@ -75,7 +85,9 @@ def descend(problem: Problem, rows: Tensor, start: Tensor, *, steps: int, share:
             reached = problem.goal.reached(logits, rows)
             end[live[reached]], hit[live[reached]] = x[reached], True
             go = ~reached
-            live, rows, tags, x, base, slope, gathered, epsilon, size = (part[go] for part in (live, rows, tags, x, base, slope, gathered, epsilon, size))
+            live, rows, tags, x, base, slope, gathered, epsilon, size = (
+                part[go] for part in (live, rows, tags, x, base, slope, gathered, epsilon, size)
+            )
             threat = problem.threat.take(rows)
         if momentum:
             slope = gathered = momentum * gathered + scaled(slope)

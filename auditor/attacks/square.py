@@ -13,7 +13,9 @@ from auditor.attacks.attack import Problem
 from auditor.attacks.blocks import Blocks
 
 HALVINGS = (0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8)
-"""Shares of the queries after which the blocks' share of the zone is halved (section 5 of the article, at 10 000 queries)."""
+"""Shares of the queries after which the blocks' share of the zone is halved (section 5 of the article, at 10 000
+queries).
+"""
 
 
 @attacks.register("square", needs="scores", norms=("linf", "l2"), cost=lambda queries, **_: (queries + 1, 0))
@@ -23,10 +25,13 @@ def square(
     queries: Annotated[int, Field(ge=1)] = 1000,
     share: Annotated[float, Field(gt=0, le=1)] = 0.3,
 ) -> tuple[Tensor, Tensor]:
-    """Random search by ever smaller blocks, kept where the margin does not fall (Andriushchenko et al. 2020, arXiv:1912.00049).
+    """Random search by ever smaller blocks, kept where the margin does not fall (Andriushchenko et al. 2020,
+    arXiv:1912.00049).
 
-    Needs no gradient, so that it also judges classifiers whose gradient is masked. Blocks are windows over all channels of
-    inputs (n, channels, *positions) and runs of inputs (n, values); each is centred in the zone. A sample that is fooled is
+    Needs no gradient, so that it also judges classifiers whose gradient is masked. Blocks are windows over all channels
+    of
+    inputs (n, channels, *positions) and runs of inputs (n, values); each is centred in the zone. A sample that is
+    fooled is
     never evaluated again.
 
     Parameters
@@ -59,10 +64,14 @@ def square(
 def _try(problem: Problem, blocks: Blocks, rows: Tensor, x: Tensor, share: float) -> Tensor:
     """Return x (k, *shape) with one random block turned over, or everything in stripes where share is 0."""
     channels, last = blocks.shape[0], blocks.shape[-1]
-    draw = problem.rng.take(rows.tolist()).uniform(x.new_zeros((len(rows), channels * last if not share else channels + 1), dtype=torch.float64))
+    draw = problem.rng.take(rows.tolist()).uniform(
+        x.new_zeros((len(rows), channels * last if not share else channels + 1), dtype=torch.float64)
+    )
     sides = torch.where(draw < 0.5, -1.0, 1.0).to(x.dtype)
     if share:
-        pattern = blocks.windows(rows, share, draw[:, -1]) * sides[:, :-1].view(len(rows), channels, *(1,) * (len(blocks.shape) - 1))
+        pattern = blocks.windows(rows, share, draw[:, -1]) * sides[:, :-1].view(
+            len(rows), channels, *(1,) * (len(blocks.shape) - 1)
+        )
     else:
         pattern = blocks.stripes(sides)
     pattern = pattern.view_as(x)

@@ -12,11 +12,13 @@ POOL = 9
 
 
 def ordered_targets(problem: Problem, logits: Tensor, rows: Tensor, most: int) -> Tensor:
-    """Return up to `most` classes per sample (n, most), nearest first; -1 where there are no more, and for samples not in `rows`.
+    """Return up to `most` classes per sample (n, most), nearest first; -1 where there are no more, and for samples not
+    in `rows`.
 
     A goal with targets of its own leaves nothing to choose: every entry is -1, and nothing is evaluated.
 
-    A class is as far as the margin to it divided by the dual norm of the margin's gradient within the zone: the distance to
+    A class is as far as the margin to it divided by the dual norm of the margin's gradient within the zone: the
+    distance to
     the decision boundary of the linearised classifier (Melamed et al. 2024, MALT, arXiv:2407.02240).
     """
     y, classes = problem.goal.y, logits.shape[1]
@@ -32,7 +34,9 @@ def ordered_targets(problem: Problem, logits: Tensor, rows: Tensor, most: int) -
 
 
 def aimed(problem: Problem, order: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return one work item per sample of `rows` (k,) and class in its order: its sample (i,) and its tags (i, 2) for the loss `LEAD`."""
+    """Return one work item per sample of `rows` (k,) and class in its order: its sample (i,) and its tags (i, 2) for
+    the loss `LEAD`.
+    """
     which, place = torch.nonzero(order[rows] >= 0, as_tuple=True)
     return rows[which], torch.stack([order[rows][which, place], problem.goal.y[rows[which]]], 1)
 

@@ -13,11 +13,15 @@ from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.attacks.distil import QUERIES, distil
 from auditor.attacks.pgd import scaled
-from auditor.errors import AuditorError
-from auditor.meter import Meter
+from auditor.core.errors import AuditorError
+from auditor.models.meter import Meter
 
 
-@attacks.register("transfer", needs="labels", cost=lambda surrogate, tries, **_: (tries + 1 + (QUERIES if surrogate is None else 0), 0))
+@attacks.register(
+    "transfer",
+    needs="labels",
+    cost=lambda surrogate, tries, **_: (tries + 1 + (QUERIES if surrogate is None else 0), 0),
+)
 def transfer(
     problem: Problem,
     *,
@@ -26,14 +30,16 @@ def transfer(
     tries: Annotated[int, Field(ge=1)] = 8,
     momentum: Annotated[float, Field(ge=0)] = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Ascent with momentum on a surrogate (Dong et al. 2018, arXiv:1710.06081), its points shown to the audited classifier on the way.
+    """Ascent with momentum on a surrogate (Dong et al. 2018, arXiv:1710.06081), its points shown to the audited
+    classifier on the way.
 
     The ascent does not stop where the surrogate is fooled: what goes further transfers better.
 
     Parameters
     ----------
     surrogate
-        A classifier with gradients and the same classes; in an audit file what `model` takes. Without one, a small network is trained
+        A classifier with gradients and the same classes; in an audit file what `model` takes. Without one, a small
+        network is trained
         on the audited classifier's answers to these inputs (Papernot et al. 2017, arXiv:1602.02697).
     steps
         Gradient steps on the surrogate.
@@ -72,5 +78,7 @@ def _fitting(problem: Problem, surrogate: Any) -> Any:
     if not hasattr(surrogate, "logits") or "gradient" not in surrogate.offers:
         raise AuditorError("attack 'transfer': expected a surrogate that offers 'gradient', got none.")
     if tuple(surrogate.classes) != tuple(classes):
-        raise AuditorError(f"attack 'transfer': expected a surrogate with the classes {list(classes)}, got {list(surrogate.classes)}.")
+        raise AuditorError(
+            f"attack 'transfer': expected a surrogate with the classes {list(classes)}, got {list(surrogate.classes)}."
+        )
     return surrogate

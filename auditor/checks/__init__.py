@@ -1,13 +1,15 @@
-"""What must be measured and what it means: `trials` and `judge`, both pure; the fields of a check are its tolerances."""
+"""What must be measured and what it means: `trials` and `judge`, both pure; the fields of a check are
+its tolerances.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from auditor.errors import AuditorError, nearest
-from auditor.records import Card, Facts, Finding, Observations, Trial
-from auditor.registry import Entry, Registry
+from auditor.core.errors import AuditorError, nearest
+from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.core.registry import Entry, Registry
 
 
 class Check(Protocol):
@@ -25,7 +27,9 @@ class Check(Protocol):
 
 
 checks: Registry[Any] = Registry("check", __name__)
-"""Checks by their registered names. A check of one modality alone names it (modality='table'); `check` is what audit files call it."""
+"""Checks by their registered names. A check of one modality alone names it (modality='table'); `check` is what audit
+files call it.
+"""
 
 
 def check_names(modality: str) -> tuple[str, ...]:
@@ -34,7 +38,9 @@ def check_names(modality: str) -> tuple[str, ...]:
 
 
 def check_entry(name: str, modality: str) -> Entry[Any]:
-    """Return the check that an audit file calls by a name, as it is for data of a modality (AuditorError: there is none)."""
+    """Return the check that an audit file calls by a name, as it is for data of a modality (AuditorError: there is
+    none).
+    """
     found = next((entry for entry in checks if _called(entry) == name and _serves(entry, modality)), None)
     if found is None:
         raise AuditorError(f"check: expected a known name, got '{name}'; {nearest(name, check_names(modality))}")

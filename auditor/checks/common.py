@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from auditor.records import Estimate, Facts, Observation, Trial, Verdict
-from auditor.stats import needed_n
+from auditor.core.records import Estimate, Facts, Observation, Trial, Verdict
+from auditor.stats.shares import needed_n
 
 LABELS = {
     "outside": "outside the expert's mask",
@@ -41,7 +41,9 @@ def evasion_trial(facts: Facts, zone: str, epsilon: float, *, attack: str | None
 
 
 def shown_zone(facts: Facts) -> str:
-    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any mask."""
+    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any
+    mask.
+    """
     return "outside" if any(facts.mask_share) else "everywhere"
 
 
@@ -116,7 +118,11 @@ def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, sha
     level = f"{100 * estimate.level:.3g} %"
     if verdict == "inconclusive":
         wanted = needed_n(estimate, tolerance)
-        many = f"about {wanted} samples like these" if (wanted or 0) <= MOST_MORE * estimate.n else f"more than {MOST_MORE} times as many samples"
+        many = (
+            f"about {wanted} samples like these"
+            if (wanted or 0) <= MOST_MORE * estimate.n
+            else f"more than {MOST_MORE} times as many samples"
+        )
         hint = f"{many} would decide" if wanted else "the estimate lies on the tolerance"
         return f"too few to tell: the {level} interval holds the tolerance {show}; {hint}"
     side = "beyond" if verdict == "fail" else "within"

@@ -10,10 +10,16 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, plain, reason, span, why_not
-from auditor.checks.table_preflight import judge_columns, judge_decisions, judge_missing, judge_rules, judge_scores
-from auditor.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
-from auditor.stats import decide, proportion
-from auditor.zones import coverage, not_applicable
+from auditor.core.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.zones import coverage, not_applicable
+from auditor.modalities.tables.checks.preflight import (
+    judge_columns,
+    judge_decisions,
+    judge_missing,
+    judge_rules,
+    judge_scores,
+)
+from auditor.stats.shares import decide, proportion
 
 Rows = dict[str, Observation]
 
@@ -31,10 +37,16 @@ class Preflight:
     card: ClassVar[Card] = Card(
         title="Preflight: can this be audited?",
         purpose="Whether the classifier works on these data as declared, before anything is said about how it works.",
-        mechanism="Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class; scores that sum to one, answers "
-        "that change and blank inputs are counted; every sample without a usable mask is listed with its reason. Of a table every declared rule is counted "
-        "on the data, since a rule that the data break is no rule, and the scores are compared with the model's own decisions.",
-        reading="A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in place of logits, say little.",
+        mechanism=(
+            "Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class;"
+            " scores that sum to one, answers that change and blank inputs are counted; every sample without a usable"
+            " mask is listed with its reason. Of a table every declared rule is counted on the data, since a rule that"
+            " the data break is no rule, and the scores are compared with the model's own decisions."
+        ),
+        reading=(
+            "A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in"
+            " place of logits, say little."
+        ),
         limits="It does not look at how the data were collected, nor whether test data were seen in training.",
         reference="Wilson 1927 and Lancaster 1961 (mid-P) for the intervals.",
     )
@@ -55,7 +67,10 @@ class Preflight:
         if not measured:
             claim, why = "The classifier's plain answers were not measured.", why_not(rows.values())
             names = ("accuracy", "inputs", "logits", "determinism", *(("rules", "decisions") if table else ()))
-            accuracy, *others = (Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base) for name in names)
+            accuracy, *others = (
+                Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base)
+                for name in names
+            )
             return (accuracy, self._balance(facts, base), *others[:3], masks, *others[3:])
         return (
             _accuracy(facts, measured, base),
@@ -69,19 +84,51 @@ class Preflight:
 
     def _balance(self, facts: Facts, base: dict[str, Any]) -> Finding:
         counts = Counter(facts.y)
-        rare = [f"{name} ({counts[label]})" for label, name in enumerate(facts.classes) if counts[label] < self.minimum_class]
-        claim = "The classes have " + ", ".join(f"{counts[label]} ({name})" for label, name in enumerate(facts.classes)) + " samples."
-        why = f"fewer than {self.minimum_class} samples: {', '.join(rare)}" if rare else f"every class has at least {self.minimum_class} samples"
-        return Finding(id="preflight/balance", verdict="inconclusive" if rare else "pass", claim=claim, reason=why, tolerance=float(self.minimum_class), **base)
+        rare = [
+            f"{name} ({counts[label]})"
+            for label, name in enumerate(facts.classes)
+            if counts[label] < self.minimum_class
+        ]
+        claim = (
+            "The classes have "
+            + ", ".join(f"{counts[label]} ({name})" for label, name in enumerate(facts.classes))
+            + " samples."
+        )
+        why = (
+            f"fewer than {self.minimum_class} samples: {', '.join(rare)}"
+            if rare
+            else f"every class has at least {self.minimum_class} samples"
+        )
+        return Finding(
+            id="preflight/balance",
+            verdict="inconclusive" if rare else "pass",
+            claim=claim,
+            reason=why,
+            tolerance=float(self.minimum_class),
+            **base,
+        )
 
     def _determinism(self, rows: Rows, base: dict[str, Any]) -> Finding:
         most = max(row.values["repeat_difference"] for row in rows.values())
         same = most <= self.repeat_tolerance
         claim = f"The same input gives the same scores up to {most:.2g}, asked twice for {len(rows)} samples."
-        advice = "" if same else "Switch off randomness (dropout, test-time augmentation) or declare it; attacks on random answers are not to be believed."
+        advice = (
+            ""
+            if same
+            else (
+                "Switch off randomness (dropout, test-time augmentation) or declare it; attacks on random answers are"
+                " not to be believed."
+            )
+        )
         why = f"the largest difference is {'within' if same else 'beyond'} {self.repeat_tolerance:g}"
         return Finding(
-            id="preflight/determinism", verdict="pass" if same else "fail", claim=claim, reason=why, tolerance=self.repeat_tolerance, advice=advice, **base
+            id="preflight/determinism",
+            verdict="pass" if same else "fail",
+            claim=claim,
+            reason=why,
+            tolerance=self.repeat_tolerance,
+            advice=advice,
+            **base,
         )
 
 
@@ -94,11 +141,23 @@ def _accuracy(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
     classes = []
     for index, name in enumerate(facts.classes):
         mine = {sample: row for sample, row in rows.items() if label[sample] == index}
-        found = proportion([row.values["correct"] for row in mine.values()], [facts.unit_of[sample] for sample in mine], unit="share correct")
+        found = proportion(
+            [row.values["correct"] for row in mine.values()],
+            [facts.unit_of[sample] for sample in mine],
+            unit="share correct",
+        )
         classes.append({"class": name, "n": len(mine), "estimate": plain(found)})
     verdict = decide(estimate, chance, worse="below")
-    claim = f"{span(estimate)} of {estimate.n} samples are classified correctly; always answering the most common class would give {percent(chance)}."
-    advice = "Check labels, class order and preprocessing before reading on: the model does no better than the most common class." if verdict == "fail" else ""
+    claim = (
+        f"{span(estimate)} of {estimate.n} samples are classified correctly; always answering the most common class"
+        f" would give {percent(chance)}."
+    )
+    advice = (
+        "Check labels, class order and preprocessing before reading on: the model does no better than the most common"
+        " class."
+        if verdict == "fail"
+        else ""
+    )
     why = reason(verdict, estimate, chance)
     return Finding(
         id="preflight/accuracy",
@@ -118,7 +177,13 @@ def _inputs(rows: Rows, base: dict[str, Any]) -> Finding:
     blank = sum(row.values["low"] == row.values["high"] for row in rows.values())
     claim = f"Input values run from {low:.3g} to {high:.3g}; {blank} of {len(rows)} inputs are blank."
     verdict: Verdict = "fail" if blank else "pass"
-    return Finding(id="preflight/inputs", verdict=verdict, claim=claim, reason=f"{blank} blank inputs" if blank else "no input is blank", **base)
+    return Finding(
+        id="preflight/inputs",
+        verdict=verdict,
+        claim=claim,
+        reason=f"{blank} blank inputs" if blank else "no input is blank",
+        **base,
+    )
 
 
 def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
@@ -127,7 +192,9 @@ def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
     claim = f"For {like:g} of {len(rows)} samples the scores are non-negative and sum to one."
     why = "every answer looks like probabilities, which hide gradients from attacks" if bad else "the scores are logits"
     advice = "Give the audit the model without its softmax." if bad else ""
-    return Finding(id="preflight/logits", verdict="fail" if bad else "pass", claim=claim, reason=why, advice=advice, **base)
+    return Finding(
+        id="preflight/logits", verdict="fail" if bad else "pass", claim=claim, reason=why, advice=advice, **base
+    )
 
 
 def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
@@ -139,8 +206,18 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     reasons = "; ".join(sorted({row["reason"] for row in excluded if row["zone"] in ("inside", "outside")}))
     if not found["present"]:
         why = reasons if found["empty"] or found["full"] else "masks were not given"
-        return Finding(id="preflight/masks", verdict="not_measured", claim="No sample has a mask.", reason=why, details=details, **base)
-    claim = f"{found['present']} of {len(facts.ids)} samples have a mask, which covers {percent(found['median_share'])} of the image in the median case."
+        return Finding(
+            id="preflight/masks",
+            verdict="not_measured",
+            claim="No sample has a mask.",
+            reason=why,
+            details=details,
+            **base,
+        )
+    claim = (
+        f"{found['present']} of {len(facts.ids)} samples have a mask, which covers {percent(found['median_share'])} of"
+        " the image in the median case."
+    )
     without = len(facts.ids) - found["present"]
     why = f"{without} samples have no zone inside or outside: {reasons}" if without else "every sample has a mask"
     return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, details=details, **base)

@@ -10,14 +10,20 @@ import click
 @click.command("demo", short_help="Audit the embedded demonstration and show where the reports are.")
 @click.argument("which", type=click.Choice(["image", "hiring"]), default="image")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True, help="Folder for images, audit files and reports."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Folder for images, audit files and reports.",
 )
 @click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
 def command(which: str, out: Path, fresh: bool) -> int:
     """Write made-up data and classifiers to a folder, audit each, and lay their answers side by side.
 
-    image: one classifier learned the lesion's outline, the other a marker in the corner; both can be tricked through the background, only one
-    relies on it. hiring: three models of one table of applicants; one is fair, one reads sex from the club, one can be flipped by the channel of
+    image: one classifier learned the lesion's outline, the other a marker in the corner; both can be tricked through
+    the background, only one
+    relies on it. hiring: three models of one table of applicants; one is fair, one reads sex from the club, one can be
+    flipped by the channel of
     the application. The exit code is 0 when the audits ran, whatever they found.
 
     \b
@@ -32,7 +38,13 @@ def command(which: str, out: Path, fresh: bool) -> int:
     audits, what = _written(which, out)
     click.echo(f"auditing {len(audits)} classifiers on {what}; this takes a minute or two", err=True)
     options = ("--fresh",) if fresh else ()
-    outcomes = run_batch(list(audits.values()), out / "reports", jobs=len(audits), options=options, done=lambda one: click.echo(one.line(), err=True))
+    outcomes = run_batch(
+        list(audits.values()),
+        out / "reports",
+        jobs=len(audits),
+        options=options,
+        done=lambda one: click.echo(one.line(), err=True),
+    )
     broken = [one for one in outcomes if one.message]
     if broken:
         click.echo(f"{broken[0].name}: {broken[0].message}", err=True)
@@ -46,11 +58,13 @@ def command(which: str, out: Path, fresh: bool) -> int:
 
 
 def _written(which: str, out: Path) -> tuple[dict[str, Path], str]:
-    """Return the audit files of a demonstration by classifier, written with their data, and what they are audited on."""
+    """Return the audit files of a demonstration by classifier, written with their data, and what they
+    are audited on.
+    """
     if which == "hiring":
-        from auditor.demo.hiring import AUDITED, write_hiring_demo
+        from auditor.modalities.tables.demo.hiring import AUDITED, write_hiring_demo
 
         return write_hiring_demo(out), f"{AUDITED} made-up applicants"
-    from auditor.demo.image import IMAGES, write_image_demo
+    from auditor.modalities.images.demo.image import IMAGES, write_image_demo
 
     return write_image_demo(out), f"{IMAGES} phantom images"

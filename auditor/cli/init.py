@@ -13,7 +13,8 @@ import click
 def command(place: Path, force: bool) -> int:
     """Look at PLACE and write an audit.yaml there with what was found and what to fill in.
 
-    PLACE is a folder (weights, a manifest or one folder of images per class, masks) or a table (CSV, TSV, Parquet), whose column types are inferred
+    PLACE is a folder (weights, a manifest or one folder of images per class, masks) or a table (CSV, TSV, Parquet),
+    whose column types are inferred
     and whose rules between columns are looked for; the audit.yaml is then written beside it.
 
     \b
@@ -22,7 +23,7 @@ def command(place: Path, force: bool) -> int:
       auditor init applicants.csv
       auditor validate my-study/audit.yaml
     """
-    from auditor.draft import write_draft
+    from auditor.modalities.images.draft import write_draft
 
     path, open_questions = write_draft(place, force=force)
     click.echo(path)

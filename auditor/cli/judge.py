@@ -11,7 +11,11 @@ from auditor.cli.options import exit_code, fail_on, out_folder
 
 @click.command("judge", short_help="Judge a run again, without the model.")
 @out_folder
-@click.option("--audit", type=click.Path(path_type=Path, dir_okay=False), help="Take tolerances from this audit file instead of the locked ones.")
+@click.option(
+    "--audit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Take tolerances from this audit file instead of the locked ones.",
+)
 @fail_on
 def command(out: Path, audit: Path | None, fail_on: str) -> int:
     """Judge the observations in OUT again; with --audit under its tolerances, which are then locked.

@@ -6,23 +6,24 @@ from importlib import import_module
 
 import click
 
-from auditor.errors import AuditorError, nearest
+from auditor.core.errors import AuditorError, nearest
 
 KINDS = {
     "checks": ("auditor.checks", "checks"),
     "attacks": ("auditor.attacks", "attacks"),
     "explanations": ("auditor.explanations", "explanations"),
     "probes": ("auditor.probes", "probes"),
-    "models": ("auditor.classifiers", "classifiers"),
-    "data": ("auditor.data", "data"),
-    "masks": ("auditor.masks", "masks"),
+    "models": ("auditor.models", "classifiers"),
+    "data": ("auditor.samples", "data"),
+    "masks": ("auditor.modalities.images.masks", "masks"),
 }
 
 
 @click.command("list", short_help="List checks, attacks, explanations, model and mask formats.")
 @click.argument("kind", required=False)
 def command(kind: str | None) -> int:
-    """List the names that an audit file may use, of one KIND (checks, attacks, explanations, probes, models, data, masks) or of all.
+    """List the names that an audit file may use, of one KIND (checks, attacks, explanations, probes, models, data,
+    masks) or of all.
 
     \b
     Example:

@@ -8,12 +8,13 @@ from typing import NoReturn
 
 import click
 
-from auditor.errors import AuditorError, BrokenOff, nearest
+from auditor.core.errors import AuditorError, BrokenOff, nearest
 
 COMMANDS = ("demo", "init", "validate", "plan", "run", "judge", "render", "verify", "batch", "schema", "list")
 EXIT_CODES = (
-    "Exit codes: 0 nothing failed; 1 a finding failed; 2 usage, or an input that cannot be used; 3 nothing failed, but something is inconclusive or was not "
-    "measured (with --fail-on inconclusive); 4 the run broke off and can be resumed; 130 interrupted (resumable)."
+    "Exit codes: 0 nothing failed; 1 a finding failed; 2 usage, or an input that cannot be used; 3 nothing failed, but"
+    " something is inconclusive or was not measured (with --fail-on inconclusive); 4 the run broke off and can be"
+    " resumed; 130 interrupted (resumable)."
 )
 
 
@@ -32,7 +33,9 @@ class Commands(click.Group):
         return command
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=EXIT_CODES)
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=EXIT_CODES
+)
 @click.version_option(package_name="auditor")
 def cli() -> None:
     """Find out whether a trained classifier looks where the expert says it should.

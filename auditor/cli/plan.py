@@ -15,7 +15,7 @@ from auditor.cli.options import as_json, audit_file, loading
 if TYPE_CHECKING:
     from auditor.engine.plan import Planned
     from auditor.engine.prepare import Prepared
-    from auditor.precision import Precision
+    from auditor.models.precision import Precision
 
 
 TIMED = {"image": 16, "table": 2048}
@@ -26,7 +26,16 @@ TIMED = {"image": 16, "table": 2048}
 @audit_file
 @loading
 @as_json
-def command(audit: Path, device: str, precision: Precision, compile: bool, trust_code: bool, limit: int | None, only: tuple[str, ...], as_json: bool) -> int:
+def command(
+    audit: Path,
+    device: str,
+    precision: Precision,
+    compile: bool,
+    trust_code: bool,
+    limit: int | None,
+    only: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Show what AUDIT would measure: trials, samples, forward and backward passes, and how long it may take.
 
     Passes are upper bounds: an attack stops as soon as a sample is fooled. The time comes from a few passes made now.
@@ -38,7 +47,9 @@ def command(audit: Path, device: str, precision: Precision, compile: bool, trust
     from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
 
-    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
+    prepared = prepare(
+        audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
+    )
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
     forward, backward = pass_seconds(prepared)
     seconds = sum(one.forwards * forward + one.backwards * backward for one in planned)
@@ -67,14 +78,19 @@ def _table(planned: Sequence[Planned], seconds: float) -> None:
         click.echo(f"{words(one):<46}{one.samples:>8}{one.forwards:>10}{one.backwards:>10}{excluded}")
     forwards, backwards = sum(one.forwards for one in planned), sum(one.backwards for one in planned)
     minutes = max(1, round(seconds / 60))
-    click.echo(f"{len(planned)} trials, at most {forwards} forward and {backwards} backward passes of one sample, at most about {minutes} min on this machine")
+    click.echo(
+        f"{len(planned)} trials, at most {forwards} forward and {backwards} backward passes of one sample, at most"
+        f" about {minutes} min on this machine"
+    )
 
 
 def pass_seconds(prepared: Prepared) -> tuple[float, float]:
-    """Return how long one sample's forward and its backward pass take, measured now on as many as a batch would hold."""
+    """Return how long one sample's forward and its backward pass take, measured now on as many as a
+    batch would hold.
+    """
     import torch
 
-    from auditor.meter import Meter
+    from auditor.models.meter import Meter
 
     chunk = prepared.samples.load(range(min(TIMED[prepared.facts.modality], len(prepared.samples))))
     n, x = len(chunk.ids), chunk.x.to(prepared.classifier.device)

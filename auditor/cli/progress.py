@@ -18,7 +18,13 @@ def words(planned: Planned) -> str:
     trial = planned.trial
     epsilon = trial.threat.get("epsilon")
     by = "+".join(trial.settings.get("attribute", {}).get("columns", ()))
-    parts = (trial.probe, trial.method, f"by {by}" if by else "", trial.zone, f"epsilon {epsilon:.4g}" if epsilon is not None else "")
+    parts = (
+        trial.probe,
+        trial.method,
+        f"by {by}" if by else "",
+        trial.zone,
+        f"epsilon {epsilon:.4g}" if epsilon is not None else "",
+    )
     return " ".join(part for part in parts if part)
 
 
@@ -30,7 +36,14 @@ def progress_bar(planned: Sequence[Planned]) -> Iterator[Callback]:
     if not console.is_terminal:
         yield _Lines(planned)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=total)
 
@@ -50,4 +63,8 @@ class _Lines:
     def __call__(self, planned: Planned, forwards: int) -> None:
         if planned.key != self._last:
             self._last = planned.key
-            print(f"[{self._place[planned.key]}/{len(self._place)}] {words(planned)}: {planned.samples} samples", file=sys.stderr, flush=True)
+            print(
+                f"[{self._place[planned.key]}/{len(self._place)}] {words(planned)}: {planned.samples} samples",
+                file=sys.stderr,
+                flush=True,
+            )

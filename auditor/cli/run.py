@@ -11,18 +11,31 @@ import click
 from auditor.cli.options import as_json, audit_file, exit_code, fail_on, loading
 
 if TYPE_CHECKING:
-    from auditor.precision import Precision
+    from auditor.models.precision import Precision
 
 
 @click.command("run", short_help="Audit: measure, judge, and write both reports.")
 @audit_file
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for observations, evidence, findings and reports.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for observations, evidence, findings and reports.",
+)
 @loading
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Samples per forward pass; halved by itself where memory is short."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Samples per forward pass; halved by itself where memory is short.",
 )
 @click.option(
-    "--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Where chunks are measured; this release measures in its own process."
+    "--engine",
+    type=click.Choice(["local"]),
+    default="local",
+    show_default=True,
+    help="Where chunks are measured; this release measures in its own process.",
 )
 @click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
 @fail_on
@@ -42,7 +55,8 @@ def command(
     fail_on: str,
     as_json: bool,
 ) -> int:
-    """Audit a classifier as AUDIT (an audit.yaml) declares it; stopped at any point, the same command goes on from there.
+    """Audit a classifier as AUDIT (an audit.yaml) declares it; stopped at any point, the same command goes on from
+    there.
 
     \b
     Example:
@@ -55,7 +69,9 @@ def command(
     from auditor.engine.prepare import prepare
     from auditor.pipeline import finish
 
-    prepared = prepare(audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile)
+    prepared = prepare(
+        audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
+    )
     with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
         findings = finish(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress)
     if as_json:

@@ -17,7 +17,7 @@ def command(kind: str) -> int:
       auditor schema > audit.schema.json
       auditor schema findings
     """
-    from auditor.schema import audit_schema, findings_schema
+    from auditor.config.schema import audit_schema, findings_schema
 
     click.echo(json.dumps(audit_schema() if kind == "audit" else findings_schema(), indent=1))
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from auditor.records import Finding, Verdict
+from auditor.core.records import Finding, Verdict
 
 SIGNS: dict[Verdict, tuple[str, str]] = {
     "pass": ("PASS          ", "green"),
@@ -47,7 +47,9 @@ def show_side_by_side(results: Mapping[str, Sequence[Finding]]) -> None:
     for row in zip(*answered.values(), strict=True):
         click.echo(
             f"{row[0].number}. {row[0].question:<53}"
-            + "".join(click.style(f"{SIGNS[one.verdict][0].strip():<16}", fg=SIGNS[one.verdict][1], bold=True) for one in row)
+            + "".join(
+                click.style(f"{SIGNS[one.verdict][0].strip():<16}", fg=SIGNS[one.verdict][1], bold=True) for one in row
+            )
         )
     for key in ("reliance/outside-share", "exposure/outside"):
         click.echo()

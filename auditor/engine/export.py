@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from auditor.core.records import OUTCOMES, Facts, Observations, Trial
 from auditor.engine.store import write_whole
-from auditor.records import OUTCOMES, Facts, Observations, Trial
 
 SHOWN = {
     "clean": ("predicted", "correct", "margin", "confidence"),
@@ -26,14 +26,21 @@ OF_TABLES = {
 
 def export_samples(out: Path, facts: Facts, observations: Observations, trials: Sequence[Trial]) -> None:
     """Write samples.csv and samples.parquet."""
-    columns: dict[str, Any] = {"sample": facts.ids, "label": [facts.classes[label] for label in facts.y], "unit": facts.units, "mask_share": facts.mask_share}
+    columns: dict[str, Any] = {
+        "sample": facts.ids,
+        "label": [facts.classes[label] for label in facts.y],
+        "unit": facts.units,
+        "mask_share": facts.mask_share,
+    }
     columns |= {f"mask_share:{name}": shares for name, shares in sorted(facts.regions.items())}
     columns |= {f"group:{name}": values for name, values in facts.groups.items()}
     shown: dict[str, tuple[str, ...]] = {**SHOWN, **(OF_TABLES if facts.modality == "table" else {})}
     for trial in trials:
         rows = observations.of(trial)
         for value in shown.get(trial.probe, ()):
-            columns[_name(trial, value)] = [_cell(value, rows[one].values.get(value)) if one in rows else None for one in facts.ids]
+            columns[_name(trial, value)] = [
+                _cell(value, rows[one].values.get(value)) if one in rows else None for one in facts.ids
+            ]
         if trial.zone:
             columns[_name(trial, "not measured")] = [rows[one].error if one in rows else None for one in facts.ids]
     table = pd.DataFrame(columns)
@@ -50,5 +57,12 @@ def _cell(value: str, found: float | None) -> Any:
 def _name(trial: Trial, value: str) -> str:
     epsilon = trial.threat.get("epsilon") if trial.probe in ("evasion", "flip") else None
     towards = trial.threat.get("towards")
-    parts = [trial.probe, trial.method, trial.zone, f"{epsilon:.5g}" if epsilon is not None else "", f"towards {towards}" if towards else "", value]
+    parts = [
+        trial.probe,
+        trial.method,
+        trial.zone,
+        f"{epsilon:.5g}" if epsilon is not None else "",
+        f"towards {towards}" if towards else "",
+        value,
+    ]
     return ":".join(part for part in parts if part)

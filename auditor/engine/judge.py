@@ -10,22 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from auditor.checks import Check
+from auditor.core.displays import FORMAT
+from auditor.core.errors import StoreError
+from auditor.core.records import Facts, Finding, Observations, Trial, digest, ordered
+from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
 from auditor.engine.lock import NAME, locked_checks, read_lock
 from auditor.engine.store import Store, write_whole
-from auditor.errors import StoreError
-from auditor.grouping import Attribute, edges_of
-from auditor.records import Facts, Finding, Observations, Trial, digest, ordered
-from auditor.stats import holm
-from auditor.table import Table
-from auditor.zones import coverage
+from auditor.modalities.tables.table import Table
+from auditor.stats.grouping import Attribute, edges_of
+from auditor.stats.shares import holm
 
 MOST_LEVELS = 40
 """Levels of a column that the report lists."""
 
 
 def judge(out: Path) -> list[Finding]:
-    """Return the findings of a complete run and write findings.json and the samples table (StoreError: it is not complete)."""
+    """Return the findings of a complete run and write findings.json and the samples table (StoreError: it is not
+    complete).
+    """
     with Store.open(out) as store:
         content, findings = judged(out, store)
         write_whole(out / "findings.json", content)
@@ -40,36 +43,55 @@ def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
     observations = replace(observations_of(store), trials=tuple(trials))
     open_trials = [trial for trial in trials if not store.complete(observations.key(trial))]
     if open_trials:
-        raise StoreError(f"{out}: {len(open_trials)} of {len(trials)} trials are not complete; run the same `auditor run` command again to resume.")
+        raise StoreError(
+            f"{out}: {len(open_trials)} of {len(trials)} trials are not complete; run the same `auditor run` command"
+            " again to resume."
+        )
     findings = doubted(adjusted([finding for check in chosen.values() for finding in check.judge(facts, observations)]))
     keys = [observations.key(trial) for trial in trials]
     audit = describe(lock, facts, chosen) | {
         "digests": {"lock": digest((out / NAME).read_bytes()), "observations": store.ledger_digest(keys)},
         "trials": [_row(trial, observations) for trial in trials],
     }
-    content = {"audit": audit, "findings": [finding.as_dict() for finding in findings]}
+    content = {"format": FORMAT, "audit": audit, "findings": [finding.as_dict() for finding in findings]}
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", findings
 
 
 def adjusted(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings after Holm's correction over the audit's primary claims: one that does not survive it is inconclusive.
+    """Return the findings after Holm's correction over the audit's primary claims: one that does not survive it is
+    inconclusive.
 
-    A verdict says on which side of the tolerance the truth lies, and only that can be wrong: its p-value is one-sided, half the estimate's.
+    A verdict says on which side of the tolerance the truth lies, and only that can be wrong: its p-value is one-sided,
+    half the estimate's.
     """
-    claims = [row for row, finding in enumerate(findings) if finding.primary and finding.verdict in ("pass", "fail") and finding.p is not None]
+    claims = [
+        row
+        for row, finding in enumerate(findings)
+        if finding.primary and finding.verdict in ("pass", "fail") and finding.p is not None
+    ]
     tested = [row for row, finding in enumerate(findings) if finding.primary and finding.p is not None]
     sides = {row: (findings[row].p or 0.0) / 2 for row in tested}
     kept = dict(zip(tested, holm(list(sides.values())), strict=True))
     result = list(findings)
     for row in claims:
         if not kept[row]:
-            why = f"{findings[row].reason}; but after Holm's correction over {len(tested)} primary claims it is too few to tell (p = {sides[row]:.3f})"
-            result[row] = replace(findings[row], verdict="inconclusive", reason=why, advice="Audit more samples before drawing a conclusion from this number.")
+            why = (
+                f"{findings[row].reason}; but after Holm's correction over {len(tested)} primary claims it is too few"
+                f" to tell (p = {sides[row]:.3f})"
+            )
+            result[row] = replace(
+                findings[row],
+                verdict="inconclusive",
+                reason=why,
+                advice="Audit more samples before drawing a conclusion from this number.",
+            )
     return result
 
 
 def doubted(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings with every pass that rests on a failed one made inconclusive: what a weak attack did not find proves nothing."""
+    """Return the findings with every pass that rests on a failed one made inconclusive: what a weak attack did not find
+    proves nothing.
+    """
     signs = [finding for finding in findings if finding.verdict == "fail"]
     result = []
     for finding in findings:
@@ -129,7 +151,9 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "high": facts.high,
         "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
         "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
-        "regions": {name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()},
+        "regions": {
+            name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()
+        },
         "groups": _columns(banded(facts, lock)),
         "factors": _columns(facts.factors),
     }
@@ -141,9 +165,17 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "report": audit["report"],
         "model": lock["model"],
         "data": data | described_table(facts),
-        "threat": {"norm": facts.norm, "epsilon": list(facts.epsilons), "primary": facts.primary, "guard": facts.guard, "max_changes": facts.max_changes},
+        "threat": {
+            "norm": facts.norm,
+            "epsilon": list(facts.epsilons),
+            "primary": facts.primary,
+            "guard": facts.guard,
+            "max_changes": facts.max_changes,
+        },
         "attack": {"name": facts.attack, "settings": dict(facts.attack_settings)},
-        "checks": {name: {"settings": lock["checks"][name], "card": asdict(check.card)} for name, check in chosen.items()},
+        "checks": {
+            name: {"settings": lock["checks"][name], "card": asdict(check.card)} for name, check in chosen.items()
+        },
         "seed": facts.seed,
         "limit": lock["limit"],
         "environment": lock["environment"],
@@ -151,7 +183,9 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
 
 
 def described_table(facts: Facts) -> dict[str, Any]:
-    """Return what the report says of a table's columns and rules; nothing of other data. Levels of texts, which may be names of people, are left out."""
+    """Return what the report says of a table's columns and rules; nothing of other data. Levels of texts, which may be
+    names of people, are left out.
+    """
     if facts.table is None:
         return {}
     table = Table.from_dict(facts.table)
@@ -159,7 +193,9 @@ def described_table(facts: Facts) -> dict[str, Any]:
     for one, column in zip(facts.table["columns"], table.columns, strict=True):
         levels = [] if column.numeric or column.kind == "text" else [column.levels[code] for code in column.allowed]
         unsupported = 0 if column.numeric or column.kind == "text" else len(column.levels) - len(column.allowed)
-        columns.append({**one, "levels": levels[:MOST_LEVELS], "allowed": len(column.allowed), "unsupported": unsupported})
+        columns.append(
+            {**one, "levels": levels[:MOST_LEVELS], "allowed": len(column.allowed), "unsupported": unsupported}
+        )
     return {"columns": columns, "rules": facts.table["rules"], "favourable": table.favourable}
 
 
@@ -171,7 +207,9 @@ def banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _columns(columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
-    return {name: dict(sorted(Counter(value or "unknown" for value in values).items())) for name, values in columns.items()}
+    return {
+        name: dict(sorted(Counter(value or "unknown" for value in values).items())) for name, values in columns.items()
+    }
 
 
 def read_findings(out: Path) -> tuple[dict[str, Any], list[Finding]]:
@@ -181,4 +219,7 @@ def read_findings(out: Path) -> tuple[dict[str, Any], list[Finding]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return content["audit"], [Finding.from_dict(finding) for finding in content["findings"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: expected the findings of a run, but they cannot be read ({type(error).__name__}); run `auditor judge` first.") from None
+        raise StoreError(
+            f"{path}: expected the findings of a run, but they cannot be read ({type(error).__name__}); run `auditor"
+            " judge` first."
+        ) from None

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import torch
 
-from auditor.classifier import Classifier
+from auditor.core.errors import BrokenOff
+from auditor.core.seeds import derive
 from auditor.engine.plan import Planned
-from auditor.errors import BrokenOff
+from auditor.models.classifier import Classifier
 from auditor.probes import Arrays, Bench, Row, probes
-from auditor.samples import Samples
-from auditor.seeds import derive
+from auditor.samples.samples import Samples
 
 Source = Callable[[str], Arrays | None]
 
@@ -29,7 +29,12 @@ def measure(planned: Planned, chunk: tuple[int, ...], bench: Bench) -> list[Row]
                 rows = probes[planned.trial.probe].make(bench, planned.trial, loaded)
             if len(rows) != len(names):
                 raise ValueError(f"probe '{planned.trial.probe}' answered {len(rows)} rows for {len(names)} samples")
-            return [row if all(map(_finite, row.values.values())) else Row(error="failed: a measured value is not a finite number") for row in rows]
+            return [
+                row
+                if all(map(_finite, row.values.values()))
+                else Row(error="failed: a measured value is not a finite number")
+                for row in rows
+            ]
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise BrokenOff("The disk is full; free some space and run the same command again to resume.") from None
@@ -41,7 +46,9 @@ def measure(planned: Planned, chunk: tuple[int, ...], bench: Bench) -> list[Row]
 
 @contextmanager
 def drawing(classifier: Classifier, *parts: object) -> Iterator[None]:
-    """Seed torch's own draws by the parts where a classifier is declared random, so that a resumed run finds the same; restore them after."""
+    """Seed torch's own draws by the parts where a classifier is declared random, so that a resumed run finds the same;
+    restore them after.
+    """
     if getattr(classifier, "draws", 1) == 1:
         yield
         return
@@ -59,6 +66,12 @@ def no_source(_: str) -> Arrays | None:
     return None
 
 
-def bench_for(samples: Samples, classifier: Classifier, source: Source | None, batch_size: int, surrogate: Classifier | None = None) -> Bench:
+def bench_for(
+    samples: Samples,
+    classifier: Classifier,
+    source: Source | None,
+    batch_size: int,
+    surrogate: Classifier | None = None,
+) -> Bench:
     """Return what a probe may use."""
     return Bench(classifier, samples, source or no_source, batch_size, surrogate)

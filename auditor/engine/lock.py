@@ -11,9 +11,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from auditor.checks import Check, make_check
-from auditor.config import load_audit, modality_of
+from auditor.config.config import load_audit, modality_of
+from auditor.core.errors import StoreError
 from auditor.engine.store import write_whole
-from auditor.errors import StoreError
 
 NAME = "audit.lock.yaml"
 
@@ -34,13 +34,18 @@ def read_lock(out: Path) -> dict[str, Any]:
         content = YAML(typ="safe").load((out / NAME).read_text(encoding="utf-8"))
         return {**content, "checks": dict(content["checks"]), "audit": dict(content["audit"])}
     except Exception as error:
-        raise StoreError(f"{out / NAME}: expected the lock file of a run, but it cannot be read ({type(error).__name__}).") from None
+        raise StoreError(
+            f"{out / NAME}: expected the lock file of a run, but it cannot be read ({type(error).__name__})."
+        ) from None
 
 
 def lock_checks(chosen: Mapping[str, Check]) -> dict[str, Any]:
     """Return the complete settings of the checks, as plain data."""
     settings = {name: asdict(check) for name, check in chosen.items()}  # type: ignore[call-overload]
-    return {name: {key: list(value) if isinstance(value, tuple) else value for key, value in mine.items()} for name, mine in settings.items()}
+    return {
+        name: {key: list(value) if isinstance(value, tuple) else value for key, value in mine.items()}
+        for name, mine in settings.items()
+    }
 
 
 def locked_checks(lock: Mapping[str, Any]) -> dict[str, Check]:

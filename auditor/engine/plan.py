@@ -1,4 +1,6 @@
-"""What will be measured, in which order, cut into chunks, and what it will cost; by the audit alone, never by the machine."""
+"""What will be measured, in which order, cut into chunks, and what it will cost; by the audit alone, never by the
+machine.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ from dataclasses import dataclass
 from auditor.attacks import attacks
 from auditor.attacks.attack import norm_refused
 from auditor.checks import Check
+from auditor.core.records import Facts, Trial, ordered
+from auditor.core.zones import not_applicable
 from auditor.explanations import explanations
 from auditor.probes import probes
-from auditor.records import Facts, Trial, ordered
-from auditor.samples import Samples
-from auditor.zones import not_applicable
+from auditor.samples.samples import Samples
 
 CHUNK = {"image": 32, "table": 256}
 """Samples per chunk, by modality: the atom of work, of resume and of sharding."""
@@ -53,17 +55,26 @@ def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Plan
 
 
 def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, str]]:
-    """Return the positions to measure, drawn among the samples that have the trial's zone, and why the others have none."""
+    """Return the positions to measure, drawn among the samples that have the trial's zone, and why the others have
+    none.
+    """
     missing = _missing(trial, facts)
     if missing:
         return (), dict.fromkeys(samples.draw(trial.samples, facts.seed), missing)
     shares = samples.regions.get(trial.zone, samples.mask_share)
     excluded = {position: why for position, share in enumerate(shares) if (why := not_applicable(trial.zone, share))}
-    return samples.draw(trial.samples, facts.seed, among=[position for position in range(len(samples)) if position not in excluded]), excluded
+    return (
+        samples.draw(
+            trial.samples, facts.seed, among=[position for position in range(len(samples)) if position not in excluded]
+        ),
+        excluded,
+    )
 
 
 def _missing(trial: Trial, facts: Facts) -> str:
-    """Return what the trial's method needs and the classifier does not offer; a weaker method is never put in its place."""
+    """Return what the trial's method needs and the classifier does not offer; a weaker method is never put in its
+    place.
+    """
     wanted = probes[trial.probe].facts.get("needs", "labels")
     if wanted not in facts.offers:
         return f"not applicable: probe '{trial.probe}' needs '{wanted}', which this classifier does not offer"
@@ -71,7 +82,11 @@ def _missing(trial: Trial, facts: Facts) -> str:
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
         return f"not applicable: attack '{trial.method}': {refusal}"
-    explains = explanations[trial.method].facts.get("modality", facts.modality) if trial.method in explanations.names() else facts.modality
+    explains = (
+        explanations[trial.method].facts.get("modality", facts.modality)
+        if trial.method in explanations.names()
+        else facts.modality
+    )
     if explains != facts.modality:
         return f"not applicable: explanation '{trial.method}' explains data of modality '{explains}'"
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
@@ -79,5 +94,12 @@ def _missing(trial: Trial, facts: Facts) -> str:
             needs = registry[trial.method].facts["needs"]
             served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in facts.offers)
             hint = f"; it can serve {served}" if served else ""
-            return "" if needs in facts.offers else f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not offer{hint}"
+            return (
+                ""
+                if needs in facts.offers
+                else (
+                    f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not"
+                    f" offer{hint}"
+                )
+            )
     return ""

@@ -10,18 +10,30 @@ from pathlib import Path
 from typing import Any
 
 from auditor.checks import Check, check_names, make_check
-from auditor.classifier import Classifier
-from auditor.config import Audit, load_audit
+from auditor.config.config import Audit, load_audit
+from auditor.core.errors import AuditorError, ConfigError, nearest
+from auditor.core.records import Facts, digest
+from auditor.core.zones import check_zone
 from auditor.engine.lock import lock_checks
-from auditor.errors import AuditorError, ConfigError, nearest
-from auditor.precision import Precision
-from auditor.records import Facts, digest
-from auditor.samples import Samples
-from auditor.table_classifier import TableClassifier
-from auditor.zones import check_zone
+from auditor.modalities.tables.classifier import TableClassifier
+from auditor.models.classifier import Classifier
+from auditor.models.precision import Precision
+from auditor.samples.samples import Samples
 
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "statsmodels", "pillow")
-TABLE_PACKAGES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "skops", "xgboost", "lightgbm", "catboost", "onnxruntime")
+TABLE_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pandas",
+    "scikit-learn",
+    "skops",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "onnxruntime",
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,9 @@ class Prepared:
     surrogate: Classifier | None
     """The classifier that `attack.settings.surrogate` names."""
     binding: str
-    """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes observations comparable."""
+    """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes
+    observations comparable.
+    """
 
 
 def prepare(
@@ -71,7 +85,9 @@ def prepare(
     where = f"{source}: " if isinstance(source, Path) else ""
     chosen = select_checks(audit, only)
     try:
-        classifier = load_model(audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile)
+        classifier = load_model(
+            audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile
+        )
         surrogate = _surrogate(audit, base, classifier, device=device, trust_code=trust_code)
         samples = _samples(audit, base, classifier)
         classifier = _over(classifier, samples)
@@ -99,7 +115,9 @@ def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
             raise ConfigError(f"--check: expected a known check, got '{name}'; {nearest(name, known)}")
     wanted = {name: audit.checks.get(name, {}) for name in known if not only or name in only}
     return {
-        name: make_check(name, audit.modality, settings if isinstance(settings, dict) else {}) for name, settings in wanted.items() if settings is not False
+        name: make_check(name, audit.modality, settings if isinstance(settings, dict) else {})
+        for name, settings in wanted.items()
+        if settings is not False
     }
 
 
@@ -114,10 +132,16 @@ def _check_zones(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
 
 
 def load_model(
-    model: Mapping[str, Any], base: Path, *, device: str = "cpu", trust_code: bool = False, precision: Precision = "float32", compile: bool = False
+    model: Mapping[str, Any],
+    base: Path,
+    *,
+    device: str = "cpu",
+    trust_code: bool = False,
+    precision: Precision = "float32",
+    compile: bool = False,
 ) -> Classifier:
     """Return the classifier that an audit's `model` declares (AuditorError)."""
-    from auditor.classifiers.load import load_classifier
+    from auditor.models.load import load_classifier
 
     settings = dict(model)
     source = settings.pop("source", None)
@@ -126,17 +150,33 @@ def load_model(
         raise ConfigError(f"'model': expected one of 'weights' and 'path', got {'both' if paths else 'neither'}.")
     run_only = sorted({"device", "trust_code", "precision", "compile", "base"} & set(settings))
     if run_only:
-        raise ConfigError(f"'model.{run_only[0]}': expected a property of the model, got a setting of the run; leave it to the command line.")
-    return load_classifier(str(paths[0]), source, base=base, trust_code=trust_code, device=device, precision=precision, compile=compile, **settings)
+        raise ConfigError(
+            f"'model.{run_only[0]}': expected a property of the model, got a setting of the run; leave it to the"
+            " command line."
+        )
+    return load_classifier(
+        str(paths[0]),
+        source,
+        base=base,
+        trust_code=trust_code,
+        device=device,
+        precision=precision,
+        compile=compile,
+        **settings,
+    )
 
 
 def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str, trust_code: bool) -> Classifier | None:
-    """Return the classifier that the attack climbs in place of the audited one, where the audit file names one (ConfigError: it does not fit)."""
+    """Return the classifier that the attack climbs in place of the audited one, where the audit file names one
+    (ConfigError: it does not fit).
+    """
     declared = audit.attack.settings.get("surrogate")
     if declared is None:
         return None
     if not isinstance(declared, Mapping):
-        raise ConfigError(f"'attack.settings.surrogate': expected what 'model' takes (source, weights, ...), got {declared!r}.")
+        raise ConfigError(
+            f"'attack.settings.surrogate': expected what 'model' takes (source, weights, ...), got {declared!r}."
+        )
     other = load_model(declared, base, device=device, trust_code=trust_code)
     for what in ("classes", "input_shape"):
         mine, its = getattr(classifier, what), getattr(other, what)
@@ -146,26 +186,33 @@ def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str,
 
 
 def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
-    from auditor.data import data
+    from auditor.samples import data
 
     settings = dict(audit.data)
     source = settings.pop("source", "images")
     bound = data.bind(source, settings)
     if classifier.modality != audit.modality:
-        raise ConfigError(f"'data.source': expected data that fit a classifier of modality '{classifier.modality}', got '{source}'.")
+        raise ConfigError(
+            f"'data.source': expected data that fit a classifier of modality '{classifier.modality}', got '{source}'."
+        )
     if isinstance(classifier, TableClassifier):
         return data[source].make(base, classifier.classes, classifier.columns, **bound)
     samples = data[source].make(base, classifier.classes, classifier.input_shape, **bound)
     if (classifier.low, classifier.high) != (samples.low, samples.high):
         raise ConfigError(
-            f"'model': expected low {samples.low:g} and high {samples.high:g}, the range of the data, got {classifier.low} and {classifier.high}."
+            f"'model': expected low {samples.low:g} and high {samples.high:g}, the range of the data, got"
+            f" {classifier.low} and {classifier.high}."
         )
     return samples
 
 
 def _over(classifier: Classifier, samples: Samples) -> Classifier:
     """Return the classifier, one of tables made to read the codes of these samples."""
-    return classifier.over(samples.table) if isinstance(classifier, TableClassifier) and samples.table is not None else classifier
+    return (
+        classifier.over(samples.table)
+        if isinstance(classifier, TableClassifier) and samples.table is not None
+        else classifier
+    )
 
 
 def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
@@ -184,9 +231,16 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     if "loss" in settings:
         choose(settings["loss"], len(classifier.classes), targeted=False)
     if attacks[audit.attack.name].facts.get("budget", True) is False:
-        raise ConfigError(f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the smallest itself.")
+        raise ConfigError(
+            f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the"
+            " smallest itself."
+        )
     if (audit.threat.norm == "cost") != (audit.modality == "table"):
-        wanted = "'cost', as tables are measured" if audit.modality == "table" else "a norm of values, since the data are no table"
+        wanted = (
+            "'cost', as tables are measured"
+            if audit.modality == "table"
+            else "a norm of values, since the data are no table"
+        )
         raise ConfigError(f"'threat.norm': expected {wanted}, got '{audit.threat.norm}'.")
     refusal = norm_refused(audit.attack.name, audit.threat.norm)
     if refusal:
@@ -217,7 +271,9 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     )
 
 
-def _lock(audit: Audit, classifier: Classifier, samples: Samples, chosen: Mapping[str, Check], limit: int | None) -> dict[str, Any]:
+def _lock(
+    audit: Audit, classifier: Classifier, samples: Samples, chosen: Mapping[str, Check], limit: int | None
+) -> dict[str, Any]:
     model = {
         "name": classifier.name,
         "source": str(audit.model.get("source") or "by file ending"),

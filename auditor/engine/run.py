@@ -1,4 +1,6 @@
-"""Measure: every planned chunk that the ledger does not hold yet; killed at any point, the next run goes on from there."""
+"""Measure: every planned chunk that the ledger does not hold yet; killed at any point, the next run goes on from
+there.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from auditor.core.records import Observation, canonical
 from auditor.engine.local import bench_for, measure
 from auditor.engine.lock import write_lock
 from auditor.engine.plan import Planned, plan
 from auditor.engine.prepare import Prepared
 from auditor.engine.store import EXCLUDED, Store
 from auditor.probes import Arrays
-from auditor.records import Observation, canonical
 
 TABLE_ROWS = 8192
 """Rows of a table per call of the classifier, at least: a call costs far more than a row."""
@@ -24,7 +26,9 @@ def silent(planned: Planned, forwards: int) -> None:
     """Show no progress."""
 
 
-def run(prepared: Prepared, out: Path, *, batch_size: int = 64, fresh: bool = False, progress: Progress = silent) -> Store:
+def run(
+    prepared: Prepared, out: Path, *, batch_size: int = 64, fresh: bool = False, progress: Progress = silent
+) -> Store:
     """Return the open store with everything measured that the audit asks for (BrokenOff: it can be resumed)."""
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
     store = Store.create(out, prepared.binding, fresh=fresh)
@@ -41,7 +45,11 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
     done = store.done(planned.key)
     if EXCLUDED not in done and planned.excluded:
         names = prepared.samples.ids
-        store.write(planned.key, EXCLUDED, [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()])
+        store.write(
+            planned.key,
+            EXCLUDED,
+            [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()],
+        )
     source = _source(planned, prepared, store)
     rows = batch_size if prepared.facts.modality == "image" else max(batch_size, TABLE_ROWS)
     bench = bench_for(prepared.samples, prepared.classifier, source, rows, prepared.surrogate)
@@ -52,7 +60,11 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
             observations = []
             for position, row in zip(chunk, measured, strict=True):
                 artefact = store.put(row.arrays) if planned.trial.keep and row.arrays else None
-                observations.append(Observation(planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.error))
+                observations.append(
+                    Observation(
+                        planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.error
+                    )
+                )
             store.write(planned.key, number, observations, time.perf_counter() - started)
         progress(planned, round(planned.forwards * len(chunk) / max(1, planned.samples)))
 
@@ -68,7 +80,9 @@ def _source(planned: Planned, prepared: Prepared, store: Store) -> Callable[[str
             return None
         kept = store.get(row.artefact)
         if kept is None:
-            raise FileNotFoundError(f"the artefact {row.artefact[:12]} of '{sample}' is gone; measure again with --fresh")
+            raise FileNotFoundError(
+                f"the artefact {row.artefact[:12]} of '{sample}' is gone; measure again with --fresh"
+            )
         return kept
 
     return arrays

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.errors import BrokenOff, StoreError
-from auditor.records import Observation, canonical, digest
+from auditor.core.errors import BrokenOff, StoreError
+from auditor.core.records import Observation, canonical, digest
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -42,15 +42,22 @@ class Store:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
         except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.path}: expected a ledger of Auditor, but it cannot be read ({error}); choose another folder with --out.") from None
+            raise StoreError(
+                f"{self.path}: expected a ledger of Auditor, but it cannot be read ({error}); choose another folder"
+                " with --out."
+            ) from None
 
     @classmethod
     def create(cls, folder: Path, binding: str, *, fresh: bool = False) -> Store:
-        """Return the store of one audit in a folder, new or to be resumed (StoreError: it holds another audit's observations)."""
+        """Return the store of one audit in a folder, new or to be resumed (StoreError: it holds another audit's
+        observations).
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{folder}: expected a folder that can be written, but {str(error.strerror).lower()}.") from None
+            raise StoreError(
+                f"{folder}: expected a folder that can be written, but {str(error.strerror).lower()}."
+            ) from None
         if fresh:
             clear(folder)
         store = cls(folder)
@@ -58,7 +65,8 @@ class Store:
         if known is not None and known != binding:
             store.close()
             raise StoreError(
-                f"{folder}: holds the observations of another audit (other model, data, limit or version); choose another --out, or drop them with --fresh."
+                f"{folder}: holds the observations of another audit (other model, data, limit or version); choose"
+                " another --out, or drop them with --fresh."
             )
         if known is None:
             store.set_meta("binding", binding)
@@ -90,9 +98,13 @@ class Store:
             with self._db:
                 yield self._db
         except sqlite3.IntegrityError:
-            raise BrokenOff(f"{self.path}: another run writes to the same folder; wait for it, or choose another --out.") from None
+            raise BrokenOff(
+                f"{self.path}: another run writes to the same folder; wait for it, or choose another --out."
+            ) from None
         except sqlite3.OperationalError as error:
-            raise BrokenOff(f"{self.path}: cannot be written ({error}); free some space and run the same command again to resume.") from None
+            raise BrokenOff(
+                f"{self.path}: cannot be written ({error}); free some space and run the same command again to resume."
+            ) from None
 
     def meta(self, name: str) -> str | None:
         """Return a remembered text."""
@@ -122,7 +134,9 @@ class Store:
         """Write one chunk whole, with the digest of its rows."""
         texts = sorted([row.sample, canonical(_row(row))] for row in rows)
         with self._transaction() as db:
-            db.executemany("INSERT INTO observations VALUES (?, ?, ?, ?)", [(key, chunk, sample, text) for sample, text in texts])
+            db.executemany(
+                "INSERT INTO observations VALUES (?, ?, ?, ?)", [(key, chunk, sample, text) for sample, text in texts]
+            )
             db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", (key, chunk, digest(texts), seconds))
 
     def read(self, key: str) -> dict[str, Observation]:
@@ -144,13 +158,17 @@ class Store:
             if digest(sorted([sample, text] for sample, text in rows)) != written:
                 wrong.append(f"{key}/{chunk}")
         loose = self._db.execute(
-            "SELECT COUNT(*) FROM observations o LEFT JOIN chunks c ON o.trial = c.trial AND o.chunk = c.chunk WHERE c.trial IS NULL"
+            "SELECT COUNT(*) FROM observations o LEFT JOIN chunks c ON o.trial = c.trial AND o.chunk = c.chunk WHERE"
+            " c.trial IS NULL"
         ).fetchone()[0]
         return wrong + ([f"{loose} rows of no chunk"] if loose else [])
 
     def ledger_digest(self, keys: Sequence[str]) -> str:
         """Return the SHA-256 over the digests of every chunk of some trials."""
-        chunks = {key: sorted(self._db.execute("SELECT chunk, digest FROM chunks WHERE trial = ?", (key,)).fetchall()) for key in keys}
+        chunks = {
+            key: sorted(self._db.execute("SELECT chunk, digest FROM chunks WHERE trial = ?", (key,)).fetchall())
+            for key in keys
+        }
         return digest({key: [[int(chunk), str(text)] for chunk, text in rows] for key, rows in chunks.items()})
 
     def seconds(self) -> float:
@@ -161,7 +179,12 @@ class Store:
         """Keep arrays as an artefact and return its SHA-256; the same arrays are kept once."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **{name: arrays[name] for name in sorted(arrays)})
-        name = digest({key: [str(value.dtype), list(value.shape), digest(np.ascontiguousarray(value).tobytes())] for key, value in arrays.items()})
+        name = digest(
+            {
+                key: [str(value.dtype), list(value.shape), digest(np.ascontiguousarray(value).tobytes())]
+                for key, value in arrays.items()
+            }
+        )
         path = self._artefact(name)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -192,10 +215,20 @@ def write_whole(path: Path, content: bytes | str) -> None:
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise BrokenOff(f"{path}: cannot be written ({str(error.strerror).lower()}); run the same command again to resume.") from None
+        raise BrokenOff(
+            f"{path}: cannot be written ({str(error.strerror).lower()}); run the same command again to resume."
+        ) from None
 
 
-OUTPUTS = ("audit.lock.yaml", "findings.json", "samples.csv", "samples.parquet", "report.html", "report.pdf", "junit.xml")
+OUTPUTS = (
+    "audit.lock.yaml",
+    "findings.json",
+    "samples.csv",
+    "samples.parquet",
+    "report.html",
+    "report.pdf",
+    "junit.xml",
+)
 
 
 def clear(folder: Path) -> None:

@@ -31,7 +31,9 @@ def top_overlap(a: Map, b: Map, share: float = 0.1) -> float:
 
 
 def structure(a: Map, b: Map) -> float:
-    """Return the structural similarity (Wang et al. 2004) of two maps (height, width), each scaled to its own maximum."""
+    """Return the structural similarity (Wang et al. 2004) of two maps (height, width), each scaled to its own
+    maximum.
+    """
     if a.ndim != 2 or min(a.shape) < 7:
         return rank_correlation(a, b)
     scaled = [flat / flat.max() if flat.max() > 0 else flat for flat in (a, b)]

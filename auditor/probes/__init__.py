@@ -1,6 +1,7 @@
 """What one trial writes down per sample: a pure function (bench, trial, chunk) -> rows.
 
-A probe declares `cost`: function (settings of the trial's method, method name) -> most forwards and backwards per sample.
+A probe declares `cost`: function (settings of the trial's method, method name) -> most forwards and backwards per
+sample.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from auditor.classifier import Classifier
-from auditor.records import Trial
-from auditor.registry import Registry
-from auditor.samples import Chunk, Samples
+from auditor.core.records import Trial
+from auditor.core.registry import Registry
+from auditor.models.classifier import Classifier
+from auditor.samples.samples import Chunk, Samples
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -38,7 +39,9 @@ class Bench:
     samples: Samples
     """For random access to other samples (donors)."""
     source: Callable[[str], Arrays | None]
-    """function (sample id) -> arrays that the trial's source kept for it; of '' those of any, where a single sample carries what speaks for all"""
+    """function (sample id) -> arrays that the trial's source kept for it; of '' those of any, where a single sample
+    carries what speaks for all
+    """
     batch_size: int = 64
     surrogate: Classifier | None = None
     """Another classifier, for attacks that transfer from one."""

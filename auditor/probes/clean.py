@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.classifier import margin
-from auditor.meter import Meter
+from auditor.core.records import Trial
+from auditor.modalities.tables.probes.rows import Reader
+from auditor.models.classifier import margin
+from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
-from auditor.probes.rows import Reader
-from auditor.records import Trial
-from auditor.samples import Chunk
+from auditor.samples.samples import Chunk
 
 
 @probes.register("clean", cost=lambda **_: (2, 0))
@@ -51,7 +51,11 @@ def _table_rows(reader: Reader, chunk: Chunk) -> list[Row]:
     favourable = reader.table.favourable
     wanted = reader.classifier.classes.index(favourable) if favourable else len(reader.classifier.classes) - 1
     first, again = (reader.logits(chunk.x) for _ in range(2))
-    decided, edge, score = reader.decisions(chunk.x), margin(first, chunk.y), margin(first, torch.full_like(chunk.y, wanted))
+    decided, edge, score = (
+        reader.decisions(chunk.x),
+        margin(first, chunk.y),
+        margin(first, torch.full_like(chunk.y, wanted)),
+    )
     codes = chunk.x.numpy()
     missing, broken = np.isnan(codes).sum(1), reader.rules.broken(codes)
     return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.samples import Samples
+from auditor.samples.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,18 @@ class Pool:
         bare = ~np.isin(y, y[masked])
         return cls(y, samples.unit_numbers(), masked | bare)
 
-    def draw(self, rng: np.random.Generator, *, position: int, same: bool, avoid: tuple[int, ...], among: NDArray[np.bool_] | None = None) -> int | None:
-        """Return a donor of the same or of another class as `position`, of none of the units to avoid; None where there is none."""
+    def draw(
+        self,
+        rng: np.random.Generator,
+        *,
+        position: int,
+        same: bool,
+        avoid: tuple[int, ...],
+        among: NDArray[np.bool_] | None = None,
+    ) -> int | None:
+        """Return a donor of the same or of another class as `position`, of none of the units to avoid; None where there
+        is none.
+        """
         pool = self.gives & ((self.y == self.y[position]) == same) & ~np.isin(self.units, self.units[list(avoid)])
         candidates = np.flatnonzero(pool if among is None else pool & among)
         return int(rng.choice(candidates)) if len(candidates) else None

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.attack import Adversarials, attack, attack_cost
-from auditor.classifier import margin
-from auditor.meter import Meter
+from auditor.core.records import Trial
+from auditor.core.seeds import derive
+from auditor.core.zones import make_zone
+from auditor.models.classifier import margin
+from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
-from auditor.records import Trial
-from auditor.samples import Chunk
-from auditor.seeds import derive
+from auditor.samples.samples import Chunk
 from auditor.threats.threat import Threat
-from auditor.zones import make_zone
 
 
 def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -31,14 +31,20 @@ def settings_of(bench: Bench, trial: Trial) -> dict[str, Any]:
 
 
 def zone_of(trial: Trial, chunk: Chunk) -> Tensor:
-    """Return a trial's zone (k, *shape) bool; control zones are drawn by seed and sample alone, so all trials share them."""
+    """Return a trial's zone (k, *shape) bool; control zones are drawn by seed and sample alone, so all trials share
+    them.
+    """
     seeds = [derive(trial.seed, "zone", name) for name in chunk.ids]
-    return make_zone(trial.zone, chunk.inside, regions=chunk.regions, guard=float(trial.threat.get("guard", 0.0)), seeds=seeds)
+    return make_zone(
+        trial.zone, chunk.inside, regions=chunk.regions, guard=float(trial.threat.get("guard", 0.0)), seeds=seeds
+    )
 
 
 @dataclass(frozen=True)
 class Attackable:
-    """The correctly classified samples of a chunk that have a zone (k), and the classifier that judges what an attack finds on them."""
+    """The correctly classified samples of a chunk that have a zone (k), and the classifier that judges what an attack
+    finds on them.
+    """
 
     rows: Tensor
     """Their positions in the chunk (k,)."""
@@ -66,7 +72,9 @@ class Attackable:
         rows, samples, device = rows[(clean > 0) & ~empty], bench.samples, bench.classifier.device
         threat = Threat.ball(trial.threat["norm"], zone[rows].to(device), samples.low, samples.high, samples.levels)
         names, area = tuple(chunk.ids[row] for row in rows.tolist()), zone[rows].flatten(1).sum(1)
-        return Attackable(rows, names, chunk.x[rows].to(device), chunk.y[rows].to(device), threat, clean[rows], area, meter, others)
+        return Attackable(
+            rows, names, chunk.x[rows].to(device), chunk.y[rows].to(device), threat, clean[rows], area, meter, others
+        )
 
     def without(self, gone: dict[int, Row]) -> Attackable:
         """Return what is left when some positions of the chunk have another row than an attack's."""
@@ -75,16 +83,34 @@ class Attackable:
         others = [gone.get(row, other) for row, other in enumerate(self.others)]
         at = torch.nonzero(kept)[:, 0].to(self.x0.device)
         threat = self.threat.over(self.x0).take(at)
-        return Attackable(self.rows[kept], names, self.x0[at], self.y[at], threat, self.clean[kept], self.area[kept], self.meter, others)
+        return Attackable(
+            self.rows[kept],
+            names,
+            self.x0[at],
+            self.y[at],
+            threat,
+            self.clean[kept],
+            self.area[kept],
+            self.meter,
+            others,
+        )
 
-    def judged(self, found: Adversarials, epsilon: float, targets: Tensor | None = None) -> tuple[Tensor, list[dict[str, float]], list[bool]]:
-        """Return the points that a file can hold (k, *shape), what is true of each (k), and whether the threat allows it (k).
+    def judged(
+        self, found: Adversarials, epsilon: float, targets: Tensor | None = None
+    ) -> tuple[Tensor, list[dict[str, float]], list[bool]]:
+        """Return the points that a file can hold (k, *shape), what is true of each (k), and whether the threat allows
+        it (k).
 
-        An attack's word is never taken: the saved point is checked against the threat and shown to the classifier again.
+        An attack's word is never taken: the saved point is checked against the threat and shown to the classifier
+        again.
         """
         saved = self.threat.saved(found.x, self.x0)
         logits, y = self.meter.logits(saved, self.rows).cpu(), self.y.cpu()
-        allowed, size, edge = self.threat.allows(saved, self.x0, epsilon).cpu(), self.threat.size(saved, self.x0).cpu(), margin(logits, y)
+        allowed, size, edge = (
+            self.threat.allows(saved, self.x0, epsilon).cpu(),
+            self.threat.size(saved, self.x0).cpu(),
+            margin(logits, y),
+        )
         predicted = logits.argmax(1)
         fooled = allowed & (predicted != y if targets is None else predicted == targets)
         values = [
@@ -118,23 +144,40 @@ class Attackable:
 def evasion(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """Whether a correctly classified sample can be made wrong within the threat, on the point that a file would hold.
 
-    Misclassified samples are not attacked: their row says correct = 0. Where the trial has a source, only what that one left
+    Misclassified samples are not attacked: their row says correct = 0. Where the trial has a source, only what that one
+    left
     standing is attacked: the other rows say survivor = 0.
     """
     prey = Attackable.of(bench, trial, chunk)
     if trial.source is not None:
-        fallen = [row for row, name in zip(prey.rows.tolist(), prey.names, strict=True) if bench.source(name) is not None]
+        fallen = [
+            row for row, name in zip(prey.rows.tolist(), prey.names, strict=True) if bench.source(name) is not None
+        ]
         prey = prey.without(dict.fromkeys(fallen, Row({"correct": 1, "survivor": 0})))
     if not len(prey.rows):
         return prey.others
     epsilon = float(trial.threat["epsilon"])
     seeds = [derive(trial.seed, trial.method, trial.zone, epsilon, name) for name in prey.names]
     settings = settings_of(bench, trial)
-    found = attack(trial.method, bench.classifier, prey.x0, prey.y, prey.threat, epsilon=epsilon, seed=seeds, batch_size=bench.batch_size, **settings)
+    found = attack(
+        trial.method,
+        bench.classifier,
+        prey.x0,
+        prey.y,
+        prey.threat,
+        epsilon=epsilon,
+        seed=seeds,
+        batch_size=bench.batch_size,
+        **settings,
+    )
     saved, values, allowed = prey.judged(found, epsilon)
     return prey.filled(
         [
-            Row({**one, "survivor": 1}, kept, {"adversarial": point.cpu().numpy()} if trial.keep and one["fooled"] else None)
+            Row(
+                {**one, "survivor": 1},
+                kept,
+                {"adversarial": point.cpu().numpy()} if trial.keep and one["fooled"] else None,
+            )
             for one, kept, point in zip(values, allowed, saved, strict=True)
         ]
     )

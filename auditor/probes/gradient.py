@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from auditor.classifier import margin
-from auditor.meter import Meter
+from auditor.core.records import Trial
+from auditor.models.classifier import margin
+from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
-from auditor.records import Trial
-from auditor.samples import Chunk
+from auditor.samples.samples import Chunk
 
 VANISHED = 100.0
 """The linearised classifier reaches its boundary only this many value ranges away: nothing of it can guide a search."""
@@ -16,7 +16,9 @@ VANISHED = 100.0
 
 @probes.register("gradient", needs="gradient", cost=lambda **_: (1, 1))
 def gradient(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """The margin's gradient at the unchanged input: the share of values where it is exactly 0, and whether it has vanished as a whole."""
+    """The margin's gradient at the unchanged input: the share of values where it is exactly 0, and whether it has
+    vanished as a whole.
+    """
     rows = torch.arange(len(chunk.ids))
     x, y = chunk.x.to(bench.classifier.device), chunk.y.to(bench.classifier.device)
     meter = Meter(bench.classifier, len(rows), bench.batch_size)
@@ -25,7 +27,11 @@ def gradient(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     steepness = flat.abs().sum(1) * (bench.samples.high - bench.samples.low)
     lost = ~torch.isfinite(steepness) | (edge.abs() > VANISHED * steepness)
     return [
-        Row({"correct": int(edge[row] > 0), "vanished": int(lost[row]), "zero": float((flat[row] == 0).double().mean())} if edge[row] > 0 else {"correct": 0})
+        Row(
+            {"correct": int(edge[row] > 0), "vanished": int(lost[row]), "zero": float((flat[row] == 0).double().mean())}
+            if edge[row] > 0
+            else {"correct": 0}
+        )
         for row in rows.tolist()
     ]
 

@@ -1,4 +1,6 @@
-"""Universal perturbations: one per group, fitted on half of its units (universal), and what they do to everyone's other half (aimed)."""
+"""Universal perturbations: one per group, fitted on half of its units (universal), and what they do to everyone's other
+half (aimed).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.attacks.losses import AWAY
-from auditor.grouping import Attribute, dealt
-from auditor.meter import Meter
-from auditor.precision import searching
+from auditor.core.records import Trial
+from auditor.core.seeds import derive, generator
+from auditor.models.meter import Meter
+from auditor.models.precision import searching
 from auditor.probes import Bench, Row, probes
 from auditor.probes.evasion import Attackable, zone_of
-from auditor.records import Trial
-from auditor.samples import Chunk
-from auditor.seeds import derive, generator
+from auditor.samples.samples import Chunk
+from auditor.stats.grouping import Attribute, dealt
 from auditor.threats.threat import Threat
 
 WARM = 4
@@ -29,7 +31,9 @@ NOTHING = "not applicable: no perturbation was fitted on another half"
 
 
 def _fit_cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
-    """Return the most forwards and backwards of all fits: the clean answers, the ascents and their ends; however many samples there are."""
+    """Return the most forwards and backwards of all fits: the clean answers, the ascents and their ends; however many
+    samples there are.
+    """
     climbed = settings["starts"] * settings["steps"] * settings["batch"]
     fits = 2 * len(settings["names"])
     return fits * (settings["most"] * (1 + settings["starts"]) + climbed), fits * climbed
@@ -39,9 +43,12 @@ def _fit_cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
 def universal(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """One perturbation per named group and half of its units, fitted on all their samples at once.
 
-    The arrays '<group>/<half>' (*shape) say what is added to a sample's values within its zone, and `half` (n,) in which half each sample of
-    the data is, -1 where its group is unknown or it has no such zone. The one sample that the plan draws carries them for all.
-    Settings: attribute, names (groups), steps, batch, starts (classes that an ascent begins with), most (samples seen), exchange (0: groups as
+    The arrays '<group>/<half>' (*shape) say what is added to a sample's values within its zone, and `half` (n,) in
+    which half each sample of
+    the data is, -1 where its group is unknown or it has no such zone. The one sample that the plan draws carries them
+    for all.
+    Settings: attribute, names (groups), steps, batch, starts (classes that an ascent begins with), most (samples seen),
+    exchange (0: groups as
     they are, else the number of a random exchange).
     """
     settings, samples = trial.settings, bench.samples
@@ -52,7 +59,9 @@ def universal(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     for place, name in enumerate(settings["names"]):
         for side in (0, 1):
             mine = [row for row in np.flatnonzero(half == side).tolist() if groups[row] == name]
-            fit = Fit.of(bench, trial, mine, derive(trial.seed, "universal", attribute.name, name, side, settings["exchange"]))
+            fit = Fit.of(
+                bench, trial, mine, derive(trial.seed, "universal", attribute.name, name, side, settings["exchange"])
+            )
             best = fit.best() if fit.positions else None
             if best is not None:
                 arrays[f"{place}/{side}"] = best[1].cpu().numpy()
@@ -66,13 +75,18 @@ def universal(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 class Fit:
     """The correctly classified samples that one perturbation is fitted on (m), loaded a mini-batch at a time.
 
-    An ascent climbs the mean of sigmoid(-margin / scale), scale the samples' median margin: a smooth count of the flips. A loss without
-    bound has one linear classifier's two classes pull against each other until neither flips; here what is flipped and what is out of reach
+    An ascent climbs the mean of sigmoid(-margin / scale), scale the samples' median margin: a smooth count of the
+    flips. A loss without
+    bound has one linear classifier's two classes pull against each other until neither flips; here what is flipped and
+    what is out of reach
     count for little, and one class wins. Each start lets another class pull first, and the best end is kept.
 
-    The perturbation is the point of the ball that lies furthest along the sum of all gradients so far (dual averaging, Nesterov 2009), so
-    that no step size is chosen and no single mini-batch can turn it: a sign step with decay fits the seen half as well and flips fewer
-    others. Otherwise as in Shafahi et al. 2020 (arXiv:1811.11304) after Moosavi-Dezfooli et al. 2017 (arXiv:1610.08401).
+    The perturbation is the point of the ball that lies furthest along the sum of all gradients so far (dual averaging,
+    Nesterov 2009), so
+    that no step size is chosen and no single mini-batch can turn it: a sign step with decay fits the seen half as well
+    and flips fewer
+    others. Otherwise as in Shafahi et al. 2020 (arXiv:1811.11304) after Moosavi-Dezfooli et al. 2017
+    (arXiv:1610.08401).
     """
 
     bench: Bench
@@ -89,7 +103,9 @@ class Fit:
 
     @staticmethod
     def of(bench: Bench, trial: Trial, candidates: Sequence[int], seed: int) -> Fit:
-        """Return the fit on those of at most `most` drawn candidates that are classified correctly and have the trial's zone."""
+        """Return the fit on those of at most `most` drawn candidates that are classified correctly and have the trial's
+        zone.
+        """
         drawn = bench.samples.draw(trial.settings["most"], seed, among=candidates)
         found, zones, margins, clean = [], [], [], 0
         for positions in _slices(drawn, trial.settings["batch"]):
@@ -101,7 +117,17 @@ class Fit:
             margins += prey.clean.tolist()
         y = torch.tensor([bench.samples.y[row] for row in found], dtype=torch.long, device=bench.classifier.device)
         scale = float(np.median(margins)) if margins else 1.0
-        return Fit(bench, trial, tuple(found), tuple(zones), y, scale, seed, Meter(searching(bench.classifier), len(found), bench.batch_size), clean)
+        return Fit(
+            bench,
+            trial,
+            tuple(found),
+            tuple(zones),
+            y,
+            scale,
+            seed,
+            Meter(searching(bench.classifier), len(found), bench.batch_size),
+            clean,
+        )
 
     def best(self) -> tuple[float, Tensor]:
         """Return the share of the samples that the best perturbation flips, and the perturbation (*shape)."""
@@ -126,7 +152,9 @@ class Fit:
             pull = pull + self._gradient(point, rows.tolist())
             steepest = pull.abs().max()
             if steepest > 0:
-                point = ball.project(ball.step(origin, (pull / steepest).to(origin.dtype), origin, epsilon), origin, epsilon)
+                point = ball.project(
+                    ball.step(origin, (pull / steepest).to(origin.dtype), origin, epsilon), origin, epsilon
+                )
         return point
 
     def _gradient(self, point: Tensor, rows: Sequence[int]) -> Tensor:
@@ -159,7 +187,9 @@ class Fit:
 
 
 def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: Threat, epsilon: float) -> Tensor:
-    """Return what a file would hold of x0 (n, *shape) with a perturbation, one (1, *shape) or one each, added within the zone (n, *shape)."""
+    """Return what a file would hold of x0 (n, *shape) with a perturbation, one (1, *shape) or one each, added within
+    the zone (n, *shape).
+    """
     return threat.saved(threat.project(torch.where(zone, x0 + point, x0), x0, epsilon), x0)
 
 
@@ -170,16 +200,20 @@ def _slices(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 @probes.register("aimed", needs="gradient", cost=lambda method, settings: (1 + len(settings["names"]), 0))
 def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Whether the perturbation fitted to each group flips a correctly classified sample; used is the fit that never saw its unit.
+    """Whether the perturbation fitted to each group flips a correctly classified sample; used is the fit that never saw
+    the sample's unit.
 
-    `fooled/<group>` is left out where a group has no fit on that half. `allowed` says that every point was within the threat.
+    `fooled/<group>` is left out where a group has no fit on that half. `allowed` says that every point was within the
+    threat.
     """
     found = bench.source("")
     if found is None:
         return [Row(error=NOTHING) for _ in chunk.ids]
     at = bench.samples.index()
     half = [int(found["half"][at[name]]) for name in chunk.ids]
-    prey = Attackable.of(bench, trial, chunk).without({row: Row(error=UNKNOWN) for row, side in enumerate(half) if side < 0})
+    prey = Attackable.of(bench, trial, chunk).without(
+        {row: Row(error=UNKNOWN) for row, side in enumerate(half) if side < 0}
+    )
     epsilon, n = float(trial.threat["epsilon"]), len(prey.rows)
     values: list[dict[str, float]] = [{"correct": 1} for _ in range(n)]
     allowed = torch.ones(n, dtype=torch.bool)
@@ -195,11 +229,18 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
                 values[row][f"fooled/{place}"] = int(one)
     for row, passes in enumerate(prey.meter.forwards[prey.rows].tolist()):
         values[row]["forwards"] = passes
-    return prey.filled([Row(one, kept) if len(one) > 2 else Row(error=NOTHING) for one, kept in zip(values, allowed.tolist(), strict=True)])
+    return prey.filled(
+        [
+            Row(one, kept) if len(one) > 2 else Row(error=NOTHING)
+            for one, kept in zip(values, allowed.tolist(), strict=True)
+        ]
+    )
 
 
 def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], epsilon: float) -> tuple[Tensor, Tensor]:
-    """Return whether a perturbation (*shape) flips some of the samples (k,), and whether the threat allows it (k,); what it forbids flips nothing."""
+    """Return whether a perturbation (*shape) flips some of the samples (k,), and whether the threat allows it (k,);
+    what it forbids flips nothing.
+    """
     at = rows.to(prey.x0.device)
     x0, y, threat = prey.x0[at], prey.y[at], prey.threat.over(prey.x0).take(at)
     assert threat.zone is not None

@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.records import Estimate
+from auditor.core.records import Estimate
 from auditor.report.words import NONE, amount, estimate_text, number, p_text
 
 
@@ -42,7 +42,11 @@ def shown(value: Any, kind: str) -> str:
         return NONE if value is None else value
     if kind == "ratio":
         return f"{value:.3f}"
-    return {"share": lambda: amount(value, "share"), "p": lambda: p_text(value), "estimate": lambda: estimate_text(value)}.get(kind, lambda: number(value))()
+    return {
+        "share": lambda: amount(value, "share"),
+        "p": lambda: p_text(value),
+        "estimate": lambda: estimate_text(value),
+    }.get(kind, lambda: number(value))()
 
 
 def csv_text(table: AnnexTable) -> str:
@@ -50,12 +54,17 @@ def csv_text(table: AnnexTable) -> str:
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow([name for column in table.columns for name in _names(column)])
-    writer.writerows([cell for column, value in zip(table.columns, row, strict=True) for cell in _cells(column, value)] for row in table.rows)
+    writer.writerows(
+        [cell for column, value in zip(table.columns, row, strict=True) for cell in _cells(column, value)]
+        for row in table.rows
+    )
     return target.getvalue()
 
 
 def _names(column: Column) -> list[str]:
-    return [column.title, f"{column.title}, low", f"{column.title}, high"] if column.kind == "estimate" else [column.title]
+    return (
+        [column.title, f"{column.title}, low", f"{column.title}, high"] if column.kind == "estimate" else [column.title]
+    )
 
 
 def _cells(column: Column, value: Any) -> list[Any]:

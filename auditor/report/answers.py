@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditor.records import QUESTIONS, Finding, Verdict, worst
+from auditor.core.records import QUESTIONS, Finding, Verdict, worst
 
 SHOWN = 2
 """At most this many claims make a headline; the rest are counted."""
@@ -31,19 +31,31 @@ def answers(findings: Sequence[Finding]) -> list[Answer]:
     >>> answers([])[0].verdict
     'not_measured'
     """
-    return [_answer(number, question, [finding for finding in findings if finding.question == number]) for number, question in QUESTIONS.items()]
+    return [
+        _answer(number, question, [finding for finding in findings if finding.question == number])
+        for number, question in QUESTIONS.items()
+    ]
 
 
 def _answer(number: int, question: str, findings: list[Finding]) -> Answer:
     primary = [finding for finding in findings if finding.primary]
     if not primary:
-        return Answer(number, question, "not_measured", _why_nothing(findings), _join(finding.advice for finding in findings), ())
+        return Answer(
+            number, question, "not_measured", _why_nothing(findings), _join(finding.advice for finding in findings), ()
+        )
     verdict = worst([finding.verdict for finding in primary])
     deciding = [finding for finding in primary if finding.verdict == verdict]
     shown, rest = deciding[:SHOWN], len(deciding[SHOWN:])
     more = f" {rest} more finding{'s have' if rest > 1 else ' has'} the same verdict." if rest else ""
     headline = _join(_statement(finding) for finding in shown) + more
-    return Answer(number, question, verdict, headline, _join(finding.advice for finding in shown), tuple(finding.id for finding in deciding))
+    return Answer(
+        number,
+        question,
+        verdict,
+        headline,
+        _join(finding.advice for finding in shown),
+        tuple(finding.id for finding in deciding),
+    )
 
 
 def _statement(finding: Finding) -> str:

@@ -1,4 +1,6 @@
-"""One place where figures become bytes: the same data gives the same SVG on every run, whatever the user's matplotlib settings."""
+"""One place where figures become bytes: the same data gives the same SVG on every run, whatever the user's matplotlib
+settings.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,17 @@ def draw(paint: Callable[[Figure], None], *, width: float, height: float, alt: s
 
 def whisker(axes: Axes, *, at: float, low: float, high: float, colour: str, style: str = "-") -> None:
     """Draw a horizontal interval with end caps."""
-    axes.plot([low, high], [at, at], color=colour, linestyle=style, linewidth=1.4, marker="|", markersize=6, markeredgewidth=1.2, zorder=2)
+    axes.plot(
+        [low, high],
+        [at, at],
+        color=colour,
+        linestyle=style,
+        linewidth=1.4,
+        marker="|",
+        markersize=6,
+        markeredgewidth=1.2,
+        zorder=2,
+    )
 
 
 def shorten(text: str, length: int) -> str:

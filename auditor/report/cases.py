@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.engine.row_file import read_rows
-from auditor.errors import AuditorError
-from auditor.report import pictures, table_views
+from auditor.core.errors import AuditorError
+from auditor.modalities.images.report import pictures
+from auditor.modalities.tables.report import views as table_views
+from auditor.modalities.tables.row_file import read_rows
 from auditor.report.words import clean, epsilon_text, is_number, number, zone_text
 
 RULES = {
@@ -73,14 +74,18 @@ class Case:
 
 
 def cases(out: Path, audit: Mapping[str, Any]) -> list[Case]:
-    """Return the cases that the evidence folder holds; none where it has no index (AuditorError where the index is not JSON)."""
+    """Return the cases that the evidence folder holds; none where it has no index (AuditorError where the index is not
+    JSON).
+    """
     index = out / "evidence" / "index.json"
     if not index.is_file():
         return []
     try:
         found = clean(json.loads(index.read_text(encoding="utf-8"))).get("cases", [])
     except (ValueError, AttributeError) as error:
-        raise AuditorError(f"{index}: expected an index of cases as JSON, got something else ({error}); run `auditor judge` again.") from None
+        raise AuditorError(
+            f"{index}: expected an index of cases as JSON, got something else ({error}); run `auditor judge` again."
+        ) from None
     make = _table_case if audit.get("modality") == "table" else _case
     return [make(item, index.parent, audit) for item in found if isinstance(item, Mapping)]
 
@@ -89,9 +94,18 @@ def _table_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any])
     private, data = _private(audit), audit.get("data") or {}
     rule, found = str(item.get("rule") or ""), _cells(item, folder, data)
     cells = () if isinstance(found, str) else tuple(replace(cell, **HIDDEN) if private else cell for cell in found)
-    facts = [(key, str(item.get(name) or "")) for key, name in (("label", "label"), ("decision before", "before"), ("decision after", "after"))]
-    facts += [("may be written", table_views.zone(item.get("zone"))), ("cost", number(item["size"]) if is_number(item.get("size")) else "")]
-    facts += [("budget", number(item["epsilon"]) if is_number(item.get("epsilon")) else ""), ("outcome", str(item.get("outcome") or ""))]
+    facts = [
+        (key, str(item.get(name) or ""))
+        for key, name in (("label", "label"), ("decision before", "before"), ("decision after", "after"))
+    ]
+    facts += [
+        ("may be written", table_views.zone(item.get("zone"))),
+        ("cost", number(item["size"]) if is_number(item.get("size")) else ""),
+    ]
+    facts += [
+        ("budget", number(item["epsilon"]) if is_number(item.get("epsilon")) else ""),
+        ("outcome", str(item.get("outcome") or "")),
+    ]
     return Case(
         finding=str(item.get("finding") or ""),
         rule=TABLE_RULES.get(rule, rule.capitalize()),
@@ -119,7 +133,14 @@ def _cells(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> li
         return "the file cannot be read"
     roles = {one.name: one.role for one in table_views.columns(data)}
     return [
-        Cell(name, roles.get(name, "not recorded"), first or MISSING, second or MISSING, first != second, _moved(first, second))
+        Cell(
+            name,
+            roles.get(name, "not recorded"),
+            first or MISSING,
+            second or MISSING,
+            first != second,
+            _moved(first, second),
+        )
         for name, first, second in zip(names, before, after, strict=True)
     ]
 
@@ -199,12 +220,22 @@ class _Reader:
         ]
 
     def effects(self, scale: Any) -> list[Picture]:
-        """Return the map of what each place outside is worth, laid over the image; all cases of a finding share one colour scale."""
+        """Return the map of what each place outside is worth, laid over the image; all cases of a finding share one
+        colour scale.
+        """
         low, high = self._range
-        values, image = self._read("effects", pictures.read_map), self._read("original", lambda path: pictures.read_image(path, low=low, high=high))
+        values, image = (
+            self._read("effects", pictures.read_map),
+            self._read("original", lambda path: pictures.read_image(path, low=low, high=high)),
+        )
         full = float(scale) if is_number(scale) else 0.0
         note = f"red: speaks for the class; full colour at {number(full)} logits"
-        return self._show("Effect of each place", values, lambda values: pictures.outlined(pictures.overlaid(image, values, scale=full), self._rim), note)
+        return self._show(
+            "Effect of each place",
+            values,
+            lambda values: pictures.outlined(pictures.overlaid(image, values, scale=full), self._rim),
+            note,
+        )
 
     def maps(self) -> list[Picture]:
         """Return the attribution maps before and after, both of a method on one colour scale."""
@@ -219,18 +250,28 @@ class _Reader:
         shown = []
         for moment, values in found.items():
             title = f"{method.replace('_', ' ')}, {moment}"
-            shown += self._show(title, values, lambda values: pictures.outlined(pictures.signed(values, scale=scale), self._rim), "")
+            shown += self._show(
+                title, values, lambda values: pictures.outlined(pictures.signed(values, scale=scale), self._rim), ""
+            )
         return shown
 
     def _change(self, original: Any, adversarial: Any) -> list[Picture]:
-        if not (isinstance(original, np.ndarray) and isinstance(adversarial, np.ndarray)) or original.shape != adversarial.shape:
+        if (
+            not (isinstance(original, np.ndarray) and isinstance(adversarial, np.ndarray))
+            or original.shape != adversarial.shape
+        ):
             return []
         values = pictures.change(original, adversarial)
         largest = float(np.abs(values).max())
         factor = max((factor for factor in FACTORS if factor * largest <= 1.0), default=1)
         size = epsilon_text(largest * (self._range[1] - self._range[0]), self._data)
         note = f"amplified {factor} times; red brighter, blue darker; largest {size}" if largest else "nothing changed"
-        return self._show("Change", values, lambda values: pictures.outlined(pictures.signed(values, scale=1.0 / factor), self._rim), note)
+        return self._show(
+            "Change",
+            values,
+            lambda values: pictures.outlined(pictures.signed(values, scale=1.0 / factor), self._rim),
+            note,
+        )
 
     def _read(self, key: str, reader: Any) -> Any:
         """Return the array of a file, None where the index names none, or a text that says why it cannot be shown."""
@@ -252,4 +293,11 @@ class _Reader:
             return []
         if isinstance(values, str):
             return [Picture(title, "", f"{title} of sample {self._sample}", f"not shown: {values}")]
-        return [Picture(title, pictures.encode(compose(values)), f"{title} of sample {self._sample}" + (f" ({note})" if note else ""), note)]
+        return [
+            Picture(
+                title,
+                pictures.encode(compose(values)),
+                f"{title} of sample {self._sample}" + (f" ({note})" if note else ""),
+                note,
+            )
+        ]

@@ -1,4 +1,6 @@
-"""What the fairness section shows, read out of the findings: one block per attribute, in which the groups of its findings meet."""
+"""What the fairness section shows, read out of the findings: one block per attribute, in which the groups of its
+findings meet.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from auditor.records import VERDICTS, Estimate, Finding
+from auditor.core.records import VERDICTS, Estimate, Finding
 from auditor.report.views import Point, Row, Smallest, items, listed, read_estimate, read_points, read_smallest, rows
 from auditor.report.words import is_number
 
-ACCURACY, ROBUSTNESS, EXPOSURE, HARM, RELIANCE = "accuracy-gap", "robustness-gap", "exposure-gap", "targeted-harm", "reliance-gap"
-KINDS = {ACCURACY: "Accuracy", ROBUSTNESS: "Robustness", EXPOSURE: "Exposure", HARM: "Targeted harm", RELIANCE: "Reliance"}
+ACCURACY, ROBUSTNESS, EXPOSURE, HARM, RELIANCE = (
+    "accuracy-gap",
+    "robustness-gap",
+    "exposure-gap",
+    "targeted-harm",
+    "reliance-gap",
+)
+KINDS = {
+    ACCURACY: "Accuracy",
+    ROBUSTNESS: "Robustness",
+    EXPOSURE: "Exposure",
+    HARM: "Targeted harm",
+    RELIANCE: "Reliance",
+}
 OF_TABLES = {
     "impact-ratio": "Impact ratio",
     "scoring-rate": "Scoring rate",
@@ -145,18 +159,25 @@ class Block:
 
     @property
     def attacked(self) -> str:
-        """Return the kind of finding that speaks for all attacks: the one whose attack may write anywhere, else the other."""
+        """Return the kind of finding that speaks for all attacks: the one whose attack may write anywhere, else the
+        other.
+        """
         return ROBUSTNESS if self.members(ROBUSTNESS) or not self.members(EXPOSURE) else EXPOSURE
 
     @cached_property
     def panels(self) -> tuple[Panel, Panel]:
         """Return accuracy as it is and accuracy under attack."""
-        plain = ACCURACY if any(member.numbers["clean"] for member in self.members(ACCURACY).values()) else self.attacked
+        plain = (
+            ACCURACY if any(member.numbers["clean"] for member in self.members(ACCURACY).values()) else self.attacked
+        )
         return self._panel("As it is", plain, "clean"), self._panel("Under attack", self.attacked, "robust")
 
     def _panel(self, title: str, kind: str, quantity: str) -> Panel:
         found = self.finding(kind)
-        details, matters = found.details if found else {}, found is not None and (quantity == "robust" or kind == ACCURACY)
+        details, matters = (
+            found.details if found else {},
+            found is not None and (quantity == "robust" or kind == ACCURACY),
+        )
         epsilon = details.get("epsilon")
         return Panel(
             title,
@@ -201,7 +222,9 @@ def blocks(findings: Sequence[Finding], kinds: Mapping[str, str] = KINDS) -> lis
         by_name.setdefault(attribute_of(item), []).append(item)
     order, found = [*kinds], []
     for name, mine in by_name.items():
-        columns = next((columns for item in mine if (columns := texts(item.details.get("columns")))), tuple(name.split("+")))
+        columns = next(
+            (columns for item in mine if (columns := texts(item.details.get("columns")))), tuple(name.split("+"))
+        )
         place = sorted(mine, key=lambda item: order.index(kind_of(item)) if kind_of(item) in order else len(order))
         found.append(Block(name, columns, tuple(place), kinds))
     return sorted(found, key=lambda block: block.crossed)
@@ -220,7 +243,11 @@ def budgets(lines: Mapping[str, Sequence[Point]]) -> list[float]:
 def attribute_of(finding: Finding) -> str:
     """Return the attribute that a finding speaks of: of its details, else of its id."""
     said = finding.details.get("attribute")
-    return said if isinstance(said, str) and said else finding.id.partition("/")[2].rpartition("/")[0] or finding.id.partition("/")[2]
+    return (
+        said
+        if isinstance(said, str) and said
+        else finding.id.partition("/")[2].rpartition("/")[0] or finding.id.partition("/")[2]
+    )
 
 
 def kind_of(finding: Finding) -> str:
@@ -237,13 +264,17 @@ def harm(finding: Finding) -> Harm | None:
     """Return the matrix of targeted harm; None where there is none."""
     cells = {}
     for item in items(finding, "matrix"):
-        cells[str(item.get("fitted", "")), str(item.get("judged", ""))] = Row("", read_estimate(item.get("estimate")), _note(item))
+        cells[str(item.get("fitted", "")), str(item.get("judged", ""))] = Row(
+            "", read_estimate(item.get("estimate")), _note(item)
+        )
     names = texts(finding.details.get("names")) or tuple(dict.fromkeys(name for pair in cells for name in pair))
     return Harm(names, cells) if cells and names else None
 
 
 def excess(finding: Finding) -> list[Row]:
-    """Return how much more each group is harmed by the change fitted to it than everyone else, the most harmed for certain first."""
+    """Return how much more each group is harmed by the change fitted to it than everyone else, the most harmed for
+    certain first.
+    """
     return sorted(rows(finding, "excess"), key=_by_lower_bound)
 
 
@@ -270,7 +301,10 @@ def _member(item: Mapping[str, Any]) -> Member:
 
 
 def _ranking(title: str, finding: Finding) -> Ranking:
-    read = [(Row(_name(item), read_estimate(item.get("estimate")), _note(item)), _q(item.get("q"))) for item in items(finding, "ranking")]
+    read = [
+        (Row(_name(item), read_estimate(item.get("estimate")), _note(item)), _q(item.get("q")))
+        for item in items(finding, "ranking")
+    ]
     order = sorted(read, key=lambda pair: _by_lower_bound(pair[0]))
     shown = order if len(order) <= RANKED else order[: RANKED - 2]
     return Ranking(title, tuple(shown), len(order) - len(shown))

@@ -1,4 +1,6 @@
-"""The figures of the fairness section: accuracy and robustness side by side, smallest epsilons per group, maps of intersections."""
+"""The figures of the fairness section: accuracy and robustness side by side, smallest epsilons per group, maps of
+intersections.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from auditor.records import Estimate
+from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, SECOND, Drawing, draw, shorten, whisker
 from auditor.report.fairness import Block, Member, Panel
 from auditor.report.figures import FAINT, LOOKS, SPARE, WIDTH, Look, grid, names, smallest_curves
@@ -27,7 +29,9 @@ MOST_LINES = 6
 MOST_BANDS = 3
 """With more groups than this only the compared pair has bands."""
 SIDE_BY_SIDE, MOST_COLUMNS, PAGE_OF_ROWS = 4, 10, 14
-"""Maps with more columns than the first lie below one another; with more than the second they are not drawn; longer ones are cut into several figures."""
+"""Maps with more columns than the first lie below one another; with more than the second they are not drawn; longer
+ones are cut into several figures.
+"""
 SHADES = LinearSegmentedColormap.from_list("accuracy", [ACCENT, "#f4f7fa"])
 DARK, EMPTY = 0.33, "#eceff2"
 """Below this accuracy a cell is so dark that its number is white; the grey of a cell without samples."""
@@ -36,15 +40,24 @@ TILTED = 36
 
 
 def forest(block: Block) -> list[Drawing]:
-    """Return accuracy as it is beside accuracy under attack, per group; a long list is cut into several figures, a list without numbers makes none."""
+    """Return accuracy as it is beside accuracy under attack, per group; a long list is cut into several figures, a list
+    without numbers makes none.
+    """
     if not any(panel.estimate(name) for panel in block.panels for name in block.names):
         return []
-    return [_forest(block, block.names[start : start + PAGE_OF_GROUPS]) for start in range(0, len(block.names), PAGE_OF_GROUPS)]
+    return [
+        _forest(block, block.names[start : start + PAGE_OF_GROUPS])
+        for start in range(0, len(block.names), PAGE_OF_GROUPS)
+    ]
 
 
 def attack_text(panel: Panel, data: Mapping[str, Any]) -> str:
-    """Return where and how far the attack of a panel went, such as 'the whole input, 2/255'; an empty text where nothing says so."""
-    return ", ".join(part for part in (zone_text(panel.zone) if panel.zone else "", epsilon_text(panel.epsilon, data)) if part)
+    """Return where and how far the attack of a panel went, such as 'the whole input, 2/255'; an empty text where
+    nothing says so.
+    """
+    return ", ".join(
+        part for part in (zone_text(panel.zone) if panel.zone else "", epsilon_text(panel.epsilon, data)) if part
+    )
 
 
 def _forest(block: Block, shown: Sequence[str]) -> Drawing:
@@ -71,7 +84,9 @@ def _forest(block: Block, shown: Sequence[str]) -> Drawing:
 
     said = [f"{panel.title}, {name}: {_said(panel, name)}" for panel in panels for name in shown]
     height = 0.95 + 0.27 * (rows + tolerated)
-    return draw(paint, width=WIDTH, height=height, alt=f"Accuracy per group of {block.name} with intervals. {'; '.join(said)}.")
+    return draw(
+        paint, width=WIDTH, height=height, alt=f"Accuracy per group of {block.name} with intervals. {'; '.join(said)}."
+    )
 
 
 def _size(block: Block, name: str) -> str:
@@ -90,15 +105,38 @@ def _dot(axes: Axes, panel: Panel, name: str, place: int, look: Look) -> None:
     few = member is not None and member.few
     if few:
         axes.annotate(
-            "too few", (1.0, place), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5, color=GREY
+            "too few",
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6.5,
+            color=GREY,
         )
     if estimate is None:
-        axes.annotate("not measured", (0.0, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5, color=GREY)
+        axes.annotate(
+            "not measured",
+            (0.0, place),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6.5,
+            color=GREY,
+        )
         return
     colour, style, marker = (GREY, ":", look[2]) if few else look
     whisker(axes, at=place, low=estimate.low, high=estimate.high, colour=colour, style=style)
     heavy = name in panel.pair
-    axes.plot([estimate.value], [place], marker=marker, color=colour, markerfacecolor="white" if few else colour, markersize=6.5 if heavy else 5, zorder=3)
+    axes.plot(
+        [estimate.value],
+        [place],
+        marker=marker,
+        color=colour,
+        markerfacecolor="white" if few else colour,
+        markersize=6.5 if heavy else 5,
+        zorder=3,
+    )
 
 
 def _tolerance(axes: Axes, tolerance: float, at: float) -> None:
@@ -107,32 +145,50 @@ def _tolerance(axes: Axes, tolerance: float, at: float) -> None:
     axes.annotate(f"tolerated gap, {declared(tolerance, 'rate')}", (end + 0.02, at - 0.15), va="center", fontsize=6.5)
 
 
-def group_curves(block: Block, *, data: Mapping[str, Any], declared: Sequence[float], primary: float | None = None) -> Drawing | None:
+def group_curves(
+    block: Block, *, data: Mapping[str, Any], declared: Sequence[float], primary: float | None = None
+) -> Drawing | None:
     """Return the share of each group flipped at or below each epsilon; None where no smallest epsilon is known.
 
-    Every group has its own line and its entry in the key up to MOST_LINES; beyond that the compared pair alone, the others are grey.
+    Every group has its own line and its entry in the key up to MOST_LINES; beyond that the compared pair alone, the
+    others are grey.
     """
     found, panel = block.smallest(block.attacked), block.panels[1]
     few = {name for name, member in panel.members.items() if member.few}
-    coloured = [one.zone for one in found if one.zone in panel.pair] if len(found) > MOST_LINES else [one.zone for one in found]
+    coloured = (
+        [one.zone for one in found if one.zone in panel.pair]
+        if len(found) > MOST_LINES
+        else [one.zone for one in found]
+    )
     styles = iter((*LOOKS.values(), *SPARE))
     looks: dict[str, Look] = {name: (GREY, ":", "") if name in few else next(styles) for name in coloured}
     banded = panel.pair if len(found) > MOST_BANDS else set(coloured) - few
     looks |= {one.zone: FAINT for one in found if one.zone not in looks}
     grey = [one.zone for one in found if one.zone not in coloured]
-    key = {one.zone: f"{shorten(one.zone, 24)}: {beyond(one, data)}{' (too few)' if one.zone in few else ''}" for one in found if one.zone in coloured}
+    key = {
+        one.zone: f"{shorten(one.zone, 24)}: {beyond(one, data)}{' (too few)' if one.zone in few else ''}"
+        for one in found
+        if one.zone in coloured
+    }
     key |= {name: f"the {len(grey)} other groups, see the table" for name in grey[:1]}
     shown = sorted((replace(one, label=key.get(one.zone, "")) for one in found), key=lambda one: one.zone in coloured)
-    return smallest_curves(shown, data=data, declared=declared, primary=primary, looks=looks, banded=banded, per="group") if shown else None
+    return (
+        smallest_curves(shown, data=data, declared=declared, primary=primary, looks=looks, banded=banded, per="group")
+        if shown
+        else None
+    )
 
 
 def beyond(one: Smallest, data: Mapping[str, Any]) -> str:
-    """Return in words how many samples nothing flipped within the reach of the search, such as '12 of 40 beyond 16/255'."""
+    """Return in words how many samples nothing flipped within the reach of the search, such as '12 of 40 beyond
+    16/255'.
+    """
     return f"{one.beyond} of {one.n} beyond {epsilon_text(one.reach, data) if one.reach else 'the reach of the search'}"
 
 
 def intersection_maps(block: Block, orders: Mapping[str, Sequence[str]]) -> list[Drawing]:
-    """Return maps of accuracy, as it is and under attack, over the values of two columns; none for another number of columns or too many of them.
+    """Return maps of accuracy, as it is and under attack, over the values of two columns; none for another number of
+    columns or too many of them.
 
     `orders`: column -> its values in the order of the report.
     """
@@ -152,7 +208,14 @@ def intersection_maps(block: Block, orders: Mapping[str, Sequence[str]]) -> list
 def _maps(block: Block, rows: Sequence[str], columns: Sequence[str], order: tuple[int, int]) -> Drawing:
     down, across = order
     beside = len(columns) <= SIDE_BY_SIDE
-    placed = [{(part[down], part[across]): name for name, member in panel.members.items() if (part := _values(name, member, 2))} for panel in block.panels]
+    placed = [
+        {
+            (part[down], part[across]): name
+            for name, member in panel.members.items()
+            if (part := _values(name, member, 2))
+        }
+        for panel in block.panels
+    ]
     known = {place for panel in placed for place in panel}
     heads = [shorten(column, 14) for column in columns]
     tilted = len(columns) * max(map(len, heads)) > (TILTED if beside else 2 * TILTED)
@@ -164,16 +227,27 @@ def _maps(block: Block, rows: Sequence[str], columns: Sequence[str], order: tupl
             for at, place in enumerate((row, column) for row in rows for column in columns):
                 _cell(axes, panel, cells.get(place), divmod(at, len(columns)), known=place in known)
             axes.set_title(panel.title)
-            axes.set_xticks(range(len(columns)), heads, fontsize=7, rotation=20 if tilted else 0, ha="right" if tilted else "center")
+            axes.set_xticks(
+                range(len(columns)), heads, fontsize=7, rotation=20 if tilted else 0, ha="right" if tilted else "center"
+            )
             axes.set_yticks(range(len(rows)), [shorten(row, 24) for row in rows])
             axes.set_xlabel(shorten(block.columns[across], 40))
             axes.tick_params(length=0)
         figure.supylabel(shorten(block.columns[down], 40), fontsize=8)
         _colours(figure, image, list(both))
 
-    said = [f"{panel.title}, {name}: {_cell_said(panel, name)}" for panel, cells in zip(block.panels, placed, strict=True) for name in cells.values()]
+    said = [
+        f"{panel.title}, {name}: {_cell_said(panel, name)}"
+        for panel, cells in zip(block.panels, placed, strict=True)
+        for name in cells.values()
+    ]
     height = 0.95 + 0.36 * len(rows) if beside else 1.6 + 0.72 * len(rows)
-    return draw(paint, width=WIDTH, height=height, alt=f"Accuracy by {block.columns[down]} and {block.columns[across]}. {'; '.join(said)}.")
+    return draw(
+        paint,
+        width=WIDTH,
+        height=height,
+        alt=f"Accuracy by {block.columns[down]} and {block.columns[across]}. {'; '.join(said)}.",
+    )
 
 
 def _cell_said(panel: Panel, name: str) -> str:
@@ -188,7 +262,9 @@ def _number_of(panel: Panel, name: str) -> str:
 
 def _shades(axes: Axes, panel: Panel, table: Sequence[Sequence[str | None]]) -> AxesImage:
     values = np.array([[_shade(panel, name) for name in line] for line in table], dtype=float)
-    return axes.imshow(np.ma.masked_invalid(values), cmap=SHADES, vmin=0.0, vmax=1.0, interpolation="nearest", aspect="auto")
+    return axes.imshow(
+        np.ma.masked_invalid(values), cmap=SHADES, vmin=0.0, vmax=1.0, interpolation="nearest", aspect="auto"
+    )
 
 
 def _cell(axes: Axes, panel: Panel, name: str | None, place: tuple[int, int], *, known: bool) -> None:
@@ -196,13 +272,28 @@ def _cell(axes: Axes, panel: Panel, name: str | None, place: tuple[int, int], *,
     row, column = place
     shade, estimate = _shade(panel, name), panel.estimate(name) if name is not None else None
     hatch = "////" if known and np.isnan(shade) else None
-    frame: dict[str, Any] = {"facecolor": EMPTY, "fill": not known, "hatch": hatch, "edgecolor": "#c3cad2", "linewidth": 0.4}
+    frame: dict[str, Any] = {
+        "facecolor": EMPTY,
+        "fill": not known,
+        "hatch": hatch,
+        "edgecolor": "#c3cad2",
+        "linewidth": 0.4,
+    }
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **frame))
     number = amount(estimate.value, "rate") if estimate else "not measured"
     text = "n = 0" if not known else f"{number}\nn = {_number_of(panel, name)}" if name is not None else number
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0} if hatch else None
     colour = "white" if shade < DARK else INK if known else GREY
-    axes.text(column, row, text, ha="center", va="center", fontsize=5.5 if known and estimate is None else 6.5, color=colour, bbox=box)
+    axes.text(
+        column,
+        row,
+        text,
+        ha="center",
+        va="center",
+        fontsize=5.5 if known and estimate is None else 6.5,
+        color=colour,
+        bbox=box,
+    )
 
 
 def _shade(panel: Panel, name: str | None) -> float:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
-from auditor.records import Estimate
+from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
 from auditor.report.views import Curve, Point, Row, Smallest, epsilons
 from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_number, is_rate, number
@@ -45,8 +45,20 @@ def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
         axes.axvline(0, color=GREY, linewidth=0.7)
         if tolerance is not None:
             axes.axvline(tolerance, color=SECOND, linestyle="--", linewidth=1.2)
-            axes.annotate("tolerance", (tolerance, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=6.5, color=SECOND)
-        _limits(axes, [0.0, estimate.low, estimate.high, *([] if tolerance is None else [tolerance])], rate=is_rate(estimate.unit))
+            axes.annotate(
+                "tolerance",
+                (tolerance, 1.0),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="bottom",
+                fontsize=6.5,
+                color=SECOND,
+            )
+        _limits(
+            axes,
+            [0.0, estimate.low, estimate.high, *([] if tolerance is None else [tolerance])],
+            rate=is_rate(estimate.unit),
+        )
 
     against = "" if tolerance is None else f"; tolerance {declared(tolerance, estimate.unit)}"
     alt = f"Estimate {amount(estimate.value, estimate.unit)}, interval {interval(estimate)}{against}."
@@ -81,7 +93,12 @@ TABLES = Said(
 
 
 def flip_curves(
-    found: Sequence[Curve], *, data: Mapping[str, Any], primary: float | None = None, tolerance: float | None = None, said: Said = IMAGES
+    found: Sequence[Curve],
+    *,
+    data: Mapping[str, Any],
+    primary: float | None = None,
+    tolerance: float | None = None,
+    said: Said = IMAGES,
 ) -> Drawing:
     """Return flip rate over epsilon per zone: attacks on the left, random noise of the same size on the right."""
     ticks = epsilons(found)
@@ -94,18 +111,32 @@ def flip_curves(
         for row, curve in enumerate(found):
             colour, line, marker = looks[curve.zone]
             aside = 0.07 * (row - (len(found) - 1) / 2)
-            _line(left, curve.attack, places, (colour, line, marker), label=_entry(curve.label), aside=aside, band=curve.zone == BANDED)
+            _line(
+                left,
+                curve.attack,
+                places,
+                (colour, line, marker),
+                label=_entry(curve.label),
+                aside=aside,
+                band=curve.zone == BANDED,
+            )
             _line(right, curve.noise, places, (colour, "--", marker), label="", aside=aside, band=curve.zone == BANDED)
         for axes, title in ((left, said.attack), (right, said.noise)):
             grid(axes, title)
-            axes.set_xticks(list(places.values()), [epsilon_text(epsilon, data) for epsilon in ticks], rotation=90 if len(ticks) > 5 else 0)
+            axes.set_xticks(
+                list(places.values()),
+                [epsilon_text(epsilon, data) for epsilon in ticks],
+                rotation=90 if len(ticks) > 5 else 0,
+            )
             axes.set_xlim(-0.4, len(ticks) - 0.6)
             axes.set_xlabel(said.budget)
             if primary in places:
                 axes.axvline(places[primary], color=GREY, linewidth=0.8, linestyle=":")
         if tolerance is not None:
             left.axhline(tolerance, color=GREY, linewidth=0.9)
-            left.annotate("tolerance", (len(ticks) - 0.62, tolerance), fontsize=6.5, color=GREY, va="bottom", ha="right")
+            left.annotate(
+                "tolerance", (len(ticks) - 0.62, tolerance), fontsize=6.5, color=GREY, va="bottom", ha="right"
+            )
         left.set_ylim(-0.03, 1.03)
         left.set_ylabel(said.share)
         left.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -125,9 +156,11 @@ def smallest_curves(
     per: str = "zone",
     said: Said = IMAGES,
 ) -> Drawing | None:
-    """Return the share flipped at or below each epsilon, per zone or group: a step at every sample's smallest one, epsilons on a logarithmic scale.
+    """Return the share flipped at or below each epsilon, per zone or group: a step at every sample's smallest one,
+    epsilons on a logarithmic scale.
 
-    A line ends at its own reach, with an open arrow where samples are left that nothing flipped. Lines without a label have no entry in the key.
+    A line ends at its own reach, with an open arrow where samples are left that nothing flipped. Lines without a label
+    have no entry in the key.
     None where no epsilon is known.
     """
     spare = cycle(SPARE)
@@ -157,24 +190,40 @@ def smallest_curves(
         axes.set_ylabel(said.flipped)
         figure.legend(loc="outside lower center", ncols=2, handlelength=4, fontsize=7.5)
 
-    parts = (f"{one.label or one.zone}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}" for one in found)
-    return draw(paint, width=WIDTH, height=3.4, alt=f"Share flipped at or below each {said.size}, per {per}. {'; '.join(parts)}.")
+    parts = (
+        f"{one.label or one.zone}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}"
+        for one in found
+    )
+    return draw(
+        paint,
+        width=WIDTH,
+        height=3.4,
+        alt=f"Share flipped at or below each {said.size}, per {per}. {'; '.join(parts)}.",
+    )
 
 
 def _steps(axes: Axes, one: Smallest, look: Look, first: float, last: float, *, band: bool) -> None:
     colour, line, _ = look
     end = one.reach if one.reach and one.reach > first else last
     points = sorted(one.steps, key=lambda point: point.epsilon)
-    known = [(point.epsilon, point.estimate) for point in points if point.estimate and first < point.epsilon <= end * (1 + 1e-6)]
+    known = [
+        (point.epsilon, point.estimate)
+        for point in points
+        if point.estimate and first < point.epsilon <= end * (1 + 1e-6)
+    ]
     if not known and one.beyond < one.n:  # a flat line would say that nothing flips
         axes.plot([], [], color=colour, linestyle=line, label=_entry(f"{one.label} (no curve)" if one.label else ""))
         return
     at = [first, *(epsilon for epsilon, _ in known), end]
     share, low, high = ([0.0, *(getattr(estimate, name) for _, estimate in known)] for name in ("value", "low", "high"))
     width = 0.8 if look == FAINT else None
-    axes.step(at, [*share, share[-1]], where="post", color=colour, linestyle=line, linewidth=width, label=_entry(one.label))
+    axes.step(
+        at, [*share, share[-1]], where="post", color=colour, linestyle=line, linewidth=width, label=_entry(one.label)
+    )
     if band and known:
-        axes.fill_between(at[1:], [*low[1:], low[-1]], [*high[1:], high[-1]], step="post", color=colour, alpha=0.14, linewidth=0)
+        axes.fill_between(
+            at[1:], [*low[1:], low[-1]], [*high[1:], high[-1]], step="post", color=colour, alpha=0.14, linewidth=0
+        )
     if one.beyond:
         axes.plot([end], [share[-1]], marker=">", color=colour, markerfacecolor="white", clip_on=False, zorder=4)
 
@@ -201,7 +250,15 @@ def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: st
         if tolerance is not None:
             bounds.append(tolerance)
             axes.axvline(tolerance, color=SECOND, linestyle="--", linewidth=1.1)
-            axes.annotate("tolerance", (tolerance, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=6.5, color=SECOND)
+            axes.annotate(
+                "tolerance",
+                (tolerance, 1.0),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="bottom",
+                fontsize=6.5,
+                color=SECOND,
+            )
         _limits(axes, bounds, rate=rate)
         axes.set_xlabel(label)
 
@@ -224,7 +281,14 @@ def _dot(axes: Axes, row: Row, place: int) -> None:
     control = is_control(row.name)
     colour = GREY if control else ACCENT
     whisker(axes, at=place, low=row.estimate.low, high=row.estimate.high, colour=colour, style="--" if control else "-")
-    axes.plot([row.estimate.value], [place], marker="D" if control else "o", color=colour, markerfacecolor="white" if control else colour, zorder=3)
+    axes.plot(
+        [row.estimate.value],
+        [place],
+        marker="D" if control else "o",
+        color=colour,
+        markerfacecolor="white" if control else colour,
+        zorder=3,
+    )
 
 
 def is_control(name: str) -> bool:
@@ -232,7 +296,16 @@ def is_control(name: str) -> bool:
     return any(word in name.lower() for word in ("null", "baseline", "random", "unrelated", "control", "chance"))
 
 
-def _line(axes: Axes, points: Sequence[Point], places: Mapping[float, int], look: Look, *, label: str, aside: float, band: bool) -> None:
+def _line(
+    axes: Axes,
+    points: Sequence[Point],
+    places: Mapping[float, int],
+    look: Look,
+    *,
+    label: str,
+    aside: float,
+    band: bool,
+) -> None:
     colour, style, marker = look
     known = [(places[point.epsilon], point.estimate) for point in points if point.estimate]
     at = [place + aside for place, _ in known]
@@ -245,9 +318,15 @@ def _line(axes: Axes, points: Sequence[Point], places: Mapping[float, int], look
 
 def _curves_alt(found: Sequence[Curve], data: Mapping[str, Any], said: Said) -> str:
     def series(points: Sequence[Point]) -> str:
-        return ", ".join(f"{epsilon_text(point.epsilon, data)} {estimate_text(point.estimate, point.reason)}" for point in points)
+        return ", ".join(
+            f"{epsilon_text(point.epsilon, data)} {estimate_text(point.estimate, point.reason)}" for point in points
+        )
 
-    parts = (f"{curve.label}: {said.attack.lower()} {series(curve.attack) or 'none'}; {said.beside} {series(curve.noise) or 'none'}" for curve in found)
+    parts = (
+        f"{curve.label}: {said.attack.lower()} {series(curve.attack) or 'none'}; {said.beside}"
+        f" {series(curve.noise) or 'none'}"
+        for curve in found
+    )
     return f"{said.share} by budget. {'. '.join(parts)}."
 
 

@@ -7,12 +7,14 @@ from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree as xml
 
-from auditor.records import Finding
+from auditor.core.records import Finding
 from auditor.report.words import WORDS
 
 
 def junit(findings: Sequence[Finding], audit: Mapping[str, Any]) -> bytes:
-    """Return one test case per finding: a fail is a failure; inconclusive and not measured are skipped with their reason."""
+    """Return one test case per finding: a fail is a failure; inconclusive and not measured are skipped with their
+    reason.
+    """
     root = xml.Element("testsuites", {"name": str(audit.get("title") or "audit"), **_counts(findings)})
     for check, group in groupby(sorted(findings, key=lambda finding: finding.check), key=lambda finding: finding.check):
         cases = list(group)
@@ -26,7 +28,12 @@ def junit(findings: Sequence[Finding], audit: Mapping[str, Any]) -> bytes:
 def _counts(findings: Sequence[Finding]) -> dict[str, str]:
     verdicts = [finding.verdict for finding in findings]
     skipped = verdicts.count("inconclusive") + verdicts.count("not_measured")
-    return {"tests": str(len(verdicts)), "failures": str(verdicts.count("fail")), "errors": "0", "skipped": str(skipped)}
+    return {
+        "tests": str(len(verdicts)),
+        "failures": str(verdicts.count("fail")),
+        "errors": "0",
+        "skipped": str(skipped),
+    }
 
 
 def _case(suite: xml.Element, finding: Finding) -> None:

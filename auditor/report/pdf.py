@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib
 from PIL import ImageFile
 
-from auditor.errors import PdfError
+from auditor.core.errors import PdfError
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 FACES = (
@@ -30,26 +30,33 @@ MISSING = (
 
 
 def to_pdf(html: str) -> bytes:
-    """Return the PDF of a self-contained HTML page; no address but data and the built-in fonts is read (PdfError without Pango)."""
+    """Return the PDF of a self-contained HTML page; no address but data and the built-in fonts is read (PdfError
+    without Pango).
+    """
     try:
         import weasyprint
         from weasyprint.text.fonts import FontConfiguration
     except OSError as error:
         raise PdfError(MISSING.format(error=str(error).partition("\n")[0])) from None
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint switches it on for the whole process: the next audit would take half an image for a whole one
+        # WeasyPrint switches it on for the whole process: the next audit would take half an image for a whole one
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
     fetcher, fonts = _fetcher(), FontConfiguration()
     sheet = weasyprint.CSS(string=_faces(), url_fetcher=fetcher, font_config=fonts)
     document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None)
     identifier = hashlib.sha256(html.encode()).digest()[:16]
     with _undated():
-        content = document.write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+        content = document.write_pdf(
+            stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/ua-1", pdf_identifier=identifier
+        )
     return bytes(content)
 
 
 @contextmanager
 def _undated() -> Iterator[None]:
-    """Keep the time of day out of embedded fonts: without HarfBuzz-Subset they are cut by fontTools, which writes it down unless this is set."""
+    """Keep the time of day out of embedded fonts: without HarfBuzz-Subset they are cut by fontTools, which writes it
+    down unless this is set.
+    """
     before = os.environ.get("SOURCE_DATE_EPOCH")
     os.environ["SOURCE_DATE_EPOCH"] = before or "0"
     try:
@@ -61,7 +68,8 @@ def _undated() -> Iterator[None]:
 
 def _faces() -> str:
     return "".join(
-        f'@font-face {{font-family: "{family}"; src: url("{(FONTS / name).as_uri()}"); font-weight: {weight}; font-style: {slant}}}\n'
+        f'@font-face {{font-family: "{family}"; src: url("{(FONTS / name).as_uri()}"); font-weight: {weight};'
+        f" font-style: {slant}}}\n"
         for family, name, weight, slant in FACES
     )
 

@@ -13,9 +13,14 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from auditor.errors import AuditorError
-from auditor.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import annex, canvas, fairness, fairness_figures, figures, hiring, maps, table_figures, table_views, views, words
+from auditor.core.displays import Display
+from auditor.core.errors import AuditorError
+from auditor.core.records import QUESTIONS, VERDICTS, Finding
+from auditor.modalities.images.report import maps
+from auditor.modalities.tables.report import figures as table_figures
+from auditor.modalities.tables.report import views as table_views
+from auditor.report import annex, canvas, fairness, fairness_figures, figures, views, words
+from auditor.report.annexes import hiring
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.junit import junit
@@ -42,12 +47,17 @@ class Section:
 def render(out: Path, *, pdf: bool = True) -> list[Path]:
     """Write report.html, junit.xml and report.pdf beside findings.json and return their paths.
 
-    A report.pdf of an earlier rendering is removed where no new one is written, so that the files never contradict one another.
+    A report.pdf of an earlier rendering is removed where no new one is written, so that the files never contradict one
+    another.
     Without Pango the other files are written before the AuditorError that says what to install.
     """
     audit, findings = load(out)
     html = page(out, audit, findings)
-    written = [_write(out / "report.html", html.encode()), _write(out / "junit.xml", junit(findings, audit)), *_annexes(out, audit, findings)]
+    written = [
+        _write(out / "report.html", html.encode()),
+        _write(out / "junit.xml", junit(findings, audit)),
+        *_annexes(out, audit, findings),
+    ]
     target = out / "report.pdf"
     target.unlink(missing_ok=True)
     return [*written, _write(target, to_pdf(html))] if pdf else written
@@ -71,12 +81,19 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
         data = words.clean(json.loads(path.read_text(encoding="utf-8")))
         audit, findings = dict(data["audit"].items()), [Finding.from_dict(item) for item in data["findings"]]
     except FileNotFoundError:
-        raise AuditorError(f"{path}: expected the findings of an audit, found no file; run `auditor judge` first.") from None
+        raise AuditorError(
+            f"{path}: expected the findings of an audit, found no file; run `auditor judge` first."
+        ) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AuditorError(f"{path}: expected an object with 'audit' and 'findings', got something else ({error}); run `auditor judge` again.") from None
+        raise AuditorError(
+            f"{path}: expected an object with 'audit' and 'findings', got something else ({error}); run `auditor judge`"
+            " again."
+        ) from None
     wrong = [finding for finding in findings if finding.verdict not in VERDICTS]
     if wrong:
-        raise AuditorError(f"{path}: finding '{wrong[0].id}': expected a verdict of {', '.join(VERDICTS)}, got '{wrong[0].verdict}'.")
+        raise AuditorError(
+            f"{path}: finding '{wrong[0].id}': expected a verdict of {', '.join(VERDICTS)}, got '{wrong[0].verdict}'."
+        )
     return audit, findings
 
 
@@ -95,7 +112,11 @@ def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> st
 def _section(environment: Environment, file: Path, shared: Mapping[str, Any]) -> Section | None:
     module = environment.get_template(f"{file.parent.name}/{file.name}").make_module(dict(shared))
     body = Markup(str(module).strip())
-    name, title, flow = file.stem.partition("_")[2].replace("_", "-"), str(getattr(module, "title", "")), bool(getattr(module, "flow", False))
+    name, title, flow = (
+        file.stem.partition("_")[2].replace("_", "-"),
+        str(getattr(module, "title", "")),
+        bool(getattr(module, "flow", False)),
+    )
     return Section(name, title, body, flow) if body else None
 
 
@@ -122,10 +143,16 @@ def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *
 
 def environment_of(folder: Path) -> Environment:
     """Return the templates of a folder with everything that they may call; all text is escaped."""
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     numbers = count(1)
     modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-    environment.globals.update(modules, next_figure=lambda: next(numbers))
+    environment.globals.update(modules, next_figure=lambda: next(numbers), shown=shown)
     environment.filters.update(
         {
             "number": words.number,
@@ -145,6 +172,11 @@ def environment_of(folder: Path) -> Environment:
         }
     )
     return environment
+
+
+def shown(finding: Finding, kind: str, role: str | None = None) -> list[Display]:
+    """Return a finding's displays of one kind, such as 'rows'; with a role only those that have it."""
+    return [one for one in finding.displays if one.kind == kind and role in (None, one.role)]
 
 
 def _write(path: Path, content: bytes) -> Path:

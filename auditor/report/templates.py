@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import auditor.report
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
 
 PACKAGE = Path(auditor.report.__file__).parent.parent
 
@@ -16,11 +16,15 @@ def templates_dir(package: Path = PACKAGE) -> Path:
     for place in places:
         if (place / "report.html").is_file():
             return place
-    raise AuditorError(f"report templates: expected them in {places[0]} or {places[1]}, found none; install the package again.")
+    raise AuditorError(
+        f"report templates: expected them in {places[0]} or {places[1]}, found none; install the package again."
+    )
 
 
 def section_files(folder: Path, modality: str = "image") -> list[Path]:
-    """Return the templates of the report's sections, in the order of their file names; those of a modality stand in the place of the general ones."""
+    """Return the templates of the report's sections, in the order of their file names; those of a modality stand in the
+    place of the general ones.
+    """
     own = sorted((folder / f"{modality}_sections").glob("*.html"))
     found = {file.name: file for file in [*sorted((folder / "sections").glob("*.html")), *own]}
     return [found[name] for name in sorted(found)]

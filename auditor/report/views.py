@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.records import Estimate, Finding
+from auditor.core.records import Estimate, Finding
 from auditor.report.words import is_number, zone_text
 
 UNSAID = "no reason was recorded"
@@ -121,7 +121,10 @@ def epsilons(found: Sequence[Curve]) -> list[float]:
 
 def smallest(findings: Iterable[Finding]) -> list[Smallest]:
     """Return the smallest epsilons of every zone in which they were looked for."""
-    read = (read_smallest(item.details.get("smallest"), _zone(item), _label(item), relative=item.details.get("relative")) for item in findings)
+    read = (
+        read_smallest(item.details.get("smallest"), _zone(item), _label(item), relative=item.details.get("relative"))
+        for item in findings
+    )
     return [one for one in read if one]
 
 
@@ -152,7 +155,11 @@ def rows(finding: Finding, key: str = "rows") -> list[Row]:
     """Return the named estimates of a finding (attribution's rows, reliance's effects, preflight's classes)."""
     names = ("name", "class", "group")
     return [
-        Row(next((str(item[name]) for name in names if item.get(name) is not None), ""), read_estimate(item.get("estimate")), _note(item))
+        Row(
+            next((str(item[name]) for name in names if item.get(name) is not None), ""),
+            read_estimate(item.get("estimate")),
+            _note(item),
+        )
         for item in _items(finding, key)
     ]
 
@@ -166,7 +173,12 @@ def common_unit(found: Sequence[Row]) -> str:
 def arms(finding: Finding) -> list[Arm]:
     """Return the arms of the transplant experiment."""
     return [
-        Arm(str(item.get("arm", "")), str(item.get("inside", "")), str(item.get("outside", "")), read_estimate(item.get("estimate")))
+        Arm(
+            str(item.get("arm", "")),
+            str(item.get("inside", "")),
+            str(item.get("outside", "")),
+            read_estimate(item.get("estimate")),
+        )
         for item in _items(finding, "arms")
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Undefined
 
-from auditor.records import Estimate
+from auditor.core.records import Estimate
 
 SYMBOLS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "not_measured": "○"}
 WORDS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "not_measured": "Not measured"}
@@ -20,7 +20,12 @@ MEANINGS = {
     "not_measured": "no number exists, for the reason given",
     "pass": "the whole interval lies within the tolerance",
 }
-ZONES = {"outside": "outside the marked region", "inside": "inside the marked region", "everywhere": "the whole input", "": "no zone"}
+ZONES = {
+    "outside": "outside the marked region",
+    "inside": "inside the marked region",
+    "everywhere": "the whole input",
+    "": "no zone",
+}
 CONTROLS = ("shifted", "turned or mirrored", "cut into tiles and scattered")
 NORMS = {
     "linf": "every value may change by at most this much",
@@ -115,7 +120,9 @@ def size_text(estimate: Estimate | None) -> str:
     """Return what an estimate rests on, such as 'n = 133 from 24 units' (patients)."""
     if estimate is None:
         return "n = 0"
-    units = f" from {number(estimate.units)} units" if estimate.units is not None and estimate.units != estimate.n else ""
+    units = (
+        f" from {number(estimate.units)} units" if estimate.units is not None and estimate.units != estimate.n else ""
+    )
     return f"n = {number(estimate.n)}{units}"
 
 
@@ -140,7 +147,9 @@ def zone_text(zone: Any) -> str:
 
 
 def grid(audit: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the data's value grid (levels, low, high) where epsilon counts steps of it: under the norm linf; else nothing."""
+    """Return the data's value grid (levels, low, high) where epsilon counts steps of it: under the norm linf; else
+    nothing.
+    """
     norm = (audit.get("threat") or {}).get("norm") or "linf"
     return audit.get("data") or {} if norm == "linf" else {}
 
@@ -156,7 +165,11 @@ def plain(value: Any) -> str:
 
 def counts(value: Any) -> str:
     """Return reasons with their counts, such as '62 empty mask'."""
-    return "; ".join(f"{number(n)} {short_reason(reason)}" for reason, n in value.items()) if isinstance(value, Mapping) else ""
+    return (
+        "; ".join(f"{number(n)} {short_reason(reason)}" for reason, n in value.items())
+        if isinstance(value, Mapping)
+        else ""
+    )
 
 
 def short_reason(reason: Any) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from auditor.errors import AuditorError, nearest
-from auditor.seeds import Rows
+from auditor.core.errors import AuditorError, nearest
+from auditor.core.seeds import Rows
 from auditor.threats.grid import quantise
 from auditor.threats.norms import NORMS
 from auditor.threats.room import Room, column
@@ -26,7 +26,8 @@ class Ball(Threat):
     high: float | Tensor = 1.0
     levels: int | None = None
     _last: list[Any] | None = field(default=None, repr=False)
-    """The originals last asked about with their room, and an epsilon with its column, since attacks ask about the same ones at every step;
+    """The originals last asked about with their room, and an epsilon with its column, since attacks ask about the same
+    ones at every step;
     None where the tensors are a caller's, who may change them in place."""
 
     def __post_init__(self) -> None:
@@ -41,18 +42,27 @@ class Ball(Threat):
         return NORMS[self.norm].stride
 
     def over(self, x0: Tensor) -> Ball:
-        """Return the same threat with its tensors broadcast to x0 (AuditorError where they do not, or x0 is out of the box)."""
+        """Return the same threat with its tensors broadcast to x0 (AuditorError where they do not, or x0 is out of the
+        box).
+        """
         try:
-            zone, low, high = (None if part is None else torch.as_tensor(part, device=x0.device).expand_as(x0) for part in (self.zone, self.low, self.high))
+            zone, low, high = (
+                None if part is None else torch.as_tensor(part, device=x0.device).expand_as(x0)
+                for part in (self.zone, self.low, self.high)
+            )
         except RuntimeError:
             shapes = [tuple(part.shape) for part in (self.zone, self.low, self.high) if isinstance(part, Tensor)]
-            raise AuditorError(f"threat: expected zone, low and high that broadcast to inputs of shape {tuple(x0.shape)}, got {shapes}.") from None
+            raise AuditorError(
+                f"threat: expected zone, low and high that broadcast to inputs of shape {tuple(x0.shape)}, got"
+                f" {shapes}."
+            ) from None
         assert low is not None and high is not None
         low, high = low.to(x0.dtype), high.to(x0.dtype)
         legal = (x0 >= low) & (x0 <= high)
         if not bool((legal if zone is None else legal | ~zone).all()):
             raise AuditorError(
-                f"threat: expected inputs between low {_span(self.low)} and high {_span(self.high)}, got {float(x0.min()):g} to {float(x0.max()):g}."
+                f"threat: expected inputs between low {_span(self.low)} and high {_span(self.high)}, got"
+                f" {float(x0.min()):g} to {float(x0.max()):g}."
             )
         return Ball(self.norm, zone, low, high, self.levels, [])
 
@@ -63,7 +73,11 @@ class Ball(Threat):
         return Ball(self.norm, zone, self.low[rows], self.high[rows], self.levels, [])
 
     def _zone(self, x0: Tensor) -> Tensor:
-        return torch.ones((), dtype=torch.bool, device=x0.device).expand_as(x0) if self.zone is None else self.zone.to(x0.device).expand_as(x0)
+        return (
+            torch.ones((), dtype=torch.bool, device=x0.device).expand_as(x0)
+            if self.zone is None
+            else self.zone.to(x0.device).expand_as(x0)
+        )
 
     def _room(self, x0: Tensor, epsilon: float | Tensor) -> tuple[Room, Tensor]:
         """Return the room around x0 and epsilon as a column, those of the last call where both are the same objects."""
@@ -99,7 +113,9 @@ class Ball(Threat):
         return NORMS[self.norm].size(x - x0)
 
     def allows(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
-        """Return whether each row keeps zone (exactly), box (exactly) and epsilon (a count exactly, a length up to the rounding of its own type)."""
+        """Return whether each row keeps zone (exactly), box (exactly) and epsilon (a count exactly, a length up to the
+        rounding of its own type).
+        """
         zone = self._zone(x0)
         kept = ((x == x0) | zone).flatten(1).all(1)
         boxed = (((x >= self.low) & (x <= self.high)) | ~zone).flatten(1).all(1)

@@ -10,7 +10,8 @@ def quantise(x: Tensor, x0: Tensor, levels: int, low: float | Tensor, high: floa
     """Return x (n, *shape) rounded toward x0 onto the file's grid of `levels` steps from low to high.
 
     Rounding goes toward the original, so that the change never grows; a change that misses a step by no more than the
-    rounding of its own type is that step, since a sum in float32 seldom is exact. More would let a budget of 0.00784 round up
+    rounding of its own type is that step, since a sum in float32 seldom is exact. More would let a budget of 0.00784
+    round up
     to 2/255, which the threat then refuses. Unchanged values stay bit for bit.
     """
     scale = levels / (high - low)

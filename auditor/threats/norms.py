@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from auditor.seeds import Rows
+from auditor.core.seeds import Rows
 from auditor.threats.room import Room, column, count, largest
 
 
@@ -84,7 +84,9 @@ class L2(Norm):
         return torch.addcmul(x, self._unit(room.within(gradient)), size)
 
     def _unit(self, d: Tensor) -> Tensor:
-        """Return d at length 1, or 0 where it is 0; the largest value is divided out first, since small squares vanish in float32."""
+        """Return d at length 1, or 0 where it is 0; the largest value is divided out first, since small squares vanish
+        in float32.
+        """
         largest = column(d.abs().flatten(1).amax(1), d) if d.numel() else d.new_ones(())
         scaled = d / torch.where(largest > 0, largest, torch.ones_like(largest))
         return scaled / column(self.size(scaled).clamp_min(1), d)
@@ -105,7 +107,9 @@ class L2(Norm):
             full = column(t, d) * reach >= most
             spent = (most**2 * full).flatten(1).sum(1)
             free = (reach**2 * ~full).flatten(1).sum(1)
-            better = torch.where(free > 0, ((budget - spent).clamp_min(0) / free.clamp_min(torch.finfo(d.dtype).tiny)).sqrt(), t)
+            better = torch.where(
+                free > 0, ((budget - spent).clamp_min(0) / free.clamp_min(torch.finfo(d.dtype).tiny)).sqrt(), t
+            )
             if not bool(((better > t * (1 + 1e-12)) & outside).any()):
                 break
             t = torch.maximum(t, better)
@@ -133,8 +137,10 @@ class L1(Norm):
         """Return x after a step that moves the values with the largest gradients equally far.
 
         The steepest ascent moves one value alone, which takes as many steps as values; so up to 5 % of the zone move at
-        once (Tramer and Boneh 2019, arXiv:1904.13000, section 3.3), and fewer once the change itself is sparse (Croce and Hein
-        2021, arXiv:2103.01208, section 3.2). Values at the edge of the box that could only leave it do not count; those that went
+        once (Tramer and Boneh 2019, arXiv:1904.13000, section 3.3), and fewer once the change itself is sparse (Croce
+        and Hein
+        2021, arXiv:2103.01208, section 3.2). Values at the edge of the box that could only leave it do not count; those
+        that went
         there and are worth it are pushed along, or the projection would take them back.
         """
         d, gradient = x - room.x0, room.within(gradient)
@@ -142,7 +148,9 @@ class L1(Norm):
         score = (gradient.abs() * movable).flatten(1)
         changed = ((d != 0) & movable).flatten(1).sum(1)
         most = (self.SHARE * room.free).ceil()
-        count = torch.where(changed > 0, torch.minimum(most, (changed / self.THINNING).floor()), most).clamp_min(1).long()
+        count = (
+            torch.where(changed > 0, torch.minimum(most, (changed / self.THINNING).floor()), most).clamp_min(1).long()
+        )
         chosen = largest(score, count) & (score > 0)
         moved = chosen.sum(1).clamp_min(1)
         least = torch.where(chosen, score, float("inf")).amin(1) if score.numel() else score.new_zeros(len(score))
@@ -153,7 +161,8 @@ class L1(Norm):
         """Return the exact projection onto ball and box at once.
 
         By the optimality conditions it is clip(sign(d) max(|d| - t, 0)) with one t >= 0 per row (Croce and Hein 2021,
-        arXiv:2103.01208, proposition 2.1). Its size is piecewise linear and falls with t: Newton's rule is exact on the right
+        arXiv:2103.01208, proposition 2.1). Its size is piecewise linear and falls with t: Newton's rule is exact on the
+        right
         piece, and halving the bracket in every other round gets there in finitely many.
         """
         clipped = room.clip(d)
@@ -161,7 +170,10 @@ class L1(Norm):
         if not bool(outside.any()):
             return clipped
         over = d[outside].flatten(1).double()
-        reach, most = over.abs(), torch.where(over > 0, room.high[outside].flatten(1), -room.low[outside].flatten(1)).double()
+        reach, most = (
+            over.abs(),
+            torch.where(over > 0, room.high[outside].flatten(1), -room.low[outside].flatten(1)).double(),
+        )
         budget = epsilon.flatten().expand(len(d))[outside].double()
         bottom, top = torch.zeros_like(budget), reach.amax(1)
         t = bottom
@@ -202,11 +214,15 @@ class L0(Norm):
         return (d != 0).flatten(1).sum(1).to(d.dtype)
 
     def step(self, x: Tensor, gradient: Tensor, room: Room, size: Tensor) -> Tensor:
-        """Return x after a step that changes `size` further values (rounded up), those that promise the most, and pushes the changed ones too.
+        """Return x after a step that changes `size` further values (rounded up), those that promise the most, and
+        pushes the changed ones too.
 
-        A value promises its gradient times the way from x0 to the edge of the box. The step points far beyond the box, in
-        proportion to the gradients: the values that the projection then keeps are those that promise the most, each at an
-        edge, where a step that ended at the edges would have it keep the longest. A step of epsilon from x0 is thus the worst
+        A value promises its gradient times the way from x0 to the edge of the box. The step points far beyond the box,
+        in
+        proportion to the gradients: the values that the projection then keeps are those that promise the most, each at
+        an
+        edge, where a step that ended at the edges would have it keep the longest. A step of epsilon from x0 is thus the
+        worst
         case of a linear model, and smaller ones exchange a few values at a time.
         """
         d, gradient = x - room.x0, room.within(gradient)
@@ -214,7 +230,9 @@ class L0(Norm):
         steepest = gradient.abs().flatten(1).amax(1) if d.numel() else gradient.new_ones(len(gradient))
         slope = gradient.abs() / column(torch.where(steepest > 0, steepest, torch.ones_like(steepest)), d)
         promise, changed = (slope * way).flatten(1), (d != 0).flatten(1)
-        new = largest(torch.where(changed, torch.zeros_like(promise), promise), count(size.ceil(), promise)) & (promise > 0)
+        new = largest(torch.where(changed, torch.zeros_like(promise), promise), count(size.ceil(), promise)) & (
+            promise > 0
+        )
         widest = (room.high - room.low).flatten(1).amax(1) if d.numel() else gradient.new_ones(len(gradient))
         return x + gradient.sign() * (way + self.PUSH * column(widest, d) * slope) * (new | changed).view_as(d)
 

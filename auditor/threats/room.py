@@ -18,7 +18,8 @@ class Room:
     lowest: float | Tensor
     highest: float | Tensor
     kept: tuple[Tensor, Tensor, Tensor] | None = None
-    """An epsilon with the lowest and highest values that it leaves, kept by a norm that asks for them step after step."""
+    """An epsilon with the lowest and highest values that it leaves, kept by a norm that asks for them step after step.
+    """
     step: tuple[Tensor, Tensor] | None = None
     """A step size, and the same as one number per value."""
 
@@ -54,7 +55,9 @@ class Room:
     @cached_property
     def box(self) -> tuple[Tensor, Tensor]:
         """Return the box as values (n, *shape): x0 itself outside the zone."""
-        edges = (torch.as_tensor(edge, dtype=self.x0.dtype, device=self.x0.device) for edge in (self.lowest, self.highest))
+        edges = (
+            torch.as_tensor(edge, dtype=self.x0.dtype, device=self.x0.device) for edge in (self.lowest, self.highest)
+        )
         low, high = (torch.where(self.zone, edge, self.x0) for edge in edges)
         return low, high
 
@@ -70,7 +73,9 @@ def count(numbers: Tensor, scores: Tensor) -> Tensor:
 
 
 def largest(scores: Tensor, counts: Tensor) -> Tensor:
-    """Return where scores (n, d) are among the counts (n,) largest of their row (n, d) bool; of equal ones the first."""
+    """Return where scores (n, d) are among the counts (n,) largest of their row (n, d) bool; of equal
+    ones the first.
+    """
     most = int(counts.max()) if scores.numel() else 0
     if most == 0:
         return torch.zeros_like(scores, dtype=torch.bool)

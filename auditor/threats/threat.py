@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.seeds import Rows
+from auditor.core.seeds import Rows
 
 if TYPE_CHECKING:
-    from auditor.table import Table
+    from auditor.modalities.tables.table import Table
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -37,10 +37,18 @@ class Threat(ABC):
     """Steps of the value grid that a file can hold; None where any value can be held."""
 
     @staticmethod
-    def ball(norm: str = "linf", zone: Tensor | None = None, low: float | Tensor = 0.0, high: float | Tensor = 1.0, levels: int | None = None) -> Threat:
-        """Return the threat of all points within epsilon of x0 in a norm ('linf', 'l2', 'l1', 'l0'), in the zone and between low and high.
+    def ball(
+        norm: str = "linf",
+        zone: Tensor | None = None,
+        low: float | Tensor = 0.0,
+        high: float | Tensor = 1.0,
+        levels: int | None = None,
+    ) -> Threat:
+        """Return the threat of all points within epsilon of x0 in a norm ('linf', 'l2', 'l1', 'l0'), in the zone and
+        between low and high.
 
-        Under 'l0' epsilon is the number of values that may change (each colour channel of a pixel is one), rounded down.
+        Under 'l0' epsilon is the number of values that may change (each colour channel of a pixel is one), rounded
+        down.
         With `levels` only values that a file can hold count: that many steps from low to high (255 for 8-bit images).
         """
         from auditor.threats.ball import Ball
@@ -49,11 +57,13 @@ class Threat(ABC):
 
     @staticmethod
     def table(table: Table, zone: Tensor | None = None, max_changes: int | None = None) -> DiscreteThreat:
-        """Return the threat of all feasible changes of a table's rows that cost at most epsilon, by the limits, levels and rules of the table.
+        """Return the threat of all feasible changes of a table's rows that cost at most epsilon, by the limits, levels
+        and rules of the table.
 
-        Rows are float64 codes (n, columns); the zone is (columns,) or (n, columns) bool. At most `max_changes` columns of a row change.
+        Rows are float64 codes (n, columns); the zone is (columns,) or (n, columns) bool. At most `max_changes` columns
+        of a row change.
         """
-        from auditor.threats.table_rules import TableThreat
+        from auditor.modalities.tables.threats.threat import TableThreat
 
         return TableThreat(table, zone, max_changes)
 
@@ -97,7 +107,9 @@ class Threat(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Columns that rules tie together, with the joint values that one row may take in them: its own first, the others by rising cost."""
+    """Columns that rules tie together, with the joint values that one row may take in them: its own first, the others
+    by rising cost.
+    """
 
     columns: Places
     """(m,) positions, those that definitions compute included."""
@@ -108,13 +120,16 @@ class Block:
     changes: Places
     """(k,) number of columns written."""
     stride: Numbers
-    """(k, m) the next value of a column, further from its own, less this one; 0 where this one stands for itself alone."""
+    """(k, m) the next value of a column, further from its own, less this one; 0 where this one stands for itself alone.
+    """
     extent: Places
     """(k, m) how many further values this one stands for: no threshold and no rule tells them apart."""
     rate: Numbers
     """(m,) cost of one stride"""
     complete: bool
-    """Whether no permitted joint value within the budget is left out that a classifier with these thresholds could tell from all that are here."""
+    """Whether no permitted joint value within the budget is left out that a classifier with these thresholds could tell
+    from all that are here.
+    """
 
     def __len__(self) -> int:
         return len(self.cost)
@@ -122,7 +137,9 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Everything that an attacker may make of one row x (columns,) within the budget: one joint value per block, free of one another."""
+    """Everything that an attacker may make of one row x (columns,) within the budget: one joint value per block, free
+    of one another.
+    """
 
     x: Numbers
     blocks: tuple[Block, ...]
@@ -130,7 +147,9 @@ class Space:
     most: int
     """Largest number of written columns."""
     loose: bool = False
-    """Whether rules tie blocks together, since their joint values are too many to list: what is composed of them must be `mended`."""
+    """Whether rules tie blocks together, since their joint values are too many to list: what is composed of them must
+    be `mended`.
+    """
 
     @property
     def complete(self) -> bool:
@@ -139,18 +158,27 @@ class Space:
 
 
 class DiscreteThreat(Threat):
-    """A threat of countable values per column, tied by rules: what is searched is listed, not projected. Inputs are rows (n, columns)."""
+    """A threat of countable values per column, tied by rules: what is searched is listed, not projected. Inputs are
+    rows (n, columns).
+    """
 
     @abstractmethod
     def space(
-        self, x: Numbers, row: int, epsilon: float, thresholds: Mapping[str, Numbers] | None = None, centre: Numbers | None = None, many: int = 33
+        self,
+        x: Numbers,
+        row: int,
+        epsilon: float,
+        thresholds: Mapping[str, Numbers] | None = None,
+        centre: Numbers | None = None,
+        many: int = 33,
     ) -> Space:
         """Return what may become of the original x (columns,) of one row.
 
         Parameters
         ----------
         thresholds
-            Column -> values between which the classifier does not change: of each cell the cheapest value is listed, for all that lie in it.
+            Column -> values between which the classifier does not change: of each cell the cheapest value is listed,
+            for all that lie in it.
             None: of columns with many values some are listed, ever wider apart.
         centre
             A row (columns,) around whose values those are listed; x itself where none is given.
@@ -160,4 +188,6 @@ class DiscreteThreat(Threat):
 
     @abstractmethod
     def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
-        """Return rows (k, columns) with coupled levels repaired, whether each is feasible (k,), its cost (k,) and number of written columns (k,)."""
+        """Return rows (k, columns) with coupled levels repaired, whether each is feasible (k,), its cost (k,) and
+        number of written columns (k,).
+        """

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from auditor.table import Column, Rule, Table
-from auditor.table_classifier import Structure, TableClassifier
+from auditor.modalities.tables.classifier import Structure, TableClassifier
+from auditor.modalities.tables.table import Column, Rule, Table
 
 LEVELS = ("a", "b", "c", "d")
 RULES: dict[str, tuple[Rule, Callable[[NDArray[np.float64]], bool]]] = {
@@ -36,7 +36,9 @@ class Case:
     classifier: TableClassifier
 
     def every(self, epsilon: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return every feasible row (n, columns) within the budget, and its cost (n,): slowly, and from the rules' twins in Python."""
+        """Return every feasible row (n, columns) within the budget, and its cost (n,): slowly, and from the rules'
+        twins in Python.
+        """
         names = [rule.id for rule in self.table.rules]
         free = [
             place
@@ -52,7 +54,11 @@ class Case:
                 one[6] = one[3] + one[4]
             written = [place for place in free if one[place] != self.x[place]]
             cost = sum(self._price(place, one[place]) for place in written)
-            if cost <= epsilon + 1e-9 and len(written) <= (self.most or 7) and all(RULES[name][1](one) for name in names):
+            if (
+                cost <= epsilon + 1e-9
+                and len(written) <= (self.most or 7)
+                and all(RULES[name][1](one) for name in names)
+            ):
                 rows.append(one)
                 costs.append(cost)
         return np.array(rows), np.array(costs)
@@ -72,7 +78,9 @@ class Case:
             low, high = (own + column.least, own + column.most) if column.kind == "ordinal" else (-np.inf, np.inf)
             return sorted({own, *(float(one) for one in column.allowed if low <= one <= high)})
         grid = np.arange(round(column.low / column.step), round(column.high / column.step) + 1) * column.step
-        return sorted({own, *(float(round(one, 9)) for one in grid if column.least - 1e-9 <= one - own <= column.most + 1e-9)})
+        return sorted(
+            {own, *(float(round(one, 9)) for one in grid if column.least - 1e-9 <= one - own <= column.most + 1e-9)}
+        )
 
     def _price(self, place: int, value: float) -> float:
         column = self.table.columns[place]
@@ -81,12 +89,18 @@ class Case:
 
 def codes(table: Table, frame: pd.DataFrame) -> NDArray[np.float64]:
     """Return a frame's rows (n, columns) as codes, slowly."""
-    parts = [frame[column.name].map(column.position) if column.levels else frame[column.name] for column in table.columns]
+    parts = [
+        frame[column.name].map(column.position) if column.levels else frame[column.name] for column in table.columns
+    ]
     return np.column_stack([part.astype(float) for part in parts])
 
 
 def classifier(
-    table: Table, function: Callable[[NDArray[np.float64]], NDArray[np.float64]], structure: Structure | None = None, *, labels: bool = False
+    table: Table,
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    structure: Structure | None = None,
+    *,
+    labels: bool = False,
 ) -> TableClassifier:
     """Return a classifier from a function of codes (n, columns) to scores (n, classes)."""
 
@@ -99,11 +113,15 @@ def classifier(
     return TableClassifier(scores, "made up", "d", classes, offers, structure=structure).over(table)
 
 
-def function(kind: str, rng: np.random.Generator, classes: int) -> tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]], Structure | None]:
+def function(
+    kind: str, rng: np.random.Generator, classes: int
+) -> tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]], Structure | None]:
     """Return random scores of one kind: 'additive', 'trees' or 'network'; a missing cell counts as its column's -1."""
     effects, slopes = rng.normal(size=(4, 4, classes)), rng.normal(size=(7, classes)) / 4
     hidden, out = rng.normal(size=(18, 6)), rng.normal(size=(6, classes))
-    splits = [(int(rng.integers(0, 7)), float(rng.integers(0, 6)) + 0.5, rng.normal(size=(2, classes))) for _ in range(12)]
+    splits = [
+        (int(rng.integers(0, 7)), float(rng.integers(0, 6)) + 0.5, rng.normal(size=(2, classes))) for _ in range(12)
+    ]
 
     def known(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.nan_to_num(x, nan=-1)
@@ -116,29 +134,46 @@ def function(kind: str, rng: np.random.Generator, classes: int) -> tuple[Callabl
     def trees(x: NDArray[np.float64]) -> NDArray[np.float64]:
         x = known(x)
         pairs = zip(splits[::2], splits[1::2], strict=True)
-        return np.asarray(sum(np.where(((x[:, a] > s) & (x[:, b] > t))[:, None], v[0], w[1]) for (a, s, v), (b, t, w) in pairs))
+        return np.asarray(
+            sum(np.where(((x[:, a] > s) & (x[:, b] > t))[:, None], v[0], w[1]) for (a, s, v), (b, t, w) in pairs)
+        )
 
     def network(x: NDArray[np.float64]) -> NDArray[np.float64]:
         x = known(x)
         shown = np.column_stack([np.eye(5)[x[:, place].astype(int)] for place in (0, 1, 2)] + [x[:, [3, 4, 6]] / 6])
         return np.asarray(np.tanh(shown @ hidden) @ out)
 
-    thresholds = {name: np.unique([t for place, t, _ in splits if place == at]) for name, at in (("i", 3), ("j", 4), ("t", 6), ("o", 5))}
-    chosen = {"additive": (additive, Structure("linear")), "trees": (trees, Structure("trees", lambda _: thresholds)), "network": (network, None)}
+    thresholds = {
+        name: np.unique([t for place, t, _ in splits if place == at])
+        for name, at in (("i", 3), ("j", 4), ("t", 6), ("o", 5))
+    }
+    chosen = {
+        "additive": (additive, Structure("linear")),
+        "trees": (trees, Structure("trees", lambda _: thresholds)),
+        "network": (network, None),
+    }
     return chosen[kind]
 
 
-def made(seed: int, kind: str, *, classes: int = 2, labels: bool = False, wide: int = 6, structured: bool = True) -> Case:
+def made(
+    seed: int, kind: str, *, classes: int = 2, labels: bool = False, wide: int = 6, structured: bool = True
+) -> Case:
     """Return a random case; its row keeps every rule."""
     rng = np.random.default_rng(seed)
     price = lambda: float(rng.choice([0.5, 1.0, 1.5]))  # noqa: E731
 
     def levels(name: str, **more: object) -> Column:
         allowed = tuple(sorted(int(one) for one in rng.permutation(4)[: rng.integers(2, 5)]))
-        return Column(name, "categorical", levels=LEVELS, allowed=allowed, cost=price(), mutable=bool(rng.random() < 0.9), **more)  # type: ignore[arg-type]
+        return Column(
+            name, "categorical", levels=LEVELS, allowed=allowed, cost=price(), mutable=bool(rng.random() < 0.9), **more
+        )  # type: ignore[arg-type]
 
     def numbers(name: str, dtype: str = "float64") -> Column:
-        least, most = (-float(rng.integers(0, wide + 1)), float(rng.integers(1, wide + 1))) if rng.random() < 0.5 else (-np.inf, np.inf)
+        least, most = (
+            (-float(rng.integers(0, wide + 1)), float(rng.integers(1, wide + 1)))
+            if rng.random() < 0.5
+            else (-np.inf, np.inf)
+        )
         return Column(name, "integer", low=0, high=wide, least=least, most=most, cost=price() / 3, dtype=dtype)  # type: ignore[arg-type]
 
     ordinal = Column("o", "ordinal", levels=LEVELS, allowed=(0, 1, 2, 3), cost=price() / 2, least=-1, most=2)
@@ -154,7 +189,9 @@ def made(seed: int, kind: str, *, classes: int = 2, labels: bool = False, wide: 
     names = [name for name in RULES if rng.random() < 0.5]
     table = Table(columns, tuple(RULES[name][0] for name in names))
     while True:
-        x = np.concatenate([rng.integers(0, 4, 3), rng.integers(0, wide + 1, 2), rng.integers(0, 4, 1), rng.integers(0, 2 * wide, 1)]).astype(np.float64)
+        x = np.concatenate(
+            [rng.integers(0, 4, 3), rng.integers(0, wide + 1, 2), rng.integers(0, 4, 1), rng.integers(0, 2 * wide, 1)]
+        ).astype(np.float64)
         if rng.random() < 0.2:
             x[3] = np.nan
         if "sum" in names:

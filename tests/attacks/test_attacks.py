@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from auditor.attacks import attacks
 from auditor.attacks.attack import attack, attack_cost, attack_names
-from auditor.classifier import ScoreClassifier, TorchClassifier, wrap
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
+from auditor.models.classifier import ScoreClassifier, TorchClassifier, wrap
 from auditor.threats.threat import Threat
 
 
@@ -44,13 +44,31 @@ TWIN = wrap(_twin(), ["a", "b", "c"])
 
 ATTACKS = {
     "apgd": Row({"steps": 10}, {"steps": 5, "restarts": 2, "loss": "dlr"}, "step", "steps"),
-    "boundary": Row({"queries": 150, "probes": 5}, {"queries": 150, "probes": 8, "starts": 5}, "query", "queries", gradient=False, items=40),
-    "evade": Row({"steps": 10, "warmup": 5}, {"restarts": 5, "aims": 1, "steps": 5, "warmup": 3}, "efort", "effort", items=2),
+    "boundary": Row(
+        {"queries": 150, "probes": 5},
+        {"queries": 150, "probes": 8, "starts": 5},
+        "query",
+        "queries",
+        gradient=False,
+        items=40,
+    ),
+    "evade": Row(
+        {"steps": 10, "warmup": 5}, {"restarts": 5, "aims": 1, "steps": 5, "warmup": 3}, "efort", "effort", items=2
+    ),
     "fgsm": Row(other={"loss": "margin", "steps": 4}, typo="los", wanted="loss"),
-    "pgd": Row({"steps": 5}, {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5, "momentum": 0.9}, "step", "steps"),
+    "pgd": Row(
+        {"steps": 5},
+        {"steps": 3, "restarts": 3, "random_start": True, "loss": "margin", "step_size": 0.5, "momentum": 0.9},
+        "step",
+        "steps",
+    ),
     "random_noise": Row(other={"tries": 8}, typo="tires", wanted="tries", gradient=False),
     "transfer": Row(
-        {"surrogate": TWIN, "steps": 10, "tries": 3}, {"surrogate": TWIN, "steps": 6, "tries": 6, "momentum": 0.0}, "surogate", "surrogate", gradient=False
+        {"surrogate": TWIN, "steps": 10, "tries": 3},
+        {"surrogate": TWIN, "steps": 6, "tries": 6, "momentum": 0.0},
+        "surogate",
+        "surrogate",
+        gradient=False,
     ),
     "square": Row({"queries": 30}, {"queries": 20, "share": 0.6}, "querys", "queries", gradient=False),
 }
@@ -61,8 +79,12 @@ EVERY = [(name, norm, kind) for name in ATTACKS for norm in NORMS[name] for kind
 def test_every_attack_has_a_row() -> None:
     of_tables = {entry.name for entry in attacks if entry.facts.get("norms") == ("cost",)}
     at_a_budget = {entry.name for entry in attacks if entry.facts.get("budget", True)} - of_tables
-    assert set(ATTACKS) == at_a_budget and of_tables == {"random_change", "table_search"}, "those of tables have files of their own"
-    assert set(attack_names()) - at_a_budget - of_tables == {"carlini_wagner", "minimum_norm"}, "an attack that needs no budget has a file of its own"
+    assert set(ATTACKS) == at_a_budget and of_tables == {"random_change", "table_search"}, (
+        "those of tables have files of their own"
+    )
+    assert set(attack_names()) - at_a_budget - of_tables == {"carlini_wagner", "minimum_norm"}, (
+        "an attack that needs no budget has a file of its own"
+    )
 
 
 class Watched(nn.Module):
@@ -143,7 +165,9 @@ def test_counts_are_those_of_the_module(setting: Setting, name: str, norm: str, 
     most = attack_cost(name, getattr(ATTACKS[name], kind))
     assert found.forwards.max() <= most[0] and found.backwards.max() <= most[1]
     if ATTACKS[name].items == 1:
-        assert found.forwards.max() == most[0] and found.backwards.max() == most[1], "a sample that holds out costs what the plan says"
+        assert found.forwards.max() == most[0] and found.backwards.max() == most[1], (
+            "a sample that holds out costs what the plan says"
+        )
 
 
 @pytest.mark.parametrize(("name", "norm", "kind"), EVERY)
@@ -151,7 +175,9 @@ def test_a_fooled_sample_is_never_evaluated_again(setting: Setting, name: str, n
     setting.module.points.clear()
     call(setting, name, norm, kind)
     samples = torch.tensor([sample for sample, _ in setting.module.forwards])
-    allowed = Threat.ball(norm, setting.zone[samples]).allows(torch.stack(setting.module.points), setting.x[samples], setting.epsilon[norm])
+    allowed = Threat.ball(norm, setting.zone[samples]).allows(
+        torch.stack(setting.module.points), setting.x[samples], setting.epsilon[norm]
+    )
     after: dict[int, int] = {}
     for (sample, predicted), within in zip(setting.module.forwards, allowed.tolist(), strict=True):
         if sample in after:
@@ -194,7 +220,10 @@ def test_the_classifier_is_left_as_it_was(setting: Setting, name: str) -> None:
     before = ([part.training for part in module.modules()], [part.requires_grad for part in module.parameters()])
     state = {key: value.clone() for key, value in module.state_dict().items()}
     call(setting, name, "linf", "settings")
-    assert before == ([part.training for part in module.modules()], [part.requires_grad for part in module.parameters()])
+    assert before == (
+        [part.training for part in module.modules()],
+        [part.requires_grad for part in module.parameters()],
+    )
     assert all(torch.equal(value, state[key]) for key, value in module.state_dict().items())
     assert all(part.grad is None for part in module.parameters())
 
@@ -240,7 +269,9 @@ def test_epsilon_must_be_positive(setting: Setting, name: str, epsilon: float | 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_unknown_setting_names_the_nearest(setting: Setting, name: str) -> None:
     row = ATTACKS[name]
-    with pytest.raises(AuditorError, match=f"attack '{name}': unknown setting '{row.typo}'; did you mean '{row.wanted}'"):
+    with pytest.raises(
+        AuditorError, match=f"attack '{name}': unknown setting '{row.typo}'; did you mean '{row.wanted}'"
+    ):
         call(setting, name, "linf", "settings", **{row.typo: 1})
 
 
@@ -258,15 +289,22 @@ def test_a_classifier_without_gradients(setting: Setting, name: str) -> None:
     scores = ScoreClassifier(setting.module.eval(), classes=["a", "b", "c"], name="scores", digest="d")
     threat = Threat.ball("linf", setting.zone)
     if ATTACKS[name].gradient:
-        with pytest.raises(AuditorError, match="expected a classifier that offers 'gradient', got one that offers labels, scores"):
+        with pytest.raises(
+            AuditorError, match="expected a classifier that offers 'gradient', got one that offers labels, scores"
+        ):
             attack(name, scores, setting.x, setting.y, threat, epsilon=0.1)
     else:
         assert attack(name, scores, setting.x, setting.y, threat, epsilon=0.15).fooled.any()
 
 
-@pytest.mark.parametrize(("name", "norm"), [(name, norm) for name in ATTACKS for norm in ("linf", "l2", "l1", "l0") if norm not in NORMS[name]])
+@pytest.mark.parametrize(
+    ("name", "norm"),
+    [(name, norm) for name in ATTACKS for norm in ("linf", "l2", "l1", "l0") if norm not in NORMS[name]],
+)
 def test_a_norm_that_is_not_served_is_refused(setting: Setting, name: str, norm: str) -> None:
-    with pytest.raises(AuditorError, match=f"^attack '{name}': expected a norm that '{name}' serves, got '{norm}'; valid: l2, linf$"):
+    with pytest.raises(
+        AuditorError, match=f"^attack '{name}': expected a norm that '{name}' serves, got '{norm}'; valid: l2, linf$"
+    ):
         call(setting, name, norm, "settings")
     assert not setting.module.forwards
 

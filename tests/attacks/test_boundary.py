@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from auditor.attacks.attack import attack
-from auditor.classifier import ScoreClassifier
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
+from auditor.models.classifier import ScoreClassifier
 from auditor.threats.threat import Threat
 
 
@@ -41,7 +41,9 @@ N = 16
 
 @pytest.fixture(params=[(24,), (2, 3, 4)], ids=["vectors", "images"])
 def case(request: pytest.FixtureRequest) -> tuple[Labels, Tensor, Tensor, Tensor, Tensor]:
-    """Return a classifier, inputs far from the box's edges with labels, their zone, and the gradient of the score within it (n, d)."""
+    """Return a classifier, inputs far from the box's edges with labels, their zone, and the gradient of the score
+    within it (n, d).
+    """
     rng = torch.Generator().manual_seed(0)
     x = 0.45 + 0.1 * torch.rand(N, *request.param, generator=rng, dtype=torch.float64)
     weight = torch.randn(24, generator=rng, dtype=torch.float64)
@@ -52,7 +54,9 @@ def case(request: pytest.FixtureRequest) -> tuple[Labels, Tensor, Tensor, Tensor
 
 
 @pytest.mark.parametrize(("norm", "dual", "within"), [("l2", 2, 1.1), ("linf", 1, 1.15)])
-def test_the_smallest_distance_to_a_linear_boundary_is_nearly_found(case: Any, norm: str, dual: int, within: float) -> None:
+def test_the_smallest_distance_to_a_linear_boundary_is_nearly_found(
+    case: Any, norm: str, dual: int, within: float
+) -> None:
     classifier, x, y, zone, slope = case
     nearest = classifier.module(x)[:, 0].abs().detach() / slope.norm(p=dual, dim=1)
     for factor, share in ((within, 1.0), (0.99, 0.0)):
@@ -69,12 +73,17 @@ def test_labels_alone_serve_boundary_and_random_noise(case: Any) -> None:
     for name in ("boundary", "random_noise"):
         assert attack(name, classifier, x, y, threat, epsilon=0.1).fooled.any()
     for name, needs in (("square", "scores"), ("pgd", "gradient")):
-        with pytest.raises(AuditorError, match=f"attack '{name}': expected a classifier that offers '{needs}', got one that offers labels"):
+        with pytest.raises(
+            AuditorError,
+            match=f"attack '{name}': expected a classifier that offers '{needs}', got one that offers labels",
+        ):
             attack(name, classifier, x, y, threat, epsilon=0.1)
 
 
 def test_one_answer_for_everything_has_no_start_and_costs_only_the_starts() -> None:
-    classifier = ScoreClassifier(lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2), classes=["a", "b"], name="constant", digest="d")
+    classifier = ScoreClassifier(
+        lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2), classes=["a", "b"], name="constant", digest="d"
+    )
     x = torch.rand(3, 1, 5, 5, generator=torch.Generator().manual_seed(0))
     found = attack("boundary", classifier, x, torch.zeros(3, dtype=torch.long), Threat.ball(), epsilon=0.1, starts=7)
     assert not found.fooled.any() and found.forwards.tolist() == [8, 8, 8]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from auditor.attacks.attack import Adversarials, attack, attack_cost
-from auditor.classifier import wrap
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
+from auditor.models.classifier import wrap
 from auditor.threats.threat import Threat
 
 SETTINGS = {"rounds": 8, "steps": 80}
@@ -26,7 +26,9 @@ class Linear(nn.Module):
 
 @pytest.fixture
 def case() -> tuple[Linear, Tensor, Tensor, Tensor, Tensor]:
-    """Return a linear model far from the box's edges, inputs, labels, zones, and each input's distance to the boundary."""
+    """Return a linear model far from the box's edges, inputs, labels, zones, and each input's distance to the
+    boundary.
+    """
     rng = torch.Generator().manual_seed(4)
     module = Linear(torch.randn(3, 20, generator=rng, dtype=torch.float64))
     x, zone = 0.2 * torch.randn(30, 20, generator=rng, dtype=torch.float64), torch.rand(30, 20, generator=rng) < 0.6
@@ -40,7 +42,14 @@ def case() -> tuple[Linear, Tensor, Tensor, Tensor, Tensor]:
 def run(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor], **changes: object) -> Adversarials:
     module, x, y, zone, _ = case
     settings = {**SETTINGS, **changes}
-    return attack("carlini_wagner", wrap(module, list("abc"), low=-9.0, high=9.0), x, y, Threat.ball("l2", zone, -9.0, 9.0), **settings)  # type: ignore[arg-type]
+    return attack(
+        "carlini_wagner",
+        wrap(module, list("abc"), low=-9.0, high=9.0),
+        x,
+        y,
+        Threat.ball("l2", zone, -9.0, 9.0),
+        **settings,
+    )  # type: ignore[arg-type]
 
 
 def test_the_distance_of_a_linear_model(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
@@ -48,7 +57,9 @@ def test_the_distance_of_a_linear_model(case: tuple[Linear, Tensor, Tensor, Tens
     found = run(case)
     assert found.fooled.all() and (module(found.x).argmax(1) != y).all()
     assert (found.x - x)[~zone].abs().max() == 0
-    assert (found.size >= distance - 1e-9).all() and float((found.size / distance).max()) < 1.03, "a penalty ends near the boundary, not on it"
+    assert (found.size >= distance - 1e-9).all() and float((found.size / distance).max()) < 1.03, (
+        "a penalty ends near the boundary, not on it"
+    )
 
 
 def test_confidence_goes_beyond_the_boundary(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
@@ -97,4 +108,6 @@ def test_wrong_predictions_empty_zones_and_no_samples(case: tuple[Linear, Tensor
 def test_only_the_euclidean_norm_is_served(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     module, x, y, *_ = case
     with pytest.raises(AuditorError, match="expected a norm that 'carlini_wagner' serves, got 'linf'"):
-        attack("carlini_wagner", wrap(module, list("abc"), low=-9.0, high=9.0), x, y, Threat.ball("linf", None, -9.0, 9.0))
+        attack(
+            "carlini_wagner", wrap(module, list("abc"), low=-9.0, high=9.0), x, y, Threat.ball("linf", None, -9.0, 9.0)
+        )

@@ -16,10 +16,17 @@ def test_checkpoints_are_those_of_the_article() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(-5, 5, allow_nan=False)), min_size=1, max_size=40))
 def test_rank_is_the_place_within_the_sample(items: list[tuple[int, float]]) -> None:
-    rows, values = torch.tensor([row for row, _ in items]), torch.tensor([value for _, value in items], dtype=torch.float64)
+    rows, values = (
+        torch.tensor([row for row, _ in items]),
+        torch.tensor([value for _, value in items], dtype=torch.float64),
+    )
     found = _rank(rows, values).tolist()
     for place, (row, value) in enumerate(items):
-        before = [other for other, (its_row, its_value) in enumerate(items) if its_row == row and (its_value > value or (its_value == value and other < place))]
+        before = [
+            other
+            for other, (its_row, its_value) in enumerate(items)
+            if its_row == row and (its_value > value or (its_value == value and other < place))
+        ]
         assert found[place] == len(before)
 
 

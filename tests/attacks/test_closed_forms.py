@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from torch import Tensor, nn
 
 from auditor.attacks.attack import Adversarials, attack
-from auditor.classifier import TorchClassifier, margin, wrap
+from auditor.models.classifier import TorchClassifier, margin, wrap
 from auditor.threats.threat import Threat
 
 EXACT: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 40}, "apgd": {"steps": 60}, "evade": {}}
@@ -43,7 +43,15 @@ class Case:
         return (self.weight[self.y[row]] - self.weight[other]) * self.zone[row].flatten()
 
 
-def case(seed: int, classes: int = 2, *, room: float = 0.0, dtype: torch.dtype = torch.float64, n: int = 40, scale: float = 1.0) -> Case:
+def case(
+    seed: int,
+    classes: int = 2,
+    *,
+    room: float = 0.0,
+    dtype: torch.dtype = torch.float64,
+    n: int = 40,
+    scale: float = 1.0,
+) -> Case:
     """Return a linear model and samples; the box is active unless `room` keeps the values away from its edges."""
     rng = torch.Generator().manual_seed(seed)
     weight = scale * torch.randn(classes, 24, generator=rng, dtype=torch.float64)
@@ -59,7 +67,12 @@ def worst_margins(one: Case, logits: Tensor, norm: str, epsilon: float) -> list[
     worst = []
     for row, own in enumerate(one.y.tolist()):
         rivals = [k for k in range(logits.shape[1]) if k != own]
-        worst.append(min(float(logits[row, own] - logits[row, k]) - epsilon * float(one.toward(row, k).norm(p=DUAL[norm])) for k in rivals))
+        worst.append(
+            min(
+                float(logits[row, own] - logits[row, k]) - epsilon * float(one.toward(row, k).norm(p=DUAL[norm]))
+                for k in rivals
+            )
+        )
     return worst
 
 
@@ -69,7 +82,9 @@ def worst_margins(one: Case, logits: Tensor, norm: str, epsilon: float) -> list[
 def test_worst_margin_by_the_dual_norm(name: str, norm: str, seed: int, loss: str) -> None:
     one, epsilon = case(seed, room=0.4), BUDGET[norm]
     chosen = {} if name == "evade" else {"loss": loss}
-    found = attack(name, one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, **chosen, **EXACT[name])
+    found = attack(
+        name, one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, **chosen, **EXACT[name]
+    )
     clean = margin(one.classifier.logits(one.x), one.y)
     slope = torch.stack([one.toward(row, 1 - int(one.y[row])) for row in range(len(one.x))])
     worst = clean - epsilon * slope.norm(p=DUAL[norm], dim=1)
@@ -110,7 +125,11 @@ def test_worst_margin_in_an_active_box_and_a_euclidean_ball(name: str, seed: int
             middle = (bottom + top) / 2
             long = ((x + middle * slope).clamp(0, 1) - x).norm() > epsilon
             bottom, top = (bottom, middle) if long else (middle, top)
-        worst = float(margin(one.classifier.logits((x + bottom * slope).clamp(0, 1).view(1, 2, 3, 4)), one.y[row : row + 1]).detach())
+        worst = float(
+            margin(
+                one.classifier.logits((x + bottom * slope).clamp(0, 1).view(1, 2, 3, 4)), one.y[row : row + 1]
+            ).detach()
+        )
         assert bool(found.fooled[row]) == (worst < 0) or abs(worst) < 1e-4
         assert found.fooled[row] or abs(float(reached[row]) - worst) < 1e-4
 
@@ -125,20 +144,25 @@ def all_outcomes_match(one: Case, found: Adversarials, worst: Tensor, tolerance:
 
 
 def gains(one: Case) -> tuple[Tensor, Tensor]:
-    """Return how much each value can lower the margin of two classes within the box (n, d), and how far it goes for that."""
+    """Return how much each value can lower the margin of two classes within the box (n, d), and how far it goes for
+    that.
+    """
     slope = torch.stack([one.toward(row, 1 - int(one.y[row])) for row in range(len(one.x))])
     x = one.x.flatten(1)
     way = torch.where(slope > 0, x, 1 - x)
     return slope.abs() * way, way
 
 
-@pytest.mark.parametrize(("name", "settings"), [("pgd", {"steps": 200}), ("apgd", {"steps": 200}), ("evade", {"steps": 200})])
+@pytest.mark.parametrize(
+    ("name", "settings"), [("pgd", {"steps": 200}), ("apgd", {"steps": 200}), ("evade", {"steps": 200})]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_worst_margin_in_an_active_box_and_an_l1_ball(name: str, settings: dict[str, Any], seed: int) -> None:
     one, epsilon = case(seed), 1.2
     found = attack(name, one.classifier, one.x, one.y, Threat.ball("l1", one.zone), epsilon=epsilon, **settings)
     gain, way = gains(one)
-    order = (gain / way.clamp_min(1e-12)).argsort(dim=1, descending=True)  # the steepest value goes to its edge, then the next
+    # the steepest value goes to its edge, then the next
+    order = (gain / way.clamp_min(1e-12)).argsort(dim=1, descending=True)
     way, slope = way.gather(1, order), (gain / way.clamp_min(1e-12)).gather(1, order)
     spent = torch.minimum(way, (epsilon - (way.cumsum(1) - way)).clamp_min(0))
     all_outcomes_match(one, found, margin(one.classifier.logits(one.x), one.y).detach() - (spent * slope).sum(1), 1e-4)
@@ -158,7 +182,17 @@ def test_worst_margin_of_a_few_changed_values(name: str, seed: int, epsilon: flo
 @pytest.mark.parametrize("loss", ["ce", "margin"])
 def test_many_classes_are_never_fooled_beyond_the_closed_form(norm: str, loss: str) -> None:
     one, epsilon = case(5, classes=5, room=0.4, n=80), {"linf": 0.08, "l2": 0.08, "l1": 0.3}[norm]
-    found = attack("pgd", one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, loss=loss, steps=30, restarts=3)
+    found = attack(
+        "pgd",
+        one.classifier,
+        one.x,
+        one.y,
+        Threat.ball(norm, one.zone),
+        epsilon=epsilon,
+        loss=loss,
+        steps=30,
+        restarts=3,
+    )
     logits = one.classifier.logits(one.x).detach()
     can = torch.tensor(worst_margins(one, logits, norm, epsilon)) < 0
     assert can.any() and not can.all()
@@ -170,7 +204,16 @@ def test_many_classes_are_never_fooled_beyond_the_closed_form(norm: str, loss: s
 def test_a_target_class_by_linear_programme(name: str) -> None:
     one, epsilon = case(7, classes=3, n=40), 0.15
     targets = (one.y + 1) % 3
-    found = attack(name, one.classifier, one.x, one.y, Threat.ball("linf", one.zone), epsilon=epsilon, targets=targets, **EXACT[name])
+    found = attack(
+        name,
+        one.classifier,
+        one.x,
+        one.y,
+        Threat.ball("linf", one.zone),
+        epsilon=epsilon,
+        targets=targets,
+        **EXACT[name],
+    )
     possible = 0
     for row in range(len(one.x)):
         x, target = one.x[row].flatten().numpy(), int(targets[row])
@@ -178,8 +221,11 @@ def test_a_target_class_by_linear_programme(name: str) -> None:
         bounds = [*zip(np.maximum(-free, -x), np.minimum(free, 1 - x), strict=True), (None, None)]
         logits = one.classifier.logits(one.x[row : row + 1])[0].detach().numpy()
         rivals = [k for k in range(3) if k != target]
-        rows = [[*(one.weight[k] - one.weight[target]).tolist(), 1.0] for k in rivals]  # t <= target's lead over each rival
-        solved = linprog([0.0] * 24 + [-1.0], A_ub=rows, b_ub=[logits[target] - logits[k] for k in rivals], bounds=bounds)
+        # t <= target's lead over each rival
+        rows = [[*(one.weight[k] - one.weight[target]).tolist(), 1.0] for k in rivals]
+        solved = linprog(
+            [0.0] * 24 + [-1.0], A_ub=rows, b_ub=[logits[target] - logits[k] for k in rivals], bounds=bounds
+        )
         possible += -solved.fun > 0
         assert not (found.fooled[row] and -solved.fun < -1e-9)
         assert found.fooled[row] or -solved.fun < (0.2 if name == "pgd" else np.inf)
@@ -189,7 +235,9 @@ def test_a_target_class_by_linear_programme(name: str) -> None:
 @pytest.mark.parametrize("norm", DUAL)
 @pytest.mark.parametrize(("classes", "scale"), [(2, 1e-12), (2, 1.0), (2, 30.0), (2, 1e4), (3, 30.0), (3, 1e4)])
 def test_confidence_hides_nothing_in_float32(norm: str, classes: int, scale: float) -> None:
-    """The softmax of a confident answer is exactly 1 in float32: cross entropy's own gradient would lose its label's part, or vanish."""
+    """The softmax of a confident answer is exactly 1 in float32: cross entropy's own gradient would lose its label's
+    part, or vanish.
+    """
     one, epsilon = case(2, classes, room=0.4, dtype=torch.float32, scale=scale), BUDGET[norm]
     found = attack("pgd", one.classifier, one.x, one.y, Threat.ball(norm, one.zone), epsilon=epsilon, steps=40)
     logits = one.classifier.logits(one.x).detach().double()

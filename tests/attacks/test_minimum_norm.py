@@ -1,4 +1,6 @@
-"""The smallest change: linear models whose distance to the boundary is known, and what a budget-free attack promises."""
+"""The smallest change: linear models whose distance to the boundary is known, and what a budget-free
+attack promises.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from auditor.attacks.attack import attack
-from auditor.classifier import margin, wrap
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
+from auditor.models.classifier import margin, wrap
 from auditor.threats.threat import Threat
 
 DUAL = {"linf": 1, "l2": 2, "l1": float("inf")}
@@ -24,7 +26,9 @@ class Linear(nn.Module):
 
 
 def case(classes: int) -> tuple[Linear, Tensor, Tensor, Tensor]:
-    """Return a linear model, samples near its boundaries and far from the box (-2, 2), their labels and random zones."""
+    """Return a linear model, samples near its boundaries and far from the box (-2, 2), their labels and
+    random zones.
+    """
     rng = torch.Generator().manual_seed(classes)
     module = Linear(torch.randn(classes, 20, generator=rng, dtype=torch.float64))
     x = 0.2 * torch.randn(30, 20, generator=rng, dtype=torch.float64)
@@ -37,7 +41,13 @@ def case(classes: int) -> tuple[Linear, Tensor, Tensor, Tensor]:
 def test_the_smallest_epsilon_of_a_linear_model(norm: str, classes: int) -> None:
     module, x, y, zone = case(classes)
     found = attack(
-        "minimum_norm", wrap(module, [str(k) for k in range(classes)], low=-2.0, high=2.0), x, y, Threat.ball(norm, zone, -2.0, 2.0), rounds=18, steps=60
+        "minimum_norm",
+        wrap(module, [str(k) for k in range(classes)], low=-2.0, high=2.0),
+        x,
+        y,
+        Threat.ball(norm, zone, -2.0, 2.0),
+        rounds=18,
+        steps=60,
     )
     logits = module(x).detach()
     for row in range(len(x)):
@@ -52,7 +62,9 @@ def test_the_smallest_epsilon_of_a_linear_model(norm: str, classes: int) -> None
 
 
 def least(norm: str, slope: Tensor, way: Tensor, gap: float) -> float:
-    """Return the smallest size that closes the gap where each value gains its slope (d,) per unit and may go its way (d,); infinite where none does."""
+    """Return the smallest size that closes the gap where each value gains its slope (d,) per unit and may go its way
+    (d,); infinite where none does.
+    """
     if float((slope * way).sum()) < gap:
         return float("inf")
     if norm == "l1":  # the steepest value goes to its edge, then the next
@@ -81,7 +93,10 @@ def test_the_smallest_epsilon_in_an_active_box(norm: str) -> None:
     y = module(x).argmax(1)
     found = attack("minimum_norm", wrap(module, ["a", "b"]), x, y, Threat.ball(norm, zone), rounds=18, steps=60)
     slope, gaps = ((module.weight[1 - y] - module.weight[y]) * zone).detach(), margin(module(x), y).detach()
-    expected = [least(norm, one.abs(), torch.where(one > 0, 1 - here, here), float(gap)) for one, here, gap in zip(slope, x, gaps, strict=True)]
+    expected = [
+        least(norm, one.abs(), torch.where(one > 0, 1 - here, here), float(gap))
+        for one, here, gap in zip(slope, x, gaps, strict=True)
+    ]
     assert 5 < sum(size < float("inf") for size in expected) < 30
     for row, size in enumerate(expected):
         assert bool(found.fooled[row]) == (size < float("inf"))
@@ -90,7 +105,9 @@ def test_the_smallest_epsilon_in_an_active_box(norm: str) -> None:
 
 def test_the_fewest_values_of_a_linear_model() -> None:
     module, x, y, zone = case(2)
-    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("l0", zone, -2.0, 2.0))
+    found = attack(
+        "minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("l0", zone, -2.0, 2.0)
+    )
     slope = (module.weight[1 - y] - module.weight[y]) * zone
     gains = (slope.abs() * torch.where(slope > 0, 2 - x, x + 2)).sort(dim=1, descending=True).values.cumsum(1).detach()
     fewest = (gains <= margin(module(x), y).detach()[:, None]).sum(1) + 1
@@ -101,27 +118,44 @@ def test_the_fewest_values_of_a_linear_model() -> None:
 
 def test_what_cannot_be_reached_is_not_fooled() -> None:
     module, x, y, _ = case(2)
-    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("linf", torch.zeros_like(x, dtype=torch.bool), -2.0, 2.0))
+    found = attack(
+        "minimum_norm",
+        wrap(module, ["a", "b"], low=-2.0, high=2.0),
+        x,
+        y,
+        Threat.ball("linf", torch.zeros_like(x, dtype=torch.bool), -2.0, 2.0),
+    )
     assert not found.fooled.any() and torch.equal(found.x, x)
 
 
 def test_a_wrong_prediction_needs_no_change() -> None:
     module, x, y, zone = case(2)
-    found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, 1 - y, Threat.ball("linf", zone, -2.0, 2.0))
+    found = attack(
+        "minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, 1 - y, Threat.ball("linf", zone, -2.0, 2.0)
+    )
     assert found.fooled.all() and found.size.max() == 0 and found.forwards.max() == 1
 
 
 def test_targets_are_reached() -> None:
     module, x, y, zone = case(4)
     targets = (y + 1) % 4
-    found = attack("minimum_norm", wrap(module, list("abcd"), low=-2.0, high=2.0), x, y, Threat.ball("l2", zone, -2.0, 2.0), targets=targets)
+    found = attack(
+        "minimum_norm",
+        wrap(module, list("abcd"), low=-2.0, high=2.0),
+        x,
+        y,
+        Threat.ball("l2", zone, -2.0, 2.0),
+        targets=targets,
+    )
     assert found.fooled.any() and (module(found.x).argmax(1) == targets)[found.fooled].all()
 
 
 @pytest.mark.parametrize("norm", DUAL)
 def test_nothing_is_searched_above_a_ceiling(norm: str) -> None:
     module, x, y, zone = case(2)
-    exact = (margin(module(x), y) / ((module.weight[1 - y] - module.weight[y]) * zone).norm(p=DUAL[norm], dim=1)).detach()
+    exact = (
+        margin(module(x), y) / ((module.weight[1 - y] - module.weight[y]) * zone).norm(p=DUAL[norm], dim=1)
+    ).detach()
     ceiling = float(exact.median())
     threat = Threat.ball(norm, zone, -2.0, 2.0)
     found = attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, threat, ceiling=ceiling)
@@ -133,4 +167,11 @@ def test_nothing_is_searched_above_a_ceiling(norm: str) -> None:
 def test_it_takes_no_epsilon() -> None:
     module, x, y, zone = case(2)
     with pytest.raises(AuditorError, match="expected no epsilon"):
-        attack("minimum_norm", wrap(module, ["a", "b"], low=-2.0, high=2.0), x, y, Threat.ball("linf", zone, -2.0, 2.0), epsilon=0.1)
+        attack(
+            "minimum_norm",
+            wrap(module, ["a", "b"], low=-2.0, high=2.0),
+            x,
+            y,
+            Threat.ball("linf", zone, -2.0, 2.0),
+            epsilon=0.1,
+        )

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from auditor.attacks.attack import Goal, Problem, attack
 from auditor.attacks.blocks import EVERY, Blocks
-from auditor.classifier import ScoreClassifier, margin, wrap
-from auditor.meter import Meter
-from auditor.seeds import Rows
+from auditor.core.seeds import Rows
+from auditor.models.classifier import ScoreClassifier, margin, wrap
+from auditor.models.meter import Meter
 from auditor.threats.threat import Threat
 
 
@@ -35,7 +35,9 @@ def samples(shape: tuple[int, ...], n: int = 12, seed: int = 0) -> tuple[Tensor,
 
 @pytest.mark.parametrize("shape", [(24,), (2, 3, 4)])
 @pytest.mark.parametrize(("norm", "dual", "epsilon", "tolerance"), [("linf", 1, 0.1, 0.02), ("l2", 2, 0.3, 0.2)])
-def test_the_worst_case_of_a_linear_model_is_nearly_reached(shape: tuple[int, ...], norm: str, dual: int, epsilon: float, tolerance: float) -> None:
+def test_the_worst_case_of_a_linear_model_is_nearly_reached(
+    shape: tuple[int, ...], norm: str, dual: int, epsilon: float, tolerance: float
+) -> None:
     x, weight, zone = samples(shape)
     module = Linear(weight, 50.0)  # nothing fools, so that every search runs to its end
     y = torch.zeros(len(x), dtype=torch.long)
@@ -71,7 +73,9 @@ def test_a_small_zone_gets_small_blocks_and_no_query_lies_beside_it() -> None:
         return torch.tensor([[1.0, 0.0]]).expand(len(points), 2)
 
     classifier = ScoreClassifier(scores, classes=["a", "b"], name="s", digest="d")
-    attack("square", classifier, x, torch.zeros(2, dtype=torch.long), Threat.ball("linf", zone), epsilon=0.1, queries=40)
+    attack(
+        "square", classifier, x, torch.zeros(2, dtype=torch.long), Threat.ball("linf", zone), epsilon=0.1, queries=40
+    )
     points = torch.stack(seen)
     turned = (points[2:] != points[1:-1]).flatten(2)
     assert turned.any(2).all(), "every query changes something"
@@ -81,10 +85,19 @@ def test_a_small_zone_gets_small_blocks_and_no_query_lies_beside_it() -> None:
 def problem(x: Tensor, zone: Tensor | None) -> Problem:
     threat = Threat.ball("linf", zone).over(x)
     classifier = ScoreClassifier(lambda points: points.flatten(1)[:, :2], classes=["a", "b"], name="s", digest="d")
-    return Problem(Meter(classifier, len(x)), x, Goal(torch.zeros(len(x), dtype=torch.long)), threat, torch.full((len(x),), 0.1), Rows.of(0, len(x)))
+    return Problem(
+        Meter(classifier, len(x)),
+        x,
+        Goal(torch.zeros(len(x), dtype=torch.long)),
+        threat,
+        torch.full((len(x),), 0.1),
+        Rows.of(0, len(x)),
+    )
 
 
-@pytest.mark.parametrize(("shape", "sides"), [((30,), (9,)), ((3, 10, 12), (6, 6)), ((1, 2, 50), (2, 5)), ((2, 6, 6, 6), (4, 4, 4))])
+@pytest.mark.parametrize(
+    ("shape", "sides"), [((30,), (9,)), ((3, 10, 12), (6, 6)), ((1, 2, 50), (2, 5)), ((2, 6, 6, 6), (4, 4, 4))]
+)
 def test_a_window_is_a_run_or_a_square_over_all_channels(shape: tuple[int, ...], sides: tuple[int, ...]) -> None:
     x = torch.full((4, *shape), 0.5)
     blocks = Blocks.of(problem(x, None))
@@ -109,7 +122,10 @@ def test_a_window_holds_its_centre_in_the_zone() -> None:
 def test_cells_are_constant_in_blocks_and_go_down_to_single_values(shape: tuple[int, ...]) -> None:
     x = torch.full((2, *shape), 0.5)
     blocks = Blocks.of(problem(x, None))
-    assert all(len(one.flatten(1).unique(dim=1)[0]) <= 4 for one in blocks.cells(x, Rows.of(0, 2), 2).reshape(2, -1, *shape[-1:]))
+    assert all(
+        len(one.flatten(1).unique(dim=1)[0]) <= 4
+        for one in blocks.cells(x, Rows.of(0, 2), 2).reshape(2, -1, *shape[-1:])
+    )
     fine = blocks.cells(x, Rows.of(0, 2), EVERY)
     assert set(fine.unique().tolist()) == {-1.0, 1.0} and fine.shape == x.shape
     assert not torch.equal(fine[0], fine[1])

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from auditor.attacks.attack import attack
 from auditor.attacks.distil import QUERIES, network
-from auditor.classifier import ScoreClassifier, wrap
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
+from auditor.models.classifier import ScoreClassifier, wrap
 from auditor.threats.threat import Threat
 
 EPSILON = 0.08
@@ -32,7 +32,9 @@ def case() -> tuple[ScoreClassifier, Tensor, Tensor]:
     net = body(0)
     rng = torch.Generator().manual_seed(1)
     x = 0.5 + 0.1 * torch.randn(60, 32, generator=rng, dtype=torch.float64).clamp(-4, 4)
-    audited = ScoreClassifier(lambda z: nn.functional.one_hot(net(z).argmax(1), 2).to(z), classes=["left", "right"], name="labels", digest="d")
+    audited = ScoreClassifier(
+        lambda z: nn.functional.one_hot(net(z).argmax(1), 2).to(z), classes=["left", "right"], name="labels", digest="d"
+    )
     audited.offers = frozenset({"labels"})
     return audited, x, net(x).argmax(1)
 
@@ -63,7 +65,9 @@ def test_a_student_leaves_torch_as_it_was_and_is_the_same_again(case: tuple[Scor
 
 
 def test_a_surrogate_that_does_not_fit_is_refused(case: tuple[ScoreClassifier, Tensor, Tensor]) -> None:
-    with pytest.raises(AuditorError, match=r"expected a surrogate with the classes \['left', 'right'\], got \['a', 'b'\]"):
+    with pytest.raises(
+        AuditorError, match=r"expected a surrogate with the classes \['left', 'right'\], got \['a', 'b'\]"
+    ):
         fooled(case, "transfer", surrogate=wrap(body(5), ["a", "b"]))
     with pytest.raises(AuditorError, match="expected a surrogate that offers 'gradient'"):
         fooled(case, "transfer", surrogate=case[0])

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from auditor.checks import make_check
-from auditor.records import Facts, Finding, Observation, Observations, Trial
-from auditor.table import Column, Rule, Table
+from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.modalities.tables.table import Column, Rule, Table
 
 Rows = Mapping[str, Mapping[str, float] | str]
 """sample id -> values, or the reason why there are none"""
@@ -61,7 +61,10 @@ def observe() -> Callable[[Mapping[Trial, Rows]], Observations]:
         table: dict[str, dict[str, Observation]] = {}
         for trial, rows in measured.items():
             key = trial.key("binding")
-            table[key] = {name: Observation(key, name, error=row) if isinstance(row, str) else Observation(key, name, dict(row)) for name, row in rows.items()}
+            table[key] = {
+                name: Observation(key, name, error=row) if isinstance(row, str) else Observation(key, name, dict(row))
+                for name, row in rows.items()
+            }
         return Observations("binding", lambda key: table.get(key, {}))
 
     return make
@@ -99,14 +102,25 @@ def table_facts(facts: Callable[..., Facts]) -> Callable[..., Facts]:
 
 @pytest.fixture(scope="session")
 def judge_as(
-    facts: Callable[..., Facts], table_facts: Callable[..., Facts], observe: Callable[[Mapping[Trial, Rows]], Observations]
+    facts: Callable[..., Facts],
+    table_facts: Callable[..., Facts],
+    observe: Callable[[Mapping[Trial, Rows]], Observations],
 ) -> Callable[..., dict[str, Finding]]:
-    """Return function (modality, check as audit files call it, its settings, changes of the facts, rows) -> findings by id."""
+    """Return function (modality, check as audit files call it, its settings, changes of the facts, rows) -> findings by
+    id.
+    """
 
     def run(
-        modality: str, name: str, settings: Mapping[str, Any], changes: Mapping[str, Any], rows: Callable[[Facts, Trial], Rows] | None
+        modality: str,
+        name: str,
+        settings: Mapping[str, Any],
+        changes: Mapping[str, Any],
+        rows: Callable[[Facts, Trial], Rows] | None,
     ) -> dict[str, Finding]:
-        check, known = make_check(name, modality, settings), (facts if modality == "image" else table_facts)(100, **changes)
+        check, known = (
+            make_check(name, modality, settings),
+            (facts if modality == "image" else table_facts)(100, **changes),
+        )
         measured = {trial: rows(known, trial) for trial in check.trials(known)} if rows else {}
         findings = check.judge(known, observe(measured))
         assert len({finding.id for finding in findings}) == len(findings)

@@ -1,4 +1,6 @@
-"""Exposure against oracles: linear models, whose smallest epsilon in any zone is the margin divided by the dual norm of their weights there."""
+"""Exposure against oracles: linear models, whose smallest epsilon in any zone is the margin divided by the dual norm of
+their weights there.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,18 @@ import torch
 from torch import nn
 
 from auditor.checks import checks
-from auditor.checks.directions import pairs
-from auditor.checks.exposure import Exposure, label
-from auditor.checks.thresholds import Threshold, reach, thresholds
-from auditor.classifier import Classifier, margin, wrap
+from auditor.checks.exposure.directions import pairs
+from auditor.checks.exposure.smallest import Threshold, reach, thresholds
+from auditor.core.errors import ConfigError
+from auditor.core.records import Facts, Finding, Observation, Observations
+from auditor.core.seeds import derive
+from auditor.core.zones import make_zone
 from auditor.engine.local import bench_for, measure
 from auditor.engine.plan import plan
-from auditor.errors import ConfigError
+from auditor.modalities.images.checks.exposure import Exposure, label
+from auditor.models.classifier import Classifier, margin, wrap
 from auditor.probes import probes
-from auditor.records import Facts, Finding, Observation, Observations
-from auditor.samples import Samples
-from auditor.seeds import derive
-from auditor.zones import make_zone
+from auditor.samples.samples import Samples
 
 N, SIDE = 40, 8
 DUAL = {"linf": 1, "l2": 2, "l1": math.inf}
@@ -35,7 +37,9 @@ Make = Callable[..., Study]
 
 @pytest.fixture
 def study(facts: Callable[..., Facts], make_samples: Callable[..., Samples]) -> Make:
-    """Return function (norm, classes, factor on the weights outside) -> a linear classifier, samples in the middle of the box with masks, the facts."""
+    """Return function (norm, classes, factor on the weights outside) -> a linear classifier, samples in the middle of
+    the box with masks, the facts.
+    """
 
     def make(norm: str = "linf", classes: int = 2, outside: float = 1.0, **changes: Any) -> Study:
         rng = np.random.default_rng(classes)
@@ -50,7 +54,13 @@ def study(facts: Callable[..., Facts], make_samples: Callable[..., Samples]) -> 
         classifier = wrap(module, [f"class {k}" for k in range(classes)])
         y = classifier.logits(torch.from_numpy(x)).argmax(1).tolist()
         samples = make_samples(x, y, inside)
-        known = {"norm": norm, "epsilons": EPSILONS[norm], "primary": EPSILONS[norm][0], "levels": None, "attack_settings": {"steps": 20}}
+        known = {
+            "norm": norm,
+            "epsilons": EPSILONS[norm],
+            "primary": EPSILONS[norm][0],
+            "levels": None,
+            "attack_settings": {"steps": 20},
+        }
         return classifier, samples, facts(N, y=tuple(y), classes=classifier.classes, **{**known, **changes})
 
     return make
@@ -60,10 +70,18 @@ def measured(check: Exposure, study: Study) -> Observations:
     classifier, samples, known = study
     table: dict[str, dict[str, Any]] = {}
     for planned in plan({"exposure": check}, known, samples, "binding"):
-        rows = [row for chunk in planned.chunks for row in measure(planned, chunk, bench_for(samples, classifier, None, 64))]
+        rows = [
+            row for chunk in planned.chunks for row in measure(planned, chunk, bench_for(samples, classifier, None, 64))
+        ]
         names = [samples.ids[place] for chunk in planned.chunks for place in chunk]
-        table[planned.key] = {name: Observation(planned.key, name, row.values, row.allowed, None, row.error) for name, row in zip(names, rows, strict=True)}
-        table[planned.key] |= {samples.ids[place]: Observation(planned.key, samples.ids[place], error=why) for place, why in planned.excluded.items()}
+        table[planned.key] = {
+            name: Observation(planned.key, name, row.values, row.allowed, None, row.error)
+            for name, row in zip(names, rows, strict=True)
+        }
+        table[planned.key] |= {
+            samples.ids[place]: Observation(planned.key, samples.ids[place], error=why)
+            for place, why in planned.excluded.items()
+        }
     return Observations("binding", lambda key: table.get(key, {}))
 
 
@@ -110,7 +128,9 @@ def test_smallest_epsilon_and_sensitivity_of_a_linear_model(study: Make, norm: s
 def test_sensitivity_is_the_mean_weight_under_linf() -> None:
     weight = np.array([0.5, -2.0, 1.5, 0.25])
     assert Threshold(3.0 / np.abs(weight).sum(), 3.0, 4).sensitivity("linf") == pytest.approx(np.abs(weight).mean())
-    assert Threshold(3.0 / np.linalg.norm(weight), 3.0, 4).sensitivity("l2") == pytest.approx(np.sqrt((weight**2).mean()))
+    assert Threshold(3.0 / np.linalg.norm(weight), 3.0, 4).sensitivity("l2") == pytest.approx(
+        np.sqrt((weight**2).mean())
+    )
     assert Threshold(3.0 / np.abs(weight).max(), 3.0, 4).sensitivity("l1") == pytest.approx(2.0)
     assert Threshold(math.inf, 3.0, 4).sensitivity("linf") == 0
 
@@ -131,32 +151,47 @@ def test_the_curve_is_the_distribution_of_what_was_found_and_never_below_the_att
     found = thresholds(one[2], observations, "outside", check._search(one[2], "outside"))
     sizes = np.array([threshold.size for threshold in found.values()])
     shown = finding.details["smallest"]
-    assert [step["estimate"]["value"] for step in shown["steps"]] == [np.mean(sizes <= step["epsilon"]) for step in shown["steps"]]
+    assert [step["estimate"]["value"] for step in shown["steps"]] == [
+        np.mean(sizes <= step["epsilon"]) for step in shown["steps"]
+    ]
     assert shown["median"]["value"] == np.sort(sizes)[(N - 1) // 2]
     for point in finding.details["curve"]:
-        assert found and np.mean([threshold.within(point["epsilon"]) for threshold in found.values()]) >= point["estimate"]["value"]
+        assert (
+            found
+            and np.mean([threshold.within(point["epsilon"]) for threshold in found.values()])
+            >= point["estimate"]["value"]
+        )
     (against,) = finding.details["against"]
     assert against["against"].startswith("random noise")
-    assert against["estimate"]["value"] == pytest.approx(finding.estimate.value - finding.details["noise"][0]["estimate"]["value"])  # type: ignore[union-attr]
+    assert against["estimate"]["value"] == pytest.approx(
+        finding.estimate.value - finding.details["noise"][0]["estimate"]["value"]
+    )  # type: ignore[union-attr]
 
 
 def test_without_the_search_declared_epsilons_bound_the_smallest(study: Make) -> None:
     one = study()
-    shown = judged(Exposure(zones=("outside", "control/1"), noise=False, few_values=0, smallest=False), one)["exposure/outside"].details["smallest"]
+    shown = judged(Exposure(zones=("outside", "control/1"), noise=False, few_values=0, smallest=False), one)[
+        "exposure/outside"
+    ].details["smallest"]
     assert shown["reach"] == max(one[2].epsilons) and shown["how"] == "only the declared epsilons were tried"
     assert {step["epsilon"] <= shown["reach"] * (1 + 1e-6) for step in shown["steps"]} == {True}
 
 
 def test_a_count_has_no_sensitivity(study: Make) -> None:
     finding = judged(Exposure(zones=("outside", "inside"), noise=False, few_values=0), study("l0"))["exposure/inside"]
-    assert finding.details["smallest"]["sensitivity"] is None and "dual norm" in finding.details["smallest"]["sensitivity_reason"]
+    assert (
+        finding.details["smallest"]["sensitivity"] is None
+        and "dual norm" in finding.details["smallest"]["sensitivity_reason"]
+    )
     assert finding.details["relative"] is None
 
 
 def test_flips_are_split_by_true_class_and_add_up(study: Make) -> None:
     for classes in (2, 4):
         one = study(classes=classes)
-        finding = judged(Exposure(zones=("outside",), noise=False, few_values=0, smallest=False), one)["exposure/outside"]
+        finding = judged(Exposure(zones=("outside",), noise=False, few_values=0, smallest=False), one)[
+            "exposure/outside"
+        ]
         rows = finding.details["classes"]
         assert finding.estimate is not None and sum(row["flips"] for row in rows) == round(finding.estimate.value * N)
         assert all(row["n"] == one[2].y.count(one[2].classes.index(row["from"])) for row in rows)
@@ -165,7 +200,9 @@ def test_flips_are_split_by_true_class_and_add_up(study: Make) -> None:
 
 def test_directions_aim_at_exactly_one_class_both_ways(study: Make) -> None:
     one = study(classes=3, primary=0.02)
-    check = Exposure(zones=("outside",), noise=False, few_values=0, smallest=False, directions=(("class 0", "class 2"),))
+    check = Exposure(
+        zones=("outside",), noise=False, few_values=0, smallest=False, directions=(("class 0", "class 2"),)
+    )
     observations = measured(check, one)
     found = {finding.id: finding for finding in check.judge(one[2], observations)}
     assert list(found)[1:] == ["exposure/class 0-to-class 2", "exposure/class 2-to-class 0"]
@@ -178,7 +215,9 @@ def test_directions_aim_at_exactly_one_class_both_ways(study: Make) -> None:
             assert rows[name].error is not None and "no direction" in rows[name].error
             continue
         target = 2 - own
-        gap = float(clean[place, own] - clean[place, target] - 0.02 * ((weight[own] - weight[target]) * free).abs().sum())
+        gap = float(
+            clean[place, own] - clean[place, target] - 0.02 * ((weight[own] - weight[target]) * free).abs().sum()
+        )
         assert rows[name].values["target"] == target
         assert not rows[name].values["fooled"] or (rows[name].values["predicted"] == target and gap < 1e-4)
     assert found["exposure/class 0-to-class 2"].estimate.n == one[2].y.count(0)  # type: ignore[union-attr]
@@ -199,15 +238,25 @@ def test_few_values_are_few(study: Make) -> None:
     clean, slope, _ = slopes(one, "outside")
     x = one[1].load(range(N)).x.flatten(1)
     gain = (slope.abs() * torch.where(slope > 0, x, 1 - x)).sort(dim=1, descending=True).values[:, 0]
-    assert finding.id == "exposure/few-pixels" and finding.estimate is not None and "at most 1 pixel outside" in finding.claim
-    assert 0 < finding.estimate.value < 1 and finding.estimate.value == pytest.approx(float((gain > clean).float().mean()), abs=0.051)
+    assert (
+        finding.id == "exposure/few-pixels"
+        and finding.estimate is not None
+        and "at most 1 pixel outside" in finding.claim
+    )
+    assert 0 < finding.estimate.value < 1 and finding.estimate.value == pytest.approx(
+        float((gain > clean).float().mean()), abs=0.051
+    )
 
 
 def test_an_attack_that_does_not_serve_few_values_says_so_at_plan_time(study: Make) -> None:
     classifier, samples, known = study()
-    (trial,) = [trial for trial in Exposure(zones=("outside",), noise=False).trials(known) if trial.threat["norm"] == "l0"]
+    (trial,) = [
+        trial for trial in Exposure(zones=("outside",), noise=False).trials(known) if trial.threat["norm"] == "l0"
+    ]
     assert trial.method == "pgd"
-    refused = plan({"exposure": _Only((replace(trial, method="square", settings={"queries": 5}),))}, known, samples, "b")
+    refused = plan(
+        {"exposure": _Only((replace(trial, method="square", settings={"queries": 5}),))}, known, samples, "b"
+    )
     assert all("serves, got 'l0'" in why for why in refused[0].excluded.values()) and len(refused[0].excluded) == N
 
 
@@ -225,7 +274,11 @@ class _Only:
 
 
 def test_zones_are_told_in_words_that_follow_values() -> None:
-    assert (label("organ"), label("control/2"), label("control/7")) == ("in 'organ'", "in a control zone (the outside, scattered)", "in control zone 7")
+    assert (label("organ"), label("control/2"), label("control/7")) == (
+        "in 'organ'",
+        "in a control zone (the outside, scattered)",
+        "in control zone 7",
+    )
 
 
 def test_every_probe_of_the_check_is_registered(facts: Callable[..., Facts]) -> None:

@@ -9,9 +9,9 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
-from auditor.checks.thresholds import search_trial
-from auditor.errors import ConfigError
-from auditor.records import Facts, Finding, Observations, Trial
+from auditor.checks.exposure.smallest import search_trial
+from auditor.core.errors import ConfigError
+from auditor.core.records import Facts, Finding, Observations, Trial
 
 Judge = Callable[..., dict[str, Finding]]
 GAP, ACCURACY, EXPOSURE = "fairness/sex/robustness-gap", "fairness/sex/accuracy-gap", "fairness/sex/exposure-gap"
@@ -43,9 +43,15 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations], att
         }
 
         def rows(flags: Sequence[float]) -> dict[str, Any]:
-            return {name: row if clean[name]["correct"] else {"correct": 0} for name, row in attacked(known.ids, flags).items()}
+            return {
+                name: row if clean[name]["correct"] else {"correct": 0}
+                for name, row in attacked(known.ids, flags).items()
+            }
 
-        measured: dict[Trial, Any] = {clean_trial(): clean, evasion_trial(known, "everywhere", known.primary): rows(fooled)}
+        measured: dict[Trial, Any] = {
+            clean_trial(): clean,
+            evasion_trial(known, "everywhere", known.primary): rows(fooled),
+        }
         measured[evasion_trial(known, "outside", known.primary)] = rows(fooled if outside is None else outside)
         found = check.judge(known, observe(measured))
         return {finding.id: finding for finding in found}
@@ -63,7 +69,10 @@ def test_no_gap_is_not_accused(judge: Judge) -> None:
     for _ in range(30):
         groups = [names[k] for k in rng.integers(0, 3, 240)]
         found = judge(
-            groups, flips(rng, groups, dict.fromkeys(names, 0.4)), y=rng.integers(0, 2, 240).tolist(), correct=(rng.random(240) < 0.9).astype(float).tolist()
+            groups,
+            flips(rng, groups, dict.fromkeys(names, 0.4)),
+            y=rng.integers(0, 2, 240).tolist(),
+            correct=(rng.random(240) < 0.9).astype(float).tolist(),
         )
         verdicts += [finding.verdict for finding in found.values()]
     assert len(verdicts) == 90 and "fail" not in verdicts
@@ -77,7 +86,9 @@ def test_a_planted_gap_is_named(judge: Judge) -> None:
         gap = found[GAP]
         assert gap.verdict == "fail" and gap.details["pair"][1] == "m" and gap.p < 0.05
         assert gap.details["ranking"][0]["group"] == "m" and gap.details["ranking"][0]["q"] < 0.05
-        assert {test["name"] for test in gap.details["tests"] if test["p"] is not None and test["p"] < 0.05} >= {"Permutation of the groups"}
+        assert {test["name"] for test in gap.details["tests"] if test["p"] is not None and test["p"] < 0.05} >= {
+            "Permutation of the groups"
+        }
         assert found[ACCURACY].verdict != "fail" and found[EXPOSURE].verdict != "fail"
 
 
@@ -85,7 +96,9 @@ def test_a_difference_that_may_be_tolerated_is_said_to_be_one(judge: Judge) -> N
     groups = ["f"] * 100 + ["m"] * 100
     gap = judge(groups, [0.0] * 95 + [1.0] * 5 + [0.0] * 78 + [1.0] * 22, y=[0] * 200)[GAP]
     assert gap.verdict == "inconclusive" and gap.estimate is not None and 0 < gap.estimate.low < 0.1
-    assert gap.reason.startswith("the groups do differ, since the interval lies above 0; whether by more than is tolerated, is too few to tell")
+    assert gap.reason.startswith(
+        "the groups do differ, since the interval lies above 0; whether by more than is tolerated, is too few to tell"
+    )
 
 
 def test_the_zones_are_told_apart(judge: Judge) -> None:
@@ -112,7 +125,10 @@ def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> No
     sex, race = ["f", "m"] * 160, ["b", "b", "w", "w"] * 80
     fooled = [float(rng.random() < (0.7 if (a == "f") == (b == "b") else 0.1)) for a, b in zip(sex, race, strict=True)]
     found = judge({"sex": sex, "race": race}, fooled, y=rng.integers(0, 2, 320).tolist())
-    assert {name for name, finding in found.items() if finding.verdict == "fail"} == {"fairness/race+sex/robustness-gap", "fairness/race+sex/exposure-gap"}
+    assert {name for name, finding in found.items() if finding.verdict == "fail"} == {
+        "fairness/race+sex/robustness-gap",
+        "fairness/race+sex/exposure-gap",
+    }
     gap = found["fairness/race+sex/robustness-gap"]
     assert not gap.primary and gap.details["declared"] is False and gap.details["columns"] == ["race", "sex"]
     assert [row["values"] for row in gap.details["groups"]] == [["b", "f"], ["b", "m"], ["w", "f"], ["w", "m"]]
@@ -125,13 +141,25 @@ def test_an_exploration_is_held_to_a_stricter_level(judge: Judge) -> None:
     rng = np.random.default_rng(6)
     table = {name: rng.choice(["a", "b"], 400).tolist() for name in ("p", "q", "r")}
     found = judge(table, flips(rng, ["x"] * 400, {"x": 0.3}))
-    levels = {name: finding.estimate.level for name, finding in found.items() if finding.estimate is not None and name.endswith("robustness-gap")}
-    assert levels["fairness/p/robustness-gap"] == 0.95 and levels["fairness/p+q/robustness-gap"] == pytest.approx(1 - 0.05 / 3)
+    levels = {
+        name: finding.estimate.level
+        for name, finding in found.items()
+        if finding.estimate is not None and name.endswith("robustness-gap")
+    }
+    assert levels["fairness/p/robustness-gap"] == 0.95 and levels["fairness/p+q/robustness-gap"] == pytest.approx(
+        1 - 0.05 / 3
+    )
 
 
 def test_cells_that_are_too_few_are_listed_in_one_line(judge: Judge) -> None:
-    found = judge({"sex": ["f", "m"] * 40, "race": ["b"] * 10 + ["w"] * 70}, [0.0] * 80, y=[0] * 80)["fairness/race+sex/robustness-gap"]
-    assert found.verdict != "fail" and not found.primary and "too few to say for b / f 5, b / m 5 (fewer than 30" in found.reason
+    found = judge({"sex": ["f", "m"] * 40, "race": ["b"] * 10 + ["w"] * 70}, [0.0] * 80, y=[0] * 80)[
+        "fairness/race+sex/robustness-gap"
+    ]
+    assert (
+        found.verdict != "fail"
+        and not found.primary
+        and "too few to say for b / f 5, b / m 5 (fewer than 30" in found.reason
+    )
     few = judge({"sex": ["f", "m"] * 20, "race": ["b"] * 10 + ["w"] * 30}, [0.0] * 40)["fairness/race+sex/groups"]
     assert few.reason == "too few to say: fewer than two cells have 30 samples (b / f 5, b / m 5, w / f 15, w / m 15)"
 
@@ -140,7 +168,11 @@ def test_a_measurement_is_cut_into_bands(judge: Judge) -> None:
     ages = [str(20 + row % 60) for row in range(240)]
     fooled = [float(int(age) >= 65) for age in ages]
     found = judge({"age": ages}, fooled, bands={"age": [40, 65]}, y=[0] * 240)["fairness/age/robustness-gap"]
-    assert found.verdict == "fail" and found.details["pair"][1] == "65 and over" and found.details["bands"] == {"age": [40, 65]}
+    assert (
+        found.verdict == "fail"
+        and found.details["pair"][1] == "65 and over"
+        and found.details["bands"] == {"age": [40, 65]}
+    )
     assert [row["group"] for row in found.details["groups"]] == ["40 to under 65", "65 and over", "under 40"]
     quarters = judge({"age": ages}, fooled, y=[0] * 240)["fairness/age/robustness-gap"]
     assert len(quarters.details["groups"]) == 4 and quarters.verdict == "fail"
@@ -148,7 +180,10 @@ def test_a_measurement_is_cut_into_bands(judge: Judge) -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bands": {"sec": 2}}, "bands: expected a column of data.groups, got 'sec'; did you mean 'sex'"),
-    ({"intersections": [["sex", "rase"]]}, "intersections: expected two or more different columns of data.groups, got 'rase'; did you mean 'race'"),
+    (
+        {"intersections": [["sex", "rase"]]},
+        "intersections: expected two or more different columns of data.groups, got 'rase'; did you mean 'race'",
+    ),
     ({"intersections": [["sex"]]}, "intersections: expected two or more different columns"),
     ({"targeted_harm": ["six"]}, "targeted_harm: expected a column of data.groups, got 'six'; did you mean 'sex'"),
     ({"positive": "malignat"}, "positive: expected a class, got 'malignat'; did you mean 'malignant'"),
@@ -156,7 +191,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("settings", "message"), WRONG)
-def test_wrong_settings_are_refused_before_any_work(facts: Callable[..., Facts], settings: dict[str, Any], message: str) -> None:
+def test_wrong_settings_are_refused_before_any_work(
+    facts: Callable[..., Facts], settings: dict[str, Any], message: str
+) -> None:
     known = facts(4, groups={"sex": ("f", "m", "f", "m"), "race": ("b", "w", "b", "w")})
     with pytest.raises(ConfigError, match=message):
         checks["fairness"].make(**checks.bind("fairness", settings)).trials(known)
@@ -169,13 +206,18 @@ def test_no_class_in_common_is_said_so(judge: Judge) -> None:
 
 def test_a_group_that_nobody_can_be_compared_with_is_named(judge: Judge) -> None:
     found = judge(["f"] * 40 + ["m"] * 40 + ["x"] * 40, [0.0] * 80 + [1.0] * 40, y=[0] * 80 + [1] * 40)[GAP]
-    assert found.verdict != "fail" and found.reason.endswith("not compared, having no class in common with any other group: x")
+    assert found.verdict != "fail" and found.reason.endswith(
+        "not compared, having no class in common with any other group: x"
+    )
 
 
 def test_seventeen_of_seventeen_are_too_few(judge: Judge) -> None:
     found = judge(["f"] * 100 + ["m"] * 17, [0.0] * 100 + [1.0] * 17)[GAP]
     assert found.verdict == "not_measured" and found.estimate is None
-    assert found.reason.startswith("too few to say for m 17 (fewer than 30; about ") and "per group would show a difference of 10 %" in found.reason
+    assert (
+        found.reason.startswith("too few to say for m 17 (fewer than 30; about ")
+        and "per group would show a difference of 10 %" in found.reason
+    )
     table = {row["group"]: row for row in found.details["groups"]}
     assert table["m"]["note"] == "too few to say: 17 of at least 30 samples" and table["m"]["success"]["value"] == 1.0
 
@@ -205,7 +247,12 @@ def test_groups_are_described_exactly(judge: Judge) -> None:
     fooled = [1.0, 0.0, 0.0, 0.0] * 20
     found = judge(["f"] * 40 + ["m"] * 40, fooled, correct=correct)
     for row in found[GAP].details["groups"]:
-        assert (row["n"], row["clean"]["value"], row["robust"]["value"], row["success"]["value"]) == (30, 0.75, 0.5, pytest.approx(1 / 3))
+        assert (row["n"], row["clean"]["value"], row["robust"]["value"], row["success"]["value"]) == (
+            30,
+            0.75,
+            0.5,
+            pytest.approx(1 / 3),
+        )
     for row in found[ACCURACY].details["groups"]:
         assert (row["n"], row["clean"]["value"], row["calibration"]["value"]) == (40, 0.75, pytest.approx(0.05))
 
@@ -219,7 +266,10 @@ def test_answers_as_scikit_learn_counts_them(judge: Judge) -> None:
         for row in found.details["groups"]:
             mine = groups == row["group"]
             recall = precision_recall_fscore_support(y[mine], predicted[mine], labels=[label, 1 - label])[1]
-            assert (row["sensitivity"]["value"], row["specificity"]["value"]) == (pytest.approx(recall[0]), pytest.approx(recall[1]))
+            assert (row["sensitivity"]["value"], row["specificity"]["value"]) == (
+                pytest.approx(recall[0]),
+                pytest.approx(recall[1]),
+            )
             assert row["selection"]["value"] == pytest.approx(np.mean(predicted[mine] == label))
 
 
@@ -248,24 +298,39 @@ def test_without_groups_nothing_is_asked_for(facts: Callable[..., Facts]) -> Non
 
 
 def test_what_other_checks_measured_is_used(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
-    """Other budgets and the search for the smallest change show where exposure asked for them, and cost nothing here."""
+    """Other budgets and the search for the smallest change show where exposure asked for them, and cost
+    nothing here.
+    """
     known = facts(80, groups={"sex": ("f", "m") * 40}, y=(0,) * 80)
     check = checks["fairness"].make(targeted_harm=False)
     small, large = known.epsilons
     search = search_trial(known, "everywhere", 200)
     hit = {"correct": 1, "clean_margin": 1.0, "area": 10}
-    rows: dict[Trial, Any] = {clean_trial(): {name: {"correct": 1, "predicted": 0, "confidence": 1.0} for name in known.ids}}
+    rows: dict[Trial, Any] = {
+        clean_trial(): {name: {"correct": 1, "predicted": 0, "confidence": 1.0} for name in known.ids}
+    }
     rows[evasion_trial(known, "everywhere", small)] = {name: hit | {"fooled": 0.0, "size": small} for name in known.ids}
-    rows[evasion_trial(known, "everywhere", large)] = {name: hit | {"fooled": float(k % 2), "size": large} for k, name in enumerate(known.ids)}
-    rows[search] = {name: hit | ({"fooled": 1.0, "size": 4 / 255} if k % 2 else {"fooled": 0.0}) for k, name in enumerate(known.ids)}
+    rows[evasion_trial(known, "everywhere", large)] = {
+        name: hit | {"fooled": float(k % 2), "size": large} for k, name in enumerate(known.ids)
+    }
+    rows[search] = {
+        name: hit | ({"fooled": 1.0, "size": 4 / 255} if k % 2 else {"fooled": 0.0}) for k, name in enumerate(known.ids)
+    }
     assert search not in check.trials(known)
     alone = {finding.id: finding for finding in check.judge(known, observe(rows))}[GAP].details
     assert [[point["epsilon"] for point in row["points"]] for row in alone["curves"]] == [[small]] * 2
     seen = observe(rows)
     planned = Observations(seen.binding, seen.read, tuple(rows))
     details = {finding.id: finding for finding in check.judge(known, planned)}[GAP].details
-    assert [[point["estimate"]["value"] for point in row["points"]] for row in details["curves"]] == [[1.0, 1.0], [1.0, 0.0]]
+    assert [[point["estimate"]["value"] for point in row["points"]] for row in details["curves"]] == [
+        [1.0, 1.0],
+        [1.0, 0.0],
+    ]
     never, always = details["smallest"]
     assert (never["beyond"], never["median"], never["restricted"]["value"]) == (40, None, pytest.approx(2 * large))
-    assert always["beyond"] == 0 and always["median"]["value"] == pytest.approx(4 / 255) and always["restricted"]["value"] == pytest.approx(4 / 255)
+    assert (
+        always["beyond"] == 0
+        and always["median"]["value"] == pytest.approx(4 / 255)
+        and always["restricted"]["value"] == pytest.approx(4 / 255)
+    )
     assert never["reason"] == "40 of 40 beyond 16/255" and details["groups"][1]["median_text"].startswith("4/255")

@@ -7,17 +7,33 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
-from auditor.records import Facts, Finding, Observations
+from auditor.core.records import Facts, Finding, Observations
 
-SHARES = [((1, 1, -1, -1), 0.0), ((1, 0, 0, -1), 0.5), ((1, -1, 1, -1), 1.0), ((3, 2, -1, -2), 0.2), ((1, 2, -1, 0), -1 / 3)]
+SHARES = [
+    ((1, 1, -1, -1), 0.0),
+    ((1, 0, 0, -1), 0.5),
+    ((1, -1, 1, -1), 1.0),
+    ((3, 2, -1, -2), 0.2),
+    ((1, 2, -1, 0), -1 / 3),
+]
 Judge = Callable[..., Finding]
 
 
 @pytest.fixture
 def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
-    """Return function (arms, n, spread, copies, names) -> the finding on n recipients, each there `copies` times under its unit."""
+    """Return function (arms, n, spread, copies, names) -> the finding on n recipients, each there `copies` times under
+    its unit.
+    """
 
-    def run(arms: Sequence[float], *, n: int = 60, spread: float = 0.5, copies: int = 1, prefix: str = "s", order: Sequence[int] | None = None) -> Finding:
+    def run(
+        arms: Sequence[float],
+        *,
+        n: int = 60,
+        spread: float = 0.5,
+        copies: int = 1,
+        prefix: str = "s",
+        order: Sequence[int] | None = None,
+    ) -> Finding:
         rng = np.random.default_rng(0)
         check = checks["reliance"].make()
         ids = tuple(f"{prefix}{row:03d}/{copy}" for row in range(n) for copy in range(copies))
@@ -28,7 +44,9 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
             for draw in range(8):
                 donors = rng.choice([one for one in range(n) if one != row], 3, replace=False) * copies
                 noise = spread * rng.normal(size=4)
-                values |= {f"{arm}/{draw}": float(mean + add) for arm, mean, add in zip("ABCD", arms, noise, strict=True)}
+                values |= {
+                    f"{arm}/{draw}": float(mean + add) for arm, mean, add in zip("ABCD", arms, noise, strict=True)
+                }
                 values |= {f"{donor}/{draw}": float(place) for donor, place in zip("jkl", donors, strict=True)}
             rows |= {f"{prefix}{row:03d}/{copy}": values for copy in range(copies)}
         if order is not None:
@@ -43,7 +61,10 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
 @pytest.mark.parametrize(("arms", "share"), SHARES)
 def test_the_share_in_closed_form(judge: Judge, arms: Sequence[float], share: float) -> None:
     exact, noisy = judge(arms, spread=0.0), judge(arms)
-    assert exact.estimate.value == pytest.approx(share) and exact.estimate.low == pytest.approx(share) == exact.estimate.high
+    assert (
+        exact.estimate.value == pytest.approx(share)
+        and exact.estimate.low == pytest.approx(share) == exact.estimate.high
+    )
     assert noisy.estimate.low <= share <= noisy.estimate.high + 0.01 and abs(noisy.estimate.value - share) < 0.1
     inside, outside = (arms[0] - arms[2] + arms[1] - arms[3]) / 2, (arms[0] - arms[1] + arms[2] - arms[3]) / 2
     effects = {row["name"]: row["estimate"]["value"] for row in exact.details["effects"]}
@@ -82,13 +103,18 @@ def test_copies_under_one_unit_do_not_shrink_the_interval(judge: Judge) -> None:
 
 def test_names_and_order_do_not_matter(judge: Judge) -> None:
     plain = judge((3, 2, -1, -2), spread=1.0)
-    for other in (judge((3, 2, -1, -2), spread=1.0, prefix="zz"), judge((3, 2, -1, -2), spread=1.0, order=np.random.default_rng(1).permutation(60).tolist())):
+    for other in (
+        judge((3, 2, -1, -2), spread=1.0, prefix="zz"),
+        judge((3, 2, -1, -2), spread=1.0, order=np.random.default_rng(1).permutation(60).tolist()),
+    ):
         assert other.verdict == plain.verdict
         for key in ("value", "low", "high"):
             assert getattr(other.estimate, key) == pytest.approx(getattr(plain.estimate, key), abs=1e-9)
 
 
-def test_recipients_without_donors_are_counted_by_reason(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
+def test_recipients_without_donors_are_counted_by_reason(
+    facts: Callable[..., Facts], observe: Callable[..., Observations]
+) -> None:
     check, known = checks["reliance"].make(), facts(3)
     rows: dict[str, Any] = dict.fromkeys(known.ids, "not applicable: empty mask")
     found = check.judge(known, observe({check.trials(known)[0]: rows}))[0]
@@ -100,18 +126,35 @@ Measured = Callable[..., dict[str, Finding]]
 
 @pytest.fixture
 def measured(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Measured:
-    """Return function (probe -> function (row) -> values, n, facts) -> findings by id; probes that are not named wrote nothing."""
+    """Return function (probe -> function (row) -> values, n, facts) -> findings by id; probes that are not named wrote
+    nothing.
+    """
 
-    def run(n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]) -> dict[str, Finding]:
+    def run(
+        n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]
+    ) -> dict[str, Finding]:
         check, known = checks["reliance"].make(), facts(n, **(changes or {}))
-        rows = {trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)} for trial in check.trials(known) if trial.probe in probes}
+        rows = {
+            trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)}
+            for trial in check.trials(known)
+            if trial.probe in probes
+        }
         return {finding.id: finding for finding in check.judge(known, observe(rows))}
 
     return run
 
 
 def arms(a: float, b: float, c: float, d: float, n: int = 200) -> Callable[[int], dict[str, float]]:
-    return lambda row: {"sham": a, "A/0": a, "B/0": b, "C/0": c, "D/0": d, "j/0": (row + 2) % n, "k/0": (row + 1) % n, "l/0": (row + 3) % n}
+    return lambda row: {
+        "sham": a,
+        "A/0": a,
+        "B/0": b,
+        "C/0": c,
+        "D/0": d,
+        "j/0": (row + 2) % n,
+        "k/0": (row + 1) % n,
+        "l/0": (row + 3) % n,
+    }
 
 
 def leads(told_apart: int, size: float, n: int = 200) -> Callable[[int], dict[str, float]]:
@@ -128,14 +171,23 @@ def test_the_flip_gap_in_closed_form(measured: Measured) -> None:
     """Another class takes every fifth decision; the same class takes none."""
     found = measured(transplant=lambda row: arms(1, -1 if row % 5 == 0 else 1, -1, -2)(row))["reliance/flip-gap"]
     assert found.estimate.value == pytest.approx(0.2) and found.verdict == "fail"
-    assert found.details["mcnemar"] == {"only_another_class": 40, "only_same_class": 0, "recipients": 200, "p": pytest.approx(2 * 0.5**40)}
+    assert found.details["mcnemar"] == {
+        "only_another_class": 40,
+        "only_same_class": 0,
+        "recipients": 200,
+        "p": pytest.approx(2 * 0.5**40),
+    }
 
 
 def test_ranks_notice_a_trace_but_do_not_accuse_it(measured: Measured) -> None:
-    """The same ranks: leads of a hundredth of the inside effect pass, large ones fail where the outside share does too, else they are left open."""
+    """The same ranks: leads of a hundredth of the inside effect pass, large ones fail where the outside share does too,
+    else they are left open.
+    """
     honest, shortcut = arms(1, 1, -1, -1), arms(1, 0, 0, -1)
     cases = ((0.02, {"transplant": honest}), (2.0, {"transplant": shortcut}), (2.0, {"transplant": honest}), (2.0, {}))
-    trace, large, unshared, alone = (measured(left_over=leads(9, size), **extra)["reliance/left-over"] for size, extra in cases)
+    trace, large, unshared, alone = (
+        measured(left_over=leads(9, size), **extra)["reliance/left-over"] for size, extra in cases
+    )
     assert [one.estimate.value for one in (trace, large, unshared, alone)] == [pytest.approx(0.9)] * 4
     assert [one.verdict for one in (trace, large, unshared, alone)] == ["pass", "fail", "inconclusive", "inconclusive"]
     assert "otherwise ignores" in unshared.reason
@@ -151,7 +203,9 @@ def test_fills_must_agree(measured: Measured) -> None:
 
 
 def test_the_inside_alone_stands_beside_the_left_over(measured: Measured) -> None:
-    kept = measured(left_over=leads(5, 1.0), clean=lambda row: {"correct": float(row % 4 > 0), "margin": 1.0})["reliance/left-over"].details["kept"]
+    kept = measured(left_over=leads(5, 1.0), clean=lambda row: {"correct": float(row % 4 > 0), "margin": 1.0})[
+        "reliance/left-over"
+    ].details["kept"]
     assert [row["estimate"]["value"] for row in kept] == [1.0, 0.75]
 
 
@@ -176,7 +230,9 @@ def pairs(north: float, *, towards_class: float = 0.0) -> Callable[[int], dict[s
 @pytest.mark.parametrize(("north", "verdict"), [(0.0, "pass"), (0.02, "pass"), (0.5, "fail"), (-0.5, "fail")])
 def test_a_factor_in_closed_form(measured: Measured, north: float, verdict: str) -> None:
     """Inside effect 2; the factor moves the log odds of class 1 by `north`, whatever the class is."""
-    found = measured(changes=SITES, factor=pairs(north, towards_class=3.0), transplant=arms(1, 1, -1, -1))["reliance/factor/site"]
+    found = measured(changes=SITES, factor=pairs(north, towards_class=3.0), transplant=arms(1, 1, -1, -1))[
+        "reliance/factor/site"
+    ]
     assert found.verdict == verdict and found.estimate.value == pytest.approx(abs(north) / (abs(north) + 2))
     assert found.primary and ("malignant" if north >= 0 else "benign") in found.claim
     (row,) = found.details["contrasts"]
@@ -194,11 +250,16 @@ def test_every_pair_of_three_classes_has_its_share(measured: Measured) -> None:
 
     def row_of(row: int) -> dict[str, float]:
         other = (row + 1 + row // 3 % 2) % 3
-        return arms(1, 0 if {row % 3, other} == {0, 2} else 1, 0 if {row % 3, other} == {0, 2} else -1, -1, 198)(row) | {
+        return arms(1, 0 if {row % 3, other} == {0, 2} else 1, 0 if {row % 3, other} == {0, 2} else -1, -1, 198)(
+            row
+        ) | {
             "k/0": (row // 3 * 3 + other + 3) % 198,
             "j/0": (row + 6) % 198,
         }
 
     (table,) = measured(198, three, transplant=row_of)["reliance/outside-share"].details["tables"]
     assert table["rows"][0][0] == "a and c" and table["rows"][0][1]["value"] == pytest.approx(0.5)
-    assert {row[0]: row[1]["value"] for row in table["rows"][1:]} == {"a and b": pytest.approx(0), "b and c": pytest.approx(0)}
+    assert {row[0]: row[1]["value"] for row in table["rows"][1:]} == {
+        "a and b": pytest.approx(0),
+        "b and c": pytest.approx(0),
+    }

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
-from auditor.records import Facts, Finding, Observations, Trial
+from auditor.core.records import Facts, Finding, Observations, Trial
 
 N, DRAWS = 160, 4
 
 
 @pytest.fixture
 def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Callable[..., Finding]:
-    """Return function (outside effect of each sample, groups) -> the reliance gap; the inside effect is 2 in every sample."""
+    """Return function (outside effect of each sample, groups) -> the reliance gap; the inside effect is 2 in every
+    sample.
+    """
 
     def run(outside: list[float], groups: list[str], seed: int = 0, **changes: Any) -> Finding:
         n, rng = len(outside), np.random.default_rng(seed)
@@ -65,5 +67,8 @@ def test_another_mix_of_classes_is_no_gap(judge: Callable[..., Finding]) -> None
 
 def test_small_groups_are_listed_and_not_compared(judge: Callable[..., Finding]) -> None:
     found = judge([0.0] * 60, ["f"] * 43 + ["m"] * 17)
-    assert (found.verdict, found.reason) == ("not_measured", "too few to say for m 17 (fewer than 30 transplanted samples)")
+    assert (found.verdict, found.reason) == (
+        "not_measured",
+        "too few to say for m 17 (fewer than 30 transplanted samples)",
+    )
     assert [row["note"] != "" for row in found.details["groups"]] == [False, True]

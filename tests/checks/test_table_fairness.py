@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from auditor.checks import make_check
-from auditor.checks.table_common import SEARCHED, flip_trial
-from auditor.records import OUTCOMES, VERDICTS, Facts, Finding, Observations, Trial, canonical
-from auditor.stats import proportion
+from auditor.core.records import OUTCOMES, VERDICTS, Facts, Finding, Observations, Trial, canonical
+from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
+from auditor.stats.shares import proportion
 
 N = 1200
 Pair = tuple[float, float]
@@ -38,7 +38,12 @@ class World:
         sex, label, rank = place % 2, place // 2 % 2, place // 4
         chosen = float(spread(rank, 1) < (self.true_positive if label else self.false_positive)[sex])
         if trial.probe == "clean":
-            return {"predicted": chosen, "correct": float(chosen == label), "confidence": 0.8, "score": spread(rank, 3) + self.shift[sex]}
+            return {
+                "predicted": chosen,
+                "correct": float(chosen == label),
+                "confidence": 0.8,
+                "score": spread(rank, 3) + self.shift[sex],
+            }
         if trial.probe == "invariance":
             return {"before": chosen, "own": float(sex), **self.other(sex, chosen, rank)}
         if trial.zone == "everywhere" and chosen:
@@ -46,7 +51,13 @@ class World:
         share = self.reached if trial.zone == "everywhere" else self.exposed
         flipped = spread(rank, 5) < share[sex]
         outcome = 2.0 if flipped else 0.0 if spread(rank, 7) < self.open[sex] else 3.0
-        return {"searched": 1, "before": chosen, "flipped": float(flipped), "outcome": outcome, **({"cost": self.cost[sex]} if flipped else {})}
+        return {
+            "searched": 1,
+            "before": chosen,
+            "flipped": float(flipped),
+            "outcome": outcome,
+            **({"cost": self.cost[sex]} if flipped else {}),
+        }
 
     def other(self, sex: int, chosen: float, rank: int) -> dict[str, float]:
         shares = {kind: (self.moved or {}).get(kind, (0.0, 0.0))[sex] for kind in ("naive", "repaired", "worst")}
@@ -61,11 +72,29 @@ def spread(rank: int, step: int) -> float:
 
 SEX = {"groups": {"sex": ("f", "m") * (N // 2)}, "y": tuple(place // 2 % 2 for place in range(N))}
 FAIR = World()
-BIASED = World((0.3, 0.95), (0.02, 0.25), (-0.6, 0.0), (0.2, 0.7), exposed=(0.5, 0.05), moved=dict.fromkeys(("naive", "repaired", "worst"), (0.2, 0.0)))
-MIDDLE = World((0.75, 0.9), (0.1, 0.18), (-0.12, 0.0), (0.5, 0.6), exposed=(0.18, 0.08), moved={"repaired": (0.03, 0.01)})
+BIASED = World(
+    (0.3, 0.95),
+    (0.02, 0.25),
+    (-0.6, 0.0),
+    (0.2, 0.7),
+    exposed=(0.5, 0.05),
+    moved=dict.fromkeys(("naive", "repaired", "worst"), (0.2, 0.0)),
+)
+MIDDLE = World(
+    (0.75, 0.9), (0.1, 0.18), (-0.12, 0.0), (0.5, 0.6), exposed=(0.18, 0.08), moved={"repaired": (0.03, 0.01)}
+)
 ERRING = World((0.66, 0.9), (0.1, 0.18))
 OPEN = World(reached=(0.2, 0.7), open=(1.0, 1.0), exposed=(0.05, 0.05), moved={"worst": (0.3, 0.3)})
-KINDS = ["impact-ratio", "scoring-rate", "accuracy-gap", "true-positive-gap", "false-positive-gap", "reachability-gap", "recourse-cost", "exposure-gap"]
+KINDS = [
+    "impact-ratio",
+    "scoring-rate",
+    "accuracy-gap",
+    "true-positive-gap",
+    "false-positive-gap",
+    "reachability-gap",
+    "recourse-cost",
+    "exposure-gap",
+]
 ALL = [*KINDS, "invariance"]
 Judge = Callable[..., dict[str, Finding]]
 
@@ -73,7 +102,7 @@ Judge = Callable[..., dict[str, Finding]]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the counts of an exchange also where there are few rows."""
-    monkeypatch.setattr("auditor.association.MANY", 0)
+    monkeypatch.setattr("auditor.stats.exchange.MANY", 0)
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +110,15 @@ def judge(table_facts: Callable[..., Facts], observe: Callable[[Mapping[Trial, A
     """Return function (world) -> findings by id; those of the same world are judged once."""
     known: dict[str, dict[str, Finding]] = {}
 
-    def run(world: World | None, settings: Mapping[str, Any] = {}, rows: Any = None, **changes: Any) -> dict[str, Finding]:  # noqa: B006
+    def run(
+        world: World | None, settings: Mapping[str, Any] = {}, rows: Any = None, **changes: Any
+    ) -> dict[str, Finding]:  # noqa: B006
         key = repr((world, settings, rows, changes))
         if key not in known:
-            facts, check = table_facts(N, **{"mask_share": (0.5,) * N, "regions": {}, **SEX, **changes}), make_check("fairness", "table", settings)
+            facts, check = (
+                table_facts(N, **{"mask_share": (0.5,) * N, "regions": {}, **SEX, **changes}),
+                make_check("fairness", "table", settings),
+            )
             measured: dict[Trial, Any] = {}
             for trial in check.trials(facts):
                 made = {name: world.row(facts, trial, place) if world else rows for place, name in enumerate(facts.ids)}
@@ -106,8 +140,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "verdict", "world", "settings"), CASES, ids=[f"{kind} {verdict}" for kind, verdict, *_ in CASES])
-def test_every_verdict_is_reachable(judge: Judge, kind: str, verdict: str, world: World, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "verdict", "world", "settings"), CASES, ids=[f"{kind} {verdict}" for kind, verdict, *_ in CASES]
+)
+def test_every_verdict_is_reachable(
+    judge: Judge, kind: str, verdict: str, world: World, settings: dict[str, Any]
+) -> None:
     found = judge(world, settings)[f"fairness/sex/{kind}"]
     assert found.verdict == verdict, found
     assert found.check == "fairness" and found.question == 2 and found.claim.endswith(".") and found.reason
@@ -144,10 +182,15 @@ def test_trials_are_values_and_shared(table_facts: Callable[..., Facts]) -> None
     trials = check.trials(facts)
     assert trials == check.trials(facts) and len(set(trials)) == len(trials)
     assert [trial.probe for trial in trials] == ["clean", "flip", "flip", "invariance"]
-    assert flip_trial(facts, "outside", samples=SEARCHED) in trials and flip_trial(facts, "everywhere", towards="malignant", samples=1000) in trials
+    assert (
+        flip_trial(facts, "outside", samples=SEARCHED) in trials
+        and flip_trial(facts, "everywhere", towards="malignant", samples=1000) in trials
+    )
     for trial in trials:
         assert Trial.from_dict(trial.as_dict()) == trial and canonical(trial.as_dict())
-    assert not make_check("fairness", "table", {}).trials(replace(facts, groups={}, table={**facts.table, "columns": facts.table["columns"][:3], "rules": []}))
+    assert not make_check("fairness", "table", {}).trials(
+        replace(facts, groups={}, table={**facts.table, "columns": facts.table["columns"][:3], "rules": []})
+    )
 
 
 def test_rates_and_ratios_are_those_of_the_counts(judge: Judge) -> None:
@@ -157,10 +200,25 @@ def test_rates_and_ratios_are_those_of_the_counts(judge: Judge) -> None:
     assert (women["selected"], women["n"], men["selected"], men["n"]) == (96, 600, 360, 600)
     rate = proportion([1.0] * 96 + [0.0] * 504)
     assert rate is not None and (women["rate"]["low"], women["rate"]["high"]) == pytest.approx((rate.low, rate.high))
-    assert women["ratio"]["value"] == pytest.approx(0.16 / 0.6) and men["ratio"] is None and found.details["reference"] == "m"
-    assert women["share"] == 0.5 and women["values"] == ["f"] and women["excluded"] == "" and women["fisher_p"] < 1e-20 and women["one_more"] is False
-    assert found.claim.startswith("By sex, f is decided 'malignant' least: at 0.27 [") and "(16 % against 60 %)" in found.claim
-    assert found.details["kind"] == "selection" and judge(BIASED)["fairness/sex/scoring-rate"].details["kind"] == "scoring"
+    assert (
+        women["ratio"]["value"] == pytest.approx(0.16 / 0.6)
+        and men["ratio"] is None
+        and found.details["reference"] == "m"
+    )
+    assert (
+        women["share"] == 0.5
+        and women["values"] == ["f"]
+        and women["excluded"] == ""
+        and women["fisher_p"] < 1e-20
+        and women["one_more"] is False
+    )
+    assert (
+        found.claim.startswith("By sex, f is decided 'malignant' least: at 0.27 [")
+        and "(16 % against 60 %)" in found.claim
+    )
+    assert (
+        found.details["kind"] == "selection" and judge(BIASED)["fairness/sex/scoring-rate"].details["kind"] == "scoring"
+    )
 
 
 def test_the_scoring_rate_is_the_share_above_the_median(judge: Judge) -> None:
@@ -179,7 +237,9 @@ def test_equalised_odds_are_those_of_the_labels(judge: Judge) -> None:
     assert found["fairness/sex/true-positive-gap"].estimate.value == pytest.approx(0.65)  # type: ignore[union-attr]
     assert found["fairness/sex/false-positive-gap"].estimate.value == pytest.approx(0.23, abs=0.004)  # type: ignore[union-attr]
     rows = found["fairness/sex/accuracy-gap"].details["groups"]
-    assert [row["sensitivity"]["value"] for row in rows] == pytest.approx([0.3, 0.95]) and rows[0]["selection"]["value"] == pytest.approx(0.16)
+    assert [row["sensitivity"]["value"] for row in rows] == pytest.approx([0.3, 0.95]) and rows[0]["selection"][
+        "value"
+    ] == pytest.approx(0.16)
 
 
 def mixed(sizes: Mapping[str, int]) -> tuple[str, ...]:
@@ -190,8 +250,15 @@ def test_categories_below_two_per_cent_are_listed_and_not_compared(judge: Judge)
     race = mixed({"a": 800, "b": 347, "rare": 23, "?": 30})
     found = judge(FAIR, {"minimum_group": 20}, groups={"race": race})["fairness/race/impact-ratio"]
     rare = next(row for row in found.details["categories"] if row["category"] == "rare")
-    assert rare["excluded"] == "fewer than 2 % of the rows" and rare["n"] == 23 and rare["rate"] is not None and rare["ratio"] is None
-    assert found.details["unknown"] == 30 and "listed, not compared: rare 23 (fewer than 2 % of the rows)" in found.reason
+    assert (
+        rare["excluded"] == "fewer than 2 % of the rows"
+        and rare["n"] == 23
+        and rare["rate"] is not None
+        and rare["ratio"] is None
+    )
+    assert (
+        found.details["unknown"] == 30 and "listed, not compared: rare 23 (fewer than 2 % of the rows)" in found.reason
+    )
     assert rare["share"] == pytest.approx(23 / 1170), "of the rows whose category is known"
     assert found.details["tables"][0]["rows"][-1][:2] == ["unknown", 30]
 
@@ -200,7 +267,10 @@ def test_thirty_seven_are_too_few_to_say(judge: Judge) -> None:
     favoured = World((1.0, 0.9), (1.0, 0.1))
     few = tuple("f" if place < 74 and place % 2 == 0 else "m" if place % 2 else "" for place in range(N))
     found = judge(favoured, groups={"sex": few})["fairness/sex/impact-ratio"]
-    assert found.verdict == "not_measured" and found.reason == "too few to say for f 37: all have a higher rate than m, but a reference needs 100 rows"
+    assert (
+        found.verdict == "not_measured"
+        and found.reason == "too few to say for f 37: all have a higher rate than m, but a reference needs 100 rows"
+    )
     found = judge(favoured, {"minimum_group": 50}, groups={"sex": few})["fairness/sex/impact-ratio"]
     assert found.verdict == "not_measured" and "too few to say" in found.reason
     assert found.details["categories"][0]["excluded"] == "too few to say: 37 of at least 50 rows"
@@ -210,25 +280,41 @@ def test_a_small_group_with_a_higher_rate_is_no_reference(judge: Judge) -> None:
     groups = tuple("x" if place < 160 and place % 4 == 0 else "fm"[place % 2] for place in range(N))
     found = judge(World((0.9, 0.9), (1.0, 0.1)), groups={"sex": groups})["fairness/sex/impact-ratio"]
     assert found.details["reference"] == "f" and found.verdict == "fail"
-    assert "the reference is f, the highest rate among groups of at least 100 rows and 2 % of all: x 40 have a higher rate but are too few" in found.reason
+    assert (
+        "the reference is f, the highest rate among groups of at least 100 rows and 2 % of all: x 40 have a higher rate"
+        " but are too few" in found.reason
+    )
 
 
 def test_few_expected_selections_are_too_few(judge: Judge) -> None:
-    found = judge(World((0.04, 0.04), (0.04, 0.04)), groups={"sex": mixed({"a": 600, "b": 500, "c": 100})})["fairness/sex/impact-ratio"]
+    found = judge(World((0.04, 0.04), (0.04, 0.04)), groups={"sex": mixed({"a": 600, "b": 500, "c": 100})})[
+        "fairness/sex/impact-ratio"
+    ]
     small = next(row for row in found.details["categories"] if row["category"] == "c")
-    assert small["excluded"] == "too few to say: 4.0 of at least 5 expected" and "too few to say for c 100" in found.reason
+    assert (
+        small["excluded"] == "too few to say: 4.0 of at least 5 expected" and "too few to say for c 100" in found.reason
+    )
 
 
 def test_intersections_that_nobody_declared_decide_nothing(judge: Judge) -> None:
     groups = {"race": mixed({"a": 700, "b": 500}), "sex": SEX["groups"]["sex"]}  # type: ignore[index]
     found = judge(FAIR, groups=groups)
     crossed = found["fairness/race+sex/impact-ratio"]
-    assert not crossed.primary and [row["category"] for row in crossed.details["categories"]] == ["a / f", "a / m", "b / f", "b / m"]
+    assert not crossed.primary and [row["category"] for row in crossed.details["categories"]] == [
+        "a / f",
+        "a / m",
+        "b / f",
+        "b / m",
+    ]
     assert crossed.details["declared"] is False and crossed.details["categories"][0]["values"] == ["a", "f"]
     assert found["fairness/race/invariance"].reason.startswith("blindness is no proof of equal outcomes")
     tiny = judge(FAIR, {"minimum_group": 600}, groups=groups)
-    assert {name for name in tiny if "race+sex" in name} == {f"fairness/race+sex/{kind}" for kind in ("impact-ratio", "scoring-rate", "groups")}
-    assert all(row["rate"] for row in tiny["fairness/race+sex/impact-ratio"].details["categories"]), "their rates are listed all the same"
+    assert {name for name in tiny if "race+sex" in name} == {
+        f"fairness/race+sex/{kind}" for kind in ("impact-ratio", "scoring-rate", "groups")
+    }
+    assert all(row["rate"] for row in tiny["fairness/race+sex/impact-ratio"].details["categories"]), (
+        "their rates are listed all the same"
+    )
     assert not any("+" in name for name in judge(FAIR, {"intersections": "none"}, groups=groups))
 
 
@@ -238,25 +324,54 @@ def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
     women, men = cost.details["groups"]
     shares = [row["flipped"]["value"] for row in (women, men)]
     assert shares == pytest.approx([0.2, 0.7], abs=0.04)
-    assert cost.estimate is not None and cost.estimate.value == pytest.approx((shares[0] + 4 * (1 - shares[0])) / (shares[1] + 4 * (1 - shares[1])))
+    assert cost.estimate is not None and cost.estimate.value == pytest.approx(
+        (shares[0] + 4 * (1 - shares[0])) / (shares[1] + 4 * (1 - shares[1]))
+    )
     assert cost.verdict == reach.verdict == "fail" and cost.details["pair"] == ["f", "m"]
-    assert women["median_text"].startswith("infinite: ") and "beyond 4" in women["median_text"] and men["median_text"] == "1 [1, 1]"
+    assert (
+        women["median_text"].startswith("infinite: ")
+        and "beyond 4" in women["median_text"]
+        and men["median_text"] == "1 [1, 1]"
+    )
     assert cost.details["tests"][0]["name"] == "Log-rank" and cost.details["tests"][0]["p"] < 1e-6
-    assert women["exact"]["value"] == 1.0 and women["outcomes"][OUTCOMES[2]] == round(women["flipped"]["value"] * women["n"])
+    assert women["exact"]["value"] == 1.0 and women["outcomes"][OUTCOMES[2]] == round(
+        women["flipped"]["value"] * women["n"]
+    )
 
 
 def test_what_was_not_proven_may_be_either(judge: Judge) -> None:
     """The gap of 50 points between what was found is no gap if the search of one group merely proved less."""
     world = World(reached=(0.2, 0.7), open=(1.0, 0.0))
     found = judge(world)["fairness/sex/reachability-gap"]
-    assert found.verdict == "inconclusive" and found.estimate is not None and found.estimate.value == pytest.approx(0.5, abs=0.05)
-    assert found.estimate.low > 0.4 and found.details["bounds"]["low"] == 0 and found.details["unproven"] > 200 and found.p is None
-    assert "searches found nothing and proved nothing; over all that may be true of them the interval goes from 0 % to" in found.reason
+    assert (
+        found.verdict == "inconclusive"
+        and found.estimate is not None
+        and found.estimate.value == pytest.approx(0.5, abs=0.05)
+    )
+    assert (
+        found.estimate.low > 0.4
+        and found.details["bounds"]["low"] == 0
+        and found.details["unproven"] > 200
+        and found.p is None
+    )
+    assert (
+        "searches found nothing and proved nothing; over all that may be true of them the interval goes from 0 % to"
+        in found.reason
+    )
     assert [row["exact"]["value"] for row in found.details["groups"]] == pytest.approx([0.2, 1.0], abs=0.05)
     cost = judge(world)["fairness/sex/recourse-cost"]
-    assert cost.verdict == "inconclusive" and cost.estimate is not None and cost.estimate.low > 1.25 and cost.details["bounds"]["low"] == 1
+    assert (
+        cost.verdict == "inconclusive"
+        and cost.estimate is not None
+        and cost.estimate.low > 1.25
+        and cost.details["bounds"]["low"] == 1
+    )
     few = judge(World(reached=(0.1, 0.9), open=(0.1, 0.1)))["fairness/sex/reachability-gap"]
-    assert few.verdict == "fail" and few.details["unproven"] > 20 and few.reason.endswith("the verdict holds whatever is true of them")
+    assert (
+        few.verdict == "fail"
+        and few.details["unproven"] > 20
+        and few.reason.endswith("the verdict holds whatever is true of them")
+    )
 
 
 def test_a_fair_twin_is_not_accused(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
@@ -269,10 +384,28 @@ def test_a_fair_twin_is_not_accused(table_facts: Callable[..., Facts], observe: 
         rows: dict[str, Any] = {"clean": {}, "flip": {}, "invariance": {}}
         for place, name in enumerate(facts.ids):
             k, before = 1 - place % 2, float(chosen[place])
-            rows["clean"][name] = {"predicted": before, "correct": float(rng.random() < 0.8), "confidence": 0.8, "score": float(rng.normal())}
-            rows["flip"][name] = {"searched": 1, "before": 0, "flipped": found[place], "outcome": 3 - found[place], "cost": 1.0 + float(rng.random())}
+            rows["clean"][name] = {
+                "predicted": before,
+                "correct": float(rng.random() < 0.8),
+                "confidence": 0.8,
+                "score": float(rng.normal()),
+            }
+            rows["flip"][name] = {
+                "searched": 1,
+                "before": 0,
+                "flipped": found[place],
+                "outcome": 3 - found[place],
+                "cost": 1.0 + float(rng.random()),
+            }
             after = (before + moved[place]) % 2
-            rows["invariance"][name] = {"before": before, "own": float(1 - k), **{f"{kind}/{k}": after for kind in ("naive", "repaired", "worst")}}
+            rows["invariance"][name] = {
+                "before": before,
+                "own": float(1 - k),
+                **{f"{kind}/{k}": after for kind in ("naive", "repaired", "worst")},
+            }
             rows["invariance"][name][f"possible/{k}"] = 1.0
-        verdicts = [finding.verdict for finding in check.judge(facts, observe({trial: rows[trial.probe] for trial in check.trials(facts)}))]
+        verdicts = [
+            finding.verdict
+            for finding in check.judge(facts, observe({trial: rows[trial.probe] for trial in check.trials(facts)}))
+        ]
         assert len(verdicts) == 9 and "fail" not in verdicts

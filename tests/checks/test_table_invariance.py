@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from auditor.checks.table_invariance import invariance_trial, invariance_trials, judge_invariance, protected
-from auditor.records import Facts, Finding, Observations
-from auditor.table import Column, Rule, Table
+from auditor.core.records import Facts, Finding, Observations
+from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
+from auditor.modalities.tables.table import Column, Rule, Table
 
 TABLE = Table(
     (
@@ -33,15 +33,24 @@ Judge = Callable[..., Finding]
 
 @pytest.fixture
 def judge(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
-    """Return function (rows, as (before, own, naive after, repaired after or None, worst after)) -> the finding on sex."""
+    """Return function (rows, as (before, own, naive after, repaired after or None, worst after)) -> the finding on
+    sex.
+    """
 
     def run(rows: Sequence[tuple[int, int, int, int | None, int]], tolerance: float = 0.02, **changes: Any) -> Finding:
-        facts = table_facts(len(rows), table=TABLE.as_dict(), groups={}, mask_share=(0.5,) * len(rows), regions={}, **changes)
+        facts = table_facts(
+            len(rows), table=TABLE.as_dict(), groups={}, mask_share=(0.5,) * len(rows), regions={}, **changes
+        )
         column = next(column for column in protected(facts) if column.name == "sex")
         values = {}
         for name, (before, own, naive, repaired, worst) in zip(facts.ids, rows, strict=True):
             k = 1 - own
-            row: dict[str, float] = {"before": before, "own": own, f"naive/{k}": naive, f"possible/{k}": float(repaired == naive)}
+            row: dict[str, float] = {
+                "before": before,
+                "own": own,
+                f"naive/{k}": naive,
+                f"possible/{k}": float(repaired == naive),
+            }
             values[name] = row | ({f"repaired/{k}": repaired, f"worst/{k}": worst} if repaired is not None else {})
         found = judge_invariance(facts, observe({invariance_trial(facts, column): values}), tolerance)
         return next(finding for finding in found if finding.id == "fairness/sex/invariance")
@@ -53,15 +62,31 @@ def test_what_is_asked(table_facts: Callable[..., Facts]) -> None:
     ages = ("20", "30", "40", "50", "unknown") * 20
     facts = table_facts(100, table=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100})
     trials = {trial.settings["column"]: trial.settings for trial in invariance_trials(facts)}
-    assert list(trials) == ["sex", "age", "code"], "group columns that the model takes, and protected ones; text has no other value"
-    assert trials["sex"] == {"column": "sex", "values": [0.0, 1.0], "block": {"rel": [0.0, 1.0, 2.0]}}, "x is not supported; t0 to t199 are too many"
-    assert trials["age"]["values"] == [20.0, 30.0, 40.0, 50.0] and trials["code"]["values"] == [0.0, 1.0] and trials["age"]["block"] == {}
-    assert {trial.settings["column"]: trial for trial in invariance_trials(replace(facts, groups={}))}["age"].settings["values"] == [24, 32, 40, 48, 56]
+    assert list(trials) == [
+        "sex",
+        "age",
+        "code",
+    ], "group columns that the model takes, and protected ones; text has no other value"
+    assert trials["sex"] == {
+        "column": "sex",
+        "values": [0.0, 1.0],
+        "block": {"rel": [0.0, 1.0, 2.0]},
+    }, "x is not supported; t0 to t199 are too many"
+    assert (
+        trials["age"]["values"] == [20.0, 30.0, 40.0, 50.0]
+        and trials["code"]["values"] == [0.0, 1.0]
+        and trials["age"]["block"] == {}
+    )
+    assert {trial.settings["column"]: trial for trial in invariance_trials(replace(facts, groups={}))}["age"].settings[
+        "values"
+    ] == [24, 32, 40, 48, 56]
 
 
 def women(counts: Mapping[tuple[int, int, int, int], int]) -> list[tuple[int, int, int, int | None, int]]:
     """Return women by (before, naive, repaired, worst)."""
-    return [(before, 0, naive, repaired, worst) for (before, naive, repaired, worst), n in counts.items() for _ in range(n)]
+    return [
+        (before, 0, naive, repaired, worst) for (before, naive, repaired, worst), n in counts.items() for _ in range(n)
+    ]
 
 
 def test_a_sign_that_reverses_is_said(judge: Judge) -> None:
@@ -69,13 +94,21 @@ def test_a_sign_that_reverses_is_said(judge: Judge) -> None:
     rows = {(row["name"], row["from"], row["to"]): row for row in found.details["rows"]}
     naive, repaired, worst = (rows[kind, "f", "m"] for kind in ("naive", "repaired", "worst"))
     assert (naive["up"], naive["down"], naive["n"], naive["infeasible"]) == (40, 0, 500, 90)
-    assert (repaired["up"], repaired["down"], repaired["infeasible"]) == (10, 60, 0) and (worst["up"], worst["down"]) == (40, 60)
+    assert (repaired["up"], repaired["down"], repaired["infeasible"]) == (10, 60, 0) and (
+        worst["up"],
+        worst["down"],
+    ) == (40, 60)
     assert [row["estimate"]["value"] for row in (naive, repaired, worst)] == [0.08, 0.14, 0.2]
-    said = "from f to m the sign reverses once the coupled columns are repaired (40 up and 0 down alone, 10 up and 60 down repaired)"
+    said = (
+        "from f to m the sign reverses once the coupled columns are repaired (40 up and 0 down alone, 10 up and 60 down"
+        " repaired)"
+    )
     assert found.details["reversed"] == [said] and said in found.reason and "coupled by rules: rel" in found.reason
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.value == 0.14
     assert repaired["p"] < 1e-6 and "8 % [" in found.claim and "14 % [" in found.claim and "20 % [" in found.claim
-    assert [len(row) for row in found.details["tables"][0]["rows"]] == [len(found.details["tables"][0]["columns"])] * len(rows)
+    assert [len(row) for row in found.details["tables"][0]["rows"]] == [
+        len(found.details["tables"][0]["columns"])
+    ] * len(rows)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +121,16 @@ def test_a_sign_that_reverses_is_said(judge: Judge) -> None:
         ((0, 14, 14), "inconclusive"),
     ],
 )
-def test_all_three_must_be_small_to_pass_and_the_repaired_one_large_to_fail(judge: Judge, moved: tuple[int, int, int], verdict: str) -> None:
+def test_all_three_must_be_small_to_pass_and_the_repaired_one_large_to_fail(
+    judge: Judge, moved: tuple[int, int, int], verdict: str
+) -> None:
     rows = [(0, place % 2, *(int(place < n) for n in moved)) for place in range(600)]
     found = judge(rows)
-    assert found.verdict == verdict and found.estimate is not None and found.estimate.value == pytest.approx(moved[1] / 600)
+    assert (
+        found.verdict == verdict
+        and found.estimate is not None
+        and found.estimate.value == pytest.approx(moved[1] / 600)
+    )
     if moved == (0, 0, 90):
         assert "but not at the worst of the coupled columns" in found.reason
     if moved == (90, 0, 0):
@@ -102,7 +141,9 @@ def test_what_no_repair_makes_possible_is_counted_and_left_out(judge: Judge) -> 
     rows: list[Any] = [(0, 0, 1, None, 0)] * 50 + [(0, 0, 0, 0, 0)] * 250
     found = judge(rows)
     repaired = next(row for row in found.details["rows"] if row["name"] == "repaired")
-    assert (repaired["n"], repaired["infeasible"]) == (250, 50) and found.estimate is not None and found.estimate.n == 250
+    assert (
+        (repaired["n"], repaired["infeasible"]) == (250, 50) and found.estimate is not None and found.estimate.n == 250
+    )
     none = judge([(0, 0, 1, None, 0)] * 50)
     assert none.verdict == "not_measured" and "no row is possible" in none.reason
 
@@ -113,12 +154,24 @@ def test_units_count_and_not_their_rows(judge: Judge) -> None:
     assert alone.verdict == "fail" and shared.verdict == "inconclusive"
 
 
-def test_several_values_count_once_for_each_row(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
-    table = replace(TABLE, columns=tuple(replace(one, allowed=(0, 1, 2)) if one.name == "sex" else one for one in TABLE.columns))
+def test_several_values_count_once_for_each_row(
+    table_facts: Callable[..., Facts], observe: Callable[..., Observations]
+) -> None:
+    table = replace(
+        TABLE, columns=tuple(replace(one, allowed=(0, 1, 2)) if one.name == "sex" else one for one in TABLE.columns)
+    )
     facts = table_facts(300, table=table.as_dict(), groups={}, mask_share=(0.5,) * 300, regions={})
     column = next(column for column in protected(facts) if column.name == "sex")
-    row = {"before": 0, "own": 0, "possible/1": 1, "possible/2": 1} | {f"{kind}/{k}": float(k == 2) for kind in ("naive", "repaired", "worst") for k in (1, 2)}
-    found = next(one for one in judge_invariance(facts, observe({invariance_trial(facts, column): dict.fromkeys(facts.ids, row)}), 0.02) if "sex" in one.id)
+    row = {"before": 0, "own": 0, "possible/1": 1, "possible/2": 1} | {
+        f"{kind}/{k}": float(k == 2) for kind in ("naive", "repaired", "worst") for k in (1, 2)
+    }
+    found = next(
+        one
+        for one in judge_invariance(
+            facts, observe({invariance_trial(facts, column): dict.fromkeys(facts.ids, row)}), 0.02
+        )
+        if "sex" in one.id
+    )
     assert found.estimate is not None and found.estimate.value == 1.0 and found.estimate.n == 300
     naive = [(one["from"], one["to"], one["up"]) for one in found.details["rows"] if one["name"] == "naive"]
     assert naive == [("any", "any other", 300), ("f", "m", 0), ("f", "x", 300)]
@@ -126,5 +179,11 @@ def test_several_values_count_once_for_each_row(table_facts: Callable[..., Facts
 
 def test_blindness_is_no_pass(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
     facts = table_facts(100, table=TABLE.as_dict(), groups={"race": ("v", "w") * 50})
-    found = next(finding for finding in judge_invariance(facts, observe({}), 0.02) if finding.id == "fairness/race/invariance")
-    assert found.verdict == "not_measured" and "by construction" in found.claim and "no proof of equal outcomes" in found.reason
+    found = next(
+        finding for finding in judge_invariance(facts, observe({}), 0.02) if finding.id == "fairness/race/invariance"
+    )
+    assert (
+        found.verdict == "not_measured"
+        and "by construction" in found.claim
+        and "no proof of equal outcomes" in found.reason
+    )

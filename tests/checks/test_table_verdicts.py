@@ -1,4 +1,6 @@
-"""Every verdict of every check of tables can be reached, and nothing empty counts as good; a new check adds its rows."""
+"""Every verdict of every check of tables can be reached, and nothing empty counts as good; a new check
+adds its rows.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import check_names, make_check
-from auditor.records import OUTCOMES, Facts, Finding, Trial, canonical
+from auditor.core.records import OUTCOMES, Facts, Finding, Trial, canonical
 
 Rows = dict[str, Any]
 Measure = Callable[[Facts, Trial], Rows]
@@ -21,24 +23,47 @@ def every(make: Callable[[int], Any], n: int = N) -> Measure:
 
 
 def plain(row: int, **changes: float) -> dict[str, float]:
-    values = {"predicted": row % 2, "correct": 1, "margin": 1.0, "confidence": 0.8, "score": 1.0, "like_probabilities": 0, "repeat_difference": 0.0}
+    values = {
+        "predicted": row % 2,
+        "correct": 1,
+        "margin": 1.0,
+        "confidence": 0.8,
+        "score": 1.0,
+        "like_probabilities": 0,
+        "repeat_difference": 0.0,
+    }
     return {**values, "agrees": 1, "missing": 0, "broken/0": 0, "broken/1": 0, **changes}
 
 
 def searched(row: int, outcome: int, cost: float = 1.0) -> dict[str, float]:
     """Return a row of the probe `flip`."""
-    values = {"searched": 1, "before": row % 2, "correct": 1, "outcome": outcome, "flipped": int(outcome in (1, 2)), "clean_margin": 1.0, "forwards": 40}
+    values = {
+        "searched": 1,
+        "before": row % 2,
+        "correct": 1,
+        "outcome": outcome,
+        "flipped": int(outcome in (1, 2)),
+        "clean_margin": 1.0,
+        "forwards": 40,
+    }
     found = {"cost": cost, "changes": 1, "predicted": (row + 1) % 2, "margin": -0.5, "set/2": 1}
     return {**values, "refused": 0, **(found if outcome in (1, 2) else {})}
 
 
 def flips(k: int, *, cost: float = 1.0, exact: bool = False, proven: int = N, n: int = N, random: int = 0) -> Measure:
-    """Return searches of which k flip at a cost; of the others so many are proven impossible, and for the rest none was found."""
+    """Return searches of which k flip at a cost; of the others so many are proven impossible, and for the rest none was
+    found.
+    """
 
     def rows(facts: Facts, trial: Trial) -> Rows:
         if trial.method == "random_change":
             return every(lambda row: searched(row, int(row < random)), n)(facts, trial)
-        return every(lambda row: searched(row, 2 if exact else 1, cost) if row < k else searched(row, 3 if row < k + proven else 0), n)(facts, trial)
+        return every(
+            lambda row: (
+                searched(row, 2 if exact else 1, cost) if row < k else searched(row, 3 if row < k + proven else 0)
+            ),
+            n,
+        )(facts, trial)
 
     return rows
 
@@ -59,7 +84,9 @@ def relied(*margins: float, spread: float = 0.1, flip: tuple[int, ...] = (0, 0, 
 
     def columns(row: int) -> dict[str, float]:
         # rules tie the last two columns together
-        values = {f"{key}/{place}": float(row * 37 % N < flip[place]) for place in (0, 1, 2) for key in ("flip", "fall")}
+        values = {
+            f"{key}/{place}": float(row * 37 % N < flip[place]) for place in (0, 1, 2) for key in ("flip", "fall")
+        }
         return {"donor": float((row + 7) % N), "margin": 1.0, **values}
 
     return lambda facts, trial: every(arms if trial.probe == "exchange" else columns, n)(facts, trial)
@@ -80,14 +107,21 @@ def explained(n: int = N, **changes: Callable[[float], float]) -> Measure:
 
     def make(row: int) -> dict[str, float]:
         rng = np.random.default_rng(row)
-        return {"correct": 1.0, "area": 0.5} | {key: value(float(rng.random())) for key, value in {**usual, **changes}.items()}
+        return {"correct": 1.0, "area": 0.5} | {
+            key: value(float(rng.random())) for key, value in {**usual, **changes}.items()
+        }
 
     return every(make, n)
 
 
 NO_ROLES = {"mask_share": (None,) * N, "regions": {}}
 ONE: dict[str, Any] = {"methods": ("permutation",)}
-GOOD: dict[str, Measure] = {"preflight": every(plain), "exposure": flips(3), "reliance": relied(1, 1, 0, 0), "attribution": explained()}
+GOOD: dict[str, Measure] = {
+    "preflight": every(plain),
+    "exposure": flips(3),
+    "reliance": relied(1, 1, 0, 0),
+    "attribution": explained(),
+}
 
 CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Measure]] = [
     ("preflight/accuracy", "pass", {}, {}, every(plain)),
@@ -96,7 +130,13 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Measure]] = [
     ("preflight/inputs", "fail", {}, {}, every(lambda row: plain(row, missing=4 * (row == 5)))),
     ("preflight/logits", "pass", {}, {}, every(plain)),
     ("preflight/logits", "fail", {}, {}, every(lambda row: plain(row, like_probabilities=1))),
-    ("preflight/logits", "inconclusive", {}, {"offers": ("labels",)}, every(lambda row: plain(row, like_probabilities=1))),
+    (
+        "preflight/logits",
+        "inconclusive",
+        {},
+        {"offers": ("labels",)},
+        every(lambda row: plain(row, like_probabilities=1)),
+    ),
     ("preflight/determinism", "fail", {}, {}, every(lambda row: plain(row, repeat_difference=float(row == 3)))),
     ("preflight/masks", "pass", {}, {}, every(plain)),
     ("preflight/masks", "not_measured", {}, NO_ROLES, every(plain)),
@@ -139,8 +179,12 @@ def test_every_check_has_rows() -> None:
     assert {name.partition("/")[0] for name, *_ in CASES} == set(CHECKS)
 
 
-@pytest.mark.parametrize(("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
-def test_every_verdict_is_reachable(judge_as: Judge, name: str, verdict: str, settings: dict[str, Any], changes: dict[str, Any], rows: Measure) -> None:
+@pytest.mark.parametrize(
+    ("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES]
+)
+def test_every_verdict_is_reachable(
+    judge_as: Judge, name: str, verdict: str, settings: dict[str, Any], changes: dict[str, Any], rows: Measure
+) -> None:
     findings = judge_as("table", name.partition("/")[0], settings, changes, rows)
     found = findings[name]
     assert found.verdict == verdict, found
@@ -154,7 +198,15 @@ def test_every_verdict_is_reachable(judge_as: Judge, name: str, verdict: str, se
 
 
 @pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.parametrize("rows", [None, every(lambda row: "not applicable: nothing to see"), every(lambda row: "failed: RuntimeError: boom"), every(plain, 0)])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        None,
+        every(lambda row: "not applicable: nothing to see"),
+        every(lambda row: "failed: RuntimeError: boom"),
+        every(plain, 0),
+    ],
+)
 def test_nothing_measured_is_never_good(judge_as: Judge, name: str, rows: Any) -> None:
     everything, empty = (judge_as("table", name, {}, {}, one) for one in (GOOD[name], rows))
     assert list(empty) == list(everything), "no row goes missing, and the order stays"
@@ -177,12 +229,18 @@ def test_none_found_is_never_called_robust(judge_as: Judge) -> None:
     found = judge_as("table", "exposure", {}, {}, flips(0, proven=60))["exposure/outside"]
     assert found.verdict == "inconclusive" and found.estimate is not None and found.estimate.value == 0
     assert found.details["unproven"]["value"] == 0.4 and found.details["open"] == 40
-    assert "40 of 100 rows were neither flipped nor proven" in found.reason and "robust" not in f"{found.claim} {found.reason} {found.advice}"
+    assert (
+        "40 of 100 rows were neither flipped nor proven" in found.reason
+        and "robust" not in f"{found.claim} {found.reason} {found.advice}"
+    )
 
 
 def test_a_cost_that_may_not_be_the_cheapest_is_open_below_it(judge_as: Judge) -> None:
     """A flip found at 4 says nothing of budget 2, unless 4 is known to be the least."""
-    loose, exact = (judge_as("table", "exposure", {}, {}, flips(40, cost=4.0, exact=one))["exposure/outside"] for one in (False, True))
+    loose, exact = (
+        judge_as("table", "exposure", {}, {}, flips(40, cost=4.0, exact=one))["exposure/outside"]
+        for one in (False, True)
+    )
     assert loose.details["open"] == 40 and exact.details["open"] == 0
     assert [point["estimate"]["value"] for point in loose.details["curve"]] == [0.0, 0.0, 0.4]
 
@@ -192,12 +250,22 @@ def test_what_exposure_shows(judge_as: Judge) -> None:
     details = found.details
     assert (
         found.claim.startswith("30 % [")
-        and "of 100 decisions can be flipped by a change in columns that should not matter at a cost of at most 2" in found.claim
+        and "of 100 decisions can be flipped by a change in columns that should not matter at a cost of at most 2"
+        in found.claim
     )
     assert "random changes of the same cost flip 10 %" in found.claim
-    assert details["outcomes"] == dict(zip(OUTCOMES, (20, 30, 0, 50), strict=True)) and details["refused"] == 0 and details["forwards"] == 40
-    assert details["changed"] == [{"column": "shoe", "role": "irrelevant", "n": 30, "estimate": details["changed"][0]["estimate"]}]
-    assert [(one["before"], one["n"], one["estimate"]["value"]) for one in details["decisions"]] == [("benign", 50, 0.3), ("malignant", 50, 0.3)]
+    assert (
+        details["outcomes"] == dict(zip(OUTCOMES, (20, 30, 0, 50), strict=True))
+        and details["refused"] == 0
+        and details["forwards"] == 40
+    )
+    assert details["changed"] == [
+        {"column": "shoe", "role": "irrelevant", "n": 30, "estimate": details["changed"][0]["estimate"]}
+    ]
+    assert [(one["before"], one["n"], one["estimate"]["value"]) for one in details["decisions"]] == [
+        ("benign", 50, 0.3),
+        ("malignant", 50, 0.3),
+    ]
     random = next(one for one in details["against"] if one["zone"] == "outside")
     assert random["estimate"]["value"] == pytest.approx(0.2) and random["p"] < 0.001
     assert details["smallest"]["beyond"] == 70 and details["smallest"]["steps"][0]["epsilon"] == 1.0

@@ -1,4 +1,6 @@
-"""Targeted harm: aimed harm is named, its honest twin is not accused, and the null of exchanged labels keeps its word."""
+"""Targeted harm: aimed harm is named, its honest twin is not accused, and the null of exchanged labels keeps its
+word.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks.held_out import DRAWS, Held, codes_of, statistic
-from auditor.checks.targeted_harm import harm_trials, judge_harm
-from auditor.grouping import Attribute, dealt
-from auditor.records import Facts, Finding, Observations, Trial
-from auditor.strata import stratified_difference
+from auditor.checks.fairness.held_out import DRAWS, Held, codes_of, statistic
+from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.stats.grouping import Attribute, dealt
+from auditor.stats.strata import stratified_difference
 
 ATTRIBUTE = Attribute(("sex",))
 SETTINGS: dict[str, Any] = {"zone": "everywhere", "minimum_group": 30}
@@ -21,7 +23,9 @@ Judge = Callable[..., Finding]
 
 @pytest.fixture
 def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -> Judge:
-    """Return function (groups, flags {group: flags of its perturbation}) -> finding; `correct` names the classified ones, `refits` the flags of each refit."""
+    """Return function (groups, flags {group: flags of its perturbation}) -> finding; `correct` names the classified
+    ones, `refits` the flags of each refit.
+    """
 
     def run(
         groups: Sequence[str],
@@ -41,17 +45,25 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
             if trials:
                 rows = {}
                 for row, name in enumerate(audit.ids):
-                    fooled = {f"fooled/{place}": one[group][row] for place, group in enumerate(trials[0].settings["names"]) if group in one}
+                    fooled = {
+                        f"fooled/{place}": one[group][row]
+                        for place, group in enumerate(trials[0].settings["names"])
+                        if group in one
+                    }
                     rows[name] = {"correct": 1, **fooled} if correct is None or correct[row] else {"correct": 0}
                     rows[name] = rows[name] if groups[row] else "not applicable: its group is unknown"
                 measured[trials[2 * number]] = {audit.ids[0]: fit or {"forwards": 1}}
-                measured[trials[2 * number + 1]] = dict.fromkeys(audit.ids, NONE) if isinstance(fit, str) and fit else rows
+                measured[trials[2 * number + 1]] = (
+                    dict.fromkeys(audit.ids, NONE) if isinstance(fit, str) and fit else rows
+                )
         return judge_harm(audit, observe(measured), ATTRIBUTE, tolerance=tolerance, **settings)
 
     return run
 
 
-def drawn(rng: np.random.Generator, groups: Sequence[str], rates: dict[str, dict[str, float]]) -> dict[str, list[float]]:
+def drawn(
+    rng: np.random.Generator, groups: Sequence[str], rates: dict[str, dict[str, float]]
+) -> dict[str, list[float]]:
     """Return flags by fitted group, from rates[fitted][judged]."""
     return {fitted: [float(rng.random() < rate[group]) for group in groups] for fitted, rate in rates.items()}
 
@@ -59,7 +71,13 @@ def drawn(rng: np.random.Generator, groups: Sequence[str], rates: dict[str, dict
 def test_trials_fit_the_large_groups_and_read_what_was_fitted(facts: Callable[..., Facts]) -> None:
     groups = ["f"] * 50 + ["m"] * 40 + ["x"] * 5 + [""] * 5
     fit, aimed, *rest = harm_trials(facts(100, groups={"sex": tuple(groups)}), ATTRIBUTE, **SETTINGS, refits=2)
-    assert fit.samples == 1 and fit.keep and aimed.source == fit and aimed.samples == 0 and fit.settings["names"] == ["f", "m"]
+    assert (
+        fit.samples == 1
+        and fit.keep
+        and aimed.source == fit
+        and aimed.samples == 0
+        and fit.settings["names"] == ["f", "m"]
+    )
     assert [trial.settings["exchange"] for trial in rest] == [1, 1, 2, 2] and rest[3].source == rest[2]
     assert Trial.from_dict(aimed.as_dict()) == aimed
     masked = facts(100, groups={"sex": tuple(groups)}, mask_share=(0.5,) * 50 + (0.0,) * 50)
@@ -69,10 +87,26 @@ def test_trials_fit_the_large_groups_and_read_what_was_fitted(facts: Callable[..
 def test_aimed_harm_is_named(judge: Judge) -> None:
     rng, groups = np.random.default_rng(0), ["f", "m", "x"] * 60
     for _ in range(5):
-        found = judge(groups, drawn(rng, groups, {"f": {"f": 0.6, "m": 0.1, "x": 0.1}, "m": dict.fromkeys("fmx", 0.2), "x": dict.fromkeys("fmx", 0.2)}))
-        assert (found.id, found.verdict, found.primary, found.question) == ("fairness/sex/targeted-harm", "fail", False, 2)
+        found = judge(
+            groups,
+            drawn(
+                rng,
+                groups,
+                {"f": {"f": 0.6, "m": 0.1, "x": 0.1}, "m": dict.fromkeys("fmx", 0.2), "x": dict.fromkeys("fmx", 0.2)},
+            ),
+        )
+        assert (found.id, found.verdict, found.primary, found.question) == (
+            "fairness/sex/targeted-harm",
+            "fail",
+            False,
+            2,
+        )
         assert "correct predictions: f, of which it flips" in found.claim and found.p is not None and found.p < 0.05
-        assert found.details["null"] == {"method": "labels of held-out units exchanged", "permutations": DRAWS, "p": pytest.approx(2 / (1 + DRAWS))}
+        assert found.details["null"] == {
+            "method": "labels of held-out units exchanged",
+            "permutations": DRAWS,
+            "p": pytest.approx(2 / (1 + DRAWS)),
+        }
 
 
 def test_a_group_that_anything_breaks_is_told_from_one_that_is_aimed_at(judge: Judge) -> None:
@@ -80,7 +114,10 @@ def test_a_group_that_anything_breaks_is_told_from_one_that_is_aimed_at(judge: J
     weak = judge(groups, drawn(rng, groups, dict.fromkeys("fm", {"f": 0.6, "m": 0.1})), y=y)
     aimed = judge(groups, drawn(rng, groups, {"f": {"f": 0.6, "m": 0.1}, "m": {"f": 0.1, "m": 0.6}}), y=y)
     assert weak.verdict == aimed.verdict == "fail"
-    rows = {name: {row["group"]: row for row in found.details["excess"]} for name, found in (("weak", weak), ("aimed", aimed))}
+    rows = {
+        name: {row["group"]: row for row in found.details["excess"]}
+        for name, found in (("weak", weak), ("aimed", aimed))
+    }
     assert abs(rows["weak"]["f"]["aimed"]["value"]) < 0.15 and rows["aimed"]["f"]["aimed"]["low"] > 0.3
     assert rows["weak"]["m"]["estimate"]["high"] < 0 < rows["aimed"]["m"]["estimate"]["low"]
 
@@ -92,8 +129,13 @@ def test_numbers_are_counts(judge: Judge) -> None:
     matrix = {(row["fitted"], row["judged"]): row for row in found.details["matrix"]}
     assert set(matrix) == {(one, other) for one in "fmx" for other in "fmx"} and found.details["unknown"] == 3
     assert [matrix["f", name]["estimate"]["value"] for name in "fmx"] == [15 / 40, 12 / 60, 1 / 4]
-    assert matrix["f", "x"]["note"] == "too few to say: 4 of at least 30 correct predictions" and matrix["f", "f"]["note"] == ""
-    assert matrix["x", "f"]["estimate"] is None and matrix["x", "f"]["note"] == "too few to say: 4 of at least 30 samples"
+    assert (
+        matrix["f", "x"]["note"] == "too few to say: 4 of at least 30 correct predictions"
+        and matrix["f", "f"]["note"] == ""
+    )
+    assert (
+        matrix["x", "f"]["estimate"] is None and matrix["x", "f"]["note"] == "too few to say: 4 of at least 30 samples"
+    )
     strata = {"0": (own[:20], [str(row) for row in range(20)]), "1": (own[20:], [str(row) for row in range(20, 40)])}
     rest = {
         "0": ([*other[:15], 1.0, 0.0, 0.0, 0.0], [str(row) for row in [*range(40, 55), *range(100, 104)]]),
@@ -108,12 +150,20 @@ def test_numbers_are_counts(judge: Judge) -> None:
 def test_a_pass_of_perturbations_that_only_fit_what_they_saw_is_not_believed(judge: Judge) -> None:
     groups, y = ["f", "m"] * 300, (0,) * 600
     flags = dict.fromkeys("fm", [1.0] * 30 + [0.0] * 570)
-    seen = {f"{what}/{place}/{side}": value for place in (0, 1) for side in (0, 1) for what, value in (("samples", 150), ("success", 0.12))}
+    seen = {
+        f"{what}/{place}/{side}": value
+        for place in (0, 1)
+        for side in (0, 1)
+        for what, value in (("samples", 150), ("success", 0.12))
+    }
     tight = judge(groups, flags, y=y, fit=seen)
     assert tight.verdict == "pass" and [row["seen"] for row in tight.details["excess"]] == pytest.approx([0.12, 0.12])
     loose = judge(groups, flags, y=y, fit=seen | {"success/1/0": 0.3, "success/1/1": 0.2})
     assert loose.verdict == "inconclusive" and loose.estimate == tight.estimate
-    assert "too few to fit on: the perturbations of m flip 25 % of the samples that they were fitted on and 5 % of the others" in loose.reason
+    assert (
+        "too few to fit on: the perturbations of m flip 25 % of the samples that they were fitted on and 5 % of the"
+        " others" in loose.reason
+    )
 
 
 def test_an_easier_class_is_not_an_easier_group(judge: Judge) -> None:
@@ -131,15 +181,28 @@ def test_units_count_not_samples(judge: Judge) -> None:
     flags = {"f": [1.0] * 24 + [0.0] * 56 + [0.0] * 80, "m": [0.0] * 160}
     apart = judge(groups, flags, y=(0,) * 160)
     together = judge(groups, flags, y=(0,) * 160, units=tuple(f"p{row // 8}" for row in range(160)))
-    assert apart.verdict == "fail" and together.verdict == "inconclusive" and together.estimate is not None and together.estimate.units == 20
+    assert (
+        apart.verdict == "fail"
+        and together.verdict == "inconclusive"
+        and together.estimate is not None
+        and together.estimate.units == 20
+    )
     assert together.details["null"]["p"] > 10 * apart.details["null"]["p"]
 
 
 @pytest.mark.parametrize(
     ("groups", "more", "said"),
     [
-        (["f"] * 100 + ["m"] * 17, {}, "too few to say: fewer than two groups have 30 samples that can be attacked (f 100, m 17)"),
-        (["f"] * 50 + ["m"] * 50, {"correct": [1] * 70 + [0] * 30}, "too few to say: fewer than two groups have 30 correct predictions (f 50, m 20)"),
+        (
+            ["f"] * 100 + ["m"] * 17,
+            {},
+            "too few to say: fewer than two groups have 30 samples that can be attacked (f 100, m 17)",
+        ),
+        (
+            ["f"] * 50 + ["m"] * 50,
+            {"correct": [1] * 70 + [0] * 30},
+            "too few to say: fewer than two groups have 30 correct predictions (f 50, m 20)",
+        ),
         (["f"] * 50 + ["m"] * 50, {"y": (0,) * 50 + (1,) * 50}, "the groups have no class in common"),
         (["f"] * 50 + ["m"] * 50, {"fit": "failed: ValueError: odd"}, "failed: ValueError: odd (1 samples)"),
         ([""] * 50, {}, "too few to say: fewer than two groups have 30 samples that can be attacked (none)"),
@@ -149,15 +212,23 @@ def test_what_cannot_be_compared_says_why(judge: Judge, groups: list[str], more:
     found = judge(groups, dict.fromkeys("fm", [1.0] * len(groups)), **more)
     assert (found.verdict, found.estimate, found.reason) == ("not_measured", None, said)
     assert found.details["names"] == sorted({group for group in groups if group})
-    assert len(found.details["excess"]) == len(found.details["names"]) and len(found.details["matrix"]) == len(found.details["names"]) ** 2
+    assert (
+        len(found.details["excess"]) == len(found.details["names"])
+        and len(found.details["matrix"]) == len(found.details["names"]) ** 2
+    )
     assert "null" not in found.details
 
 
-def test_a_perturbation_that_was_not_fitted_on_one_half_is_judged_on_the_other_alone(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
+def test_a_perturbation_that_was_not_fitted_on_one_half_is_judged_on_the_other_alone(
+    facts: Callable[..., Facts], observe: Callable[..., Observations]
+) -> None:
     audit = facts(160, groups={"sex": ("f", "m") * 80}, y=(0,) * 160)
     fit, aimed = harm_trials(audit, ATTRIBUTE, **SETTINGS)
     half = dealt(ATTRIBUTE, audit, "everywhere", 0)[1]
-    rows = {name: {"correct": 1, "fooled/1": 0.0, **({"fooled/0": 1.0} if side else {})} for name, side in zip(audit.ids, half, strict=True)}
+    rows = {
+        name: {"correct": 1, "fooled/1": 0.0, **({"fooled/0": 1.0} if side else {})}
+        for name, side in zip(audit.ids, half, strict=True)
+    }
     found = judge_harm(audit, observe({fit: {}, aimed: rows}), ATTRIBUTE, tolerance=0.1, **SETTINGS)
     row = {row["group"]: row for row in found.details["excess"]}["f"]
     assert row["estimate"]["n"] == half.sum() == 80 and row["estimate"]["value"] == 0 and row["aimed"]["value"] == 1
@@ -173,24 +244,37 @@ def test_the_statistic_is_the_largest_standardised_excess(facts: Callable[..., F
         groups = np.array(["f", "m", "x"])[rng.integers(0, 3, m)]
         held = Held(("f", "m"), np.arange(m), groups, rng.integers(0, 3, m), np.arange(m).astype(str), flags, 10)
         expected = [stratified_difference(*held.strata(name)) for name in held.names]
-        assert statistic(held, codes_of(held)[None])[0] == pytest.approx(max(one[0] for one in expected if one is not None))
+        assert statistic(held, codes_of(held)[None])[0] == pytest.approx(
+            max(one[0] for one in expected if one is not None)
+        )
 
 
 def test_refits_are_counted(judge: Judge) -> None:
     groups, none = ["f", "m"] * 60, dict.fromkeys("fm", [0.0] * 120)
     flags = {"f": [1.0, 0.0] * 60, "m": [0.0] * 120}
     found = judge(groups, flags, refits=[none] * 9, y=(0,) * 120)
-    assert found.details["null"] == {"method": "refitted on exchanged labels", "permutations": 9, "p": pytest.approx(0.1)}
+    assert found.details["null"] == {
+        "method": "refitted on exchanged labels",
+        "permutations": 9,
+        "p": pytest.approx(0.1),
+    }
     assert "p = 0.100 (refitted on exchanged labels)" in found.reason
     assert judge(groups, none, refits=[none] * 3, y=(0,) * 120).details["null"]["p"] == 1.0
 
 
 def test_exchanged_labels_reject_no_more_often_than_they_say(facts: Callable[..., Facts]) -> None:
-    """Groups that mean nothing, one hidden weakness, fits that pick whichever side their half leans to: the halves' excesses go together."""
+    """Groups that mean nothing, one hidden weakness, fits that pick whichever side their half leans to: the halves'
+    excesses go together.
+    """
     rng = np.random.default_rng(4)
     p = []
     for _ in range(300):
-        audit = facts(160, groups={"sex": tuple(rng.permutation(["f", "m"] * 80).tolist())}, y=(0,) * 160, seed=int(rng.integers(1 << 30)))
+        audit = facts(
+            160,
+            groups={"sex": tuple(rng.permutation(["f", "m"] * 80).tolist())},
+            y=(0,) * 160,
+            seed=int(rng.integers(1 << 30)),
+        )
         groups, half = dealt(ATTRIBUTE, audit, "everywhere", audit.seed)
         female, weak = np.array(groups) == "f", rng.random(160) < 0.5
         flags = np.full((2, 160), np.nan)
@@ -200,13 +284,21 @@ def test_exchanged_labels_reject_no_more_often_than_they_say(facts: Callable[...
             for place, side_of in enumerate((weak, ~weak) if leans else (~weak, weak)):
                 flags[place, judged] = side_of[judged]
         fitted = harm_trials(audit, ATTRIBUTE, **SETTINGS)
-        held = Held(("f", "m"), np.arange(160), np.array(groups), np.zeros(160, dtype=np.int64), np.array(audit.units), flags, 30)
+        held = Held(
+            ("f", "m"),
+            np.arange(160),
+            np.array(groups),
+            np.zeros(160, dtype=np.int64),
+            np.array(audit.units),
+            flags,
+            30,
+        )
         p.append(null_p(audit, held, fitted[1]))
     assert np.mean(np.array(p) <= 0.05) < 0.08
 
 
 def null_p(audit: Facts, held: Held, trial: Trial) -> float:
-    from auditor.checks import held_out
+    from auditor.checks.fairness import held_out
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(held_out, "DRAWS", 200)

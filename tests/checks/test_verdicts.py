@@ -1,4 +1,6 @@
-"""Every verdict of every check of images can be reached, and nothing empty counts as good; a new check adds its rows."""
+"""Every verdict of every check of images can be reached, and nothing empty counts as good; a new check
+adds its rows.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,14 +9,23 @@ import numpy as np
 import pytest
 
 from auditor.checks import check_names, checks, make_check
-from auditor.records import VERDICTS, Facts, Finding, Trial, canonical
+from auditor.core.records import VERDICTS, Facts, Finding, Trial, canonical
 
 Rows = dict[str, Any]
 N = 100
 
 
 def plain(row: int, **changes: float) -> dict[str, float]:
-    values = {"predicted": row % 2, "correct": 1, "margin": 1.0, "confidence": 0.8, "like_probabilities": 0, "repeat_difference": 0.0, "low": 0.0, "high": 1.0}
+    values = {
+        "predicted": row % 2,
+        "correct": 1,
+        "margin": 1.0,
+        "confidence": 0.8,
+        "like_probabilities": 0,
+        "repeat_difference": 0.0,
+        "low": 0.0,
+        "high": 1.0,
+    }
     return {**values, **changes}
 
 
@@ -23,11 +34,23 @@ def every(make: Callable[[int], Any], n: int = N) -> Callable[[Facts, Trial], Ro
     return lambda facts, trial: {name: make(row) for row, name in enumerate(facts.ids[:n])}
 
 
-ATTACKED = {"correct": 1, "survivor": 1, "clean_margin": 1.0, "size": 1 / 255, "area": 80, "area_share": 0.8, "channels": 1}
+ATTACKED = {
+    "correct": 1,
+    "survivor": 1,
+    "clean_margin": 1.0,
+    "size": 1 / 255,
+    "area": 80,
+    "area_share": 0.8,
+    "channels": 1,
+}
 
 
 def fooled(k: int, n: int = N) -> Callable[[Facts, Trial], Rows]:
-    return every(lambda row: ATTACKED | {"fooled": float(row < k), "predicted": (row + (row < k)) % 2} if row < n else {"correct": 0})
+    return every(
+        lambda row: (
+            ATTACKED | {"fooled": float(row < k), "predicted": (row + (row < k)) % 2} if row < n else {"correct": 0}
+        )
+    )
 
 
 def only(probe: str, k: int, *, norm: str = "linf") -> Callable[[Facts, Trial], Rows]:
@@ -48,7 +71,9 @@ def by_group(gap: int) -> Callable[[Facts, Trial], Rows]:
 
 
 def aimed(share: int) -> Callable[[Facts, Trial], Rows]:
-    """Return answers and attacks without any gap, and perturbations that flip `share` of each ten samples of the group that they were fitted on."""
+    """Return answers and attacks without any gap, and perturbations that flip `share` of each ten samples of the group
+    that they were fitted on.
+    """
     hit = every(lambda row: {"correct": 1, "fooled/0": float(row % 4 < 2 and row // 4 % 10 < share), "fooled/1": 0.0})
     return lambda facts, trial: (hit if trial.probe == "aimed" else by_group(0))(facts, trial)
 
@@ -60,9 +85,14 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
         rng = np.random.default_rng(row)
         values: dict[str, float] = {"sham": margins[0]}
         for draw in range(draws):
-            values |= {f"{arm}/{draw}": mean + spread * float(rng.normal()) for arm, mean in zip("ABCD", margins, strict=True)}
             values |= {
-                f"{donor}/{draw}": float(place) for donor, place in zip("jkl", rng.choice([one for one in range(N) if one != row], 3, False), strict=True)
+                f"{arm}/{draw}": mean + spread * float(rng.normal()) for arm, mean in zip("ABCD", margins, strict=True)
+            }
+            values |= {
+                f"{donor}/{draw}": float(place)
+                for donor, place in zip(
+                    "jkl", rng.choice([one for one in range(N) if one != row], 3, False), strict=True
+                )
             }
         return values
 
@@ -72,11 +102,19 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
 def relied(
     transplant: Callable[[Facts, Trial], Rows], *, apart: int = 50, lead: float = 2.0, factor: float = 0.0, n: int = N
 ) -> Callable[[Facts, Trial], Rows]:
-    """Return rows of every trial of reliance: of each hundred pairs so many are told apart; a factor that moves the margin."""
+    """Return rows of every trial of reliance: of each hundred pairs so many are told apart; a factor that moves the
+    margin.
+    """
 
     def pair(row: int) -> dict[str, float]:
         size = lead if row * 37 % 100 < apart else -lead
-        return {"partner": float((row + 1) % N), "hole": 0.3, "lead/rim": size, "lead/biharmonic": size, "kept": float(row % 2)}
+        return {
+            "partner": float((row + 1) % N),
+            "hole": 0.3,
+            "lead/rim": size,
+            "lead/biharmonic": size,
+            "kept": float(row % 2),
+        }
 
     def site(row: int) -> dict[str, float]:
         noise = float(np.random.default_rng(row).normal())
@@ -87,7 +125,13 @@ def relied(
             "Q/0": 0.0,
         }
 
-    probes = {"where": every(plain, 0), "left_over": every(pair, n), "factor": every(site, n), "clean": every(plain, n), "transplant": transplant}
+    probes = {
+        "where": every(plain, 0),
+        "left_over": every(pair, n),
+        "factor": every(site, n),
+        "clean": every(plain, n),
+        "transplant": transplant,
+    }
     return lambda facts, trial: probes[trial.probe](facts, trial)
 
 
@@ -99,10 +143,15 @@ def places(*margins: float, peak: float, noise: float = 0.1, spread: float = 0.1
         values: dict[str, float] = {}
         for draw in range(2):
             values[f"k/{draw}"] = float((row + 1 + 2 * int(rng.integers(N // 2 - 1))) % N)
-            values |= {f"cell/{cell // 6}/{cell % 6}/{draw}": noise * float(rng.normal()) + peak * (cell == 0) for cell in range(36)}
+            values |= {
+                f"cell/{cell // 6}/{cell % 6}/{draw}": noise * float(rng.normal()) + peak * (cell == 0)
+                for cell in range(36)
+            }
         return values
 
-    return lambda facts, trial: every(searched)(facts, trial) if trial.probe == "where" else relied(arms(*margins, spread=spread))(facts, trial)
+    return lambda facts, trial: (
+        every(searched)(facts, trial) if trial.probe == "where" else relied(arms(*margins, spread=spread))(facts, trial)
+    )
 
 
 def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Trial], Rows]:
@@ -127,8 +176,12 @@ def maps(n: int = N, **changes: Callable[[float], float]) -> Callable[[Facts, Tr
     return every(make, n)
 
 
-def attacks_tried(vanished: int = 0, missed: int = 0, reached: int = N, lost: int = 0, n: int = N, **answers: float) -> Callable[[Facts, Trial], Rows]:
-    """Return rows of attacks of which this many samples show a sign; the wide search is the one that is not kept and has no source."""
+def attacks_tried(
+    vanished: int = 0, missed: int = 0, reached: int = N, lost: int = 0, n: int = N, **answers: float
+) -> Callable[[Facts, Trial], Rows]:
+    """Return rows of attacks of which this many samples show a sign; the wide search is the one that is not kept and
+    has no source.
+    """
 
     def rows(facts: Facts, trial: Trial) -> Rows:
         def make(row: int) -> dict[str, float]:
@@ -181,15 +234,33 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("exposure/outside", "pass", {"smallest": False}, {}, only("smallest", 40)),
     ("exposure/outside", "pass", {}, {}, searched(12, 0)),
     ("exposure/outside", "inconclusive", {}, {}, searched(12, 12)),
-    ("exposure/outside", "fail", {}, {"norm": "l0", "epsilons": (1.0, 4.0), "primary": 1.0, "levels": None}, fooled(40)),
+    (
+        "exposure/outside",
+        "fail",
+        {},
+        {"norm": "l0", "epsilons": (1.0, 4.0), "primary": 1.0, "levels": None},
+        fooled(40),
+    ),
     ("exposure/few-pixels", "fail", {}, {}, only("evasion", 40, norm="l0")),
     ("exposure/few-pixels", "pass", {}, {}, only("evasion", 40)),
     ("exposure/few-pixels", "inconclusive", {}, {}, only("evasion", 10, norm="l0")),
-    ("exposure/few-pixels", "not_measured", {}, {"attack": "square", "offers": ("labels", "scores")}, every(lambda row: "not applicable: no gradient")),
+    (
+        "exposure/few-pixels",
+        "not_measured",
+        {},
+        {"attack": "square", "offers": ("labels", "scores")},
+        every(lambda row: "not applicable: no gradient"),
+    ),
     ("exposure/benign-to-malignant", "fail", AIMED, {}, only("directed", 40)),
     ("exposure/malignant-to-benign", "pass", AIMED, {}, only("directed", 0)),
     ("exposure/malignant-to-benign", "inconclusive", AIMED, {}, only("directed", 10)),
-    ("exposure/benign-to-malignant", "not_measured", AIMED, {}, every(lambda row: "not applicable: no direction is declared for this class")),
+    (
+        "exposure/benign-to-malignant",
+        "not_measured",
+        AIMED,
+        {},
+        every(lambda row: "not applicable: no direction is declared for this class"),
+    ),
     ("attack_quality/gradient", "pass", {}, {}, attacks_tried()),
     ("attack_quality/gradient", "fail", {}, {}, attacks_tried(vanished=60)),
     ("attack_quality/gradient", "inconclusive", {}, {}, attacks_tried(vanished=25)),
@@ -243,7 +314,13 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("fairness/sex/accuracy-gap", "fail", {}, SEX, by_group(8)),
     ("fairness/sex/accuracy-gap", "inconclusive", {}, SEX, by_group(1)),
     ("fairness/groups", "not_measured", {}, {}, by_group(0)),
-    ("fairness/race+sex/groups", "not_measured", {}, {"groups": SEX["groups"] | {"race": ("b", "w") * 25 + ("",) * 50}}, by_group(0)),
+    (
+        "fairness/race+sex/groups",
+        "not_measured",
+        {},
+        {"groups": SEX["groups"] | {"race": ("b", "w") * 25 + ("",) * 50}},
+        by_group(0),
+    ),
     ("fairness/sex/targeted-harm", "pass", {"tolerance": 0.3}, SEX, aimed(0)),
     ("fairness/sex/targeted-harm", "fail", {}, SEX, aimed(8)),
     ("fairness/sex/targeted-harm", "inconclusive", {}, SEX, aimed(1)),
@@ -254,7 +331,13 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("attribution/saliency/stability", "pass", ONE, {}, maps()),
     ("attribution/saliency/stability", "fail", ONE, {}, maps(**{"noise/rank": lambda u: 0.5 * u})),
     ("attribution/saliency/stability", "inconclusive", ONE, {}, maps(4, **{"noise/rank": lambda u: 0.3 + 0.6 * u})),
-    ("attribution/saliency/stability", "not_measured", ONE, {}, maps(**{"null/rank": lambda u: 1.0, "noise/rank": lambda u: 1.0})),
+    (
+        "attribution/saliency/stability",
+        "not_measured",
+        ONE,
+        {},
+        maps(**{"null/rank": lambda u: 1.0, "noise/rank": lambda u: 1.0}),
+    ),
     ("attribution/saliency/blindness", "pass", ONE, {}, maps()),
     ("attribution/saliency/blindness", "fail", ONE, {}, maps(**{"attack/rank": lambda u: 0.9 + 0.1 * u})),
     ("attribution/saliency/blindness", "inconclusive", ONE, {}, maps(**{"attack/rank": lambda u: float(u < 0.5)})),
@@ -276,9 +359,16 @@ def test_every_check_has_rows() -> None:
     assert {name.partition("/")[0] for name, *_ in CASES} == set(IMAGE)
 
 
-@pytest.mark.parametrize(("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
+@pytest.mark.parametrize(
+    ("name", "verdict", "settings", "changes", "rows"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES]
+)
 def test_every_verdict_is_reachable(
-    judge: Judge, name: str, verdict: str, settings: dict[str, Any], changes: dict[str, Any], rows: Callable[[Facts, Trial], Rows]
+    judge: Judge,
+    name: str,
+    verdict: str,
+    settings: dict[str, Any],
+    changes: dict[str, Any],
+    rows: Callable[[Facts, Trial], Rows],
 ) -> None:
     check = name.partition("/")[0]
     findings = judge(check, settings, changes, rows)
@@ -302,24 +392,40 @@ def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 @pytest.mark.parametrize(("name", "settings", "changes"), list(_ids()))
 @pytest.mark.parametrize(
-    "rows", [None, every(lambda row: "not applicable: the classifier offers no gradient"), every(lambda row: "failed: RuntimeError: boom"), every(plain, 0)]
+    "rows",
+    [
+        None,
+        every(lambda row: "not applicable: the classifier offers no gradient"),
+        every(lambda row: "failed: RuntimeError: boom"),
+        every(plain, 0),
+    ],
 )
-def test_nothing_measured_is_never_good(judge: Judge, name: str, settings: dict[str, Any], changes: dict[str, Any], rows: Any) -> None:
+def test_nothing_measured_is_never_good(
+    judge: Judge, name: str, settings: dict[str, Any], changes: dict[str, Any], rows: Any
+) -> None:
     everything = judge(
         name,
         settings,
         changes,
-        fooled(1)
-        if name == "exposure"
-        else by_group(1)
-        if name == "fairness"
-        else maps()
-        if name == "attribution"
-        else attacks_tried()
-        if name == "attack_quality"
-        else every(plain)
-        if name == "preflight"
-        else relied(arms(1, 1, 0, 0)),
+        (
+            fooled(1)
+            if name == "exposure"
+            else (
+                by_group(1)
+                if name == "fairness"
+                else (
+                    maps()
+                    if name == "attribution"
+                    else (
+                        attacks_tried()
+                        if name == "attack_quality"
+                        else every(plain)
+                        if name == "preflight"
+                        else relied(arms(1, 1, 0, 0))
+                    )
+                )
+            )
+        ),
     )
     empty = judge(name, settings, changes, rows)
     assert list(empty) == list(everything), "no row goes missing, and the order stays"

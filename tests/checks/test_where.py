@@ -1,4 +1,6 @@
-"""The shortcut search on planted effect maps: the peak, the intervals of all places at once, the verdicts, the groups."""
+"""The shortcut search on planted effect maps: the peak, the intervals of all places at once, the verdicts, the
+groups.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.checks.clusters import clusters, number_of_clusters, place_words
-from auditor.checks.where import judge_where, where_trial
-from auditor.records import Facts, Finding, Observations
+from auditor.core.records import Facts, Finding, Observations
+from auditor.modalities.images.checks.clusters import clusters, number_of_clusters, place_words
+from auditor.modalities.images.checks.where import judge_where, where_trial
 
 SIDE, EVIDENCE = 6, 4.0
 Make = Callable[..., dict[str, Mapping[str, float]]]
@@ -18,7 +20,13 @@ Judge = Callable[..., Finding]
 
 
 def planted(
-    n: int = 60, *, effects: Callable[[int, int, np.random.Generator], np.ndarray], seed: int = 0, draws: int = 2, copies: int = 1, hidden: Sequence[int] = ()
+    n: int = 60,
+    *,
+    effects: Callable[[int, int, np.random.Generator], np.ndarray],
+    seed: int = 0,
+    draws: int = 2,
+    copies: int = 1,
+    hidden: Sequence[int] = (),
 ) -> dict[str, dict[str, float]]:
     """Return rows of n units with `copies` samples each; effects is a function (unit, draw, generator) -> (36,)."""
     rows = {}
@@ -29,7 +37,11 @@ def planted(
             found = effects(unit, draw, rng)
             donor = (unit + 1 + 2 * int(rng.integers(n // 2 - 1))) % n
             values[f"k/{draw}"] = float(donor * copies)
-            values |= {f"cell/{cell // SIDE}/{cell % SIDE}/{draw}": float(found[cell]) for cell in range(SIDE**2) if cell not in hidden}
+            values |= {
+                f"cell/{cell // SIDE}/{cell % SIDE}/{draw}": float(found[cell])
+                for cell in range(SIDE**2)
+                if cell not in hidden
+            }
         rows |= {f"s{unit:03d}/{copy}": values for copy in range(copies)}
     return rows
 
@@ -47,9 +59,13 @@ def hot(*cells: int, size: float = 1.0, noise: float = 0.1) -> Callable[[int, in
 
 @pytest.fixture
 def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
-    def run(rows: Mapping[str, Any], *, evidence: float = EVIDENCE, outside: str = "fail", draws: int = 2, **changes: Any) -> Finding:
+    def run(
+        rows: Mapping[str, Any], *, evidence: float = EVIDENCE, outside: str = "fail", draws: int = 2, **changes: Any
+    ) -> Finding:
         names = sorted(rows)
-        known = facts(len(names), **{"ids": tuple(names), "units": tuple(name.split("/")[0] for name in names), **changes})
+        known = facts(
+            len(names), **{"ids": tuple(names), "units": tuple(name.split("/")[0] for name in names), **changes}
+        )
         trial = where_trial(known, 48, draws=draws)
         return judge_where(known, observe({trial: rows}), trial, evidence=evidence, outside=outside, tolerance=0.05)  # type: ignore[arg-type]
 
@@ -64,8 +80,14 @@ def test_the_peak_is_the_planted_cell_with_its_share(judge: Judge) -> None:
     found = judge(planted(effects=hot(0, size=0.8)))
     peak = found.details["peak"]
     assert (peak["row"], peak["column"], peak["rows"], peak["columns"], peak["place"]) == (0, 0, 6, 6, "top left")
-    assert found.verdict == "fail" and found.estimate is not None and found.estimate.value == pytest.approx(0.8 / EVIDENCE, abs=0.02)
-    assert found.claim.startswith("The strongest place is the top left (row 1, column 1 of 6 x 6): exchanging it alone moves the margin by 0.")
+    assert (
+        found.verdict == "fail"
+        and found.estimate is not None
+        and found.estimate.value == pytest.approx(0.8 / EVIDENCE, abs=0.02)
+    )
+    assert found.claim.startswith(
+        "The strongest place is the top left (row 1, column 1 of 6 x 6): exchanging it alone moves the margin by 0."
+    )
     assert "% of the class evidence" in found.claim and not found.primary
     assert [one["stands_out"] for one in found.details["cells"]].count(True) == 1
 
@@ -74,19 +96,29 @@ def test_no_noise_gives_the_number_itself(judge: Judge) -> None:
     found = judge(planted(effects=hot(7, size=0.5, noise=0.0)))
     estimate = cell(found, 1, 1)["estimate"]
     assert estimate["low"] == estimate["value"] == estimate["high"] == pytest.approx(0.5)
-    assert cell(found, 0, 0)["estimate"]["value"] == 0 and found.details["own_place"]["estimate"]["value"] == pytest.approx(0.5)
+    assert cell(found, 0, 0)["estimate"]["value"] == 0 and found.details["own_place"]["estimate"][
+        "value"
+    ] == pytest.approx(0.5)
 
 
 def test_a_place_that_speaks_against_the_class_counts_as_well(judge: Judge) -> None:
     found = judge(planted(effects=hot(35, size=-0.8)))
-    assert (found.verdict, found.details["peak"]["place"]) == ("fail", "bottom right") and found.details["peak"]["estimate"]["high"] < 0
+    assert (found.verdict, found.details["peak"]["place"]) == ("fail", "bottom right") and found.details["peak"][
+        "estimate"
+    ]["high"] < 0
 
 
 def test_intervals_hold_for_all_places_at_once(judge: Judge) -> None:
-    """Among 36 places without any effect, one stands out in about 5 of 100 audits, not in 84; also where a unit's samples go together."""
+    """Among 36 places without any effect, one stands out in about 5 of 100 audits, not in 84; also where a unit's
+    samples go together.
+    """
     for copies in (1, 3):
         wrong = sum(
-            any(one["stands_out"] for one in judge(planted(24, effects=hot(noise=1.0), seed=seed, copies=copies)).details["cells"]) for seed in range(60)
+            any(
+                one["stands_out"]
+                for one in judge(planted(24, effects=hot(noise=1.0), seed=seed, copies=copies)).details["cells"]
+            )
+            for seed in range(60)
         )
         assert wrong <= 8
 
@@ -94,7 +126,9 @@ def test_intervals_hold_for_all_places_at_once(judge: Judge) -> None:
 def test_copies_under_one_unit_do_not_shrink_the_interval(judge: Judge) -> None:
     one, many = (judge(planted(effects=hot(0, noise=0.5), copies=copies)) for copies in (1, 4))
     a, b = (cell(found, 0, 0)["estimate"] for found in (one, many))
-    assert a["value"] == pytest.approx(b["value"]) and b["high"] - b["low"] == pytest.approx(a["high"] - a["low"], rel=0.1)
+    assert a["value"] == pytest.approx(b["value"]) and b["high"] - b["low"] == pytest.approx(
+        a["high"] - a["low"], rel=0.1
+    )
     assert (many.details["searched"], b["n"], b["units"]) == (240, 240, 60)
 
 
@@ -120,7 +154,11 @@ def test_a_marker_that_moves_is_found_in_the_samples_themselves(judge: Judge) ->
         return found
 
     found = judge(planted(40, effects=moving))
-    assert found.verdict == "fail" and "not the same one in all: " in found.claim and found.estimate.value == pytest.approx(0.3, abs=0.03)
+    assert (
+        found.verdict == "fail"
+        and "not the same one in all: " in found.claim
+        and found.estimate.value == pytest.approx(0.3, abs=0.03)
+    )
     assert not any(one["stands_out"] for one in found.details["cells"])
     assert sorted((one["size"], one["peak"]["place"]) for one in found.details["clusters"]) == [
         (10, "bottom left"),
@@ -175,7 +213,9 @@ def test_two_planted_groups_are_separated_exactly(seed: int, n: int) -> None:
     label = {name: row % 2 for row, name in enumerate(maps)}
     found, why = clusters(maps, label, ("a", "b"), least=0.2)
     assert why == "" and [(one["peak"]["row"], one["peak"]["column"]) for one in found] == [(0, 0), (4, 5)]
-    assert [one["size"] for one in found] == [n - -(-n // 3), -(-n // 3)] and sum(found[0]["classes"].values()) == found[0]["size"]
+    assert [one["size"] for one in found] == [n - -(-n // 3), -(-n // 3)] and sum(
+        found[0]["classes"].values()
+    ) == found[0]["size"]
     assert all((int(name[1:]) % 3 == 0) == (place == 1) for place, one in enumerate(found) for name in one["cases"])
     order = np.random.default_rng(seed).permutation(sorted(maps)).tolist()
     assert clusters({name: maps[name] for name in order}, label, ("a", "b"), least=0.2) == (found, why)
@@ -204,6 +244,9 @@ def test_places_never_measured_are_none_in_the_map() -> None:
     assert all(one["map"][2][2] is None and one["map"][0][1] is not None for one in found)
 
 
-@pytest.mark.parametrize(("row", "column", "side", "words"), [(0, 0, 1, "centre"), (0, 1, 2, "top right"), (2, 1, 3, "bottom"), (4, 4, 8, "centre")])
+@pytest.mark.parametrize(
+    ("row", "column", "side", "words"),
+    [(0, 0, 1, "centre"), (0, 1, 2, "top right"), (2, 1, 3, "bottom"), (4, 4, 8, "centre")],
+)
 def test_places_in_words(row: int, column: int, side: int, words: str) -> None:
     assert place_words(row, column, side) == words

@@ -98,7 +98,10 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown key": (edit("title: Small audit", "titel: Small audit"), ("honest.yaml:2", "titel", "title")),
     "unknown key below": (edit("norm: linf", "norms: linf"), ("honest.yaml:5", "threat.norms", "norm")),
     "unknown check": (edit("exposure:", "exposre:"), ("honest.yaml:8", "exposre", "exposure")),
-    "unknown class": (edit("exposure: {", "exposure: {directions: [[benign, malignnt]], "), ("directions", "malignnt", "malignant")),
+    "unknown class": (
+        edit("exposure: {", "exposure: {directions: [[benign, malignnt]], "),
+        ("directions", "malignnt", "malignant"),
+    ),
     "unknown setting": (edit("donors: 2", "donor: 2"), ("honest.yaml:9", "donor", "donors")),
     "unknown model setting": (edit("source: timm, name:", "source: timm, nam:"), ("honest.yaml", "nam", "name")),
     "unknown source": (edit("source: timm", "source: tim"), ("tim", "timm")),
@@ -110,7 +113,10 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "norm that the attack does not serve": (norm_not_served, ("'threat.norm'", "'square'", "'l1'", "valid: l2, linf")),
     "pickle": (pickled, ("model.pth",)),
     "not YAML": (lambda folder: (folder / "honest.yaml").write_text("model: [\n") and None, ("honest.yaml",)),
-    "no model": (lambda folder: (folder / "honest.yaml").write_text("data: {manifest: manifest.csv}\n") and None, ("model",)),
+    "no model": (
+        lambda folder: (folder / "honest.yaml").write_text("data: {manifest: manifest.csv}\n") and None,
+        ("model",),
+    ),
 }
 
 
@@ -170,7 +176,11 @@ def test_output_that_is_a_file(study: Path, tmp_path: Path, call: Callable[..., 
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "validate"])
-def test_a_search_in_lower_precision_on_a_cpu_is_refused(command: str, study: Path, tmp_path: Path, call: Callable[..., object]) -> None:
+def test_a_search_in_lower_precision_on_a_cpu_is_refused(
+    command: str, study: Path, tmp_path: Path, call: Callable[..., object]
+) -> None:
     where = ["--out", tmp_path / "out"] if command == "run" else []
     ended = call(command, study / "honest.yaml", "--precision", "bfloat16", *where)
-    assert (ended.code, "precision bfloat16: expected a CUDA device" in ended.err) == (2, True) and not (tmp_path / "out").exists()
+    assert (ended.code, "precision bfloat16: expected a CUDA device" in ended.err) == (2, True) and not (
+        tmp_path / "out"
+    ).exists()

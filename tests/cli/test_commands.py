@@ -15,7 +15,7 @@ import pytest
 
 from auditor.cli.main import COMMANDS
 from auditor.cli.options import exit_code
-from auditor.records import Finding, Verdict
+from auditor.core.records import Finding, Verdict
 
 
 def _finding(verdict: Verdict) -> Finding:
@@ -62,8 +62,14 @@ def test_judge_with_other_tolerances_and_render(finished: Path, study: Path, cal
     lenient = study / "lenient.yaml"
     lenient.write_text((study / "marker.yaml").read_text().replace("exposure: {", "exposure: {tolerance: 0.97, "))
     call("judge", finished, "--audit", lenient, "--fail-on", "never")
-    exposure = next(one for one in json.loads((finished / "findings.json").read_text())["findings"] if one["id"] == "exposure/outside")
-    assert exposure["tolerance"] == 0.97 and exposure["reason"].startswith("the whole 95 % interval lies within the tolerance 97 %")
+    exposure = next(
+        one
+        for one in json.loads((finished / "findings.json").read_text())["findings"]
+        if one["id"] == "exposure/outside"
+    )
+    assert exposure["tolerance"] == 0.97 and exposure["reason"].startswith(
+        "the whole 95 % interval lies within the tolerance 97 %"
+    )
     call("judge", finished, "--audit", study / "marker.yaml", "--fail-on", "never")
     assert (finished / "findings.json").read_text() == before
     assert call("render", finished, "--no-pdf").code == 0
@@ -73,8 +79,18 @@ def test_plan_as_json(study: Path, call: Callable[..., object]) -> None:
     ended = call("plan", study / "honest.yaml", "--json", "--limit", 20)
     content = json.loads(ended.out)
     assert ended.code == 0 and content["seconds"] >= 0
-    assert {one["probe"] for one in content["trials"]} >= {"clean", "evasion", "transplant", "left_over", "where", "attribution", "gradient"}
-    outside = [one for one in content["trials"] if one["zone"] == "outside" and one["method"] == "pgd" and one["samples"] == 20]
+    assert {one["probe"] for one in content["trials"]} >= {
+        "clean",
+        "evasion",
+        "transplant",
+        "left_over",
+        "where",
+        "attribution",
+        "gradient",
+    }
+    outside = [
+        one for one in content["trials"] if one["zone"] == "outside" and one["method"] == "pgd" and one["samples"] == 20
+    ]
     assert outside and all(one["forwards"] == 20 * (6 + 2) and one["backwards"] == 20 * 5 for one in outside)
 
 
@@ -86,10 +102,19 @@ def test_plan_as_table_and_validate(study: Path, call: Callable[..., object]) ->
 
 def test_batch_goes_on_past_a_failure(study: Path, tmp_path: Path, call: Callable[..., object]) -> None:
     (study / "broken.yaml").write_text(
-        "model: {weights: nowhere.safetensors, source: timm, name: resnet10t, classes: [a, b]}\ndata: {manifest: manifest.csv}\n"
+        "model: {weights: nowhere.safetensors, source: timm, name: resnet10t, classes: [a, b]}\ndata: {manifest:"
+        " manifest.csv}\n"
     )
     ended = call(
-        "batch", study / "broken.yaml", str(study / "hon*.yaml"), "--out", tmp_path / "all", "--jobs", 2, "--option=--limit=16", "--option=--check=preflight"
+        "batch",
+        study / "broken.yaml",
+        str(study / "hon*.yaml"),
+        "--out",
+        tmp_path / "all",
+        "--jobs",
+        2,
+        "--option=--limit=16",
+        "--option=--check=preflight",
     )
     assert ended.code == 2, ended
     rows = list(csv.DictReader((tmp_path / "all" / "summary.csv").read_text().splitlines()))

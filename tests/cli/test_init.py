@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from auditor.cli.main import main
-from auditor.config import load_audit, read_yaml
-from auditor.data import data
+from auditor.config.config import load_audit, read_yaml
+from auditor.samples import data
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -31,8 +31,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def manifest(folder: Path, header: str = "image_path,mask,diagnosis,patient_id,sex,age_band,width", labels: tuple[str, str] = ("benign", "malignant")) -> Path:
-    rows = [f"images/{row}.png,masks/{row}.png,{labels[row % 2]},p{row // 2},{'fm'[row % 2]},{40 + 10 * (row % 3)},224" for row in range(20)]
+def manifest(
+    folder: Path,
+    header: str = "image_path,mask,diagnosis,patient_id,sex,age_band,width",
+    labels: tuple[str, str] = ("benign", "malignant"),
+) -> Path:
+    rows = [
+        f"images/{row}.png,masks/{row}.png,{labels[row % 2]},p{row // 2},{'fm'[row % 2]},{40 + 10 * (row % 3)},224"
+        for row in range(20)
+    ]
     (folder / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
     return folder
 
@@ -44,7 +51,11 @@ def test_a_manifest(run: Run, tmp_path: Path) -> None:
     assert (code, out.strip()) == (0, str(tmp_path / "audit.yaml"))
     assert all(line.startswith("fill in: ") for line in err.splitlines()) and err
     audit = load_audit(tmp_path / "audit.yaml")
-    assert audit.model["source"] == "onnx" and audit.model["weights"] == "net.onnx" and audit.model["classes"] == ["benign", "malignant"]
+    assert (
+        audit.model["source"] == "onnx"
+        and audit.model["weights"] == "net.onnx"
+        and audit.model["classes"] == ["benign", "malignant"]
+    )
     assert audit.data == {
         "manifest": "manifest.csv",
         "image": "image_path",
@@ -64,7 +75,13 @@ def test_measurements_of_people_are_proposed_too(run: Run, tmp_path: Path) -> No
     assert run("init", tmp_path)[0] == 0
     assert load_audit(tmp_path / "audit.yaml").data["groups"] == ["age"]
     (tmp_path / "manifest.csv").write_text(
-        "\n".join(["image,label,age,age_band", *(f"{row.rpartition(',')[0]},{'young' if place < 15 else 'old'}" for place, row in enumerate(rows))]) + "\n"
+        "\n".join(
+            [
+                "image,label,age,age_band",
+                *(f"{row.rpartition(',')[0]},{'young' if place < 15 else 'old'}" for place, row in enumerate(rows)),
+            ]
+        )
+        + "\n"
     )
     assert run("init", tmp_path, "--force")[0] == 0
     assert load_audit(tmp_path / "audit.yaml").data["groups"] == ["age_band"]
@@ -74,11 +91,16 @@ def test_further_columns_of_masks(run: Run, tmp_path: Path) -> None:
     for number in range(20):
         for place in ("images", "masks", "heads"):
             (tmp_path / place).mkdir(exist_ok=True)
-        Image.fromarray(np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / f"images/{number}.png")
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)).save(
+            tmp_path / f"images/{number}.png"
+        )
         for place in ("masks", "heads"):
             Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / f"{place}/{number}.png")
     header = "path,label,lesion_mask,head_mask,inside_mask,twin,gone"
-    rows = [f"images/{row}.png,{'ab'[row % 2]},masks/{row}.png,heads/{row}.png,heads/{row}.png,images/{row}.png,none/{row}.png" for row in range(20)]
+    rows = [
+        f"images/{row}.png,{'ab'[row % 2]},masks/{row}.png,heads/{row}.png,heads/{row}.png,images/{row}.png,none/{row}.png"
+        for row in range(20)
+    ]
     (tmp_path / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
     assert run("init", tmp_path)[0] == 0
     data = load_audit(tmp_path / "audit.yaml").data
@@ -118,9 +140,10 @@ def test_odd_columns_and_files_stay_text(run: Run, tmp_path: Path) -> None:
 def test_nothing_to_audit(run: Run, tmp_path: Path) -> None:
     code, out, err = run("init", tmp_path)
     assert (code, out) == (2, "") and not (tmp_path / "audit.yaml").exists()
-    assert err == (
-        f"Error: {tmp_path}: expected a manifest (CSV or Parquet with a column of image paths), one folder of images per class, "
-        "or a table with a row for each person, found none of them.\n"
+    assert (
+        err
+        == f"Error: {tmp_path}: expected a manifest (CSV or Parquet with a column of image paths), one folder of images"
+        " per class, or a table with a row for each person, found none of them.\n"
     )
 
 
@@ -165,14 +188,30 @@ def people(path: Path, n: int = 400) -> Path:
 def test_a_table(run: Run, tmp_path: Path) -> None:
     code, out, err = run("init", people(tmp_path / "applicants.csv"))
     assert (code, out.strip()) == (0, str(tmp_path / "audit.yaml"))
-    assert "no model file was found" in err and "which of no, yes do people want?" in err and "has not learned from" in err
+    assert (
+        "no model file was found" in err and "which of no, yes do people want?" in err and "has not learned from" in err
+    )
     audit, text = load_audit(tmp_path / "audit.yaml"), (tmp_path / "audit.yaml").read_text()
-    assert audit.modality == "table" and audit.threat.norm == "cost" and audit.model == {"source": "sklearn", "path": "model.skops"}
+    assert (
+        audit.modality == "table"
+        and audit.threat.norm == "cost"
+        and audit.model == {"source": "sklearn", "path": "model.skops"}
+    )
     declared = audit.data
-    assert (declared["table"], declared["label"], declared["favourable"], declared["id"]) == ("applicants.csv", "hired", "yes", "applicant_id")
+    assert (declared["table"], declared["label"], declared["favourable"], declared["id"]) == (
+        "applicants.csv",
+        "hired",
+        "yes",
+        "applicant_id",
+    )
     assert declared["groups"] == ["age", "sex"] and set(declared["where"]["split"]) == {"train", "test"}
-    assert declared["columns"]["started"] == {"type": "date", "range": ["2019-06-15", "2021-12-01"]} and "role" not in str(declared["columns"])
-    assert re.search(r"sex: .*# 2 levels: .*; confirm role: protected", text) and re.search(r"relationship: .*confirm role: proxy", text)
+    assert declared["columns"]["started"] == {
+        "type": "date",
+        "range": ["2019-06-15", "2021-12-01"],
+    } and "role" not in str(declared["columns"])
+    assert re.search(r"sex: .*# 2 levels: .*; confirm role: protected", text) and re.search(
+        r"relationship: .*confirm role: proxy", text
+    )
 
 
 def test_the_draft_of_a_table_can_be_read_with_all_its_rules(run: Run, tmp_path: Path) -> None:
@@ -183,7 +222,9 @@ def test_the_draft_of_a_table_can_be_read_with_all_its_rules(run: Run, tmp_path:
     samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", settings))
     assert samples.table is not None and len(samples) == 400
     rules = {rule.then: rule for rule in samples.table.rules}
-    assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["sex == 'Female'"].swap == {"relationship": {"Husband": "Wife"}}
+    assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["sex == 'Female'"].swap == {
+        "relationship": {"Husband": "Wife"}
+    }
     assert rules["rent + food"].defines == "class"
     for note in samples.notes:
         assert "is broken by" not in note or " by 0 of 400 rows" in note

@@ -9,7 +9,7 @@ import pytest
 
 from auditor.cli.list import KINDS
 from auditor.cli.main import main
-from auditor.schema import audit_schema, findings_schema
+from auditor.config.schema import audit_schema, findings_schema
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -58,7 +58,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), MISTAKES)
-def test_mistakes_get_one_sentence_and_code_2(run: Run, tmp_path: object, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_get_one_sentence_and_code_2(
+    run: Run, tmp_path: object, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
     monkeypatch.chdir(str(tmp_path))
     code, out, err = run(*arguments)
     assert (code, out) == (2, "") and words in err and "Traceback" not in err

@@ -7,16 +7,30 @@ from typing import Any
 
 import pytest
 
-from auditor.data import data
+from auditor.samples import data
 
 
 def test_the_lint_is_printed(call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "people.csv").write_text("age,sex,hired\n" + "".join(f"{20 + row},{'fm'[row % 2]},{'yes' if row % 3 else 'no'}\n" for row in range(60)))
-    settings = {"table": "people.csv", "label": "hired", "groups": ["sex", "age"], "columns": {"sex": {"role": "protected"}}}
+    (tmp_path / "people.csv").write_text(
+        "age,sex,hired\n" + "".join(f"{20 + row},{'fm'[row % 2]},{'yes' if row % 3 else 'no'}\n" for row in range(60))
+    )
+    settings = {
+        "table": "people.csv",
+        "label": "hired",
+        "groups": ["sex", "age"],
+        "columns": {"sex": {"role": "protected"}},
+    }
     rules = [{"id": "adult", "require": "age >= 25"}, {"id": "men", "if": "sex == 'm'", "then": "age > 20"}]
     samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", {**settings, "rules": rules}))
     classifier = SimpleNamespace(name="model", input_shape=(2,), notes=("a note of the model",))
-    facts = SimpleNamespace(classes=("no", "yes"), offers=("scores",), units=samples.units, groups=samples.groups, mask_share=samples.mask_share, regions={})
+    facts = SimpleNamespace(
+        classes=("no", "yes"),
+        offers=("scores",),
+        units=samples.units,
+        groups=samples.groups,
+        mask_share=samples.mask_share,
+        regions={},
+    )
     found = SimpleNamespace(classifier=classifier, samples=samples, facts=facts, checks={"exposure": None})
     monkeypatch.setattr("auditor.engine.prepare.prepare", lambda *_, **__: found)
     ended = call("validate", tmp_path / "audit.yaml")
@@ -28,5 +42,11 @@ def test_the_lint_is_printed(call: Callable[..., Any], tmp_path: Path, monkeypat
         "group    sex: f 30, m 30; unknown 0",
     ]
     assert lines[3].endswith("39 1, and 40 more; unknown 0") and "note     a note of the model" in lines
-    assert "note     rule 'adult' is broken by 5 of 60 rows" in lines and "note     rule 'men' is broken by 0 of 60 rows" in lines
-    assert "note     5 of 60 rows break a rule themselves; searches leave them out" in lines and lines[-1] == "checks   exposure"
+    assert (
+        "note     rule 'adult' is broken by 5 of 60 rows" in lines
+        and "note     rule 'men' is broken by 0 of 60 rows" in lines
+    )
+    assert (
+        "note     5 of 60 rows break a rule themselves; searches leave them out" in lines
+        and lines[-1] == "checks   exposure"
+    )

@@ -18,14 +18,23 @@ from ruamel.yaml import YAML
 import auditor
 from auditor.cli.list import KINDS
 from auditor.cli.main import COMMANDS, cli
-from auditor.config import parse_audit, plain
+from auditor.config.config import parse_audit, plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 GENERATED = ("commands.md", "audit-file.md")
 BASES: dict[str, dict[str, Any]] = {
-    "images": {"model": {"source": "timm", "weights": "model.safetensors"}, "data": {"manifest": "manifest.csv", "groups": ["sex"]}},
-    "tables": {"model": {"source": "sklearn", "path": "model.skops"}, "data": {"source": "table", "table": "t.csv", "label": "y"}},
+    "images": {
+        "model": {"source": "timm", "weights": "model.safetensors"},
+        "data": {"manifest": "manifest.csv", "groups": ["sex"]},
+    },
+    "tables": {
+        "model": {"source": "sklearn", "path": "model.skops"},
+        "data": {"source": "table", "table": "t.csv", "label": "y"},
+    },
 }
 """What a fragment of an audit file leaves out, by the page that shows it."""
 
@@ -54,12 +63,16 @@ def anchors(page: Path) -> set[str]:
 
 
 def links(page: Path) -> list[str]:
-    return [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not link.startswith(("http://", "https://"))]
+    return [
+        link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not link.startswith(("http://", "https://"))
+    ]
 
 
 def shown(page: Path) -> Iterator[list[str]]:
     """Yield every command that a page shows, in a block or within a sentence, as words."""
-    lines = [line.partition("  #")[0].partition("\t#")[0] for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [
+        line.partition("  #")[0].partition("\t#")[0] for block in blocks(page, "sh") for line in block.splitlines()
+    ]
     lines += re.findall(r"`((?:\.venv/bin/)?auditor [a-z][^`]*|make \w+|python benchmarks/[^`]*)`", prose(page))
     yield from (shlex.split(line) for line in lines if line.strip())
 
@@ -80,7 +93,9 @@ def test_every_registered_name_stands_in_the_page_on_the_audit_file() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|.*\| *(.*?) *\|$", (ROOT / "docs" / "audit-file.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*\| *(.*?) *\|$", (ROOT / "docs" / "audit-file.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert rows and [name for name, meaning in rows if not meaning] == []
 
 

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 from auditor.cli.main import cli
-from auditor.config import load_audit
+from auditor.config.config import load_audit
+from auditor.core.errors import ConfigError
 from auditor.engine.judge import judge
 from auditor.engine.plan import plan
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.store import Store
-from auditor.errors import ConfigError
 from auditor.pipeline import finish
 from auditor.probes.evasion import zone_of
 
@@ -27,7 +27,9 @@ LIMIT = 12
 
 @pytest.fixture(scope="module")
 def audit(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an audit file of the demonstration with an organ (not for every third image; empty for some, full for others) and the marker's corner."""
+    """Return an audit file of the demonstration with an organ (not for every third image; empty for some, full for
+    others) and the marker's corner.
+    """
     folder = tmp_path_factory.mktemp("named")
     table = pandas.read_csv(study / "manifest.csv", dtype=str)
     corner, disc = np.zeros((64, 64), dtype=np.uint8), np.hypot(*(np.indices((64, 64)) - 32)) < 24
@@ -35,7 +37,10 @@ def audit(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(corner).save(folder / "corner.png")
     for name, mask in (("disc", disc), ("empty", disc & False), ("full", disc | True)):
         Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{name}.png")
-    table["organ"] = ["" if row % 3 == 0 else str(folder / f"{('empty', 'full', 'disc', 'disc')[row % 4]}.png") for row in range(len(table))]
+    table["organ"] = [
+        "" if row % 3 == 0 else str(folder / f"{('empty', 'full', 'disc', 'disc')[row % 4]}.png")
+        for row in range(len(table))
+    ]
     table["corner"] = str(folder / "corner.png")
     for column in ("path", "mask"):
         table[column] = [str(study / path) for path in table[column]]
@@ -45,7 +50,11 @@ def audit(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "groups: [sex]", "masks: {organ: organ, corner: corner}, zones: {rest: organ - mask}"
     )
     checks = "checks:\n  exposure: {zones: [outside, named, control], noise: false}\n"
-    (folder / "audit.yaml").write_text(text + checks + "".join(f"  {name}: false\n" for name in ("reliance", "fairness", "attribution", "attack_quality")))
+    (folder / "audit.yaml").write_text(
+        text
+        + checks
+        + "".join(f"  {name}: false\n" for name in ("reliance", "fairness", "attribution", "attack_quality"))
+    )
     return folder / "audit.yaml"
 
 
@@ -79,7 +88,10 @@ def test_samples_without_a_zone_are_counted_with_the_reason(prepared: Prepared, 
     with Store.open(out) as store:
         for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding):
             if one.trial.zone == "organ":
-                found = Counter((row.error or "").removeprefix("not applicable for zone organ: ") for row in store.read(one.key).values())
+                found = Counter(
+                    (row.error or "").removeprefix("not applicable for zone organ: ")
+                    for row in store.read(one.key).values()
+                )
                 assert found == expected and len(store.read(one.key)) == LIMIT
     data = json.loads((out / "findings.json").read_text())["audit"]["data"]
     assert {name: data["regions"]["organ"][name] for name in ("present", "empty", "full", "missing")} == {
@@ -97,7 +109,9 @@ def test_an_attack_writes_its_named_zone_alone(prepared: Prepared) -> None:
             chunk = prepared.samples.load(one.chunks[0])
             zone = zone_of(one.trial, chunk)
             assert torch.equal(zone, chunk.regions[one.trial.zone])
-            assert zone.flatten(1).float().mean(1).tolist() == [prepared.samples.regions[one.trial.zone][position] for position in one.chunks[0]]
+            assert zone.flatten(1).float().mean(1).tolist() == [
+                prepared.samples.regions[one.trial.zone][position] for position in one.chunks[0]
+            ]
 
 
 def test_the_report_and_the_table_tell_of_them(out: Path) -> None:
@@ -112,7 +126,9 @@ def test_a_zone_that_the_data_do_not_have_is_refused_before_any_work(audit: Path
     wrong = declared.model_copy(update={"checks": {**declared.checks, "exposure": {"zones": ["orgn"]}}})
     with pytest.raises(ConfigError, match="check 'exposure': zone: expected .* got 'orgn'; did you mean 'organ'"):
         prepare(wrong, base=audit.parent, limit=2)
-    wrong = declared.model_copy(update={"checks": {**declared.checks, "fairness": {"zone": "ar"}}, "data": {**declared.data, "groups": ["sex"]}})
+    wrong = declared.model_copy(
+        update={"checks": {**declared.checks, "fairness": {"zone": "ar"}}, "data": {**declared.data, "groups": ["sex"]}}
+    )
     with pytest.raises(ConfigError, match="check 'fairness': zone: expected .* got 'ar'"):
         prepare(wrong, base=audit.parent, limit=2)
 
@@ -120,11 +136,16 @@ def test_a_zone_that_the_data_do_not_have_is_refused_before_any_work(audit: Path
 def test_validate_shows_them(audit: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["validate", str(audit), "--limit", str(LIMIT)], standalone_mode=False) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("zone ")]
-    assert lines[1] == f"zone     corner: {LIMIT} samples, median share of the area 6.2%; 0 empty, 0 full, 0 without a mask"
+    assert (
+        lines[1]
+        == f"zone     corner: {LIMIT} samples, median share of the area 6.2%; 0 empty, 0 full, 0 without a mask"
+    )
     assert [line.split()[1] for line in lines] == ["organ:", "corner:", "rest:"] and "without a mask" in lines[0]
 
 
 def test_the_command_line_refuses_it_with_its_line(audit: Path, tmp_path: Path) -> None:
     (tmp_path / "audit.yaml").write_text(audit.read_text().replace("named, control", "named, orgn"))
-    with pytest.raises(ConfigError, match=r"audit\.yaml:\d+: check 'exposure', setting 'zones': .* got 'orgn'; did you mean 'organ'"):
+    with pytest.raises(
+        ConfigError, match=r"audit\.yaml:\d+: check 'exposure', setting 'zones': .* got 'orgn'; did you mean 'organ'"
+    ):
         prepare(tmp_path / "audit.yaml")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.core.errors import BrokenOff, StoreError
 from auditor.engine import run as run_module
 from auditor.engine.judge import judge, read_findings
 from auditor.engine.local import bench_for, measure
@@ -20,7 +21,6 @@ from auditor.engine.plan import CHUNK, plan
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import run
 from auditor.engine.store import Store
-from auditor.errors import BrokenOff, StoreError
 from auditor.pipeline import finish
 
 LIMIT = 40
@@ -41,7 +41,16 @@ def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def test_every_output_is_there(reference: Path) -> None:
     names = {path.name for path in reference.iterdir()}
-    assert {"audit.lock.yaml", "observations.sqlite", "findings.json", "samples.csv", "samples.parquet", "report.html", "junit.xml", "evidence"} <= names
+    assert {
+        "audit.lock.yaml",
+        "observations.sqlite",
+        "findings.json",
+        "samples.csv",
+        "samples.parquet",
+        "report.html",
+        "junit.xml",
+        "evidence",
+    } <= names
 
 
 def test_every_sample_has_a_row_in_every_trial(prepared: Prepared, reference: Path) -> None:
@@ -87,8 +96,20 @@ def test_a_second_run_measures_nothing(prepared: Prepared, reference: Path, monk
 
 
 @pytest.mark.parametrize("seconds", [6.0, 9.0])
-def test_killed_at_any_point_it_resumes_to_the_same_findings(study: Path, reference: Path, tmp_path: Path, seconds: float) -> None:
-    call = [sys.executable, "-m", "auditor", "run", str(study / "marker.yaml"), "--out", str(tmp_path), "--limit", str(LIMIT)]
+def test_killed_at_any_point_it_resumes_to_the_same_findings(
+    study: Path, reference: Path, tmp_path: Path, seconds: float
+) -> None:
+    call = [
+        sys.executable,
+        "-m",
+        "auditor",
+        "run",
+        str(study / "marker.yaml"),
+        "--out",
+        str(tmp_path),
+        "--limit",
+        str(LIMIT),
+    ]
     with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline and _chunks(tmp_path) < seconds:
@@ -123,7 +144,9 @@ def test_batch_size_changes_no_verdict(prepared: Prepared, reference: Path, tmp_
             assert one.estimate.value == pytest.approx(other.estimate.value, abs=0.01)
 
 
-def test_the_order_of_the_manifest_changes_nothing_that_was_measured(study: Path, prepared: Prepared, tmp_path: Path) -> None:
+def test_the_order_of_the_manifest_changes_nothing_that_was_measured(
+    study: Path, prepared: Prepared, tmp_path: Path
+) -> None:
     planned = {one.trial: one for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)}
     trial = next(trial for trial in planned if trial.probe == "evasion" and trial.zone == "control/0")
     bench = bench_for(prepared.samples, prepared.classifier, None, 64)
@@ -138,7 +161,9 @@ def test_another_audits_folder_is_refused(study: Path, reference: Path) -> None:
         run(other, reference)
 
 
-def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = 0
 
     def broken(_: object) -> None:
@@ -149,7 +174,10 @@ def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(prepared: Prepare
     monkeypatch.setattr(prepared.classifier, "logits", broken)
     findings = finish(prepared, tmp_path, pdf=False)
     assert calls > 0
-    assert {one.verdict for one in findings if one.estimate is None and one.id != "preflight/balance"} <= {"not_measured", "pass"}
+    assert {one.verdict for one in findings if one.estimate is None and one.id != "preflight/balance"} <= {
+        "not_measured",
+        "pass",
+    }
     accuracy = next(one for one in findings if one.id == "preflight/accuracy")
     assert accuracy.verdict == "not_measured" and "the model broke" in accuracy.reason
 
@@ -165,8 +193,11 @@ def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
 def test_findings_follow_the_declared_form(reference: Path) -> None:
     content = json.loads((reference / "findings.json").read_text())
     assert set(content) == {"audit", "findings"}
-    assert {"reliance/outside-share", "exposure/outside", "fairness/sex/robustness-gap", "attribution/saliency/stability"} <= {
-        one["id"] for one in content["findings"]
-    }
+    assert {
+        "reliance/outside-share",
+        "exposure/outside",
+        "fairness/sex/robustness-gap",
+        "attribution/saliency/stability",
+    } <= {one["id"] for one in content["findings"]}
     for one in content["findings"]:
         assert one["verdict"] in ("pass", "fail", "inconclusive", "not_measured") and one["claim"] and one["reason"]

@@ -1,4 +1,6 @@
-"""A perturbation travels from the trial that fits it to the one that judges it: resumed, planned and verified like everything else."""
+"""A perturbation travels from the trial that fits it to the one that judges it: resumed, planned and verified like
+everything else.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditor.checks import targeted_harm
-from auditor.checks.fairness import Fairness
-from auditor.checks.targeted_harm import harm_trials, judge_harm
+from auditor.checks.fairness import targeted_harm
+from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.errors import BrokenOff
+from auditor.core.records import Facts, Finding, Observations, Trial
 from auditor.engine import run as run_module
 from auditor.engine.judge import read_findings
 from auditor.engine.local import measure
@@ -19,10 +22,9 @@ from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import run
 from auditor.engine.store import Store
 from auditor.engine.verify import verify
-from auditor.errors import BrokenOff
-from auditor.grouping import Attribute
+from auditor.modalities.images.checks.fairness import Fairness
 from auditor.pipeline import finish
-from auditor.records import Facts, Finding, Observations, Trial
+from auditor.stats.grouping import Attribute
 
 SEX, LIMIT = Attribute(("sex",)), 80
 
@@ -35,7 +37,17 @@ def prepared(study: Path) -> Iterator[Prepared]:
         return harm_trials(facts, SEX, zone="outside", minimum_group=check.minimum_group, refits=1)
 
     def judge(check: Fairness, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        return (judge_harm(facts, observations, SEX, zone="outside", tolerance=check.tolerance, minimum_group=check.minimum_group, refits=1),)
+        return (
+            judge_harm(
+                facts,
+                observations,
+                SEX,
+                zone="outside",
+                tolerance=check.tolerance,
+                minimum_group=check.minimum_group,
+                refits=1,
+            ),
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Fairness, "trials", trials)
@@ -74,7 +86,9 @@ def test_what_was_fitted_is_what_was_judged(prepared: Prepared, reference: Path)
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])
-def test_a_broken_run_fits_no_second_time(prepared: Prepared, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int) -> None:
+def test_a_broken_run_fits_no_second_time(
+    prepared: Prepared, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
     measured: list[str] = []
 
     def failing(*arguments: object) -> object:

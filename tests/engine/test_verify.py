@@ -51,10 +51,15 @@ def test_one_byte_of_the_evidence(copy: Path, name: str, place: float) -> None:
     assert any("every file" in what for what in _broken(copy))
 
 
-@pytest.mark.parametrize("change", ["UPDATE observations SET row = replace(row, '0', '1') WHERE rowid_of", "DELETE FROM observations WHERE rowid_of"])
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE observations SET row = replace(row, '0', '1') WHERE rowid_of", "DELETE FROM observations WHERE rowid_of"],
+)
 def test_one_row_of_the_ledger(copy: Path, change: str) -> None:
     with sqlite3.connect(copy / "observations.sqlite") as ledger:
-        trial, sample = ledger.execute("SELECT trial, sample FROM observations WHERE row LIKE '%fooled%' LIMIT 1").fetchone()
+        trial, sample = ledger.execute(
+            "SELECT trial, sample FROM observations WHERE row LIKE '%fooled%' LIMIT 1"
+        ).fetchone()
         ledger.execute(change.replace("rowid_of", "trial = ? AND sample = ?"), (trial, sample))
     ledger.close()
     assert any("ledger" in what for what in _broken(copy))

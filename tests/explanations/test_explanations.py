@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from auditor.classifier import wrap
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, structure, top_overlap
+from auditor.models.classifier import wrap
 
 EXACT: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "saliency": lambda weight, x: weight.abs().expand_as(x),
     "integrated_gradients": lambda weight, x: weight * (x - x.mean((2, 3), keepdim=True)),
 }
-"""Map of a linear model with this weight; a new explanation of images adds a row, one of tables goes into test_rows.py."""
+"""Map of a linear model with this weight; a new explanation of images adds a row, one of tables goes into test_rows.py.
+"""
 
 
 def test_every_explanation_has_a_row() -> None:
@@ -31,7 +32,11 @@ def test_every_explanation_has_a_row() -> None:
 def test_the_map_of_a_linear_model(name: str, batch_size: int, gradients: bool) -> None:
     torch.manual_seed(0)
     linear = nn.Linear(32, 3)
-    classifier, x, target = wrap(nn.Sequential(nn.Flatten(), linear), ["a", "b", "c"]), torch.rand(5, 2, 4, 4), torch.tensor([0, 1, 2, 0, 1])
+    classifier, x, target = (
+        wrap(nn.Sequential(nn.Flatten(), linear), ["a", "b", "c"]),
+        torch.rand(5, 2, 4, 4),
+        torch.tensor([0, 1, 2, 0, 1]),
+    )
     with torch.set_grad_enabled(gradients):
         maps = explanations[name].make(classifier, x, target, _batch_size=batch_size, **explanations.bind(name, {}))
     weight = linear.weight.detach()[target].view(5, 2, 4, 4)

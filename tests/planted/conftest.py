@@ -11,7 +11,9 @@ import pytest
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[Callable[[str], ModuleType]]:
-    """Return function (name) -> module of a script in benchmarks/; the scripts silence the log, which other tests read."""
+    """Return function (name) -> module of a script in benchmarks/; the scripts silence the log, which other tests
+    read.
+    """
     log = logging.getLogger("auditor")
     level = log.level
     with pytest.MonkeyPatch.context() as patch:

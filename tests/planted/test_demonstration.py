@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
-from auditor.records import Finding
 
 EXPECTED = {"honest": "pass", "marker": "fail"}
 
 
 @pytest.fixture(scope="module", params=sorted(EXPECTED))
-def judged(request: pytest.FixtureRequest, study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Finding]]:
+def judged(
+    request: pytest.FixtureRequest, study: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, Finding]]:
     name = str(request.param)
     out = tmp_path_factory.mktemp(name)
     run(prepare(study / f"audit-{name}.yaml", only=("reliance",)), out).close()
@@ -38,7 +40,9 @@ def test_the_honest_share_covers_nothing_and_the_shortcut_is_large(judged: tuple
 
 
 def test_the_search_names_the_marker(judged: tuple[str, dict[str, Finding]]) -> None:
-    """The marker lies in one corner or another: the strongest place and the groups are corners, and the honest twin has none."""
+    """The marker lies in one corner or another: the strongest place and the groups are corners, and the honest twin has
+    none.
+    """
     name, findings = judged
     found = findings["reliance/where"]
     if name == "honest":
@@ -54,4 +58,9 @@ def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path
     run(prepare(study / f"{name}.yaml", limit=60, only=("exposure",)), tmp_path).close()
     found = next(finding for finding in judge(tmp_path) if finding.id == "exposure/outside")
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.low > 0.10
-    assert next(point for point in found.details["noise"] if point["epsilon"] == found.details["curve"][0]["epsilon"])["estimate"]["value"] < 0.1
+    assert (
+        next(point for point in found.details["noise"] if point["epsilon"] == found.details["curve"][0]["epsilon"])[
+            "estimate"
+        ]["value"]
+        < 0.1
+    )

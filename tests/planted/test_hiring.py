@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from auditor.demo.hiring import NUMBERS, STORIES, WORDS, write_hiring_demo
+from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
-from auditor.records import Finding
+from auditor.modalities.tables.demo.hiring import NUMBERS, STORIES, WORDS, write_hiring_demo
 
 ROWS = 1_500
 
@@ -21,7 +21,9 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 @pytest.fixture(scope="module", params=list(STORIES))
-def judged(request: pytest.FixtureRequest, audits: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Finding]]:
+def judged(
+    request: pytest.FixtureRequest, audits: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, Finding]]:
     name, out = request.param, tmp_path_factory.mktemp("out")
     prepared = prepare(audits[name], limit=ROWS, only=("preflight", "exposure", "reliance", "fairness"))
     run(prepared, out).close()

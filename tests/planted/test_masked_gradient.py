@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
-from auditor.records import Finding
 
 MODELS = '''
 import torch
@@ -54,7 +54,9 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Fi
     Image.fromarray(mask).save(folder / "mask.png")
     for row in range(N):
         half = rng.normal(0.35 + 0.3 * (row % 2), 0.03, (16, 8))
-        Image.fromarray((255 * np.hstack([half, half[:, ::-1]]).clip(0, 1)).astype(np.uint8)).save(folder / f"{row}.png")
+        Image.fromarray((255 * np.hstack([half, half[:, ::-1]]).clip(0, 1)).astype(np.uint8)).save(
+            folder / f"{row}.png"
+        )
         lines.append(f"{row}.png,{('dark', 'bright')[row % 2]},mask.png")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return {name: audited(folder, name) for name in MODEL_SETTINGS}
@@ -69,7 +71,11 @@ def audited(folder: Path, name: str) -> dict[str, Finding]:
 
 
 def signs(found: dict[str, Finding]) -> set[str]:
-    return {name.removeprefix("attack_quality/") for name, finding in found.items() if finding.check == "attack_quality" and finding.verdict == "fail"}
+    return {
+        name.removeprefix("attack_quality/")
+        for name, finding in found.items()
+        if finding.check == "attack_quality" and finding.verdict == "fail"
+    }
 
 
 def test_the_hidden_gradient_is_named_and_nothing_is_cleared(findings: dict[str, dict[str, Finding]]) -> None:
@@ -87,4 +93,6 @@ def test_the_open_twin_is_caught_without_any_sign(findings: dict[str, dict[str, 
 
 def test_the_robust_twin_passes_without_any_sign(findings: dict[str, dict[str, Finding]]) -> None:
     assert findings["robust"]["exposure/outside"].verdict == "pass" and not signs(findings["robust"])
-    assert {finding.verdict for name, finding in findings["robust"].items() if finding.check == "attack_quality"} == {"pass"}
+    assert {finding.verdict for name, finding in findings["robust"].items() if finding.check == "attack_quality"} == {
+        "pass"
+    }

@@ -1,4 +1,6 @@
-"""The benchmark's phantoms: flipping the nuisance changes nothing near the mask, flipping the cue nothing outside it, and shares are as planted."""
+"""The benchmark's phantoms: flipping the nuisance changes nothing near the mask, flipping the cue nothing outside it,
+and shares are as planted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from auditor.zones import GUARD, grow
+from auditor.core.zones import GUARD, grow
 
 KINDS = ("marker", "text", "border", "texture", "colour", "scanner")
 LOOKS = ("usual", "small", "large", "faint", "context")
@@ -44,7 +46,11 @@ def test_flipping_the_nuisance_leaves_mask_and_guard_bit_for_bit(planted: Module
 @pytest.mark.parametrize("looks", LOOKS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_flipping_the_cue_changes_pixels_inside_the_mask_only(planted: ModuleType, kind: str, looks: str) -> None:
-    drawn, label, nuisance = planted.scenes(N, seed=2, looks=planted.LESIONS[looks]), np.ones(N, np.int64), np.arange(N) % 2 == 1
+    drawn, label, nuisance = (
+        planted.scenes(N, seed=2, looks=planted.LESIONS[looks]),
+        np.ones(N, np.int64),
+        np.arange(N) % 2 == 1,
+    )
     own, other = planted.render(drawn, label, nuisance, kind), planted.render(drawn, 0 * label, nuisance, kind)
     moved = changed(own, other)
     assert not (moved & ~drawn.wide).any() and moved.any((1, 2)).all()
@@ -72,15 +78,26 @@ def test_the_nuisance_agrees_with_the_class_as_often_as_planted(planted: ModuleT
 def test_the_same_seed_draws_the_same_scenes_and_patients_share_their_cue(planted: ModuleType) -> None:
     one, two = (planted.scenes(200, seed=5, looks=planted.LESIONS["usual"], per_patient=2) for _ in range(2))
     labels, nuisance = one.patients % 2, np.arange(200) % 2 == 1
-    assert np.array_equal(planted.render(one, labels, nuisance, "texture"), planted.render(two, labels, nuisance, "texture"))
+    assert np.array_equal(
+        planted.render(one, labels, nuisance, "texture"), planted.render(two, labels, nuisance, "texture")
+    )
     first, second = one.deviation[0::2, 0], one.deviation[1::2, 0]
     assert 0.2 < np.corrcoef(first, second)[0, 1] < 0.8
-    assert not np.array_equal(one.tissue, planted.scenes(200, seed=6, looks=planted.LESIONS["usual"], per_patient=2).tissue)
+    assert not np.array_equal(
+        one.tissue, planted.scenes(200, seed=6, looks=planted.LESIONS["usual"], per_patient=2).tissue
+    )
 
 
 def test_rules_read_verdicts_and_leave_out_what_a_version_does_not_offer(tables: ModuleType) -> None:
     def row(verdict: str, low: float, high: float) -> dict[str, object]:
-        return {"findings": {"reliance/outside-share": {"verdict": verdict, "estimate": {"value": (low + high) / 2, "low": low, "high": high}}}}
+        return {
+            "findings": {
+                "reliance/outside-share": {
+                    "verdict": verdict,
+                    "estimate": {"value": (low + high) / 2, "low": low, "high": high},
+                }
+            }
+        }
 
     rows = [row("fail", 0.1, 0.2), row("pass", -0.01, 0.01), row("inconclusive", 0.02, 0.08)]
     assert tables.answers(tables.RULES["outside-share: verdict"], rows) == [True, False, None]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auditor.core.records import Facts
+from auditor.modalities.tables.classifier import TableClassifier
+from auditor.modalities.tables.table import Column, Rule, Table
 from auditor.probes import Bench
-from auditor.records import Facts
-from auditor.samples import Samples
-from auditor.table import Column, Rule, Table
-from auditor.table_classifier import TableClassifier
+from auditor.samples.samples import Samples
 
 TABLE = Table(
     (
@@ -37,19 +37,35 @@ def codes(n: int = 120, seed: int = 0) -> np.ndarray:
     sex = rng.integers(0, 2, n)
     rel = np.where(rng.random(n) < 0.4, 2, sex)  # wife 0 with f 0, husband 1 with m 1
     shoe = rng.integers(34, 46, n)
-    return np.stack([np.round(rng.normal(size=n), 2), rng.integers(0, 30, n), shoe, rel, sex, 2 * shoe], 1).astype(np.float64)
+    return np.stack([np.round(rng.normal(size=n), 2), rng.integers(0, 30, n), shoe, rel, sex, 2 * shoe], 1).astype(
+        np.float64
+    )
 
 
 def additive(weights: Sequence[float] = WEIGHTS, shift: float = 0.0, **changes: Any) -> TableClassifier:
-    """Return a classifier whose log odds of 'yes' are a weighted sum of codes, about 0 in the middle; 'nan' cells count as 0."""
+    """Return a classifier whose log odds of 'yes' are a weighted sum of codes, about 0 in the middle; 'nan' cells count
+    as 0.
+    """
     middle = np.array([0, 15, 40, 1, 0.5, 80])
 
     def scores(frame: Any) -> np.ndarray:
-        x = np.stack([(frame[one.name] if one.numeric else frame[one.name].map(one.position)).to_numpy(np.float64) for one in TABLE.columns], 1)
-        edge = (np.nan_to_num(x - middle) * np.array(weights)).sum(1) + shift  # not by BLAS, whose last bits depend on the batch: some rows lie on the boundary
+        x = np.stack(
+            [
+                (frame[one.name] if one.numeric else frame[one.name].map(one.position)).to_numpy(np.float64)
+                for one in TABLE.columns
+            ],
+            1,
+        )
+        # not by BLAS, whose last bits depend on the batch: some rows lie on the boundary
+        edge = (np.nan_to_num(x - middle) * np.array(weights)).sum(1) + shift
         return np.stack([np.zeros(len(x)), edge], 1)
 
-    known: dict[str, Any] = {"name": "additive", "digest": "d", "classes": ("no", "yes"), "offers": frozenset({"labels", "scores"})}
+    known: dict[str, Any] = {
+        "name": "additive",
+        "digest": "d",
+        "classes": ("no", "yes"),
+        "offers": frozenset({"labels", "scores"}),
+    }
     return TableClassifier(scores, **{**known, **changes}).over(TABLE)
 
 
@@ -63,7 +79,14 @@ def table_rows() -> Callable[..., np.ndarray]:
 def table_bench(make_table_samples: Callable[..., Samples]) -> Callable[..., Bench]:
     """Return function (weights) -> Bench of 120 rows, labels as the model decides."""
 
-    def make(weights: Sequence[float] = WEIGHTS, *, x: np.ndarray | None = None, units: Sequence[str] = (), table: Table = TABLE, **changes: Any) -> Bench:
+    def make(
+        weights: Sequence[float] = WEIGHTS,
+        *,
+        x: np.ndarray | None = None,
+        units: Sequence[str] = (),
+        table: Table = TABLE,
+        **changes: Any,
+    ) -> Bench:
         rows, classifier = codes() if x is None else x, additive(weights, **changes).over(table)
         y = classifier.decisions(TABLE.frame(rows)).tolist()
         return Bench(classifier, make_table_samples(table, rows, y, units=units), lambda name: None, batch_size=512)

@@ -7,14 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from auditor.classifier import wrap
+from auditor.core.records import Trial
+from auditor.modalities.images.probes.attribution import partners
+from auditor.models.classifier import wrap
 from auditor.probes import Bench, probes
-from auditor.probes.attribution import partners
-from auditor.records import Trial
-from auditor.samples import Samples
+from auditor.samples.samples import Samples
 
 N = 12
-TRIAL = Trial("attribution", "saliency", {}, "", {"norm": "linf", "epsilon": 0.01, "guard": 0.0}, 0, samples=N, keep=True)
+TRIAL = Trial(
+    "attribution", "saliency", {}, "", {"norm": "linf", "epsilon": 0.01, "guard": 0.0}, 0, samples=N, keep=True
+)
 
 
 @pytest.fixture
@@ -26,7 +28,11 @@ def bench(make_samples: Callable[..., Samples]) -> Bench:
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     y = module(torch.from_numpy(x)).argmax(1).tolist()
     samples = make_samples(x, y, inside, units=[f"u{row // 2}" for row in range(N)])
-    return Bench(wrap(module, ["a", "b"]), samples, lambda name: {"adversarial": 1 - x[int(name[1:])]} if name in ("s002", "s003") else None)
+    return Bench(
+        wrap(module, ["a", "b"]),
+        samples,
+        lambda name: {"adversarial": 1 - x[int(name[1:])]} if name in ("s002", "s003") else None,
+    )
 
 
 def test_what_a_row_says(bench: Bench) -> None:
@@ -38,9 +44,13 @@ def test_what_a_row_says(bench: Bench) -> None:
         assert row.error is None and row.values["correct"] == 1
         assert ("area" in row.values) == (place != 0), "a sample with an empty mask has no agreement"
         if place:
-            assert row.values["area"] == 0.125 and row.values["inside"] == pytest.approx(mass[2:4, 2:6].sum() / mass.sum(), abs=1e-5)
+            assert row.values["area"] == 0.125 and row.values["inside"] == pytest.approx(
+                mass[2:4, 2:6].sum() / mass.sum(), abs=1e-5
+            )
         if "noise/rank" in row.values:
-            assert row.values["noise/rank"] == pytest.approx(1.0) and row.values["noise/structure"] == pytest.approx(1.0)
+            assert row.values["noise/rank"] == pytest.approx(1.0) and row.values["noise/structure"] == pytest.approx(
+                1.0
+            )
         assert ("attack/rank" in row.values) == (place in (2, 3)) == (row.arrays is not None)
 
 

@@ -9,14 +9,22 @@ import torch
 from torch import nn
 
 from auditor.attacks import attacks
-from auditor.classifier import wrap
+from auditor.core.records import Trial
+from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row, probes
 from auditor.probes.evasion import evasion, zone_of
-from auditor.records import Trial
-from auditor.samples import Samples
+from auditor.samples.samples import Samples
 
 N = 30
-TRIAL = Trial("evasion", "pgd", attacks.bind("pgd", {"steps": 10}), "outside", {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02}, 0, keep=True)
+TRIAL = Trial(
+    "evasion",
+    "pgd",
+    attacks.bind("pgd", {"steps": 10}),
+    "outside",
+    {"norm": "linf", "epsilon": 4 / 255, "guard": 0.02},
+    0,
+    keep=True,
+)
 TABLE = {
     "aimed",
     "attribution",
@@ -33,7 +41,8 @@ TABLE = {
     "where",
 }
 TABLE |= {"attribution_table", "exchange", "flip", "permuted"}
-"""Every probe has tests: evasion, smallest, directed, clean and gradient here, the others in files of their own names (left_over in test_factor.py, aimed
+"""Every probe has tests: evasion, smallest, directed, clean and gradient here, the others in files of their own names
+(left_over in test_factor.py, aimed
 in test_universal.py; those of tables in test_exchange.py, test_flip.py and test_explained_rows.py)."""
 
 
@@ -51,7 +60,9 @@ def bench(make_samples: Callable[..., Samples]) -> Bench:
     module = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
     y = module(torch.from_numpy(x)).argmax(1)
     y[:5] = 1 - y[:5]
-    return Bench(wrap(module, ["a", "b"]), make_samples(x, y.tolist(), inside, levels=255), lambda name: None, batch_size=8)
+    return Bench(
+        wrap(module, ["a", "b"]), make_samples(x, y.tolist(), inside, levels=255), lambda name: None, batch_size=8
+    )
 
 
 def measured(bench: Bench, trial: Trial = TRIAL, rows: range = range(N)) -> list[Row]:
@@ -103,11 +114,16 @@ def test_a_lying_attack_is_not_believed(bench: Bench, monkeypatch: pytest.Monkey
 
     def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
         n = len(x)
-        return Adversarials(1 - x, torch.ones(n, dtype=torch.bool), torch.zeros(n), torch.zeros(n), torch.zeros(n), torch.ones(n))
+        return Adversarials(
+            1 - x, torch.ones(n, dtype=torch.bool), torch.zeros(n), torch.zeros(n), torch.zeros(n), torch.ones(n)
+        )
 
     monkeypatch.setattr("auditor.probes.evasion.attack", liar)
     attacked = [row for row in measured(bench) if row.values["correct"]]
-    assert attacked and all(row.values["claimed"] == 1 and row.values["fooled"] == 0 and row.allowed is False and row.arrays is None for row in attacked)
+    assert attacked and all(
+        row.values["claimed"] == 1 and row.values["fooled"] == 0 and row.allowed is False and row.arrays is None
+        for row in attacked
+    )
 
 
 def test_a_guard_band_that_leaves_nothing_is_a_reason(bench: Bench) -> None:
@@ -131,8 +147,14 @@ def test_probabilities_and_broken_answers_are_noticed(bench: Bench) -> None:
             scores[0] = float("nan")
             return scores
 
-    broken, *others = probes["clean"].make(replace(bench, classifier=wrap(Odd(), ["a", "b"]), batch_size=64), Trial("clean"), bench.samples.load(range(4)))
-    assert broken.error is not None and broken.error.startswith("failed: ") and all(row.values["like_probabilities"] == 1 for row in others)
+    broken, *others = probes["clean"].make(
+        replace(bench, classifier=wrap(Odd(), ["a", "b"]), batch_size=64), Trial("clean"), bench.samples.load(range(4))
+    )
+    assert (
+        broken.error is not None
+        and broken.error.startswith("failed: ")
+        and all(row.values["like_probabilities"] == 1 for row in others)
+    )
 
 
 def test_only_what_the_source_left_standing_is_attacked(bench: Bench) -> None:
@@ -150,7 +172,14 @@ def test_only_what_the_source_left_standing_is_attacked(bench: Bench) -> None:
     assert any(second[place].values["fooled"] for place in standing), "a larger epsilon flips more"
 
 
-SMALLEST = Trial("smallest", "minimum_norm", attacks.bind("minimum_norm", {"ceiling": 0.1}), "outside", {"norm": "linf", "guard": 0.02}, 0)
+SMALLEST = Trial(
+    "smallest",
+    "minimum_norm",
+    attacks.bind("minimum_norm", {"ceiling": 0.1}),
+    "outside",
+    {"norm": "linf", "guard": 0.02},
+    0,
+)
 AIMED = Trial("directed", "pgd", TRIAL.settings, "outside", {**TRIAL.threat, "targets": {"0": 1, "1": 0}}, 0)
 
 
@@ -161,20 +190,28 @@ def test_the_smallest_change_can_be_saved_and_is_smallest(bench: Bench, norm: st
     weight = bench.classifier.module[1].weight.detach()  # type: ignore[attr-defined]
     zone = zone_of(trial, chunk).flatten(1)
     slope = ((weight[chunk.y] - weight[1 - chunk.y]) * zone).norm(p={"linf": 1, "l2": 2}[norm], dim=1)
-    assert [row.values["correct"] for row in rows] == [0] * 5 + [1] * 25 and any(row.values.get("fooled") == 0 for row in rows)
+    assert [row.values["correct"] for row in rows] == [0] * 5 + [1] * 25 and any(
+        row.values.get("fooled") == 0 for row in rows
+    )
     for place, row in enumerate(rows[5:], 5):
-        assert row.values["area"] == zone[place].sum() and row.values["area_share"] == pytest.approx(float(zone[place].float().mean()))
+        assert row.values["area"] == zone[place].sum() and row.values["area_share"] == pytest.approx(
+            float(zone[place].float().mean())
+        )
         assert row.allowed and row.values["channels"] == 1 and ("size" in row.values) == bool(row.values["fooled"])
         exact = row.values["clean_margin"] / float(slope[place])
         if row.values["fooled"]:
             assert exact * (1 - 1e-4) <= row.values["size"] <= exact + {"linf": 2 / 255, "l2": 0.03}[norm]
-            assert norm != "linf" or row.values["size"] * 255 == pytest.approx(round(row.values["size"] * 255), abs=1e-3)
+            assert norm != "linf" or row.values["size"] * 255 == pytest.approx(
+                round(row.values["size"] * 255), abs=1e-3
+            )
         else:
             assert exact > 0.1 * 0.9
 
 
 @pytest.mark.parametrize(("name", "trial"), [("smallest", SMALLEST), ("directed", AIMED)])
-def test_a_lying_search_is_not_believed_either(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, trial: Trial) -> None:
+def test_a_lying_search_is_not_believed_either(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, trial: Trial
+) -> None:
     from auditor.attacks.attack import Adversarials
 
     def liar(name: str, classifier: object, x: torch.Tensor, *rest: object, **more: object) -> Adversarials:
@@ -182,12 +219,18 @@ def test_a_lying_search_is_not_believed_either(bench: Bench, monkeypatch: pytest
 
     monkeypatch.setattr(f"auditor.probes.{name}.attack", liar)
     rows = probes[name].make(bench, trial, bench.samples.load(range(N)))
-    assert all(row.values["claimed"] == 1 and row.values["fooled"] == 0 and row.allowed is False for row in rows if row.values["correct"])
+    assert all(
+        row.values["claimed"] == 1 and row.values["fooled"] == 0 and row.allowed is False
+        for row in rows
+        if row.values["correct"]
+    )
 
 
 def test_rows_of_the_searches_do_not_depend_on_the_chunk(bench: Bench) -> None:
     for trial in (SMALLEST, AIMED):
-        whole, part = (probes[trial.probe].make(bench, trial, bench.samples.load(rows)) for rows in (range(N), range(10, 14)))
+        whole, part = (
+            probes[trial.probe].make(bench, trial, bench.samples.load(rows)) for rows in (range(N), range(10, 14))
+        )
         for one, other in zip(whole[10:14], part, strict=True):
             assert one.values == pytest.approx(other.values, abs=1e-5)
 

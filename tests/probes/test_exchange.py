@@ -1,4 +1,6 @@
-"""The exchange of columns between rows, single columns, and plain answers of rows, on models whose every effect is known."""
+"""The exchange of columns between rows, single columns, and plain answers of rows, on models whose every effect is
+known.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +11,11 @@ import pytest
 import torch
 
 from auditor.checks import make_check
-from auditor.checks.reliance import Draws
-from auditor.checks.table_reliance import blocks
+from auditor.checks.reliance.arms import Draws
+from auditor.core.records import Facts, Observation, Observations, Trial
+from auditor.modalities.tables.checks.reliance import blocks
+from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
-from auditor.records import Facts, Observation, Observations, Trial
-from auditor.rules import Rules
 
 Make = Callable[..., Bench]
 EXCHANGE = Trial("exchange", settings={"draws": 3, "pool": 60}, zone="outside")
@@ -21,7 +23,9 @@ ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
 
 
 def measured(bench: Bench, trial: Trial, rows: Any = None) -> list[Row]:
-    return probes[trial.probe].make(bench, trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows))
+    return probes[trial.probe].make(
+        bench, trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows)
+    )
 
 
 def test_arms_are_what_they_say(table_bench: Make) -> None:
@@ -59,7 +63,11 @@ def test_recipients_share_their_donors_pool_and_not_their_unit(table_bench: Make
 @pytest.mark.parametrize("probe", ["exchange", "permuted"])
 def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
     bench = table_bench()
-    trial = EXCHANGE if probe == "exchange" else Trial("permuted", settings={"blocks": blocks(bench.samples.table), "pool": 60})  # type: ignore[arg-type]
+    trial = (
+        EXCHANGE
+        if probe == "exchange"
+        else Trial("permuted", settings={"blocks": blocks(bench.samples.table), "pool": 60})
+    )  # type: ignore[arg-type]
     whole = measured(bench, trial)
     backwards = measured(bench, trial, list(range(119, -1, -7)))
     assert [row.values for row in backwards] == [pytest.approx(whole[place].values) for place in range(119, -1, -7)]
@@ -67,29 +75,39 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
 
 def share(bench: Bench, facts: Facts, draws: int = 6) -> Any:
     trial = Trial("exchange", settings={"draws": draws, "pool": 120}, zone="outside")
-    rows = {name: Observation("k", name, row.values, error=row.error) for name, row in zip(bench.samples.ids, measured(bench, trial), strict=True)}
+    rows = {
+        name: Observation("k", name, row.values, error=row.error)
+        for name, row in zip(bench.samples.ids, measured(bench, trial), strict=True)
+    }
     return Draws.of(facts, Observations("b", lambda key: rows), trial)
 
 
-def test_the_outside_share_of_an_additive_model_has_a_closed_form(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
+def test_the_outside_share_of_an_additive_model_has_a_closed_form(
+    table_bench: Make, facts_of: Callable[[Bench], Facts]
+) -> None:
     """Effects are differences of mean outside and inside sums between donors, whatever the draws were."""
-    from auditor.checks.reliance import effects_of, shares_of
+    from auditor.checks.reliance.arms import effects_of, shares_of
 
     bench = table_bench()
     draws, x = share(bench, facts_of(bench)), bench.samples.load(range(120)).x.numpy()
     sign = np.where(np.array(bench.samples.y)[draws.who[:, 0]] == 1, 1.0, -1.0)
     inside, outside = x[:, 0] + 0.1 * x[:, 1], 0.5 * x[:, 2]
     _, j, k, _ = draws.who.T
-    # B - A moves the outside from j to k, D - C from j to l; A - C and B - D both move the inside from the recipient to k
+    # B - A moves the outside from j to k, D - C from j to l; A - C and B - D both move the inside from the recipient to
+    # k
     moved = (sign * (outside[j] - outside[k])).mean() / 2 + (sign * (outside[j] - outside[draws.who[:, 3]])).mean() / 2
-    kept = (sign * (inside[draws.who[:, 0]] - inside[k])).mean() + (sign * (outside[k] - outside[draws.who[:, 3]])).mean() / 2
+    kept = (sign * (inside[draws.who[:, 0]] - inside[k])).mean() + (
+        sign * (outside[k] - outside[draws.who[:, 3]])
+    ).mean() / 2
     effects = effects_of(draws.margins.mean(0))
     assert effects[:2] == pytest.approx([kept, moved])
     assert shares_of(draws.margins.mean(0)) == pytest.approx(moved / (abs(moved) + abs(kept)))
 
 
 @pytest.mark.parametrize(("weights", "verdict"), [((1, 0.03, 0, 0, 0, 0), "pass"), ((0, 0, 1, 0, 0, 0), "fail")])
-def test_an_honest_model_and_one_that_reads_shoes_only(table_bench: Make, facts_of: Callable[[Bench], Facts], weights: tuple[float, ...], verdict: str) -> None:
+def test_an_honest_model_and_one_that_reads_shoes_only(
+    table_bench: Make, facts_of: Callable[[Bench], Facts], weights: tuple[float, ...], verdict: str
+) -> None:
     bench = table_bench(weights, shift=0.25)
     check, facts = make_check("reliance", "table", {"donors": 4}), facts_of(bench)
     found: dict[str, dict[str, Observation]] = {}
@@ -99,17 +117,24 @@ def test_an_honest_model_and_one_that_reads_shoes_only(table_bench: Make, facts_
     findings = {one.id: one for one in check.judge(facts, Observations("b", lambda key: found[key]))}
     outside = findings["reliance/outside-share"]
     assert outside.estimate is not None and outside.verdict == verdict
-    assert outside.estimate.value == pytest.approx(0.0 if verdict == "pass" else 1.0, abs=1e-9 if verdict == "pass" else 0.2)
+    assert outside.estimate.value == pytest.approx(
+        0.0 if verdict == "pass" else 1.0, abs=1e-9 if verdict == "pass" else 0.2
+    )
     assert findings["reliance/columns"].verdict == verdict
     best = findings["reliance/columns"].details["columns"][0]["name"]
     assert best == ("skill" if verdict == "pass" else "shoe + twice")
 
 
 def test_coupled_columns_never_make_impossible_people(table_bench: Make) -> None:
-    """With 'rel' alone outside, most exchanges would marry husbands to women: they are drawn again, or the row is not applicable."""
+    """With 'rel' alone outside, most exchanges would marry husbands to women: they are drawn again, or the row is not
+    applicable.
+    """
     table = table_bench().samples.table
     assert table is not None
-    other = replace(table, columns=tuple(replace(one, role="irrelevant" if one.name == "rel" else "relevant") for one in table.columns))
+    other = replace(
+        table,
+        columns=tuple(replace(one, role="irrelevant" if one.name == "rel" else "relevant") for one in table.columns),
+    )
     bench, inside = table_bench(table=other), other.zone("relevant")
     x, rules = bench.samples.load(range(120)).x.numpy(), Rules(other)
     rows = measured(bench, EXCHANGE)
@@ -146,7 +171,9 @@ def test_one_column_from_another_row_by_brute_force(table_bench: Make) -> None:
             mixed[block] = x[donor, block]
             fall = sign * float((x[place] - mixed) @ np.array([1.0, 0.1, 0.5, 0, 0, 0]))
             assert row.values[f"fall/{block[0]}"] == pytest.approx(fall)
-            assert row.values[f"flip/{block[0]}"] == float((row.values["margin"] - fall <= 0) if sign > 0 else (row.values["margin"] - fall < 0))
+            assert row.values[f"flip/{block[0]}"] == float(
+                (row.values["margin"] - fall <= 0) if sign > 0 else (row.values["margin"] - fall < 0)
+            )
 
 
 def test_plain_answers_of_rows(table_bench: Make, table_rows: Callable[[], np.ndarray]) -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from auditor.core.records import Trial
 from auditor.explanations import explanations
+from auditor.modalities.tables.probes.rows import lenders
+from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
-from auditor.probes.rows import lenders
-from auditor.records import Trial
-from auditor.rules import Rules
 
 Make = Callable[..., Bench]
 N = 24
@@ -20,7 +20,9 @@ THREAT = {"norm": "cost", "epsilon": 2.0, "max_changes": 2}
 
 
 def trial(method: str) -> Trial:
-    settings = explanations.bind(method, {"coalitions": 64, "background": 4} if method == "kernel_shap" else {"background": 4})
+    settings = explanations.bind(
+        method, {"coalitions": 64, "background": 4} if method == "kernel_shap" else {"background": 4}
+    )
     return Trial("attribution_table", method, settings, "", THREAT, samples=N, keep=True)
 
 
@@ -54,8 +56,8 @@ def test_what_a_row_says(table_bench: Make, method: str) -> None:
 
 
 def test_small_changes_are_allowed_ones(table_bench: Make) -> None:
-    from auditor.probes.attribution_table import _small_changes
-    from auditor.probes.rows import Reader
+    from auditor.modalities.tables.probes.attribution import _small_changes
+    from auditor.modalities.tables.probes.rows import Reader
 
     bench = table_bench()
     chunk, reader = bench.samples.load(range(N)), Reader.of(bench)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from auditor.classifier import wrap
+from auditor.core.records import Trial
+from auditor.modalities.images.probes.factor import factor
+from auditor.modalities.images.probes.left_over import biharmonic, left_over
+from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row
-from auditor.probes.factor import factor
-from auditor.probes.left_over import biharmonic, left_over
-from auditor.records import Trial
-from auditor.samples import Samples
+from auditor.samples.samples import Samples
 
 Make = Callable[..., Samples]
 N = 24
@@ -39,7 +39,9 @@ class Reader(nn.Module):
 
 def measured(probe: Callable[..., list[Row]], samples: Samples, weights: np.ndarray, **settings: object) -> list[Row]:
     bench = Bench(wrap(Reader(weights), ["a", "b"]), samples, lambda name: None, batch_size=5)
-    trial = Trial(probe.__name__, settings={"guard": 0.0, "blend": 0.0, "pairs": 3, "column": "site", **settings}, seed=1)
+    trial = Trial(
+        probe.__name__, settings={"guard": 0.0, "blend": 0.0, "pairs": 3, "column": "site", **settings}, seed=1
+    )
     return probe(bench, trial, samples.load(range(len(samples))))
 
 
@@ -55,11 +57,16 @@ CENTRE = INSIDE.any(0)
 
 def test_nothing_is_left_of_a_class_that_is_inside_alone(make_samples: Make) -> None:
     for row in measured(left_over, make_samples(painted(CLASSED, [0.5] * N), Y, INSIDE), np.ones((1, 8, 8))):
-        assert (row.values["lead/rim"], row.values["lead/biharmonic"]) == (pytest.approx(0, abs=1e-4), pytest.approx(0, abs=1e-4))
+        assert (row.values["lead/rim"], row.values["lead/biharmonic"]) == (
+            pytest.approx(0, abs=1e-4),
+            pytest.approx(0, abs=1e-4),
+        )
 
 
 def test_what_is_left_outside_in_closed_form(make_samples: Make) -> None:
-    """Blanked images are plain in their outside's value, 0.3 above or below the middle: log odds of 2 x 0.3 per pixel, the partner's the other way."""
+    """Blanked images are plain in their outside's value, 0.3 above or below the middle: log odds of 2 x 0.3 per pixel,
+    the partner's the other way.
+    """
     samples = make_samples(painted([0.5] * N, CLASSED), Y, INSIDE)
     for row, name in zip(measured(left_over, samples, np.ones((1, 8, 8))), samples.ids, strict=True):
         assert row.values["lead/rim"] == pytest.approx(64 * 1.2, rel=1e-4)
@@ -71,7 +78,8 @@ def test_what_is_left_outside_in_closed_form(make_samples: Make) -> None:
 
 def test_the_mask_alone_is_read_where_the_class_is_inside(make_samples: Make) -> None:
     within, around = (
-        measured(left_over, make_samples(painted(*values), Y, INSIDE), np.ones((1, 8, 8))) for values in ((CLASSED, [0.5] * N), ([0.6] * N, CLASSED))
+        measured(left_over, make_samples(painted(*values), Y, INSIDE), np.ones((1, 8, 8)))
+        for values in ((CLASSED, [0.5] * N), ([0.6] * N, CLASSED))
     )
     assert [row.values["kept"] for row in within] == Y
     assert {row.values["kept"] for row in around} == {1.0}
@@ -82,7 +90,9 @@ def test_a_sample_without_mask_is_blanked_like_its_partner(make_samples: Make) -
     mask[[row for row in range(N) if Y[row] == 0]] = False
     rows = measured(left_over, make_samples(painted(CLASSED, [0.5] * N, mask), Y, mask), np.ones((1, 8, 8)))
     for row, label in zip(rows, Y, strict=True):
-        assert row.error is None and row.values["hole"] == pytest.approx(6 / 64) and ("kept" in row.values) == (label == 1)
+        assert (
+            row.error is None and row.values["hole"] == pytest.approx(6 / 64) and ("kept" in row.values) == (label == 1)
+        )
 
 
 def test_why_a_pair_cannot_be_blanked(make_samples: Make) -> None:
@@ -92,7 +102,9 @@ def test_why_a_pair_cannot_be_blanked(make_samples: Make) -> None:
         (Y, np.ones_like(INSIDE), "nothing outside"),
         ([0] * N, INSIDE, "no sample of another class"),
     ):
-        assert all(why in (row.error or "") for row in measured(left_over, make_samples(x, y, mask), np.ones((1, 8, 8))))
+        assert all(
+            why in (row.error or "") for row in measured(left_over, make_samples(x, y, mask), np.ones((1, 8, 8)))
+        )
 
 
 @given(st.integers(0, 2**31), st.sampled_from([0.1, 0.4, 0.8]))
@@ -101,15 +113,21 @@ def test_the_biharmonic_fill_stays_in_range_and_in_the_hole(seed: int, share: fl
     image, hole = rng.random((2, 7, 9)).astype(np.float32), rng.random((7, 9)) < share
     hole[0, 0] = False
     filled = biharmonic(image, hole)
-    assert np.array_equal(filled, biharmonic(np.where(hole, 9.0, image).astype(np.float32), hole)), "nothing of the hole's content is left"
+    assert np.array_equal(filled, biharmonic(np.where(hole, 9.0, image).astype(np.float32), hole)), (
+        "nothing of the hole's content is left"
+    )
     assert np.array_equal(filled[:, ~hole], image[:, ~hole])
     seen = image[:, ~hole]
     assert (filled >= seen.min(1)[:, None, None]).all() and (filled <= seen.max(1)[:, None, None]).all()
 
 
 def test_a_factor_is_weighed_at_the_same_class(make_samples: Make) -> None:
-    """The outside shows the site alone: each pair's margins differ by the sites' difference, whatever the classes are."""
-    samples = make_samples(painted(CLASSED, [0.7 if site == "north" else 0.4 for site in SITE]), Y, INSIDE, factors={"site": SITE})
+    """The outside shows the site alone: each pair's margins differ by the sites' difference, whatever the classes
+    are.
+    """
+    samples = make_samples(
+        painted(CLASSED, [0.7 if site == "north" else 0.4 for site in SITE]), Y, INSIDE, factors={"site": SITE}
+    )
     outside = np.zeros((1, 8, 8))
     outside[0, 6:] = 1.0  # no mask reaches there
     for row, label, name in zip(measured(factor, samples, outside), Y, samples.ids, strict=True):
@@ -123,12 +141,18 @@ def test_a_factor_is_weighed_at_the_same_class(make_samples: Make) -> None:
 
 def test_a_factor_that_goes_with_the_class_cannot_be_told_from_it(make_samples: Make) -> None:
     site = ["north" if label else "south" for label in Y]
-    rows = measured(factor, make_samples(painted(CLASSED, CLASSED), Y, INSIDE, factors={"site": site}), np.ones((1, 8, 8)))
-    assert {row.error for row in rows} == {"not applicable: its class has not two values of 'site' in different other units"}
+    rows = measured(
+        factor, make_samples(painted(CLASSED, CLASSED), Y, INSIDE, factors={"site": site}), np.ones((1, 8, 8))
+    )
+    assert {row.error for row in rows} == {
+        "not applicable: its class has not two values of 'site' in different other units"
+    }
 
 
 def test_unknown_values_give_nothing(make_samples: Make) -> None:
     site = ["" if row % 3 else one for row, one in enumerate(SITE)]
-    rows = measured(factor, make_samples(painted(CLASSED, CLASSED), Y, INSIDE, factors={"site": site}), np.ones((1, 8, 8)))
+    rows = measured(
+        factor, make_samples(painted(CLASSED, CLASSED), Y, INSIDE, factors={"site": site}), np.ones((1, 8, 8))
+    )
     given_by = {int(value) for row in rows for key, value in row.values.items() if key[0] in "pq"}
     assert given_by and all(site[place] for place in given_by)

@@ -1,4 +1,6 @@
-"""The probe of the cheapest flip: a search's word is never taken, outcomes are what is known, and every found row can be had."""
+"""The probe of the cheapest flip: a search's word is never taken, outcomes are what is known, and every found row can
+be had.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,14 +14,21 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.checks import make_check
+from auditor.core.records import Facts, Observation, Observations, Trial
+from auditor.modalities.tables.rule_check import broken, cost, forbidden
+from auditor.modalities.tables.table import Table
 from auditor.probes import Bench, Row, probes
-from auditor.records import Facts, Observation, Observations, Trial
-from auditor.rule_check import broken, cost, forbidden
-from auditor.table import Table
 
 Make = Callable[..., Bench]
 SEARCH = attacks.bind("table_search", {})
-TRIAL = Trial("flip", "table_search", SEARCH, "outside", {"norm": "cost", "epsilon": 3.0, "max_changes": None, "towards": ""}, keep=True)
+TRIAL = Trial(
+    "flip",
+    "table_search",
+    SEARCH,
+    "outside",
+    {"norm": "cost", "epsilon": 3.0, "max_changes": None, "towards": ""},
+    keep=True,
+)
 
 
 def measured(bench: Bench, trial: Trial = TRIAL, rows: Any = range(120)) -> list[Row]:
@@ -50,7 +59,9 @@ def table_of(bench: Bench) -> Table:
 
 
 def least_shoes(bench: Bench, towards: int = -1) -> list[float]:
-    """Return the least change of shoes, at 0.5 log odds and a cost of 1 each, that turns each row's decision; infinite beyond 3 or the range."""
+    """Return the least change of shoes, at 0.5 log odds and a cost of 1 each, that turns each row's decision; infinite
+    beyond 3 or the range.
+    """
     x = bench.samples.load(range(120)).x
     before = bench.classifier.decisions(x)  # type: ignore[attr-defined]
     result = []
@@ -73,17 +84,25 @@ def test_cheapest_flips_by_brute_force(table_bench: Make) -> None:
     for row, known in zip(rows, least, strict=True):
         assert row.values["searched"] == 1 and row.values["refused"] == 0 and row.values["correct"] == 1
         if np.isinf(known):
-            assert row.values["outcome"] == 3 and row.arrays is None and row.allowed is None and "cost" not in row.values
+            assert (
+                row.values["outcome"] == 3 and row.arrays is None and row.allowed is None and "cost" not in row.values
+            )
         else:
             assert row.values["outcome"] == 2 and row.values["cost"] == known and row.allowed
-            assert row.values["changes"] == 1 and {key for key in row.values if key.startswith("set/")} == {"set/2", "set/5"}, (
-                "the column that follows is no change"
+            assert row.values["changes"] == 1 and {key for key in row.values if key.startswith("set/")} == {
+                "set/2",
+                "set/5",
+            }, "the column that follows is no change"
+            assert (
+                row.values["margin"] <= 0 <= row.values["clean_margin"]
+                and row.values["predicted"] != row.values["before"]
             )
-            assert row.values["margin"] <= 0 <= row.values["clean_margin"] and row.values["predicted"] != row.values["before"]
 
 
 def test_every_found_row_can_be_had(table_bench: Make) -> None:
-    """What is kept passes the independent reader as a file would hold it, keeps the zone bit for bit, and is decided otherwise."""
+    """What is kept passes the independent reader as a file would hold it, keeps the zone bit for bit, and is decided
+    otherwise.
+    """
     bench = table_bench()
     table = table_of(bench)
     for zone in ("outside", "everywhere"):
@@ -92,12 +111,19 @@ def test_every_found_row_can_be_had(table_bench: Make) -> None:
             if row.arrays is None:
                 continue
             found = row.arrays["adversarial"]
-            before, after = (dict(zip(table.names, table.texts(one[None])[0], strict=True)) for one in (x[place], found))
+            before, after = (
+                dict(zip(table.names, table.texts(one[None])[0], strict=True)) for one in (x[place], found)
+            )
             assert broken(table, after) == ()
             plain = {**after, "twice": before["twice"]}  # it follows 'shoe'
             writable = ["shoe", "rel"] if zone == "outside" else ["skill", "years", "shoe", "rel"]
-            assert forbidden(table, before, plain, writable) == "" and cost(table, before, plain) == pytest.approx(row.values["cost"])
-            assert row.values["cost"] <= 3 and int(bench.classifier.decisions(torch.from_numpy(found[None]))) == row.values["predicted"]  # type: ignore[attr-defined]
+            assert forbidden(table, before, plain, writable) == "" and cost(table, before, plain) == pytest.approx(
+                row.values["cost"]
+            )
+            assert (
+                row.values["cost"] <= 3
+                and int(bench.classifier.decisions(torch.from_numpy(found[None]))) == row.values["predicted"]
+            )  # type: ignore[attr-defined]
             if zone == "outside":
                 assert np.array_equal(found[[0, 1, 4]], x[place][[0, 1, 4]])
 
@@ -120,7 +146,9 @@ def test_a_model_that_reads_what_should_matter_only_cannot_be_flipped_outside(ta
     ],
     ids=["two sizes", "too dear", "outside the zone", "immutable", "another level", "off the grid", "computed"],
 )
-def test_a_search_that_lies_is_refused(table_bench: Make, liar: Callable[..., str], change: dict[int, float], allowed: bool) -> None:
+def test_a_search_that_lies_is_refused(
+    table_bench: Make, liar: Callable[..., str], change: dict[int, float], allowed: bool
+) -> None:
     bench = table_bench()
 
     def point(x: Tensor) -> Tensor:
@@ -135,7 +163,9 @@ def test_a_search_that_lies_is_refused(table_bench: Make, liar: Callable[..., st
     for row, flip in zip(rows, flips.tolist(), strict=True):
         assert row.values["flipped"] == float(allowed and flip)
         assert row.values["outcome"] in (0, 1), "nobody proved anything"
-        assert not (row.values["flipped"] and row.values["refused"]) and (row.arrays is None) == (not row.values["flipped"])
+        assert not (row.values["flipped"] and row.values["refused"]) and (row.arrays is None) == (
+            not row.values["flipped"]
+        )
 
 
 def test_only_rows_decided_otherwise_are_searched_towards_a_class(table_bench: Make) -> None:
@@ -173,7 +203,10 @@ def test_missing_cells_stay_as_they_are(table_bench: Make, table_rows: Callable[
 
 def test_rows_do_not_depend_on_the_chunk(table_bench: Make) -> None:
     bench = table_bench()
-    for trial in (replace(TRIAL, zone="everywhere"), replace(TRIAL, method="random_change", settings={"tries": 2}, keep=False)):
+    for trial in (
+        replace(TRIAL, zone="everywhere"),
+        replace(TRIAL, method="random_change", settings={"tries": 2}, keep=False),
+    ):
         whole = measured(bench, trial)
         some = measured(bench, trial, range(100, 0, -9))
         assert [row.values for row in some] == [pytest.approx(whole[place].values) for place in range(100, 0, -9)]
@@ -181,7 +214,9 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make) -> None:
 
 @pytest.mark.parametrize("threshold", [1.0, -2.0])
 def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make, threshold: float) -> None:
-    """A model that decides at another threshold: cheapest flips and proofs are those of its decisions, by brute force."""
+    """A model that decides at another threshold: cheapest flips and proofs are those of its decisions, by brute
+    force.
+    """
     bench = table_bench()
     plain = bench.classifier.scores  # type: ignore[attr-defined]
     strict = replace(bench.classifier, decide=lambda frame: (plain(frame)[:, 1] > threshold).astype(np.int64))  # type: ignore[type-var]
@@ -196,7 +231,9 @@ def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make,
 def test_labels_alone_are_enough(table_bench: Make) -> None:
     bench = table_bench()
     plain = bench.classifier.scores  # type: ignore[attr-defined]
-    labels = replace(bench.classifier, scores=lambda frame: np.eye(2)[plain(frame).argmax(1)], offers=frozenset({"labels"}))  # type: ignore[type-var]
+    labels = replace(
+        bench.classifier, scores=lambda frame: np.eye(2)[plain(frame).argmax(1)], offers=frozenset({"labels"})
+    )  # type: ignore[type-var]
     rows, known = measured(replace(bench, classifier=labels)), measured(bench)
     assert [row.values.get("cost") for row in rows] == [row.values.get("cost") for row in known]
 
@@ -206,12 +243,18 @@ def exposure(bench: Bench, zones: list[str], facts: Facts) -> dict[str, Any]:
     check, found = make_check("exposure", "table", {"zones": zones}), {}
     for trial in check.trials(facts):
         rows = zip(bench.samples.ids, measured(bench, trial), strict=True)
-        found[trial.key("b")] = {name: Observation("k", name, row.values, row.allowed, None, row.error) for name, row in rows}
-    return {one.id.removeprefix("exposure/"): one for one in check.judge(facts, Observations("b", lambda key: found[key]))}
+        found[trial.key("b")] = {
+            name: Observation("k", name, row.values, row.allowed, None, row.error) for name, row in rows
+        }
+    return {
+        one.id.removeprefix("exposure/"): one for one in check.judge(facts, Observations("b", lambda key: found[key]))
+    }
 
 
 def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
-    """Half a unit of log odds per shoe size at a cost of 1: a decision flips at cost c where a whole number of sizes up to c takes it across."""
+    """Half a unit of log odds per shoe size at a cost of 1: a decision flips at cost c where a whole number of sizes up
+    to c takes it across.
+    """
     bench = table_bench()
     facts = replace(facts_of(bench), epsilons=(1.0, 2.0, 3.0), primary=2.0, attack_settings=SEARCH)
     found = exposure(bench, ["outside", "inside", "everywhere"], facts)
@@ -229,7 +272,11 @@ def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_o
 def test_exposure_of_an_honest_model_passes(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
     bench = table_bench((1, 0.1, 0, 0, 0, 0))
     found = exposure(bench, ["outside", "inside"], replace(facts_of(bench), attack_settings=SEARCH))
-    assert found["outside"].verdict == "pass" and found["outside"].estimate.value == 0 and found["inside"].estimate.value > 0
+    assert (
+        found["outside"].verdict == "pass"
+        and found["outside"].estimate.value == 0
+        and found["inside"].estimate.value > 0
+    )
     assert found["outside"].details["outcomes"]["proven impossible within the budget"] == 120
 
 

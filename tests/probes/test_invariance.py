@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from auditor.core.records import Trial
+from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
-from auditor.records import Trial
-from auditor.rules import Rules
 
 MakeBench = Callable[..., Bench]
 REL, SEX = 3, 4
@@ -32,7 +32,11 @@ def coupled_bench(table_bench: MakeBench) -> MakeBench:
 
 def measured(bench: Bench, trial: Trial = TRIAL, chunk: int = 120) -> list[Row]:
     places = range(len(bench.samples))
-    return [row for start in places[::chunk] for row in probes["invariance"].make(bench, trial, bench.samples.load(places[start : start + chunk]))]
+    return [
+        row
+        for start in places[::chunk]
+        for row in probes["invariance"].make(bench, trial, bench.samples.load(places[start : start + chunk]))
+    ]
 
 
 def decided(bench: Bench, rows: Any) -> list[int]:
@@ -59,7 +63,9 @@ def test_every_value_agrees_with_brute_force(coupled_bench: MakeBench) -> None:
             repaired[REL] = 1 - own[REL]
         answers = decided(bench, joint)
         assert found.values["before"] == before[row] and found.values["own"] == own[SEX]
-        assert found.values[f"naive/{k}"] == decided(bench, naive)[0] and found.values[f"possible/{k}"] == (own[REL] == 2)
+        assert found.values[f"naive/{k}"] == decided(bench, naive)[0] and found.values[f"possible/{k}"] == (
+            own[REL] == 2
+        )
         assert found.values[f"repaired/{k}"] == decided(bench, repaired)[0]
         assert found.values[f"joint/{k}"] == len(joint) == 2
         assert (found.values[f"worst/{k}"] != before[row]) == any(answer != before[row] for answer in answers)
@@ -90,12 +96,19 @@ def test_rows_that_cannot_be_asked_say_why(coupled_bench: MakeBench, table_rows:
     assert rows[0].error == "not applicable: 'sex' is missing"
     assert rows[1].error == "not applicable: the row itself breaks rule 'husband'"
     k = 1 - int(x[2, SEX])
-    assert rows[2].values[f"naive/{k}"] == rows[2].values[f"repaired/{k}"] == rows[2].values[f"worst/{k}"] and rows[2].values[f"joint/{k}"] == 1
+    assert (
+        rows[2].values[f"naive/{k}"] == rows[2].values[f"repaired/{k}"] == rows[2].values[f"worst/{k}"]
+        and rows[2].values[f"joint/{k}"] == 1
+    )
     assert rows[3].error is None
 
 
-def test_what_stays_impossible_after_the_repair_is_left_out(coupled_bench: MakeBench, table_rows: Callable[..., np.ndarray]) -> None:
-    """Without a swap of its own, a rule that the change breaks leaves no possible row, except by another value of the block."""
+def test_what_stays_impossible_after_the_repair_is_left_out(
+    coupled_bench: MakeBench, table_rows: Callable[..., np.ndarray]
+) -> None:
+    """Without a swap of its own, a rule that the change breaks leaves no possible row, except by another value of the
+    block.
+    """
     x = table_rows()
     table = coupled_bench(REVERSING).samples.table
     assert table is not None
@@ -103,7 +116,12 @@ def test_what_stays_impossible_after_the_repair_is_left_out(coupled_bench: MakeB
     alone = Trial("invariance", settings={"column": "sex", "values": [0.0, 1.0], "block": {}})
     for row, own in zip(measured(coupled_bench(REVERSING, x=x, table=plain), alone), x, strict=True):
         k = 1 - int(own[SEX])
-        assert (f"repaired/{k}" in row.values) == (f"worst/{k}" in row.values) == (own[REL] == 2) == (row.values[f"possible/{k}"] == 1)
+        assert (
+            (f"repaired/{k}" in row.values)
+            == (f"worst/{k}" in row.values)
+            == (own[REL] == 2)
+            == (row.values[f"possible/{k}"] == 1)
+        )
         assert f"naive/{k}" in row.values
 
 

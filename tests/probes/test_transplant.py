@@ -10,21 +10,23 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import nn
 
-from auditor.classifier import wrap
+from auditor.core.records import Trial
+from auditor.core.seeds import generator
+from auditor.core.zones import grow
+from auditor.modalities.images.probes.collage import Cutting, Sheet
+from auditor.modalities.images.probes.inpaint import inpaint
+from auditor.modalities.images.probes.transplant import ARMS, transplant
+from auditor.models.classifier import wrap
 from auditor.probes import Bench, probes
-from auditor.probes.collage import Cutting, Sheet
 from auditor.probes.donors import Pool
-from auditor.probes.inpaint import inpaint
-from auditor.probes.transplant import ARMS, transplant
-from auditor.records import Trial
-from auditor.samples import Samples
-from auditor.seeds import generator
-from auditor.zones import grow
+from auditor.samples.samples import Samples
 
 Make = Callable[..., Samples]
-holes = st.builds(lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share, st.integers(0, 2**31), st.sampled_from([0.0, 0.2, 0.6, 0.95])).filter(
-    lambda hole: not hole.all()
-)
+holes = st.builds(
+    lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share,
+    st.integers(0, 2**31),
+    st.sampled_from([0.0, 0.2, 0.6, 0.95]),
+).filter(lambda hole: not hole.all())
 
 
 @given(holes, st.integers(0, 2**31))
@@ -46,7 +48,8 @@ def test_a_plain_image_stays_plain(hole: np.ndarray) -> None:
 
 
 N = 24
-X = np.stack([np.full((1, 6, 6), (row + 1) / 100) for row in range(N)]).astype(np.float32)  # every pixel tells whose it is
+# every pixel tells whose it is
+X = np.stack([np.full((1, 6, 6), (row + 1) / 100) for row in range(N)]).astype(np.float32)
 BLOCKS = np.zeros((N, 1, 6, 6), dtype=bool)
 for _row in range(N):
     BLOCKS[_row, 0, _row % 4 : _row % 4 + 2, _row % 3 : _row % 3 + 3] = True
@@ -82,7 +85,8 @@ def test_what_lies_under_any_mask_of_the_draw_is_filled(make_samples: Make) -> N
 def test_the_guard_band_travels_with_the_inside(make_samples: Make) -> None:
     mask = np.zeros((4, 1, 6, 6), dtype=bool)
     mask[:, 0, 2, 2] = True
-    found = arms(make_samples(X[:4], [0, 0, 1, 1], mask), (0, 1, 2, 3), guard=0.12)[0, 0]  # 0.12 of the diagonal reaches one pixel
+    # 0.12 of the diagonal reaches one pixel
+    found = arms(make_samples(X[:4], [0, 0, 1, 1], mask), (0, 1, 2, 3), guard=0.12)[0, 0]
     assert (found == X[0, 0, 0, 0]).sum() == 5
 
 
@@ -95,7 +99,12 @@ def test_the_pasted_inside_fades_within_its_guard_band(guard: float, blend: floa
     assert (opacity[mask] == 1).all() and (opacity[~block] == 0).all() and ((opacity > 0) == block).all()
     assert np.array_equal(opacity == 1, block) or (blend > 0 and guard > 0)
     away = distance_transform_edt(~mask)
-    assert all(a >= b for a, b in zip(opacity.ravel()[away.ravel().argsort()], opacity.ravel()[away.ravel().argsort()][1:], strict=False))
+    assert all(
+        a >= b
+        for a, b in zip(
+            opacity.ravel()[away.ravel().argsort()], opacity.ravel()[away.ravel().argsort()][1:], strict=False
+        )
+    )
 
 
 def test_arms_share_their_seams(make_samples: Make) -> None:
@@ -160,14 +169,18 @@ def run(samples: Samples, module: nn.Module, **settings: float) -> list:
 
 
 def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
-    """With one mask for all, a model that reads only inside moves with the inside alone, and its twin with the outside alone."""
+    """With one mask for all, a model that reads only inside moves with the inside alone, and its twin with the outside
+    alone.
+    """
     y, inside = [row % 2 for row in range(N)], np.zeros((N, 1, 6, 6), dtype=bool)
     inside[:, 0, 1:4, 1:4] = True
     x = np.where(np.array(y)[:, None, None, None] == 1, 0.8, 0.2).astype(np.float32) * np.ones_like(X)
     samples = make_samples(x, y, inside)
     for region, moves in ((inside[0], ("A", "C")), (~inside[0], ("A", "B"))):
         for row in run(samples, Sums(region)):
-            assert row.error is None and set(row.values) == {"sham"} | {f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)}
+            assert row.error is None and set(row.values) == {"sham"} | {
+                f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)
+            }
             a, b, c, d = (row.values[f"{arm}/0"] for arm in "ABCD")
             assert abs(row.values[f"{moves[0]}/0"] - row.values[f"{moves[1]}/0"]) > 1
             assert (
@@ -189,7 +202,9 @@ def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:
 def test_no_donor_is_a_reason(make_samples: Make) -> None:
     for y, units in (([0] * N, UNITS), ([row % 2 for row in range(N)], ["one"] * N)):
         rows = run(make_samples(X, y, BLOCKS, units=units), Sums(np.ones((1, 6, 6))))
-        assert {row.error for row in rows} == {"not applicable: no donor of the same and two of another class from other units"}
+        assert {row.error for row in rows} == {
+            "not applicable: no donor of the same and two of another class from other units"
+        }
 
 
 def test_naming_the_classes_otherwise_changes_nothing(make_samples: Make) -> None:
@@ -204,14 +219,22 @@ def test_naming_the_classes_otherwise_changes_nothing(make_samples: Make) -> Non
 
 
 def test_swapping_inside_and_outside_in_the_mask_swaps_the_effects(make_samples: Make) -> None:
-    """Both parts carry the class, the model weighs them differently: with the complement as mask the effects change places."""
+    """Both parts carry the class, the model weighs them differently: with the complement as mask the effects change
+    places.
+    """
     y, inside = [row % 2 for row in range(N)], np.zeros((N, 1, 6, 6), dtype=bool)
     inside[:, 0, 1:4, 1:4] = True
     x = np.where(np.array(y)[:, None, None, None] == 1, 0.8, 0.2).astype(np.float32) * np.ones_like(X)
     weights = np.where(inside[0], 2.0, 0.3)
     effects = []
     for mask in (inside, ~inside):
-        found = np.array([[row.values[f"{arm}/{draw}"] for arm in "ABCD"] for row in run(make_samples(x, y, mask), Sums(weights)) for draw in range(3)]).mean(0)
+        found = np.array(
+            [
+                [row.values[f"{arm}/{draw}"] for arm in "ABCD"]
+                for row in run(make_samples(x, y, mask), Sums(weights))
+                for draw in range(3)
+            ]
+        ).mean(0)
         a, b, c, d = found
         effects.append(((a - c + b - d) / 2, (a - b + c - d) / 2))
     assert effects[0][0] > 1.5 * effects[0][1] > 0
@@ -228,5 +251,9 @@ def test_only_what_the_hole_can_read_is_smoothed(shape: tuple[int, int], seed: i
     rows, columns = distance_transform_edt(hole, return_distances=False, return_indices=True)
     filled = image[:, rows, columns]
     for _ in range(4):
-        filled = np.where(hole, np.stack([gaussian_filter(channel, 0.02 * np.hypot(*shape), mode="nearest") for channel in filled]), image)
+        filled = np.where(
+            hole,
+            np.stack([gaussian_filter(channel, 0.02 * np.hypot(*shape), mode="nearest") for channel in filled]),
+            image,
+        )
     assert np.array_equal(inpaint(image, hole), filled.astype(np.float32))

@@ -1,4 +1,6 @@
-"""Universal perturbations against linear classifiers whose best one is known in closed form, and the rule that nobody is judged by what was fitted on them."""
+"""Universal perturbations against linear classifiers whose best one is known in closed form, and the rule that nobody
+is judged by what was fitted on them.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,22 +12,34 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from auditor.checks.targeted_harm import harm_trials, judge_harm
-from auditor.classifier import wrap
-from auditor.grouping import Attribute, dealt
+from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row, probes
-from auditor.records import Facts, Finding, Observation, Observations, Trial
-from auditor.samples import Samples
+from auditor.samples.samples import Samples
+from auditor.stats.grouping import Attribute, dealt
 
 N, SIDE, EPSILON = 160, 6, 0.04
 ATTRIBUTE = Attribute(("style",))
-SETTINGS = {"attribute": ATTRIBUTE.as_dict(), "names": ["a", "b"], "steps": 12, "batch": 16, "starts": 2, "most": 512, "exchange": 0}
-FIT = Trial("universal", "", SETTINGS, "everywhere", {"norm": "linf", "epsilon": EPSILON, "guard": 0.0}, 0, samples=1, keep=True)
+SETTINGS = {
+    "attribute": ATTRIBUTE.as_dict(),
+    "names": ["a", "b"],
+    "steps": 12,
+    "batch": 16,
+    "starts": 2,
+    "most": 512,
+    "exchange": 0,
+}
+FIT = Trial(
+    "universal", "", SETTINGS, "everywhere", {"norm": "linf", "epsilon": EPSILON, "guard": 0.0}, 0, samples=1, keep=True
+)
 JUDGE = Trial("aimed", "", SETTINGS, "everywhere", FIT.threat, 0, source=FIT)
 
 
 class Gated(nn.Module):
-    """Reads the upper rows of samples with a dark corner and the lower rows of the others; ungated it reads the upper rows of all."""
+    """Reads the upper rows of samples with a dark corner and the lower rows of the others; ungated it reads the upper
+    rows of all.
+    """
 
     def __init__(self, *, gated: bool = True) -> None:
         super().__init__()
@@ -42,8 +56,18 @@ class Gated(nn.Module):
         return torch.stack([-score, score], 1)
 
 
-def planted(make_samples: Callable[..., Samples], module: Gated, *, levels: int | None = None, seed: int = 0, n: int = N, **more: Any) -> Bench:
-    """Return a bench of n samples in two styles and two classes, every fifth classified wrongly, with margins from 0 to twice the budget."""
+def planted(
+    make_samples: Callable[..., Samples],
+    module: Gated,
+    *,
+    levels: int | None = None,
+    seed: int = 0,
+    n: int = N,
+    **more: Any,
+) -> Bench:
+    """Return a bench of n samples in two styles and two classes, every fifth classified wrongly, with margins from 0 to
+    twice the budget.
+    """
     rng = np.random.default_rng(seed)
     style, sign = np.arange(n) % 2, np.where(np.arange(n) // 2 % 2, 1.0, -1.0)
     weight = module.weight.numpy()
@@ -70,19 +94,25 @@ def fitted(bench: Bench, trial: Trial = FIT) -> Row:
 def judged(bench: Bench, fit: Row, trial: Trial = JUDGE, rows: range | None = None) -> list[Row]:
     with torch.no_grad():
         return probes["aimed"].make(
-            replace(bench, source=lambda name: None if name else fit.arrays), trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows)
+            replace(bench, source=lambda name: None if name else fit.arrays),
+            trial,
+            bench.samples.load(range(len(bench.samples)) if rows is None else rows),
         )
 
 
 def margins(bench: Bench) -> NDArray[np.float64]:
-    """Return how far each sample's score is on its own side (N,), in the units that a shift of every value by epsilon moves by epsilon."""
+    """Return how far each sample's score is on its own side (N,), in the units that a shift of every value by epsilon
+    moves by epsilon.
+    """
     chunk = bench.samples.load(range(N))
     logits = bench.classifier.logits(chunk.x).detach().double()
     return np.asarray((logits[:, 1] - logits[:, 0]) / 2 * (2 * chunk.y - 1))
 
 
 def best_share(bench: Bench, chosen: NDArray[np.bool_], reach: float) -> float:
-    """Return the largest share of the chosen samples that one shift of the score flips: it goes one way, so it flips one class."""
+    """Return the largest share of the chosen samples that one shift of the score flips: it goes one way, so it flips
+    one class.
+    """
     edge, y = margins(bench), np.array(bench.samples.y)
     chosen = chosen & (edge > 0)
     return max(float((chosen & (y == label) & (edge < reach)).sum()) for label in (0, 1)) / chosen.sum()
@@ -90,7 +120,9 @@ def best_share(bench: Bench, chosen: NDArray[np.bool_], reach: float) -> float:
 
 @pytest.mark.parametrize("zone", ["everywhere", "inside"])
 @pytest.mark.parametrize("gated", [True, False])
-def test_a_fit_is_as_good_as_any_perturbation_can_be(make_samples: Callable[..., Samples], gated: bool, zone: str) -> None:
+def test_a_fit_is_as_good_as_any_perturbation_can_be(
+    make_samples: Callable[..., Samples], gated: bool, zone: str
+) -> None:
     bench = planted(make_samples, Gated(gated=gated))
     row = fitted(bench, replace(FIT, zone=zone))
     groups, half = dealt(ATTRIBUTE, bench.samples, zone, 0)
@@ -103,13 +135,23 @@ def test_a_fit_is_as_good_as_any_perturbation_can_be(make_samples: Callable[...,
             assert row.values[f"samples/{place}/{side}"] == (mine & (margins(bench) > 0)).sum()
             assert row.values[f"success/{place}/{side}"] == pytest.approx(best_share(bench, mine, reach), abs=1e-9)
             found = row.arrays[f"{place}/{side}"] if row.arrays else np.zeros(0)
-            assert np.abs(found).max() <= EPSILON * (1 + 1e-6) and (zone == "everywhere" or not found[:, :, : SIDE // 2].any())
+            assert np.abs(found).max() <= EPSILON * (1 + 1e-6) and (
+                zone == "everywhere" or not found[:, :, : SIDE // 2].any()
+            )
 
 
 def test_harm_aimed_at_one_style_spares_the_other(make_samples: Callable[..., Samples]) -> None:
     bench = planted(make_samples, Gated())
     rows = judged(bench, fitted(bench))
-    shares = np.array([[np.mean([row.values[f"fooled/{place}"] for row in rows[style::2] if row.values["correct"]]) for style in (0, 1)] for place in (0, 1)])
+    shares = np.array(
+        [
+            [
+                np.mean([row.values[f"fooled/{place}"] for row in rows[style::2] if row.values["correct"]])
+                for style in (0, 1)
+            ]
+            for place in (0, 1)
+        ]
+    )
     assert shares.diagonal().min() > 0.2 and shares[0, 1] == shares[1, 0] == 0
     for row, edge in zip(rows, margins(bench), strict=True):
         assert row.values["correct"] == (edge > 0) and (row.allowed is True) == (edge > 0)
@@ -124,7 +166,11 @@ def test_nobody_is_judged_by_what_was_fitted_on_their_unit(make_samples: Callabl
     assert all(len(set(half[np.array(units) == unit])) == 1 for unit in units) and 0 < half.mean() < 1
     arrays = fitted(bench).arrays
     assert arrays is not None and np.array_equal(arrays["half"], half)
-    marked = {**arrays, **{f"{place}/{side}": np.zeros_like(arrays["0/0"]) for place in (0, 1) for side in (0, 1)}, "0/0": arrays["0/0"]}
+    marked = {
+        **arrays,
+        **{f"{place}/{side}": np.zeros_like(arrays["0/0"]) for place in (0, 1) for side in (0, 1)},
+        "0/0": arrays["0/0"],
+    }
     for row, side in zip(judged(bench, Row(arrays=marked)), half, strict=True):
         assert side == 1 or not any(value for name, value in row.values.items() if name.startswith("fooled/"))
     for side in (0, 1):  # what the other half looks like is of no matter to a fit
@@ -133,12 +179,16 @@ def test_nobody_is_judged_by_what_was_fitted_on_their_unit(make_samples: Callabl
         x[half != side] = np.random.default_rng(9).random((int((half != side).sum()), 1, SIDE, SIDE))
         moved = make_samples(x, other.samples.y, np.ones_like(x, dtype=bool), units=units, groups=other.samples.groups)
         again = fitted(replace(other, samples=moved)).arrays
-        assert again is not None and all(np.array_equal(again[f"{place}/{side}"], arrays[f"{place}/{side}"]) for place in (0, 1))
+        assert again is not None and all(
+            np.array_equal(again[f"{place}/{side}"], arrays[f"{place}/{side}"]) for place in (0, 1)
+        )
         assert not all(np.array_equal(again[f"{place}/{1 - side}"], arrays[f"{place}/{1 - side}"]) for place in (0, 1))
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
-def test_outside_the_zone_nothing_changes(make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch, norm: str) -> None:
+def test_outside_the_zone_nothing_changes(
+    make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch, norm: str
+) -> None:
     """Whatever an artefact holds: the perturbation is far too large and covers every value."""
     threat = {"norm": norm, "epsilon": {"linf": EPSILON, "l2": 0.15, "l1": 0.4, "l0": 2}[norm], "guard": 0.0}
     bench, trial = planted(make_samples, Gated(), levels=255), replace(FIT, zone="inside", threat=threat)
@@ -157,12 +207,16 @@ def test_outside_the_zone_nothing_changes(make_samples: Callable[..., Samples], 
         assert torch.allclose(x.double() * 255, (x.double() * 255).round(), atol=1e-4)
 
 
-def test_a_point_that_is_not_allowed_flips_nothing(make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_point_that_is_not_allowed_flips_nothing(
+    make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = planted(make_samples, Gated())
     fit = fitted(bench)
     monkeypatch.setattr("auditor.probes.universal.moved", lambda x0, *_: 1 - x0)
     attacked = [row for row in judged(bench, fit) if row.values["correct"]]
-    assert attacked and all(row.allowed is False and row.values["fooled/0"] == row.values["fooled/1"] == 0 for row in attacked)
+    assert attacked and all(
+        row.allowed is False and row.values["fooled/0"] == row.values["fooled/1"] == 0 for row in attacked
+    )
 
 
 def test_neither_batch_nor_chunk_nor_repetition_matters(make_samples: Callable[..., Samples]) -> None:
@@ -188,7 +242,9 @@ def test_who_cannot_be_judged_says_why(make_samples: Callable[..., Samples]) -> 
     styles = ["a" if row % 2 == 0 else "b" if row < 60 else "" for row in range(N)]
     bench = planted(make_samples, Gated(), groups={"style": styles})
     rows = judged(bench, fitted(bench))
-    assert {row.error for row, style in zip(rows, styles, strict=True) if not style} == {"not applicable: its group is unknown"}
+    assert {row.error for row, style in zip(rows, styles, strict=True) if not style} == {
+        "not applicable: its group is unknown"
+    }
     assert all(row.error is None for row, style in zip(rows, styles, strict=True) if style)
     nothing = judged(replace(bench), Row())
     assert {row.error for row in nothing} == {"not applicable: no perturbation was fitted on another half"}
@@ -199,10 +255,15 @@ def test_who_cannot_be_judged_says_why(make_samples: Callable[..., Samples]) -> 
 
 def test_samples_without_the_zone_are_not_fitted_on(make_samples: Callable[..., Samples]) -> None:
     bench = planted(make_samples, Gated())
-    bench = replace(bench, samples=replace(bench.samples, mask_share=tuple(None if row < 100 else 0.5 for row in range(N))))
+    bench = replace(
+        bench, samples=replace(bench.samples, mask_share=tuple(None if row < 100 else 0.5 for row in range(N)))
+    )
     row = fitted(bench, replace(FIT, zone="outside"))
     assert row.arrays is not None and (row.arrays["half"][:100] == -1).all() and (row.arrays["half"][100:] >= 0).all()
-    assert sum(row.values[f"samples/{place}/{side}"] for place in (0, 1) for side in (0, 1)) == (margins(bench)[100:] > 0).sum()
+    assert (
+        sum(row.values[f"samples/{place}/{side}"] for place in (0, 1) for side in (0, 1))
+        == (margins(bench)[100:] > 0).sum()
+    )
 
 
 def test_exchanged_labels_are_fitted_on_other_groups(make_samples: Callable[..., Samples]) -> None:
@@ -212,7 +273,13 @@ def test_exchanged_labels_are_fitted_on_other_groups(make_samples: Callable[...,
     groups = dealt(ATTRIBUTE, bench.samples, "everywhere", 0, 1)[0]
     assert sorted(groups) == sorted(bench.samples.groups["style"]) and groups != bench.samples.groups["style"]
     own = [
-        np.mean([row.values[f"fooled/{place}"] for row, one in zip(rows, groups, strict=True) if row.values["correct"] and one == name])
+        np.mean(
+            [
+                row.values[f"fooled/{place}"]
+                for row, one in zip(rows, groups, strict=True)
+                if row.values["correct"] and one == name
+            ]
+        )
         for place, name in enumerate("ab")
     ]
     assert max(own) < 0.45
@@ -221,9 +288,23 @@ def test_exchanged_labels_are_fitted_on_other_groups(make_samples: Callable[...,
 def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
     """Return the finding of one audit, its trials measured here."""
     samples = bench.samples
-    known = {name: getattr(samples, name) for name in ("ids", "y", "units", "groups", "mask_share", "low", "high", "levels")}
-    offers, budget = ("gradient", "labels", "scores"), {"norm": "linf", "epsilons": (EPSILON,), "primary": EPSILON, "guard": 0.0}
-    facts = Facts(classes=("a", "b"), offers=offers, modality="image", attack="pgd", attack_settings={}, seed=seed, **known, **budget)
+    known = {
+        name: getattr(samples, name) for name in ("ids", "y", "units", "groups", "mask_share", "low", "high", "levels")
+    }
+    offers, budget = (
+        ("gradient", "labels", "scores"),
+        {"norm": "linf", "epsilons": (EPSILON,), "primary": EPSILON, "guard": 0.0},
+    )
+    facts = Facts(
+        classes=("a", "b"),
+        offers=offers,
+        modality="image",
+        attack="pgd",
+        attack_settings={},
+        seed=seed,
+        **known,
+        **budget,
+    )
     settings = {"zone": "everywhere", "minimum_group": 30, **settings}
     table: dict[str, dict[str, Observation]] = {}
     trials = harm_trials(facts, ATTRIBUTE, **settings)
@@ -231,13 +312,19 @@ def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
         row = fitted(bench, fit)
         table[fit.key("")] = {samples.ids[0]: Observation("", samples.ids[0], row.values)}
         rows = zip(samples.ids, judged(bench, row, judge), strict=True)
-        table[judge.key("")] = {name: Observation("", name, one.values, one.allowed, error=one.error) for name, one in rows}
+        table[judge.key("")] = {
+            name: Observation("", name, one.values, one.allowed, error=one.error) for name, one in rows
+        }
     return judge_harm(facts, Observations("", lambda key: table[key]), ATTRIBUTE, tolerance=0.1, **settings)
 
 
-def test_the_planted_defect_is_named_and_its_twin_is_not_accused(make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditor.checks.held_out.DRAWS", 400)
-    monkeypatch.setattr("auditor.checks.targeted_harm.FIT", {"steps": 6, "batch": 32, "starts": 2, "most": 512})
+def test_the_planted_defect_is_named_and_its_twin_is_not_accused(
+    make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.checks.fairness.held_out.DRAWS", 400)
+    monkeypatch.setattr(
+        "auditor.checks.fairness.targeted_harm.FIT", {"steps": 6, "batch": 32, "starts": 2, "most": 512}
+    )
     twins = [finding_of(planted(make_samples, Gated(gated=False), seed=seed), seed) for seed in range(20)]
     excess = [found.estimate for found in twins if found.estimate is not None]
     assert {found.verdict for found in twins} <= {"pass", "inconclusive"} and len(excess) == 20
@@ -247,4 +334,8 @@ def test_the_planted_defect_is_named_and_its_twin_is_not_accused(make_samples: C
         assert found.verdict == "fail" and found.details["null"]["p"] < 0.01
         assert all(row["estimate"]["low"] > 0 and row["aimed"]["low"] > 0 for row in found.details["excess"])
     found = finding_of(planted(make_samples, Gated()), 0, refits=9)
-    assert found.details["null"] == {"method": "refitted on exchanged labels", "permutations": 9, "p": pytest.approx(0.1)}
+    assert found.details["null"] == {
+        "method": "refitted on exchanged labels",
+        "permutations": 9,
+        "p": pytest.approx(0.1),
+    }

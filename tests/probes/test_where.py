@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from auditor.classifier import wrap
+from auditor.core.records import Trial
+from auditor.modalities.images.probes.where import LEAST, exchanged, grid, where
+from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row, probes
-from auditor.probes.where import LEAST, exchanged, grid, where
-from auditor.records import Trial
-from auditor.samples import Samples
+from auditor.samples.samples import Samples
 
 Make = Callable[..., Samples]
 N, SIDE = 24, 8
-X = np.stack([np.full((1, SIDE, SIDE), (row + 1) / 100) for row in range(N)]).astype(np.float32)  # every pixel tells whose it is
+# every pixel tells whose it is
+X = np.stack([np.full((1, SIDE, SIDE), (row + 1) / 100) for row in range(N)]).astype(np.float32)
 BLOCKS = np.zeros((N, 1, SIDE, SIDE), dtype=bool)
 for _row in range(N):
     BLOCKS[_row, 0, 1 + _row % 4 : 4 + _row % 4, 2 + _row % 3 : 5 + _row % 3] = True
@@ -63,7 +64,8 @@ def test_what_lies_under_the_donors_mask_is_never_shown(make_samples: Make, arri
 def test_the_guard_band_travels_with_the_inside(make_samples: Make) -> None:
     mask = np.zeros((2, 1, SIDE, SIDE), dtype=bool)
     mask[0, 0, 4, 4] = True
-    made = exchanged(make_samples(X[:2], [0, 1], mask), 0, 1, cells=4, guard=0.09, arriving=True)  # 0.09 of the diagonal reaches one pixel
+    # 0.09 of the diagonal reaches one pixel
+    made = exchanged(make_samples(X[:2], [0, 1], mask), 0, 1, cells=4, guard=0.09, arriving=True)
     assert made is not None and (made[None] == X[0, 0, 0, 0]).sum() == 5
 
 
@@ -87,7 +89,9 @@ def run(samples: Samples, region: np.ndarray, positions: Any = None, **settings:
 
 
 def test_a_linear_classifier_in_closed_form(make_samples: Make) -> None:
-    """Only the cell that is read has an effect, and in both kinds of draw it is the difference of the two outsides there."""
+    """Only the cell that is read has an effect, and in both kinds of draw it is the difference of the two outsides
+    there.
+    """
     region = np.zeros((1, SIDE, SIDE))
     region[0, 6:8, 0:2] = [[1.0, 2.0], [0.5, -1.0]]
     for position, row in enumerate(run(make_samples(X, Y, BLOCKS, units=UNITS), region)):
@@ -95,7 +99,9 @@ def test_a_linear_classifier_in_closed_form(make_samples: Make) -> None:
             donor = int(row.values[f"k/{draw}"])
             free = ~BLOCKS[position, 0, 6:8, 0:2]
             gap = (X[position, 0, 0, 0] - X[donor, 0, 0, 0]) * (region[0, 6:8, 0:2] * free).sum()
-            effects = {key: value for key, value in row.values.items() if key.startswith("cell/") and key.endswith(f"/{draw}")}
+            effects = {
+                key: value for key, value in row.values.items() if key.startswith("cell/") and key.endswith(f"/{draw}")
+            }
             assert effects.pop(f"cell/3/0/{draw}") == pytest.approx((2 if Y[position] else -2) * gap, abs=1e-5)
             assert len(effects) >= 5 and all(value == pytest.approx(0, abs=1e-5) for value in effects.values())
 
@@ -113,7 +119,9 @@ def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:
 
 
 def test_a_cue_that_is_there_twice_shows_in_the_odd_draws(make_samples: Make) -> None:
-    """A classifier that asks whether any of two markers is there does not move when one is taken away, but does when one is brought back."""
+    """A classifier that asks whether any of two markers is there does not move when one is taken away, but does when
+    one is brought back.
+    """
 
     class Either(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditor.records import Finding
+from auditor.core.records import Finding
 from auditor.report.render import render
 
 EPSILONS = [k / 255 for k in (1, 2, 4, 8)]
@@ -18,9 +18,21 @@ ZONES = ["outside", "inside", "everywhere", "control/0", "control/1"]
 MISCHIEF = "<script>alert('title')</script>"
 
 
-def estimate(value: float, half: float = 0.05, *, n: int = 133, unit: str = "share of samples", **more: Any) -> dict[str, Any]:
+def estimate(
+    value: float, half: float = 0.05, *, n: int = 133, unit: str = "share of samples", **more: Any
+) -> dict[str, Any]:
     low, high = round(value - half, 4), round(value + half, 4)
-    return {"value": value, "low": low, "high": high, "n": n, "unit": unit, "method": "Wilson", "level": 0.95, "units": 24, **more}
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": n,
+        "unit": unit,
+        "method": "Wilson",
+        "level": 0.95,
+        "units": 24,
+        **more,
+    }
 
 
 def finding(name: str, verdict: str, claim: str, **more: Any) -> dict[str, Any]:
@@ -29,14 +41,34 @@ def finding(name: str, verdict: str, claim: str, **more: Any) -> dict[str, Any]:
 
 def _curve(top: float, *, hole: bool = False) -> list[dict[str, Any]]:
     rates = [top * share for share in (0.25, 0.5, 0.8, 1.0)]
-    points = [{"epsilon": e, "estimate": estimate(round(r, 3), 0.02), "reason": ""} for e, r in zip(EPSILONS, rates, strict=True)]
-    return [*points[:-1], {"epsilon": EPSILONS[-1], "estimate": None, "reason": "the attack broke off: chunk 3 failed twice"}] if hole else points
+    points = [
+        {"epsilon": e, "estimate": estimate(round(r, 3), 0.02), "reason": ""}
+        for e, r in zip(EPSILONS, rates, strict=True)
+    ]
+    return (
+        [
+            *points[:-1],
+            {"epsilon": EPSILONS[-1], "estimate": None, "reason": "the attack broke off: chunk 3 failed twice"},
+        ]
+        if hole
+        else points
+    )
 
 
 def _smallest(top: float) -> dict[str, Any] | None:
     """Return the smallest epsilons of a zone that flips enough of its samples for a median, or not."""
     if top in (0.6, 0.66):
-        return None if top == 0.6 else {"n": 60, "beyond": 40, "reach": 16 / 255, "steps": [], "reason": "40 of 60 samples were not flipped up to 16/255"}
+        return (
+            None
+            if top == 0.6
+            else {
+                "n": 60,
+                "beyond": 40,
+                "reach": 16 / 255,
+                "steps": [],
+                "reason": "40 of 60 samples were not flipped up to 16/255",
+            }
+        )
     steps = [{"epsilon": k / 255, "estimate": estimate(min(top, 0.1 * k), 0.05)} for k in range(1, 9)]
     known = {
         "n": 60,
@@ -61,20 +93,29 @@ def exposure() -> list[dict[str, Any]]:
             "noise": _curve(0.02),
             "area": {"values": 3442, "share": 0.84},
         }
-        details |= {"smallest": _smallest(tops[zone]), "relative": estimate(6.3, 0.4, unit="times") if zone == "inside" else None}
+        details |= {
+            "smallest": _smallest(tops[zone]),
+            "relative": estimate(6.3, 0.4, unit="times") if zone == "inside" else None,
+        }
         primary = zone == "outside"
         found.append(
             finding(
                 f"exposure/{zone}",
                 "fail" if primary else "pass",
-                f"The attack flips {tops[zone] / 2:.0%} of the correctly classified samples when it may write {zone} at 2/255.",
+                f"The attack flips {tops[zone] / 2:.0%} of the correctly classified samples when it may write {zone} at"
+                " 2/255.",
                 estimate=estimate(tops[zone] / 2, 0.08, n=71),
                 tolerance=0.10 if primary else None,
                 question=4 if primary else None,
                 primary=primary,
                 p=0.0004 if primary else None,
                 reason="The whole interval is above the tolerance." if primary else "",
-                advice="Treat the classifier as open to manipulation wherever inputs can be altered, and sign images at the source." if primary else "",
+                advice=(
+                    "Treat the classifier as open to manipulation wherever inputs can be altered, and sign images at"
+                    " the source."
+                    if primary
+                    else ""
+                ),
                 details=details,
             )
         )
@@ -114,7 +155,11 @@ def reliance() -> list[dict[str, Any]]:
     return [
         main,
         finding(
-            "reliance/flip-gap", "not_measured", "The flip gap between arms B and A was not measured.", reason="no donor of another unit is left", question=1
+            "reliance/flip-gap",
+            "not_measured",
+            "The flip gap between arms B and A was not measured.",
+            reason="no donor of another unit is left",
+            question=1,
         ),
     ]
 
@@ -136,24 +181,53 @@ def _too_few(n: int) -> str:
 def _member(place: int, name: str, n: int, keys: dict[str, float]) -> dict[str, Any]:
     """Return a group's row: every quantity falls a little from group to group; a group of three has no numbers."""
     half = 0.5 / n**0.5
-    numbers = {key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None for key, value in keys.items()}
+    numbers = {
+        key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None
+        for key, value in keys.items()
+    }
     return {"group": name, "values": name.split(" / "), "n": n, "units": max(1, n // 2), **numbers, "note": _too_few(n)}
 
 
 def _flipped(place: int, name: str, n: int) -> dict[str, Any]:
-    steps = [{"epsilon": k / 255, "estimate": estimate(round(min(0.95, (0.05 + 0.01 * (place % 5)) * k), 3), 0.08, n=n)} for k in range(1, 15)] if n > 3 else []
-    known = {"median": estimate(7 / 255, 1 / 255, unit="epsilon"), "text": "7/255 [6/255, 8/255]", "reason": ""} if n >= 60 else {}
+    steps = (
+        [
+            {"epsilon": k / 255, "estimate": estimate(round(min(0.95, (0.05 + 0.01 * (place % 5)) * k), 3), 0.08, n=n)}
+            for k in range(1, 15)
+        ]
+        if n > 3
+        else []
+    )
+    known = (
+        {"median": estimate(7 / 255, 1 / 255, unit="epsilon"), "text": "7/255 [6/255, 8/255]", "reason": ""}
+        if n >= 60
+        else {}
+    )
     missing = {"median": None, "text": "", "reason": f"{n // 4} of {n} samples were not flipped up to 16/255"}
     restricted = estimate(7.4 / 255, 0.9 / 255, unit="epsilon") if n > 3 else None
-    return {"group": name, "n": n, "beyond": n // 4, "reach": 16 / 255, "steps": steps, **(known or missing), "restricted": restricted}
+    return {
+        "group": name,
+        "n": n,
+        "beyond": n // 4,
+        "reach": 16 / 255,
+        "steps": steps,
+        **(known or missing),
+        "restricted": restricted,
+    }
 
 
 def _gap(attribute: str, kind: str, groups: dict[str, int], rows: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     """Return what the three findings on gaps share."""
     ranking = [
-        {"group": name, "estimate": estimate(0.02 * place - 0.02, 0.06, unit=GAP), "q": 0.9 / (place + 1), "note": ""}
-        if n >= 30
-        else {"group": name, "estimate": None, "q": None, "note": _too_few(n)}
+        (
+            {
+                "group": name,
+                "estimate": estimate(0.02 * place - 0.02, 0.06, unit=GAP),
+                "q": 0.9 / (place + 1),
+                "note": "",
+            }
+            if n >= 30
+            else {"group": name, "estimate": None, "q": None, "note": _too_few(n)}
+        )
         for place, (name, n) in enumerate(groups.items())
     ]
     tests = [
@@ -172,7 +246,11 @@ def _gap(attribute: str, kind: str, groups: dict[str, int], rows: list[dict[str,
         "raw": estimate(0.09, 0.1, unit=GAP),
         "ratio": estimate(0.88, 0.1, unit="ratio"),
         "ranking": ranking,
-        "tests": tests if kind == "accuracy-gap" else [*tests, {"name": "log-rank", "p": None, "note": "nothing was flipped"}],
+        "tests": (
+            tests
+            if kind == "accuracy-gap"
+            else [*tests, {"name": "log-rank", "p": None, "note": "nothing was flipped"}]
+        ),
         "needed": 410,
         **more,
     }
@@ -181,11 +259,20 @@ def _gap(attribute: str, kind: str, groups: dict[str, int], rows: list[dict[str,
 def _attacked(attribute: str, kind: str, groups: dict[str, int]) -> dict[str, Any]:
     top = 0.6 if kind == "robustness-gap" else 0.75
     rows = [
-        {**_member(k, name, n, {"clean": 0.9, "robust": top, "success": 1 - top}), "median": None, "median_text": "7/255 [6/255, 8/255]" if n > 3 else ""}
+        {
+            **_member(k, name, n, {"clean": 0.9, "robust": top, "success": 1 - top}),
+            "median": None,
+            "median_text": "7/255 [6/255, 8/255]" if n > 3 else "",
+        }
         for k, (name, n) in enumerate(groups.items())
     ]
     curves = [
-        {"group": name, "points": [{"epsilon": e, "estimate": estimate(round(top - 4 * e, 3), 0.09), "reason": ""} for e in EPSILONS]}
+        {
+            "group": name,
+            "points": [
+                {"epsilon": e, "estimate": estimate(round(top - 4 * e, 3), 0.09), "reason": ""} for e in EPSILONS
+            ],
+        }
         for name, n in groups.items()
         if n > 3
     ]
@@ -202,9 +289,18 @@ def _harm(attribute: str, groups: dict[str, int]) -> dict[str, Any]:
         for other in names
         if (one, other) != (names[-1], names[0])
     ]
-    excess = [{"group": name, "estimate": estimate(0.19 + 0.01 * k, 0.09, unit=GAP), "note": ""} for k, name in enumerate(names)]
+    excess = [
+        {"group": name, "estimate": estimate(0.19 + 0.01 * k, 0.09, unit=GAP), "note": ""}
+        for k, name in enumerate(names)
+    ]
     null = {"method": "labels of held-out units exchanged", "permutations": 999, "p": 0.004}
-    base = {"attribute": attribute, "columns": attribute.split("+"), "zone": "everywhere", "epsilon": EPSILONS[1], "unknown": 7}
+    base = {
+        "attribute": attribute,
+        "columns": attribute.split("+"),
+        "zone": "everywhere",
+        "epsilon": EPSILONS[1],
+        "unknown": 7,
+    }
     return {**base, "names": names, "matrix": matrix, "excess": excess, "null": null}
 
 
@@ -212,7 +308,12 @@ def _attribute(attribute: str, groups: dict[str, int], verdict: str = "pass") ->
     """Return the five findings of an attribute, shaped like those of the check."""
     plain = {"clean": 0.9, "sensitivity": 0.85, "specificity": 0.93, "selection": 0.45, "calibration": 0.12}
     tables = {
-        "accuracy-gap": _gap(attribute, "accuracy-gap", groups, [_member(k, name, n, plain) for k, (name, n) in enumerate(groups.items())]),
+        "accuracy-gap": _gap(
+            attribute,
+            "accuracy-gap",
+            groups,
+            [_member(k, name, n, plain) for k, (name, n) in enumerate(groups.items())],
+        ),
         "robustness-gap": _attacked(attribute, "robustness-gap", groups),
         "exposure-gap": _attacked(attribute, "exposure-gap", groups),
         "targeted-harm": _harm(attribute, groups),
@@ -233,7 +334,13 @@ def _attribute(attribute: str, groups: dict[str, int], verdict: str = "pass") ->
         }
         claim = f"By {attribute}, the {kind} is 6 points between {' and '.join(details.get('pair') or ['one', 'all'])}."
         primary = kind in ("accuracy-gap", "robustness-gap") and "+" not in attribute
-        base = {"estimate": estimate(0.06, 0.12 if own != "pass" else 0.03, unit=GAP), "tolerance": 0.10, "question": 2, "primary": primary, "details": details}
+        base = {
+            "estimate": estimate(0.06, 0.12 if own != "pass" else 0.03, unit=GAP),
+            "tolerance": 0.10,
+            "question": 2,
+            "primary": primary,
+            "details": details,
+        }
         found.append(finding(f"fairness/{attribute}/{kind}", own, claim, **base, **(said if own != "pass" else {})))
     return found
 
@@ -244,15 +351,28 @@ def fairness() -> list[dict[str, Any]]:
         "question": 2,
         "primary": True,
     }
-    cells = {f"{sex} / {race}": (n // 3 if sex == "female" else n // 2) for sex in SEXES for race, n in RACES.items() if (sex, race) != ("male", "_other")}
-    bands = {f"{race} / {age}": 5 + 3 * k for k, (race, age) in enumerate((race, age) for race in RACES for age in AGES)}
+    cells = {
+        f"{sex} / {race}": n // 3 if sex == "female" else n // 2
+        for sex in SEXES
+        for race, n in RACES.items()
+        if (sex, race) != ("male", "_other")
+    }
+    bands = {
+        f"{race} / {age}": 5 + 3 * k for k, (race, age) in enumerate((race, age) for race in RACES for age in AGES)
+    }
     return [
         *_attribute("sex", SEXES, "inconclusive"),
         *_attribute("sex+race", cells),
-        *(item for item in _attribute("institution", INSTITUTIONS) if not item["id"].endswith(("exposure-gap", "reliance-gap"))),
+        *(
+            item
+            for item in _attribute("institution", INSTITUTIONS)
+            if not item["id"].endswith(("exposure-gap", "reliance-gap"))
+        ),
         *_attribute("race", RACES),
         *_attribute("race+age", bands)[:2],
-        finding("fairness/age_band/robustness-gap", "not_measured", "The gap between age bands was not measured.", **missing),
+        finding(
+            "fairness/age_band/robustness-gap", "not_measured", "The gap between age bands was not measured.", **missing
+        ),
     ]
 
 
@@ -281,12 +401,21 @@ def attribution() -> list[dict[str, Any]]:
             question=1,
             details={"rows": [{"name": "share inside / share of area", "estimate": estimate(3.1, 0.6, unit="ratio")}]},
         ),
-        finding("attribution/integrated_gradients/blindness", "not_measured", "Blindness was not measured.", reason="the model offers no gradient", question=3),
+        finding(
+            "attribution/integrated_gradients/blindness",
+            "not_measured",
+            "Blindness was not measured.",
+            reason="the model offers no gradient",
+            question=3,
+        ),
     ]
 
 
 def preflight() -> list[dict[str, Any]]:
-    classes = [{"class": name, "n": 66, "estimate": estimate(value, unit="accuracy")} for name, value in (("normal", 0.95), ("abnormal <i>", 0.88))]
+    classes = [
+        {"class": name, "n": 66, "estimate": estimate(value, unit="accuracy")}
+        for name, value in (("normal", 0.95), ("abnormal <i>", 0.88))
+    ]
     return [
         finding(
             "preflight/accuracy",
@@ -334,14 +463,25 @@ def write_evidence(out: Path) -> None:
     rows, columns = np.mgrid[:64, :64]
     lesion = (rows - 30) ** 2 + (columns - 36) ** 2 < 90
     original = np.clip(90 + 60 * lesion + rng.normal(0, 9, (64, 64)), 0, 255).astype(np.uint8)
-    moved = np.where(lesion, original, np.clip(original.astype(int) + rng.choice([-2, 2], (64, 64)), 0, 255)).astype(np.uint8)
-    for name, array in (("original", original), ("adversarial", moved), ("mask", lesion * np.uint8(255)), ("zone", ~lesion * np.uint8(255))):
+    moved = np.where(lesion, original, np.clip(original.astype(int) + rng.choice([-2, 2], (64, 64)), 0, 255)).astype(
+        np.uint8
+    )
+    for name, array in (
+        ("original", original),
+        ("adversarial", moved),
+        ("mask", lesion * np.uint8(255)),
+        ("zone", ~lesion * np.uint8(255)),
+    ):
         Image.fromarray(array).save(folder / f"{name}.png")
     for moment, centre in (("before", lesion.astype(float)), ("after", np.roll(lesion, 18, axis=1).astype(float))):
         np.save(folder / f"{moment}.npy", centre + rng.normal(0, 0.2, (64, 64)))
     files = {
         **{name: f"{name}.png" for name in ("original", "mask", "zone", "adversarial")},
-        **{f"map_{moment}/{method}": f"{moment}.npy" for moment in ("before", "after") for method in ("integrated_gradients", "saliency")},
+        **{
+            f"map_{moment}/{method}": f"{moment}.npy"
+            for moment in ("before", "after")
+            for method in ("integrated_gradients", "saliency")
+        },
     }
     case = {
         "finding": "exposure/outside",

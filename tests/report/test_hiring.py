@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from auditor.config import parse_audit
-from auditor.errors import ConfigError
-from auditor.records import Finding
+from auditor.config.config import parse_audit
+from auditor.core.errors import ConfigError
+from auditor.core.records import Finding
 from auditor.report import annex as tables
-from auditor.report import hiring
+from auditor.report.annexes import hiring
 from auditor.report.render import load, page, render
 
 PLACES = ("sex", "race", "intersection")
@@ -37,24 +37,34 @@ def _annex(data: dict[str, Any] | None = None) -> hiring.Annex:
 def _rows(table: tables.AnnexTable) -> dict[str, list[str]]:
     """Return first cell(s) -> the rest, as they are printed."""
     keys = sum(column.title in ("Sex", "Race or ethnicity") for column in table.columns)
-    shown = [[tables.shown(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    shown = [
+        [tables.shown(value, column.kind) for value, column in zip(row, table.columns, strict=True)]
+        for row in table.rows
+    ]
     return {" / ".join(row[:keys]): row[keys:] for row in shown}
 
 
 def _page(tmp_path: Path, data: dict[str, Any]) -> str:
     (tmp_path / "findings.json").write_text(json.dumps(data))
     html = page(tmp_path, *load(tmp_path))
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html[html.index('<section id="hiring"') :].partition("</section>")[0]))
+    return re.sub(
+        r"\s+", " ", re.sub(r"<[^>]*>", " ", html[html.index('<section id="hiring"') :].partition("</section>")[0])
+    )
 
 
 def test_selection_and_scoring_by_sex_by_race_and_crossed() -> None:
-    assert [table.name for table in _annex().law] == [f"hiring-{kind}-{place}" for kind in ("selection", "scoring") for place in PLACES]
+    assert [table.name for table in _annex().law] == [
+        f"hiring-{kind}-{place}" for kind in ("selection", "scoring") for place in PLACES
+    ]
 
 
 def test_ratios_are_those_of_the_counts() -> None:
     """Female 54 of 180, male 105 of 210: 0.3 / 0.5."""
     rows = _rows(_annex().law[0])
-    assert {name: (row[0], row[2], row[4]) for name, row in rows.items()} == {"Female": ("180", "54", "0.600"), "Male": ("210", "105", "1.000")}
+    assert {name: (row[0], row[2], row[4]) for name, row in rows.items()} == {
+        "Female": ("180", "54", "0.600"),
+        "Male": ("210", "105", "1.000"),
+    }
     assert [re.sub(r"\s", " ", row[3]) for row in rows.values()] == ["30 %", "50 %"]
 
 
@@ -70,7 +80,11 @@ def test_categories_under_two_per_cent_are_listed_with_n_rate_and_reason() -> No
 def test_small_categories_above_two_per_cent_keep_their_ratio() -> None:
     """The law knows no other ground for leaving a category out than its share."""
     rows = _rows(_annex().law[2])
-    assert rows["Asian / Female"][0] == "18" and rows["Asian / Female"][4] not in ("left out", "not measured") and rows["Asian / Female"][5] == ""
+    assert (
+        rows["Asian / Female"][0] == "18"
+        and rows["Asian / Female"][4] not in ("left out", "not measured")
+        and rows["Asian / Female"][5] == ""
+    )
 
 
 def test_the_reference_is_the_highest_rate_of_the_data_not_the_check_s() -> None:
@@ -90,7 +104,9 @@ def test_race_comes_before_sex_whatever_the_finding_is_called() -> None:
             item["details"]["columns"] = ["sex", "race"]
             for one in item["details"].get("categories", []):
                 one["values"] = one["values"][::-1]
-    assert list(_rows(_annex(data).law[2])) == list(_rows(_annex().law[2])) and "White / Male" in _rows(_annex(data).law[2])
+    assert list(_rows(_annex(data).law[2])) == list(_rows(_annex().law[2])) and "White / Male" in _rows(
+        _annex(data).law[2]
+    )
 
 
 def test_nobody_selected_gives_no_ratio() -> None:
@@ -104,19 +120,29 @@ def test_nobody_selected_gives_no_ratio() -> None:
 def test_what_is_missing_says_why() -> None:
     data = _content()
     data["findings"] = [item for item in data["findings"] if "race+sex" not in item["id"]]
-    next(item for item in data["findings"] if item["id"] == "fairness/sex/scoring-rate").update(details={}, reason="the classifier gives no scores")
+    next(item for item in data["findings"] if item["id"] == "fairness/sex/scoring-rate").update(
+        details={}, reason="the classifier gives no scores"
+    )
     missing = _annex(data).missing
     assert missing == (
-        "Selection by race and ethnicity crossed with sex: no finding 'fairness/race+sex/impact-ratio' was made in this audit.",
+        (
+            "Selection by race and ethnicity crossed with sex: no finding 'fairness/race+sex/impact-ratio' was made in"
+            " this audit."
+        ),
         "Scoring by sex: the classifier gives no scores.",
-        "Scoring by race and ethnicity crossed with sex: no finding 'fairness/race+sex/scoring-rate' was made in this audit.",
+        (
+            "Scoring by race and ethnicity crossed with sex: no finding 'fairness/race+sex/scoring-rate' was made in"
+            " this audit."
+        ),
     )
 
 
 def test_no_pass_mark_is_claimed_and_the_other_table_has_its_status(tmp_path: Path) -> None:
     text = _page(tmp_path, _content())
     assert "The law sets no pass mark." in text and "a ratio of 0.8 is not in it" in text
-    assert "rescission is on the agency&#39;s agenda; check whether they are in force" in text.replace("agency's", "agency&#39;s")
+    assert "rescission is on the agency&#39;s agenda; check whether they are in force" in text.replace(
+        "agency's", "agency&#39;s"
+    )
     assert "unverified" in text and "must not be older than one year" in text and "independent auditor" in text
     law, _, rest = text.partition("Four-fifths, apart")
     assert "4/5" not in law and "Fisher" not in law and "below, with its whole interval" in rest
@@ -155,8 +181,13 @@ def test_the_supplement_stands_apart_with_its_notes() -> None:
 
 def test_what_is_stated_and_what_is_not() -> None:
     said = dict(_annex().about.rows)
-    assert said["Date of the audit"] == "not stated in the audit file" and said["Distribution date of the tool"] == "2026-01-31"
-    assert said["Kind of data"] == "test data" and said["Why test data, and how they were made"].startswith("The tool has not been used yet")
+    assert (
+        said["Date of the audit"] == "not stated in the audit file"
+        and said["Distribution date of the tool"] == "2026-01-31"
+    )
+    assert said["Kind of data"] == "test data" and said["Why test data, and how they were made"].startswith(
+        "The tool has not been used yet"
+    )
     assert said["Applicants of unknown sex"] == "10" and said["Favourable decision"] == "granted"
 
 
@@ -166,12 +197,17 @@ def test_every_table_is_a_csv_beside_the_report(tmp_path: Path) -> None:
     data = _content()
     (tmp_path / "findings.json").write_text(json.dumps(data))
     render(tmp_path, pdf=False)
-    assert sorted(path.name for path in (tmp_path / "annex").iterdir()) == sorted(Path(table.file).name for table in _annex().tables)
+    assert sorted(path.name for path in (tmp_path / "annex").iterdir()) == sorted(
+        Path(table.file).name for table in _annex().tables
+    )
     html = (tmp_path / "report.html").read_text()
     assert all(table.file in html for table in _annex().tables)
     with (tmp_path / "annex" / "hiring-selection-sex.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["Sex"], row["Applicants"], row["Selected"], float(row["Selection rate"]), float(row["Impact ratio"])) for row in rows] == [
+    assert [
+        (row["Sex"], row["Applicants"], row["Selected"], float(row["Selection rate"]), float(row["Impact ratio"]))
+        for row in rows
+    ] == [
         ("Female", "180", "54", 0.3, 0.6),
         ("Male", "210", "105", 0.5, 1.0),
     ]
@@ -185,8 +221,17 @@ def test_an_estimate_takes_three_columns_of_a_csv() -> None:
     table = _annex().ugesp[1]
     head, *rows = csv.reader(io.StringIO(tables.csv_text(table)))
     at = head.index("Ratio to the reference")
-    assert head[at : at + 3] == ["Ratio to the reference", "Ratio to the reference, low", "Ratio to the reference, high"]
-    assert [row[at : at + 3] for row in rows] == [["0.9", "0.78", "1.02"], ["0.6", "0.48", "0.72"], ["left out", "", ""], ["reference", "", ""]]
+    assert head[at : at + 3] == [
+        "Ratio to the reference",
+        "Ratio to the reference, low",
+        "Ratio to the reference, high",
+    ]
+    assert [row[at : at + 3] for row in rows] == [
+        ["0.9", "0.78", "1.02"],
+        ["0.6", "0.48", "0.72"],
+        ["left out", "", ""],
+        ["reference", "", ""],
+    ]
 
 
 def test_image_reports_and_reports_without_it_have_no_annex() -> None:
@@ -204,10 +249,16 @@ BASE = {"model": {}, "data": {"source": "table", "groups": ["sex", "race"]}}
     ("report", "error"),
     [
         ({"annex": ["hiring"]}, "expected 'hiring' with the columns 'sex' and 'race'"),
-        ({"hiring": {"sex": "sex", "race": "rase"}}, "'report.hiring.race': expected a column of 'data.groups', got 'rase'; did you mean 'race'"),
+        (
+            {"hiring": {"sex": "sex", "race": "rase"}},
+            "'report.hiring.race': expected a column of 'data.groups', got 'rase'; did you mean 'race'",
+        ),
         ({"hiring": {"sex": "sex", "race": "race", "data": "test"}}, "expected 'why_test'"),
         ({"hiring": {"sex": "sex", "race": "sex"}}, "expected two columns"),
-        ({"hiring": {"sex": "sex", "race": "race", "sourc": "x"}}, "unknown key 'report.hiring.sourc'; did you mean 'source'"),
+        (
+            {"hiring": {"sex": "sex", "race": "race", "sourc": "x"}},
+            "unknown key 'report.hiring.sourc'; did you mean 'source'",
+        ),
         ({"hiring": {"sex": "sex", "race": "race", "audit_date": "soon"}}, "'report.hiring.audit_date'"),
         ({"annex": ["lending"]}, "'report.annex.0'"),
     ],
@@ -219,4 +270,9 @@ def test_the_audit_file_is_strict(report: dict[str, Any], error: str) -> None:
 
 def test_dates_are_kept_as_texts_in_the_plan() -> None:
     report = {"annex": ["hiring"], "hiring": {"sex": "sex", "race": "race", "audit_date": "2026-11-02"}}
-    assert parse_audit({**BASE, "report": report}, Path("audit.yaml")).report.model_dump(mode="json")["hiring"]["audit_date"] == "2026-11-02"
+    assert (
+        parse_audit({**BASE, "report": report}, Path("audit.yaml")).report.model_dump(mode="json")["hiring"][
+            "audit_date"
+        ]
+        == "2026-11-02"
+    )

@@ -16,15 +16,26 @@ def test_it_counts_what_the_findings_say(full: Path) -> None:
     verdicts = [finding.verdict for finding in findings]
     assert len(root.findall(".//testcase")) == len(findings) == int(root.attrib["tests"])
     assert len(root.findall(".//failure")) == verdicts.count("fail") == int(root.attrib["failures"])
-    assert len(root.findall(".//skipped")) == len(verdicts) - verdicts.count("fail") - verdicts.count("pass") == int(root.attrib["skipped"])
+    assert (
+        len(root.findall(".//skipped"))
+        == len(verdicts) - verdicts.count("fail") - verdicts.count("pass")
+        == int(root.attrib["skipped"])
+    )
     assert {case.attrib["name"] for case in root.iter("testcase")} == {finding.id for finding in findings}
 
 
 def test_reasons_are_given(full: Path) -> None:
     audit, findings = load(full)
     root = xml.fromstring(junit(findings, audit))
-    message = next(case.find("skipped") for case in root.iter("testcase") if case.attrib["name"] == "fairness/age_band/robustness-gap")
-    assert message is not None and message.attrib["message"] == "Not measured: every age band has fewer than 30 usable samples"
+    message = next(
+        case.find("skipped")
+        for case in root.iter("testcase")
+        if case.attrib["name"] == "fairness/age_band/robustness-gap"
+    )
+    assert (
+        message is not None
+        and message.attrib["message"] == "Not measured: every age band has fewer than 30 usable samples"
+    )
 
 
 def test_the_same_findings_give_the_same_bytes_and_odd_characters_parse(bare: Path) -> None:

@@ -6,20 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from auditor.records import Finding
-from auditor.report import pictures
-from auditor.report.maps import where_map
+from auditor.core.records import Finding
+from auditor.modalities.images.report import pictures
+from auditor.modalities.images.report.maps import where_map
 
 
 def _finding(groups: int = 2) -> Finding:
     cells = [
-        {"row": row, "column": column, "estimate": {"value": 1.0 if (row, column) == (0, 2) else 0.0}, "stands_out": (row, column) == (0, 2)}
+        {
+            "row": row,
+            "column": column,
+            "estimate": {"value": 1.0 if (row, column) == (0, 2) else 0.0},
+            "stands_out": (row, column) == (0, 2),
+        }
         for row in range(3)
         for column in range(3)
         if (row, column) != (1, 1)
     ]
     peak = {"row": 0, "column": 2, "place": "top right", "value": 1.2}
-    one = {"size": 12, "classes": {"a": 12}, "map": [[0.0, 0.1, 1.2], [0.0, None, 0.0], [0.0] * 3], "peak": peak, "cases": ["x"]}
+    one = {
+        "size": 12,
+        "classes": {"a": 12},
+        "map": [[0.0, 0.1, 1.2], [0.0, None, 0.0], [0.0] * 3],
+        "peak": peak,
+        "cases": ["x"],
+    }
     details: dict[str, Any] = {"rows": 3, "columns": 3, "cells": cells, "peak": peak, "clusters": [one] * groups}
     return Finding("reliance/where", "reliance", "fail", "c", details=details)
 
@@ -27,9 +38,11 @@ def _finding(groups: int = 2) -> Finding:
 def test_the_map_in_words() -> None:
     drawing = where_map(_finding())
     assert drawing is not None and drawing == where_map(_finding())
-    assert drawing.alt == (
-        "Map of 3 x 3 places over the image frame, in logits. strongest at the top right, row 1, column 3. 1 of 8 places stand out (row 1, column 3: 1). "
-        "group of 12 samples: top right 1.2. group of 12 samples: top right 1.2."
+    assert (
+        drawing.alt
+        == "Map of 3 x 3 places over the image frame, in logits. strongest at the top right, row 1, column 3. 1 of 8"
+        " places stand out (row 1, column 3: 1). group of 12 samples: top right 1.2. group of 12 samples: top right"
+        " 1.2."
     )
 
 

@@ -13,15 +13,24 @@ from typing import Any
 
 import pytest
 
-from auditor.errors import AuditorError
-from auditor.records import VERDICTS
+from auditor.core.errors import AuditorError
+from auditor.core.records import VERDICTS
 from auditor.report import words
 from auditor.report.fairness import KINDS
 from auditor.report.render import load, page, render
 
 CONFUSED: list[dict[str, Any]] = [
-    {"audit": {"data": None, "model": None, "threat": None, "checks": None, "report": None, "trials": None}, "findings": []},
-    {"audit": {"data": {"groups": {"sex": {"": 3}}, "levels": "many", "masks": {}}, "threat": {"epsilon": [0.1], "norm": "l2"}}, "findings": []},
+    {
+        "audit": {"data": None, "model": None, "threat": None, "checks": None, "report": None, "trials": None},
+        "findings": [],
+    },
+    {
+        "audit": {
+            "data": {"groups": {"sex": {"": 3}}, "levels": "many", "masks": {}},
+            "threat": {"epsilon": [0.1], "norm": "l2"},
+        },
+        "findings": [],
+    },
 ]
 ODD_DETAILS: list[dict[str, Any]] = [
     {"groups": [None, {}, {"group": None, "clean": {"value": 1}}]},
@@ -47,10 +56,25 @@ ODD_DETAILS: list[dict[str, Any]] = [
         "unknown": {},
         "epsilon": "x",
     },
-    {"rows": "none", "tables": [{"columns": None, "rows": [[None, True, {"a": [1]}, 0.5, float("1e-9")]]}], "effects": [{}], "arms": [{"arm": 1}]},
-    {"smallest": {"n": 3, "steps": [{"epsilon": 0.1}, None], "median": {}, "reach": "far"}, "area": {"share": "x"}, "relative": 1},
+    {
+        "rows": "none",
+        "tables": [{"columns": None, "rows": [[None, True, {"a": [1]}, 0.5, float("1e-9")]]}],
+        "effects": [{}],
+        "arms": [{"arm": 1}],
+    },
+    {
+        "smallest": {"n": 3, "steps": [{"epsilon": 0.1}, None], "median": {}, "reach": "far"},
+        "area": {"share": "x"},
+        "relative": 1,
+    },
     {"smallest": {"n": 3}, "relative": {}},
-    {"curve": [{"epsilon": "x"}, {"epsilon": 0.1, "estimate": {"value": None}}], "noise": {}, "zone": 3, "label": None, "classes": [{"class": 0}]},
+    {
+        "curve": [{"epsilon": "x"}, {"epsilon": 0.1, "estimate": {"value": None}}],
+        "noise": {},
+        "zone": 3,
+        "label": None,
+        "classes": [{"class": 0}],
+    },
 ]
 
 
@@ -91,7 +115,10 @@ def test_twice_is_byte_equal(rendered: Path) -> None:
 def test_every_region_has_its_row(rendered: Path) -> None:
     html = (rendered / "report.html").read_text()
     table = html[html.index("Masks and named zones") :].partition("</table>")[0]
-    rows = [[re.sub(r"\s+", " ", read(cell).text).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in re.findall(r"<tr>.*?</tr>", table)]
+    rows = [
+        [re.sub(r"\s+", " ", read(cell).text).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
+        for row in re.findall(r"<tr>.*?</tr>", table)
+    ]
     assert rows[1:] == [
         ["inside: the marked region (mask | rim)", "71", "62", "0", "0", "3 % (1 % to 20 %)"],
         ["air <b> (not organ & 1 < 2)", "120", "0", "0", "13", "61.2 % (50 % to 70 %)"],
@@ -101,7 +128,12 @@ def test_every_region_has_its_row(rendered: Path) -> None:
 
 def test_nothing_is_fetched_and_nothing_runs(rendered: Path) -> None:
     html = (rendered / "report.html").read_text()
-    loads = [value for _, attributes in read(html).tags for name, value in attributes.items() if name in ("src", "href", "srcset", "data", "poster")]
+    loads = [
+        value
+        for _, attributes in read(html).tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "poster")
+    ]
     assert loads and all(value and value.startswith(("data:image/", "#")) for value in loads)
     assert not any(tag in ("script", "iframe", "object", "embed", "form", "link") for tag, _ in read(html).tags)
     assert not any(name.startswith("on") for _, attributes in read(html).tags for name in attributes)
@@ -159,7 +191,10 @@ def test_every_finding_with_its_reason_and_every_verdict_is_shown(rendered: Path
         "Correct predictions under attack, by race, at 2 of 255 grey levels",
         "Sensitivity: the share of its samples that are recognised",
         "7.4/255",
-        "Cochran-Mantel-Haenszel p = 0.031; Breslow-Day p = 0.400 (whether classes differ); permutation of the largest gap p < 0.001; log-rank not measured",
+        (
+            "Cochran-Mantel-Haenszel p = 0.031; Breslow-Day p = 0.400 (whether classes differ); permutation of the"
+            " largest gap p < 0.001; log-rank not measured"
+        ),
         "labels of held-out units exchanged, 999 times; p = 0.004",
         "judged on female",
         "a table of all pairs would not fit the page",
@@ -167,7 +202,10 @@ def test_every_finding_with_its_reason_and_every_verdict_is_shown(rendered: Path
         "Intersections (exploratory)",
         "7 samples lack a value in one of the columns",
         "Compared with outside, value by value: inside the marked region 6.3",
-        "At the budget of the verdict this search also flips samples that the attack at that budget missed: 2 outside the marked region",
+        (
+            "At the budget of the verdict this search also flips samples that the attack at that budget missed: 2"
+            " outside the marked region"
+        ),
     ],
 )
 def test_what_the_reader_must_find(rendered: Path, text: str) -> None:
@@ -200,7 +238,9 @@ def test_odd_details_never_stop_the_report(bare: Path, check: str, details: dict
 
 def test_privacy_none_shows_no_sample(full: Path, tmp_path: Path) -> None:
     audit, findings = load(full)
-    shown, hidden = (page(full, {**audit, "report": {"privacy": privacy}}, findings) for privacy in ("thumbnails", "none"))
+    shown, hidden = (
+        page(full, {**audit, "report": {"privacy": privacy}}, findings) for privacy in ("thumbnails", "none")
+    )
     assert "Original of sample" in shown
     assert "Original of sample" not in hidden and "privacy: none" in hidden and "data:image/png" not in hidden
 
@@ -213,7 +253,9 @@ def test_unsafe_characters_are_replaced(bare: Path) -> None:
     assert "a\ufffdb\ufffdc\ufffdd" in (bare / "report.html").read_text()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"audit": {}}', '{"audit": {}, "findings": [{"id": "x"}]}', '{"audit": [], "findings": []}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"audit": {}}', '{"audit": {}, "findings": [{"id": "x"}]}', '{"audit": [], "findings": []}']
+)
 def test_another_file_is_refused_in_one_sentence(tmp_path: Path, content: str) -> None:
     (tmp_path / "findings.json").write_text(content)
     with pytest.raises(AuditorError, match=r"findings\.json: expected an object"):
@@ -233,8 +275,13 @@ def test_an_unknown_verdict_is_refused(bare: Path) -> None:
 
 
 def test_rendering_needs_no_torch(bare: Path) -> None:
-    code = "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\nfrom auditor.report.render import render\nrender(Path(sys.argv[1]), pdf=False)"
+    code = (
+        "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\nfrom auditor.report.render import"
+        " render\nrender(Path(sys.argv[1]), pdf=False)"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", code, str(bare)], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(bare)], capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert (bare / "report.html").is_file()

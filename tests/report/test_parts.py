@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditor.errors import AuditorError
-from auditor.records import Finding
-from auditor.report import pictures, words
+from auditor.core.errors import AuditorError
+from auditor.core.records import Finding
+from auditor.modalities.images.report import pictures
+from auditor.report import words
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.figures import strip
@@ -25,17 +26,35 @@ EIGHT_BIT = {"levels": 255, "low": 0.0, "high": 1.0}
 def test_a_question_is_answered_by_its_worst_primary_finding(full: Path) -> None:
     found = {answer.number: answer for answer in answers(load(full)[1])}
     assert [found[number].verdict for number in (1, 2, 3, 4)] == ["fail", "inconclusive", "pass", "fail"]
-    assert found[2].findings == ("fairness/sex/robustness-gap",) and "6 points" in found[2].headline and "410 samples" in found[2].advice
+    assert (
+        found[2].findings == ("fairness/sex/robustness-gap",)
+        and "6 points" in found[2].headline
+        and "410 samples" in found[2].advice
+    )
 
 
 def test_many_deciding_findings_are_counted_not_listed() -> None:
-    several = [Finding(f"fairness/{k}/robustness-gap", "fairness", "fail", f"Gap {k}.", question=2, primary=True) for k in range(9)]
+    several = [
+        Finding(f"fairness/{k}/robustness-gap", "fairness", "fail", f"Gap {k}.", question=2, primary=True)
+        for k in range(9)
+    ]
     assert answers(several)[1].headline == "Gap 0. Gap 1. 7 more findings have the same verdict."
     assert len(answers(several)[1].findings) == 9
 
 
 def test_a_question_without_a_primary_finding_is_not_measured_for_a_reason() -> None:
-    answer = answers([Finding("attribution/saliency/stability", "attribution", "not_measured", "", reason="no gradient is offered", question=3)])[2]
+    answer = answers(
+        [
+            Finding(
+                "attribution/saliency/stability",
+                "attribution",
+                "not_measured",
+                "",
+                reason="no gradient is offered",
+                question=3,
+            )
+        ]
+    )[2]
     assert answer.verdict == "not_measured" and answer.headline == "Not measured. no gradient is offered."
 
 
@@ -56,13 +75,21 @@ def test_epsilon_is_told_in_grey_levels(epsilon: float | None, data: dict[str, f
 
 @pytest.mark.parametrize(
     ("epsilon", "data", "text"),
-    [(3.42 / 255, EIGHT_BIT, "3.42/255"), (2 / 255, EIGHT_BIT, "2/255"), (123.4 / 65535, {"levels": 65535}, "123/65535"), (0.0123, {}, "0.012"), ("x", {}, "")],
+    [
+        (3.42 / 255, EIGHT_BIT, "3.42/255"),
+        (2 / 255, EIGHT_BIT, "2/255"),
+        (123.4 / 65535, {"levels": 65535}, "123/65535"),
+        (0.0123, {}, "0.012"),
+        ("x", {}, ""),
+    ],
 )
 def test_a_mean_epsilon_may_lie_between_grey_levels(epsilon: object, data: dict[str, float], text: str) -> None:
     assert words.steps_text(epsilon, data) == text
 
 
-@pytest.mark.parametrize("data", [None, {}, {"value": 1, "low": None, "high": 2}, {"value": float("nan"), "low": 0, "high": 1}, [1]])
+@pytest.mark.parametrize(
+    "data", [None, {}, {"value": 1, "low": None, "high": 2}, {"value": float("nan"), "low": 0, "high": 1}, [1]]
+)
 def test_half_an_estimate_is_none(data: object) -> None:
     assert read_estimate(data) is None
 
@@ -109,7 +136,9 @@ def test_cases_without_an_index_are_none_and_a_broken_index_is_refused(tmp_path:
 
 def test_a_case_without_files_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "evidence").mkdir()
-    (tmp_path / "evidence" / "index.json").write_text(json.dumps({"cases": [{"rule": "worst", "sample": "s", "text": "MKV became MKI."}, "odd"]}))
+    (tmp_path / "evidence" / "index.json").write_text(
+        json.dumps({"cases": [{"rule": "worst", "sample": "s", "text": "MKV became MKI."}, "odd"]})
+    )
     (case,) = cases(tmp_path, {})
     assert case.text == "MKV became MKI." and case.pictures == ()
 

@@ -13,7 +13,7 @@ import pypdf
 import pytest
 from PIL import ImageFile
 
-from auditor.errors import AuditorError
+from auditor.core.errors import AuditorError
 from auditor.report.render import load, page, render
 
 HEADINGS = (
@@ -37,7 +37,10 @@ HEADINGS = (
 @pytest.fixture(scope="module")
 def texts(rendered: Path) -> list[str]:
     # pypdf leaves the upper byte of some two-byte characters standing as NUL.
-    return [" ".join(sheet.extract_text().replace("\0", "").split()) for sheet in pypdf.PdfReader(rendered / "report.pdf").pages]
+    return [
+        " ".join(sheet.extract_text().replace("\0", "").split())
+        for sheet in pypdf.PdfReader(rendered / "report.pdf").pages
+    ]
 
 
 def test_every_section_is_there_and_no_page_is_empty(texts: list[str]) -> None:
@@ -47,7 +50,11 @@ def test_every_section_is_there_and_no_page_is_empty(texts: list[str]) -> None:
 
 
 def test_the_answer_fits_the_second_page(texts: list[str]) -> None:
-    assert "The answer on one page" in texts[1] and "verdict of a question is the worst" in texts[1] and "Threat model" in texts[2]
+    assert (
+        "The answer on one page" in texts[1]
+        and "verdict of a question is the worst" in texts[1]
+        and "Threat model" in texts[2]
+    )
 
 
 def test_pages_are_numbered(texts: list[str]) -> None:
@@ -68,7 +75,11 @@ def test_it_is_tagged_titled_and_has_bookmarks(rendered: Path) -> None:
 def test_every_picture_of_the_page_is_in_it_with_its_text(rendered: Path) -> None:
     html = (rendered / "report.html").read_text()
     with pikepdf.open(rendered / "report.pdf") as pdf:
-        alternatives = [item for item in pdf.objects if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure" and "/Alt" in item]
+        alternatives = [
+            item
+            for item in pdf.objects
+            if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure" and "/Alt" in item
+        ]
     assert len(alternatives) == len(re.findall("<img ", html))
 
 
@@ -76,7 +87,11 @@ def test_nothing_reaches_over_the_edge(rendered: Path) -> None:
     """A word that starts right of the page's text would be cut off in print."""
     for sheet in pypdf.PdfReader(rendered / "report.pdf").pages:
         places: list[float] = []
-        sheet.extract_text(visitor_text=lambda text, cm, tm, font, size, into=places: into.append(tm[4] * cm[0] + cm[4]) if text.strip() else None)
+        sheet.extract_text(
+            visitor_text=lambda text, cm, tm, font, size, into=places: (
+                into.append(tm[4] * cm[0] + cm[4]) if text.strip() else None
+            )
+        )
         assert max(places) < float(sheet.mediabox.width) - 40
 
 

@@ -11,19 +11,55 @@ from typing import Any
 
 import pytest
 
-from auditor.engine.row_file import write_rows
-from auditor.records import OUTCOMES, Finding
-from auditor.report import table_views
+from auditor.core.records import OUTCOMES, Finding
+from auditor.modalities.tables.report import views as table_views
+from auditor.modalities.tables.report.figures import outcome_bars
+from auditor.modalities.tables.row_file import write_rows
 from auditor.report.cases import cases
 from auditor.report.figures import TABLES, flip_curves
 from auditor.report.render import load, page, render
-from auditor.report.table_figures import outcome_bars
 from auditor.report.templates import section_files, templates_dir
 from auditor.report.views import curves
 
-FOREIGN = ("pixel", "grey level", "guard band", "mask area", "marked region", "image", "picture", "scanner", "clinical", "patient", "epsilon")
-BEFORE = ("39", "40", "2000.0", "2500.0", "0.8", "Bachelors", "Private", "Husband", "Male", "2020-05-01", 'says "hi",\nthere')
-AFTER = ("39", "42.0", "2000.0", "2500.0", "0.8", "Bachelors", "State-gov", "Wife", "Male", "2020-05-01", 'says "hi",\nthere')
+FOREIGN = (
+    "pixel",
+    "grey level",
+    "guard band",
+    "mask area",
+    "marked region",
+    "image",
+    "picture",
+    "scanner",
+    "clinical",
+    "patient",
+    "epsilon",
+)
+BEFORE = (
+    "39",
+    "40",
+    "2000.0",
+    "2500.0",
+    "0.8",
+    "Bachelors",
+    "Private",
+    "Husband",
+    "Male",
+    "2020-05-01",
+    'says "hi",\nthere',
+)
+AFTER = (
+    "39",
+    "42.0",
+    "2000.0",
+    "2500.0",
+    "0.8",
+    "Bachelors",
+    "State-gov",
+    "Wife",
+    "Male",
+    "2020-05-01",
+    'says "hi",\nthere',
+)
 
 
 def _content() -> dict[str, Any]:
@@ -34,7 +70,12 @@ def _content() -> dict[str, Any]:
 def _write(out: Path, data: dict[str, Any]) -> Path:
     (out / "evidence" / "a").mkdir(parents=True)
     (out / "findings.json").write_text(json.dumps(data))
-    write_rows(out / "evidence" / "a" / "row.csv", [column["name"] for column in _content()["audit"]["data"]["columns"]], BEFORE, AFTER)
+    write_rows(
+        out / "evidence" / "a" / "row.csv",
+        [column["name"] for column in _content()["audit"]["data"]["columns"]],
+        BEFORE,
+        AFTER,
+    )
     case: dict[str, Any] = {
         "finding": "exposure/outside",
         "rule": "worst",
@@ -51,8 +92,14 @@ def _write(out: Path, data: dict[str, Any]) -> Path:
         "files": {"row": "a/row.csv"},
         "text": "'denied' becomes 'granted' when hours change from 40 to 42.",
     }
-    found = [case, {**case, "rule": "median", "files": {"row": "../../row.csv"}}, {**case, "rule": "best", "files": {"row": "gone.csv"}}]
-    (out / "evidence" / "index.json").write_text(json.dumps({"cases": [*found, {**case, "finding": "recourse", "files": None}]}))
+    found = [
+        case,
+        {**case, "rule": "median", "files": {"row": "../../row.csv"}},
+        {**case, "rule": "best", "files": {"row": "gone.csv"}},
+    ]
+    (out / "evidence" / "index.json").write_text(
+        json.dumps({"cases": [*found, {**case, "finding": "recourse", "files": None}]})
+    )
     return out
 
 
@@ -95,7 +142,9 @@ def test_sections_of_tables_take_the_place_of_general_ones() -> None:
     folder = templates_dir()
     general, tables = section_files(folder), section_files(folder, "table")
     assert {file.name for file in general} < {file.name for file in tables}
-    assert {file.parent.name for file in general} == {"sections"} and [file.name for file in tables] == sorted(file.name for file in tables)
+    assert {file.parent.name for file in general} == {"sections"} and [file.name for file in tables] == sorted(
+        file.name for file in tables
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,14 +189,23 @@ def test_tables_of_checks_are_shown_once(text: str) -> None:
 def test_a_changed_cell_shows_how_far_it_moved(out: Path) -> None:
     first = cases(out, load(out)[0])[0]
     moved = {cell.name: (cell.before, cell.after, cell.change) for cell in first.cells if cell.changed}
-    assert moved == {"hours_per_week": ("40", "42.0", "+2"), "workclass": ("Private", "State-gov", ""), "relationship": ("Husband", "Wife", "")}
+    assert moved == {
+        "hours_per_week": ("40", "42.0", "+2"),
+        "workclass": ("Private", "State-gov", ""),
+        "relationship": ("Husband", "Wife", ""),
+    }
     assert [cell.before for cell in first.cells if cell.name == "remarks <i>"] == [BEFORE[-1]]
 
 
 def test_privacy_hides_every_cell(bent: Callable[..., str]) -> None:
     html = bent(lambda data: data["audit"]["report"].update(privacy="none"))
     gallery = html[html.index('<section id="gallery"') : html.index('<section id="method-cards"')]
-    assert "Cells are left out" in gallery and "hours_per_week" in gallery and "State-gov" not in gallery and "from 40 to 42" not in gallery
+    assert (
+        "Cells are left out" in gallery
+        and "hours_per_week" in gallery
+        and "State-gov" not in gallery
+        and "from 40 to 42" not in gallery
+    )
 
 
 def test_findings_without_details_and_facts_are_not_measured(bent: Callable[..., str]) -> None:
@@ -164,8 +222,20 @@ def test_findings_without_details_and_facts_are_not_measured(bent: Callable[...,
     "details",
     [
         {"outcomes": {"x": "many"}, "curve": 3, "smallest": [], "excluded": 1, "changed": None, "tables": "none"},
-        {"outcomes": {OUTCOMES[0]: 0}, "zone": 3, "rows": [{}], "categories": [{"values": 3}], "groups": [None, {"group": None}], "attribute": "sex"},
-        {"columns": ["sex"], "categories": [{"category": "a", "n": "x", "rate": {}}], "rows": [{"name": "naive", "up": None}], "reversed": "no"},
+        {
+            "outcomes": {OUTCOMES[0]: 0},
+            "zone": 3,
+            "rows": [{}],
+            "categories": [{"values": 3}],
+            "groups": [None, {"group": None}],
+            "attribute": "sex",
+        },
+        {
+            "columns": ["sex"],
+            "categories": [{"category": "a", "n": "x", "rate": {}}],
+            "rows": [{"name": "naive", "up": None}],
+            "reversed": "no",
+        },
         {"rules": [None, {"rule": "husband", "n": "x"}], "arms": [{"arm": 1}], "effects": 2},
     ],
 )
@@ -183,16 +253,28 @@ def test_outcomes_are_counted_and_told_by_more_than_colour(out: Path) -> None:
 
 def test_curves_speak_of_cost(out: Path) -> None:
     said = flip_curves(curves(load(out)[1]), data={}, said=TABLES).alt
-    assert said.startswith("Share of decisions flipped by budget.") and "random changes 1 " in said and "attack" not in said
+    assert (
+        said.startswith("Share of decisions flipped by budget.")
+        and "random changes 1 " in said
+        and "attack" not in said
+    )
 
 
 @pytest.mark.parametrize(
     ("column", "limits", "cost"),
     [
-        ({"kind": "date", "low": 0, "high": 365, "least": -30, "cost": 0.5}, "from 1970-01-01 to 1971-01-01; change −30 to any", "0.500 per day"),
+        (
+            {"kind": "date", "low": 0, "high": 365, "least": -30, "cost": 0.5},
+            "from 1970-01-01 to 1971-01-01; change −30 to any",
+            "0.500 per day",
+        ),
         ({"kind": "real", "cost": 2.0}, "none", "2 per unit"),
         ({"kind": "boolean", "levels": ["no", "yes"], "allowed": 2, "cost": 1.0}, "2 levels: no, yes", "1 per change"),
-        ({"kind": "categorical", "levels": [str(k) for k in range(20)], "allowed": 20}, "20 levels: 0, 1, 2, 3, 4, 5, 6, 7, …", "not recorded"),
+        (
+            {"kind": "categorical", "levels": [str(k) for k in range(20)], "allowed": 20},
+            "20 levels: 0, 1, 2, 3, 4, 5, 6, 7, …",
+            "not recorded",
+        ),
     ],
 )
 def test_limits_and_costs_in_words(column: dict[str, Any], limits: str, cost: str) -> None:
@@ -201,7 +283,9 @@ def test_limits_and_costs_in_words(column: dict[str, Any], limits: str, cost: st
 
 
 def test_three_figures_of_invariance_stand_side_by_side() -> None:
-    finding = next(Finding.from_dict(item) for item in _content()["findings"] if item["id"] == "fairness/sex/invariance")
+    finding = next(
+        Finding.from_dict(item) for item in _content()["findings"] if item["id"] == "fairness/sex/invariance"
+    )
     found = dict(table_views.flips(finding))
     assert list(found["Female to Male"]) == list(table_views.INVARIANCE)
     assert found["Male to Female"]["repaired"]["estimate"] is None and "worst" not in found["Male to Female"]
@@ -212,10 +296,16 @@ def test_the_pdf_fits_its_pages(out: Path, tmp_path: Path) -> None:
     from pypdf import PdfReader
 
     data = _content()
-    data["findings"] = [item for item in data["findings"] if item["id"].startswith(("fairness/race/", "fairness/sex/invariance"))]
+    data["findings"] = [
+        item for item in data["findings"] if item["id"].startswith(("fairness/race/", "fairness/sex/invariance"))
+    ]
     folder = _write(tmp_path / "out", data)
     render(folder)
     for sheet in PdfReader(folder / "report.pdf").pages:
         places: list[float] = []
-        sheet.extract_text(visitor_text=lambda text, cm, tm, font, size, into=places: into.append(tm[4] * cm[0] + cm[4]) if text.strip() else None)
+        sheet.extract_text(
+            visitor_text=lambda text, cm, tm, font, size, into=places: (
+                into.append(tm[4] * cm[0] + cm[4]) if text.strip() else None
+            )
+        )
         assert max(places) < float(sheet.mediabox.width) - 40

@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor
 
-from auditor.errors import AuditorError
-from auditor.seeds import Rows
+from auditor.core.errors import AuditorError
+from auditor.core.seeds import Rows
 from auditor.threats.norms import NORMS
 from auditor.threats.threat import Threat
 
-SIZES = {"linf": lambda d: np.abs(d).max(), "l2": lambda d: np.sqrt((d**2).sum()), "l1": lambda d: np.abs(d).sum(), "l0": np.count_nonzero}
+SIZES = {
+    "linf": lambda d: np.abs(d).max(),
+    "l2": lambda d: np.sqrt((d**2).sum()),
+    "l1": lambda d: np.abs(d).sum(),
+    "l0": np.count_nonzero,
+}
 """Each norm by its definition (numpy, float64); a new norm adds a row."""
 SHRINKS = {
     "linf": lambda d, t: np.sign(d) * np.minimum(np.abs(d), np.abs(d).max(initial=0) * (1 - t)),
@@ -23,7 +28,8 @@ SHRINKS = {
     "l1": lambda d, t: np.sign(d) * np.maximum(np.abs(d) - t * np.abs(d).max(initial=0), 0),
     "l0": None,
 }
-"""Each norm's path of nearest points without a box: d at t = 0, 0 at t = 1; none for counts, which have no such path."""
+"""Each norm's path of nearest points without a box: d at t = 0, 0 at t = 1; none for counts, which have no such path.
+"""
 CONVEX = [norm for norm, path in SHRINKS.items() if path]
 
 
@@ -45,7 +51,11 @@ class Case:
     @property
     def rough(self) -> float:
         """Return what rounding may cost: a few last digits of the largest value."""
-        return 40 * torch.finfo(self.x0.dtype).eps * float(max(self.x0.abs().max(), self.low.abs().max(), self.high.abs().max(), 1))
+        return (
+            40
+            * torch.finfo(self.x0.dtype).eps
+            * float(max(self.x0.abs().max(), self.low.abs().max(), self.high.abs().max(), 1))
+        )
 
 
 def build(seed: int, *, norm: str, dtype: torch.dtype, zone: str, box: str, epsilon: float, reach: float) -> Case:
@@ -59,7 +69,12 @@ def build(seed: int, *, norm: str, dtype: torch.dtype, zone: str, box: str, epsi
     full_low, full_high = (torch.as_tensor(part, dtype=dtype).expand(shape) for part in (low, high))
     share = (1.5 * draw() - 0.25).clamp(0, 1)  # a third of the values lie exactly on an edge of the box
     x0 = torch.minimum(torch.maximum(full_low + share * (full_high - full_low), full_low), full_high)
-    masks = {"none": None, "random": draw() < 0.5, "empty": torch.zeros(shape, dtype=torch.bool), "shared": (draw() < 0.5)[:1, :1]}
+    masks = {
+        "none": None,
+        "random": draw() < 0.5,
+        "empty": torch.zeros(shape, dtype=torch.bool),
+        "shared": (draw() < 0.5)[:1, :1],
+    }
     chosen = masks[zone]
     x = x0 + reach * torch.randn(shape, generator=rng, dtype=dtype)
     threat = Threat.ball(norm, chosen, low, high)
@@ -84,7 +99,9 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
 
 
 def nearest_slowly(case: Case, row: int) -> np.ndarray:
-    """Return the nearest allowed point of a row: the box's point on the norm's path, by bisection; for counts, the costliest to drop."""
+    """Return the nearest allowed point of a row: the box's point on the norm's path, by bisection; for counts, the
+    costliest to drop.
+    """
     x0, x, zone = (part[row].double().numpy() for part in (case.x0, case.x, case.zone))
     low, high = (np.where(zone > 0, part[row].double().numpy() - x0, 0) for part in (case.low, case.high))
     d = np.where(zone > 0, x - x0, 0)
@@ -109,7 +126,10 @@ def test_a_projected_point_is_allowed(case: Case) -> None:
     assert case.threat.allows(point, case.x0, case.epsilon).all()
     assert ((point >= case.low) & (point <= case.high)).all()
     for row in range(len(point)):
-        assert SIZES[case.norm]((point[row].double() - case.x0[row].double()).numpy()) <= case.epsilon * (1 + 1e-5) + 10 * case.rough
+        assert (
+            SIZES[case.norm]((point[row].double() - case.x0[row].double()).numpy())
+            <= case.epsilon * (1 + 1e-5) + 10 * case.rough
+        )
 
 
 @given(cases)
@@ -150,7 +170,9 @@ def test_the_projection_is_the_nearest_point(case: Case) -> None:
 def test_the_projection_agrees_with_a_general_solver(norm: str, seed: int) -> None:
     case = build(seed, norm=norm, dtype=torch.float64, zone="random", box="element-wise", epsilon=0.7, reach=1.0)
     point = case.threat.project(case.x, case.x0, case.epsilon)[0].flatten().numpy()
-    x0, x, zone, low, high = (part[0].flatten().double().numpy() for part in (case.x0, case.x, case.zone, case.low, case.high))
+    x0, x, zone, low, high = (
+        part[0].flatten().double().numpy() for part in (case.x0, case.x, case.zone, case.low, case.high)
+    )
     room = [np.where(zone > 0, part, 0) for part in (high - x0, x0 - low)]
     power, n = {"l1": 1, "l2": 2}[norm], len(x0)
     ball = {  # over rises and falls, both >= 0, so that the sum of absolute changes is smooth
@@ -165,7 +187,15 @@ def test_the_projection_agrees_with_a_general_solver(norm: str, seed: int) -> No
 
     most = np.concatenate(room)
     bounds = list(zip(np.zeros(2 * n), most, strict=True))
-    solved = minimize(miss, np.minimum(most, 0.02), jac=True, bounds=bounds, constraints=[ball], method="SLSQP", options={"ftol": 1e-12, "maxiter": 500})
+    solved = minimize(
+        miss,
+        np.minimum(most, 0.02),
+        jac=True,
+        bounds=bounds,
+        constraints=[ball],
+        method="SLSQP",
+        options={"ftol": 1e-12, "maxiter": 500},
+    )
     assert solved.success
     assert np.abs(point - x0 - (solved.x[:n] - solved.x[n:])).max() < 1e-5
 
@@ -257,7 +287,10 @@ def test_no_rows_are_no_error(norm: str) -> None:
 BAD = {
     "norm": (lambda: Threat.ball("l_inf"), "did you mean 'linf'"),
     "zone type": (lambda: Threat.ball(zone=torch.ones(2)), "zone of type bool, got torch.float32"),
-    "zone shape": (lambda: Threat.ball(zone=torch.ones(3, dtype=torch.bool)).over(torch.zeros(1, 2)), r"inputs of shape \(1, 2\), got \[\(3,\)\]"),
+    "zone shape": (
+        lambda: Threat.ball(zone=torch.ones(3, dtype=torch.bool)).over(torch.zeros(1, 2)),
+        r"inputs of shape \(1, 2\), got \[\(3,\)\]",
+    ),
     "out of box": (lambda: Threat.ball().over(torch.full((1, 2), 1.5)), "between low 0 and high 1, got 1.5 to 1.5"),
     "not a number": (lambda: Threat.ball().over(torch.full((1, 2), float("nan"))), "between low 0 and high 1, got nan"),
 }

@@ -18,7 +18,9 @@ def from_grid(steps: torch.Tensor, levels: int, low: float, high: float) -> torc
 RANGES = [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)]
 
 
-@given(st.integers(0, 2**31), st.sampled_from([255, 65535]), st.sampled_from(RANGES), st.sampled_from([0.001, 0.1, 1.0]))
+@given(
+    st.integers(0, 2**31), st.sampled_from([255, 65535]), st.sampled_from(RANGES), st.sampled_from([0.001, 0.1, 1.0])
+)
 def test_rounding_goes_toward_the_original(seed: int, levels: int, span: tuple[float, float], reach: float) -> None:
     (low, high), rng = span, torch.Generator().manual_seed(seed)
     x0 = from_grid(torch.randint(0, levels + 1, (2, 30), generator=rng), levels, low, high)
@@ -42,12 +44,15 @@ WRITTEN = [2 / 255, 8 / 255, 0.00392, 0.00784, 0.0078431, 0.0157, 0.0314, 0.0313
 
 @given(st.sampled_from(WRITTEN), st.sampled_from([255, 65535]), st.integers(0, 255), st.sampled_from([-1, 1]))
 def test_a_saved_change_stays_within_any_written_budget(epsilon: float, levels: int, value: int, sign: int) -> None:
-    """Budgets are often written with three digits: 0.00784 is a little less than two steps and must give one, not a refused two."""
+    """Budgets are often written with three digits: 0.00784 is a little less than two steps and must give one, not a
+    refused two.
+    """
     x0 = from_grid(torch.full((1, 1), value) * (levels // 255), levels, 0.0, 1.0)
     threat = Threat.ball().over(x0)
     found = quantise(threat.project(x0 + sign, x0, epsilon), x0, levels, 0.0, 1.0)
     assert threat.allows(found, x0, epsilon).all()
-    steps = {int(np.floor(epsilon * levels * (1 + slack))) for slack in (-1e-6, 1e-6, 2e-5)}  # a bright pixel's last digits are coarser
+    # a bright pixel's last digits are coarser
+    steps = {int(np.floor(epsilon * levels * (1 + slack))) for slack in (-1e-6, 1e-6, 2e-5)}
     room = value * (levels // 255) if sign < 0 else levels - value * (levels // 255)
     assert round(float((found - x0).abs().double() * levels)) in {min(step, room) for step in steps}
 

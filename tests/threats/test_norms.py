@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from auditor.seeds import Rows
+from auditor.core.seeds import Rows
 from auditor.threats.threat import Threat
 
 
@@ -24,7 +24,9 @@ def test_the_l0_projection_is_the_best_of_all_subsets(seed: int) -> None:
 
 
 def test_a_projection_onto_a_large_input_is_exact() -> None:
-    """Every size of change at once, where a bracket has many pieces; at 1e30 nothing but the promise to end and to be allowed is left."""
+    """Every size of change at once, where a bracket has many pieces; at 1e30 nothing but the promise to end and to be
+    allowed is left.
+    """
     rng = torch.Generator().manual_seed(0)
     x0 = torch.rand(4, 3, 60, 60, generator=rng)
     x = x0 + torch.randn(x0.shape, generator=rng) * 10 ** (6 * torch.rand(x0.shape, generator=rng) - 4)
@@ -52,8 +54,12 @@ def test_an_l1_step_moves_the_best_values_alike_and_passes_over_those_at_an_edge
     threat = Threat.ball("l1").over(x0)
     moved = threat.step(x0, gradient, x0, 0.6) - x0
     assert torch.allclose(moved[0, 56:59], torch.full((3,), 0.2, dtype=torch.float64)) and (moved != 0).sum() == 3
-    assert (threat.step(x0, torch.ones_like(gradient), x0, 0.6) != x0)[0].nonzero()[:, 0].tolist() == [0, 1, 2], "of equal ones the first"
-    assert (threat.step(threat.project(x0 + moved, x0, 0.6), gradient, x0, 0.6) != x0 + moved).sum() == 2, "a sparse change is thinned out"
+    assert (threat.step(x0, torch.ones_like(gradient), x0, 0.6) != x0)[0].nonzero()[:, 0].tolist() == [0, 1, 2], (
+        "of equal ones the first"
+    )
+    assert (threat.step(threat.project(x0 + moved, x0, 0.6), gradient, x0, 0.6) != x0 + moved).sum() == 2, (
+        "a sparse change is thinned out"
+    )
 
 
 def test_an_l0_step_exchanges_the_values_that_promise_least() -> None:
@@ -69,6 +75,14 @@ def test_an_l0_step_exchanges_the_values_that_promise_least() -> None:
 def test_allows_counts_changed_values_exactly() -> None:
     x0 = torch.full((5, 4), 0.5)
     threat = Threat.ball("l0", torch.tensor([True, True, True, False])).over(x0)
-    x = x0 + torch.tensor([[0.1, 0.2, 0.0, 0.0], [0.1, 0.2, 1e-7, 0.0], [0.1, 0.0, 0.0, 1e-7], [0.6, 0.0, 0.0, 0.0], [0.1, 0.2, 0.1, 0.0]])
+    x = x0 + torch.tensor(
+        [[0.1, 0.2, 0.0, 0.0], [0.1, 0.2, 1e-7, 0.0], [0.1, 0.0, 0.0, 1e-7], [0.6, 0.0, 0.0, 0.0], [0.1, 0.2, 0.1, 0.0]]
+    )
     assert threat.allows(x, x0, 2).tolist() == [True, False, False, False, False]
-    assert threat.allows(x, x0, torch.tensor([1.999999, 3.0, 1.0, 1.0, 2.999999])).tolist() == [False, True, False, False, False]
+    assert threat.allows(x, x0, torch.tensor([1.999999, 3.0, 1.0, 1.0, 2.999999])).tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -1,0 +1,256 @@
+"""The cheapest flip of a classifier whose log odds are a sum of one function per column: read off by single changes,
+solved, and shown to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_matrix
+
+from auditor.attacks.listed.exact import combinations
+from auditor.attacks.listed.hunt import Hunt, Search
+from auditor.threats.threat import Block, Numbers, Places
+
+LISTED = 20_000
+"""Combinations that are listed in place of a call of the solver."""
+SLACK = 1e-6
+"""Log odds this near to the boundary, in the size of the largest effect, are decided by the classifier alone."""
+FAITHFUL = 1e-4
+"""Largest error of a predicted log odds, in the size of the largest effect, for which the classifier counts as linear.
+"""
+DIGITS = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """How far each joint value of a block moves the log odds of all classes."""
+
+    block: Block
+    moved: Numbers
+    """(k, classes) against the row's own values."""
+    slope: Numbers
+    """(m, classes) per unit of each column that stands for more values than are listed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A solution: the joint value of each block, further strides of each column of it, and its cost; None where there
+    is none.
+    """
+
+    picks: list[int]
+    steps: list[Places]
+    cost: float
+
+
+def linear(hunt: Hunt) -> Generator[Numbers, Numbers, bool]:
+    """Find the cheapest flip of a linear classifier; return whether it is one, as far as it was seen."""
+    aim, own = hunt.aim, hunt.own
+    base = np.asarray((yield hunt.rows(own)))
+    hunt.met(hunt.rows(own), np.zeros(1), aim.margin(base), aim.reached(base))
+    if hunt.done:
+        hunt.exact = hunt.space.complete or hunt.cost == 0
+        return True
+    effects: list[Effects] = []
+    for block in hunt.space.blocks:
+        effects.append((yield from _effects(hunt.space.x, block, base[0])))
+    size = max([1e-12, *(float(np.abs(one.moved - one.moved[:, :1]).max()) for one in effects)])
+    if not (yield from _faithful(hunt, effects, base[0], size)):
+        return False
+    for needs in _needs(hunt, base[0]):
+        if not (yield from _solved(hunt, effects, needs, size)):
+            return False
+    hunt.exact = hunt.space.complete
+    return True
+
+
+def _effects(x: Numbers, block: Block, base: Numbers) -> Generator[Numbers, Numbers, Effects]:
+    """Show what tells every effect of one block: its joint values, or the values of each column alone, whichever are
+    fewer.
+    """
+    ends = block.values + block.stride * block.extent
+    wide = block.extent.max(0) > 0
+    lists = [
+        _points(block.values[:, place], ends[:, place], bool(wide[place]), x[column])
+        for place, column in enumerate(block.columns)
+    ]
+    if not wide.any() and len(block) - 1 <= sum(map(len, lists)):
+        rows = np.repeat(x[None], len(block) - 1, axis=0)
+        rows[:, block.columns] = block.values[1:]
+        scores = yield rows
+        return Effects(
+            block, np.concatenate([np.zeros((1, len(base))), scores - base]), np.zeros((len(block.columns), len(base)))
+        )
+    rows = np.repeat(x[None], sum(map(len, lists)), axis=0)
+    start = 0
+    for column, values in zip(block.columns, lists, strict=True):
+        rows[start : start + len(values), column] = values
+        start += len(values)
+    moves = np.split(np.asarray((yield rows)) - base, np.cumsum([len(values) for values in lists])[:-1])
+    moved, slope = np.zeros((len(block), len(base))), np.zeros((len(block.columns), len(base)))
+    for place, (column, values, move) in enumerate(zip(block.columns, lists, moves, strict=True)):
+        if wide[place]:
+            slope[place] = move[0] / (values[0] - x[column])
+            moved += (block.values[:, place] - x[column])[:, None] * slope[place]
+        elif len(values):
+            known = np.concatenate([np.zeros((1, len(base))), move])
+            moved += known[(block.values[:, place][:, None] == np.append(x[column], values)).argmax(1)]
+    return Effects(block, moved, slope)
+
+
+def _points(values: Numbers, ends: Numbers, wide: bool, own: float) -> Numbers:
+    """Return the values of one column that must be shown: of one that is straight the farthest, else all
+    but its own.
+    """
+    if wide:
+        every = np.concatenate([values, ends])
+        return every[[np.abs(every - own).argmax()]]
+    return np.setdiff1d(values[~np.isnan(values)], [own])
+
+
+def _faithful(hunt: Hunt, effects: Sequence[Effects], base: Numbers, size: float) -> Generator[Numbers, Numbers, bool]:
+    """Show a row with every block changed, and return whether its log odds are the sum that they should be."""
+    best = int(np.delete(base, hunt.aim.decision).argmax())
+    best += best >= hunt.aim.decision
+    other = hunt.aim.target if hunt.aim.target is not None and hunt.aim.target != hunt.aim.decision else best
+    picks = np.array([[int((one.moved[:, other] - one.moved[:, hunt.aim.decision]).argmax()) for one in effects]])
+    scores = yield hunt.rows(picks)
+    expected = base + sum((one.moved[pick] for one, pick in zip(effects, picks[0], strict=True)), np.zeros(len(base)))
+    gap = (scores[0] - scores[0][0]) - (expected - expected[0])
+    return bool(np.abs(gap).max() <= FAITHFUL * max(1.0, size))
+
+
+def _needs(hunt: Hunt, base: Numbers) -> list[Numbers]:
+    """Return what must be reached: alternatives, each as directions (r, classes) along which the log odds must be
+    positive together.
+    """
+    unit, goal = np.eye(len(base)), hunt.aim.target
+    if goal is not None:
+        return [np.delete(unit[goal] - unit, goal, axis=0)]
+    others = [other for other in np.argsort(-base, kind="stable") if other != hunt.aim.decision]
+    return [(unit[other] - unit[hunt.aim.decision])[None] for other in others]
+
+
+def _solved(hunt: Hunt, effects: Sequence[Effects], along: Numbers, size: float) -> Generator[Numbers, Numbers, bool]:
+    """Find the cheapest flip along some directions; return whether nothing cheaper is left."""
+    base = np.asarray((yield hunt.rows(hunt.own)))[0] @ along.T
+    if not any((one.block.extent > 0).any() for one in effects):
+        combos = combinations(hunt.costs, hunt.counts, hunt.ceiling, hunt.space.most, LISTED)
+        if combos is not None:
+            lead = base + sum(
+                (one.moved[combos[:, place]] @ along.T for place, one in enumerate(effects)), np.zeros((1, len(along)))
+            )
+            yield from _listed(hunt, combos[(lead > -SLACK * size).all(1)])
+            return True
+    loose = solve(hunt, effects, along, -base, -SLACK * size)
+    if loose is None:
+        return True
+    yield from _checked(hunt, loose)
+    if hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost):
+        return True
+    firm = solve(hunt, effects, along, -base, SLACK * size)
+    if firm is not None:
+        yield from _checked(hunt, firm)
+    return hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost)
+
+
+def _listed(hunt: Hunt, combos: Places) -> Search:
+    """Show combinations that should flip in order of cost, up to the first that does."""
+    cost, _ = hunt.priced(combos)
+    combos, before = combos[np.argsort(cost, kind="stable")], hunt.cost
+    for start in range(0, len(combos), 4):
+        yield from hunt.shown(combos[start : start + 4])
+        if hunt.cost < before:
+            return
+
+
+def _checked(hunt: Hunt, found: Found) -> Search:
+    """Show a solution to the classifier."""
+    row = hunt.space.x.copy()
+    for block, pick, steps in zip(hunt.space.blocks, found.picks, found.steps, strict=True):
+        row[block.columns] = np.where(
+            steps > 0, np.round(block.values[pick] + block.stride[pick] * steps, DIGITS), block.values[pick]
+        )
+    scores = yield row[None]
+    hunt.met(row[None], np.array([found.cost]), hunt.aim.margin(scores), hunt.aim.reached(scores))
+
+
+def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, need: Numbers, slack: float) -> Found | None:
+    """Return the cheapest combination with effects of at least need + slack along every direction (r, classes), by an
+    integer program; None: there is none.
+
+    One binary per joint value of a block, and one count per cell of a column: how many values further than its first.
+    """
+    parts = [_Part.of(one, along) for one in effects]
+    cost, gain = np.concatenate([part.cost for part in parts]), np.concatenate([part.gain for part in parts])
+    scale = max(1e-300, float(np.abs(gain).max()))
+    starts = np.cumsum([0, *(len(part.cost) for part in parts)])
+    changes = np.concatenate([np.append(part.block.changes, np.zeros(len(part.cells))) for part in parts])
+    rules, low, high = (
+        [gain.T / scale, cost[None], changes[None]],
+        [*((need + slack) / scale), -np.inf, -np.inf],
+        [*[np.inf] * len(need), hunt.ceiling, hunt.space.most],
+    )
+    for part, start in zip(parts, starts, strict=False):
+        rows, lows, highs = part.ties(start, len(cost))
+        rules, low, high = [*rules, rows], [*low, *lows], [*high, *highs]
+    most = np.concatenate([np.append(np.ones(len(part.block)), part.room) for part in parts])
+    answer = milp(
+        cost, integrality=np.ones(len(cost)), bounds=Bounds(np.zeros(len(cost)), most),
+        constraints=LinearConstraint(csr_matrix(np.concatenate(rules)), np.array(low), np.array(high)), options={"mip_rel_gap": 0.0},
+    )  # fmt: skip
+    if answer.x is None:
+        return None
+    values = np.round(answer.x)
+    found = [part.read(values[start : start + len(part.cost)]) for part, start in zip(parts, starts, strict=False)]
+    return Found([pick for pick, _ in found], [steps for _, steps in found], float(cost @ values))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One block in the program: its joint values, then its cells."""
+
+    block: Block
+    cells: list[tuple[int, Places]]
+    """Column and the joint values of each cell that holds several values."""
+    cost: Numbers
+    gain: Numbers
+    """(variables, r)"""
+    room: Numbers
+    """Further values of each cell."""
+
+    @classmethod
+    def of(cls, one: Effects, along: Numbers) -> _Part:
+        block, cells = one.block, []
+        for place in range(len(block.columns)):
+            names, which = np.unique(
+                np.column_stack([block.values[:, place], block.extent[:, place]]), axis=0, return_inverse=True
+            )
+            cells += [(place, np.nonzero(which.ravel() == cell)[0]) for cell in np.nonzero(names[:, 1] > 0)[0]]
+        room = np.array([float(block.extent[members[0], place]) for place, members in cells])
+        rate = np.array([block.rate[place] for place, _ in cells])
+        steep = [one.slope[place] @ along.T * block.stride[members[0], place] for place, members in cells]
+        gain = np.concatenate([one.moved @ along.T, np.array(steep).reshape(-1, len(along))])
+        return cls(block, cells, np.concatenate([block.cost, rate]), gain, room)
+
+    def ties(self, start: int, width: int) -> tuple[Numbers, list[float], list[float]]:
+        """Return the rows of the program that hold a block together: one joint value, and strides only in the cell that
+        it lies in.
+        """
+        rows = np.zeros((1 + len(self.cells), width))
+        rows[0, start : start + len(self.block)] = 1
+        for number, (_, members) in enumerate(self.cells):
+            rows[1 + number, start + len(self.block) + number] = 1
+            rows[1 + number, start + members] = -self.room[number]
+        return rows, [1.0, *[-np.inf] * len(self.cells)], [1.0, *[0.0] * len(self.cells)]
+
+    def read(self, values: Numbers) -> tuple[int, Places]:
+        """Return the joint value and the further strides of each column (m,)."""
+        steps = np.zeros(len(self.block.columns), np.int64)
+        for (place, _), count in zip(self.cells, values[len(self.block) :], strict=True):
+            steps[place] += int(count)
+        return int(values[: len(self.block)].argmax()), steps

@@ -1,0 +1,1 @@
+"""Can the explanation be believed?"""

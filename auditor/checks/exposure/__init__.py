@@ -1,0 +1,1 @@
+"""Can the prediction be flipped without touching what matters?"""

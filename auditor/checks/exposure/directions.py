@@ -1,0 +1,84 @@
+"""Which class becomes which: flips split by true class, and attacks aimed at a declared class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from auditor.checks.common import plain
+from auditor.checks.exposure.smallest import Thresholds, median_size, sized
+from auditor.core.errors import ConfigError, nearest
+from auditor.core.records import Facts, Observation, Trial
+from auditor.stats.shares import proportion
+
+MOST_ROWS = 12
+"""A table of flips names at most this many pairs of classes, the most frequent ones."""
+Pair = tuple[int, int]
+"""A true class and the class that it becomes, by their places among the classes."""
+
+
+def pairs(facts: Facts, directions: Sequence[tuple[str, str]]) -> list[Pair]:
+    """Return every declared direction and its opposite (ConfigError: not two classes of the model)."""
+    found: dict[Pair, None] = {}
+    for both in directions:
+        for name in both:
+            if name not in facts.classes:
+                raise ConfigError(
+                    f"check 'exposure', setting 'directions': expected classes of the model, got '{name}';"
+                    f" {nearest(name, facts.classes)}"
+                )
+        one, other = (facts.classes.index(name) for name in both)
+        if one == other:
+            raise ConfigError(
+                f"check 'exposure', setting 'directions': expected two different classes, got '{both[0]}' twice."
+            )
+        found |= {(one, other): None, (other, one): None}
+    return list(found)
+
+
+def directed_trial(base: Trial, pair: Pair, samples: int) -> Trial:
+    """Return the trial that aims at a class and, from there, back: both ways of a pair share it."""
+    low, high = sorted(pair)
+    threat = {**base.threat, "targets": {str(low): high, str(high): low}}
+    return Trial("directed", base.method, base.settings, base.zone, threat, base.seed, samples=samples)
+
+
+def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -> list[dict[str, Any]]:
+    """Return the flips of each true class: all that can be told with two classes, else the classes that it most often
+    becomes.
+    """
+    label = dict(zip(facts.ids, facts.y, strict=True))
+    ends = Counter((label[name], int(row.values["predicted"])) for name, row in hits.items() if row.values["fooled"])
+    listed = [(0, 1), (1, 0)] if len(facts.classes) == 2 else [pair for pair, _ in ends.most_common(MOST_ROWS)]
+    rows = []
+    for own, end in listed:
+        among = [name for name in hits if label[name] == own]
+        flags = [float(bool(hits[name].values["fooled"]) and hits[name].values["predicted"] == end) for name in among]
+        estimate = proportion(
+            flags, [facts.unit_of[name] for name in among], unit="share of correct predictions flipped"
+        )
+        middle = median_size(facts, {name: one for name, one in found.items() if label[name] == own})
+        rows.append(
+            {
+                "from": facts.classes[own],
+                "to": facts.classes[end],
+                "n": len(among),
+                "flips": ends[own, end],
+                "estimate": plain(estimate),
+                "median": plain(middle),
+                "text": sized(facts, middle) if middle else "",
+            }
+        )
+    return rows
+
+
+def class_table(facts: Facts, rows: Sequence[Mapping[str, Any]], budget: str) -> dict[str, Any]:
+    """Return the flips by class as a table."""
+    shown = [[one["from"], one["to"], one["n"], one["flips"], one["estimate"]] for one in rows]
+    columns = ["From", "To", "Correct", "Flipped", "Share of the correct ones"]
+    if len(facts.classes) == 2:
+        columns.append("Median smallest epsilon")
+        shown = [[*cells, one["text"] or "too few flipped"] for cells, one in zip(shown, rows, strict=True)]
+    more = "" if len(facts.classes) == 2 else f" (the {len(shown)} most frequent ways)"
+    return {"title": f"What becomes of each class at {budget}{more}", "columns": columns, "rows": shown}

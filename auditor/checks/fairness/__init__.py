@@ -1,0 +1,1 @@
+"""Is the model as reliable, and as hard to break, for everyone?"""

@@ -1,0 +1,350 @@
+"""Fairness of what a change can reach: who can get the favourable decision, at what cost, and whose decision is flipped
+by what should not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from auditor.checks.common import few, listed, percent, plain, reason, span, why_not
+from auditor.checks.exposure.flips import Flips
+from auditor.checks.fairness.compared import Compared
+from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
+from auditor.checks.fairness.group_rows import Group
+from auditor.checks.fairness.measured import Flags
+from auditor.core.records import OUTCOMES, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.modalities.tables.checks.common import table_of, where
+from auditor.stats.censored import log_rank_p, median, restricted_mean
+from auditor.stats.ratios import largest_ratio
+from auditor.stats.shares import decide, proportion
+from auditor.stats.strata import bounded_ends, simultaneous_level
+
+EXACT, IMPOSSIBLE = 2, 3
+"""Codes of records.OUTCOMES that are proofs."""
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What one trial of searches says of every row on which a search was made, at a cost."""
+
+    facts: Facts
+    trial: Trial
+    observations: Observations
+    cost: float
+    _tables: dict[object, dict[str, Any]] = field(default_factory=dict, repr=False)
+    """What was worked out before: two findings of an attribute show the same."""
+
+    @cached_property
+    def flips(self) -> Flips:
+        """Return the rows that were searched."""
+        return Flips(self.facts, self.observations.of(self.trial))
+
+    @cached_property
+    def flipped(self) -> Flags:
+        """Return whether a flip was found; what was not found may be unknown."""
+        return self.flips.flags(self.cost)
+
+    @cached_property
+    def possible(self) -> Flags:
+        """Return whether a flip was found or is not proven to be impossible."""
+        return {name: max(self.flipped[name], flag) for name, flag in self.unknown.items()}
+
+    @cached_property
+    def unknown(self) -> Flags:
+        """Return whether a row is neither flipped nor proven not to be."""
+        return self.flips.open(self.cost)
+
+    @cached_property
+    def certain(self) -> Flags:
+        """Return whether the search's answer is exact: a proven minimal cost, or a proof that there is no flip."""
+        return {name: float(row.values["outcome"] in (EXACT, IMPOSSIBLE)) for name, row in self.flips.used.items()}
+
+    @property
+    def reach(self) -> float:
+        """Return the largest cost that was tried."""
+        return float(self.trial.threat["epsilon"])
+
+    @cached_property
+    def decided(self) -> Facts:
+        """Return the facts with each row's own decision as its class: like is compared with like, and recourse asks
+        what was decided.
+        """
+        before = {name: int(row.values["before"]) for name, row in self.flips.used.items()}
+        return replace(
+            self.facts,
+            y=tuple(before.get(name, label) for name, label in zip(self.facts.ids, self.facts.y, strict=True)),
+        )
+
+    @property
+    def missing(self) -> str:
+        """Return why nothing is known."""
+        rows = self.flips.rows.values()
+        return (
+            why_not(rows)
+            if any(row.error for row in rows) or not rows
+            else "no row is decided unfavourably, so that none needs a change"
+        )
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return where the numbers can be checked."""
+        return Evidence(trials=(self.observations.key(self.trial),))
+
+
+def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **base: Any) -> Finding:
+    """Return the finding on the largest difference in who can reach the favourable decision."""
+    when = f"by a permitted change that costs at most {done.cost:g}"
+    asked = Question(
+        done.flipped, f"the share of those decided otherwise who can reach '{favourable}'", when, done.missing
+    )
+    return _bounded(done, one, rule, asked, done.flipped, done.possible, base)
+
+
+def judge_exposure(done: Searches, one: Compared, rule: Rule, **base: Any) -> Finding:
+    """Return the finding on the largest difference in whose decision withstands changes of what should not matter."""
+    held = {name: 1 - flag for name, flag in done.flipped.items()}
+    proven = {name: 1 - flag for name, flag in done.possible.items()}
+    when = f"{where(done.trial.zone)} at a cost of at most {done.cost:g}"
+    asked = Question(held, "the share of decisions that withstand a change", when, done.missing)
+    return _bounded(done, one, rule, asked, proven, held, base)
+
+
+def _bounded(
+    done: Searches, one: Compared, rule: Rule, asked: Question, least: Flags, most: Flags, base: dict[str, Any]
+) -> Finding:
+    """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be."""
+    table = _table(done, one.groups, rule.minimum)
+    base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
+    facts = done.decided
+    found = judge_gap(
+        facts,
+        one.name,
+        one.groups,
+        asked,
+        rule,
+        details={**one.details, "zone": done.trial.zone, "epsilon": done.cost, **table},
+        **base,
+    )
+    details = {**found.details, "tables": [*table["tables"], *(found.details["tables"] if found.estimate else [])]}
+    ids = {group.name: mine for group in one.groups if len(mine := group.among(asked.flags)) >= rule.minimum}
+    open_ones = sum(most[name] != least[name] for mine in ids.values() for name in mine)
+    details["unproven"] = open_ones
+    if found.estimate is None or not open_ones:
+        return replace(found, details=details)
+    sides = [{name: strata(facts, mine, flags) for name, mine in ids.items()} for flags in (least, most)]
+    low, high = bounded_ends(sides[0], sides[1], level=rule.level)
+    method = f"{found.estimate.method}, whatever the unproven rows are"
+    value = found.estimate.value
+    return _doubted(
+        replace(found, details=details),
+        replace(found.estimate, low=min(low, value), high=max(high, value), method=method),
+        open_ones,
+    )
+
+
+def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
+    """Return a finding with the verdict that holds whatever is true of the rows for which nothing was found and nothing
+    proven.
+    """
+    assert found.estimate is not None and found.tolerance is not None
+    share, details = wide.unit == "difference of shares", {**found.details, "bounds": plain(wide)}
+    rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
+    verdict = decide(wide, found.tolerance)
+    if verdict == found.verdict:
+        return replace(
+            found,
+            reason=f"{found.reason}; {rows}"
+            + ("" if verdict == "inconclusive" else ": the verdict holds whatever is true of them"),
+            details=details,
+        )
+    ends = " to ".join(percent(end) if share else f"{end:.3g}" for end in (wide.low, wide.high))
+    why = f"too few to tell: {rows}; over all that may be true of them the interval goes from {ends}"
+    return replace(
+        found,
+        verdict=verdict,
+        p=None,
+        reason=why,
+        advice="Search with a method that proves more, or audit more rows.",
+        details=details,
+    )
+
+
+def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
+    """Return each group's searches: what was found, how it was proven, and what it costs."""
+    key = (tuple(group.name for group in groups), minimum)
+    if key not in done._tables:
+        done._tables[key] = _made(done, groups, minimum)
+    return done._tables[key]
+
+
+def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
+    rows = [_row(done, group, minimum) for group in groups]
+    title = (
+        "Each group's searches for the favourable decision"
+        if done.trial.threat["towards"]
+        else "Each group's searches for another decision"
+    )
+    columns = [
+        "Group",
+        "Rows searched",
+        f"Flip at {done.cost:g} found",
+        "Found or not excluded",
+        "Search exact or proven",
+        *(said.capitalize() for said in OUTCOMES),
+        "Median cost",
+        "Mean cost",
+        "Note",
+    ]
+    shown = [
+        [
+            row["group"],
+            row["n"],
+            row["flipped"],
+            row["possible"],
+            row["exact"],
+            *row["outcomes"].values(),
+            row["median_text"],
+            row["restricted"],
+            row["note"],
+        ]
+        for row in rows
+    ]
+    return {
+        "groups": rows,
+        "tables": [{"title": f"{title}, up to a cost of {done.reach:g}", "columns": columns, "rows": shown}],
+    }
+
+
+def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
+    ids = group.among(done.flips.used)
+    units, sizes = [done.facts.unit_of[name] for name in ids], [done.flips.costs[name] for name in ids]
+
+    def share(flags: Flags, unit: str) -> dict[str, Any] | None:
+        return plain(proportion([flags[name] for name in ids], units, unit=unit))
+
+    middle = median(sizes, units, unit="cost")
+    return {
+        "group": group.name,
+        "values": list(group.values),
+        "n": len(ids),
+        "units": len(set(units)),
+        "note": few(len(ids), minimum, "rows"),
+        "flipped": share(done.flipped, "share of rows"),
+        "possible": share(done.possible, "share of rows"),
+        "exact": share(done.certain, "share of searches"),
+        "outcomes": {
+            said: sum(done.flips.used[name].values["outcome"] == code for name in ids)
+            for code, said in enumerate(OUTCOMES)
+        },
+        "median": plain(middle),
+        "median_text": _median(sizes, middle, done.reach),
+        "restricted": (
+            plain(restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost")) if sizes else None
+        ),
+    }
+
+
+def _median(sizes: Sequence[float], middle: Estimate | None, reach: float) -> str:
+    if middle is not None:
+        return f"{middle.value:g} [{middle.low:g}, {middle.high:g}]"
+    if not sizes:
+        return "not measured"
+    beyond, value = sum(map(math.isinf, sizes)), sorted(sizes)[(len(sizes) - 1) // 2]
+    said = f"{beyond} of {len(sizes)} beyond {reach:g}"
+    return f"infinite: {said}" if math.isinf(value) else f"{value:g} ({said})"
+
+
+def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **base: Any) -> Finding:
+    """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached
+    costs all that was tried.
+    """
+    base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
+    large = {group.name: ids for group in one.groups if len(ids := group.among(done.flips.used)) >= minimum}
+    means = least = _means(done, large, one.level, unknown=done.reach)
+    if any(done.unknown.values()):
+        least = _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
+    whole = len(large) > 1 and len(means) == len(least) == len(large)
+    found, wide = (largest_ratio(means, low, level=one.level) if whole else None for low in (means, least))
+    details = {
+        **one.details,
+        "epsilon": done.cost,
+        **_table(done, one.groups, minimum),
+        "tests": [_log_rank(done, large)],
+    }
+    small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
+    if found is None or wide is None:
+        claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
+        why = (
+            f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})"
+            if done.flips.used
+            else done.missing
+        )
+        why = "a group's cost has no interval" if len(large) > 1 else why
+        advice = "Search more rows of the small groups." if done.flips.used else ""
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
+    estimate, (dear, cheap) = found
+    verdict = decide(estimate, tolerance)
+    why = reason(verdict, estimate, tolerance, share=False)
+    open_ones = int(sum(done.unknown[name] for ids in large.values() for name in ids))
+    why += f"; too few to say for {listed(small)} (fewer than {minimum})" if small else ""
+    costs = f"{means[dear].value:.3g} against {means[cheap].value:.3g}"
+    result = Finding(
+        verdict=verdict,
+        claim=(
+            f"By {one.name}, the favourable decision costs {dear} most: {span(estimate, share=False)} times the mean of"
+            f" {cheap} ({costs}, what no change reaches counted as {done.reach:g})."
+        ),
+        estimate=estimate,
+        tolerance=tolerance,
+        reason=why,
+        advice=_advice(verdict, one.name),
+        details={**details, "pair": [dear, cheap], "unproven": open_ones},
+        **base,
+    )
+    return _doubted(result, wide[0], open_ones) if open_ones else result
+
+
+def cheapest(facts: Facts) -> float:
+    """Return what any change costs at least."""
+    prices = [
+        column.cost * (column.step if column.numeric else 1.0) for column in table_of(facts).columns if column.mutable
+    ]
+    return min(prices, default=0.0)
+
+
+def _means(done: Searches, groups: Mapping[str, Sequence[str]], level: float, *, unknown: float) -> dict[str, Estimate]:
+    """Return each group's mean cost, a row for which nothing was found nor excluded counted as `unknown`."""
+    found, costs, open_ones = {}, done.flips.costs, done.unknown
+    for name, ids in groups.items():
+        sizes = [unknown if open_ones[one] else costs[one] for one in ids]
+        units = [done.facts.unit_of[one] for one in ids]
+        mean = restricted_mean(
+            sizes, done.reach, units, seed=done.facts.seed, unit="cost", level=simultaneous_level(len(groups), level)
+        )
+        if mean is not None:
+            found[name] = mean
+    return found
+
+
+def _log_rank(done: Searches, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    ids = [(one, name) for name, members in groups.items() for one in members]
+    y = [done.decided.y[done.facts.position_of[one]] for one, _ in ids]
+    units = [done.facts.unit_of[one] for one, _ in ids]
+    p = log_rank_p(
+        [done.flips.costs[one] for one, _ in ids], done.reach, [name for _, name in ids], y, units, seed=done.facts.seed
+    )
+    return {
+        "name": "Log-rank",
+        "p": p,
+        "note": "whether the costs of any two groups differ; what lies beyond the search is censored",
+    }
+
+
+def _advice(verdict: Verdict, attribute: str) -> str:
+    if verdict == "fail":
+        return f"Find out which requirements are harder to meet by {attribute}, and whether the decision needs them."
+    return "No action." if verdict == "pass" else "Search more rows of each group, or with a search that proves more."

@@ -1,0 +1,1 @@
+"""How much of the class evidence comes from where it should not?"""

@@ -1,0 +1,175 @@
+"""A declared factor: do surroundings of another site, scanner or marker move the decision? A part of the check
+reliance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from auditor.checks.common import plain, reason, span, why_not
+from auditor.core.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
+from auditor.stats.shares import bootstrap_p, decide
+
+
+def factor_trial(facts: Facts, column: str, *, donors: int, blend: float) -> Trial:
+    """Return the trial of one factor: half as many pairs as there are draws, since each has two arms."""
+    settings = {"column": column, "pairs": max(1, donors // 2), "guard": facts.guard, "blend": blend}
+    return Trial("factor", settings=settings, zone="outside", seed=facts.seed)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One value of the factor against the others: how far it moves the decision towards a class."""
+
+    value: str
+    towards: str
+    effect: Array
+    """Point, then its resampled values (1 + b,), in logits."""
+    share: Array
+    pairs: int
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the share's interval."""
+        return bounds(self.share[1:], level)
+
+
+def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, inside: Part, tolerance: float) -> Finding:
+    """Return how much of the evidence goes with the factor at most, over its values; the intervals hold for all at
+    once.
+    """
+    column, rows = str(trial.settings["column"]), observations.of(trial)
+    base: dict[str, Any] = {
+        "id": f"reliance/factor/{column}",
+        "check": "reliance",
+        "question": 1,
+        "primary": True,
+        "evidence": Evidence(trials=(observations.key(trial),)),
+    }
+    contrasts = _contrasts(facts, observations, trial, inside)
+    if not contrasts:
+        why = (
+            why_not(rows.values())
+            if len(inside.values) or not any(row.error is None for row in rows.values())
+            else "the inside effect was not measured"
+        )
+        return Finding(
+            verdict="not_measured", claim=f"Whether '{column}' moves the decision was not measured.", reason=why, **base
+        )
+    level = 1 - 0.05 / len(contrasts)
+    ends = [one.interval(level) for one in contrasts]
+    top = max(contrasts, key=lambda one: abs(one.share[0]))
+    low = max(max(a, -b, 0.0) for a, b in ends)
+    high = max(max(-a, b) for a, b in ends)
+    n = sum(row.error is None for row in rows.values())
+    value = abs(float(top.share[0]))
+    estimate = Estimate(
+        value,
+        min(low, value),
+        max(high, value),
+        n,
+        "share of the class evidence",
+        f"{METHOD}, simultaneous over values",
+        0.95,
+    )
+    verdict = decide(estimate, tolerance)
+    towards, effect = _direction(facts, top), abs(float(top.effect[0]))
+    claim = (
+        f"Surroundings of '{column}' {top.value} instead of others of the same class move the decision by {effect:.2f}"
+        f" towards '{towards}': {span(estimate)} of the class evidence."
+    )
+    p = min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=low > tolerance))
+    details = {
+        "contrasts": [
+            {
+                "name": f"{one.value}, towards {one.towards}",
+                "pairs": one.pairs,
+                "estimate": plain(_effect(one, level, n)),
+                "share": plain(_share(one, level, n)),
+            }
+            for one in contrasts
+        ]
+    }
+    text = reason(verdict, estimate, tolerance)
+    return Finding(
+        verdict=verdict,
+        claim=claim,
+        estimate=estimate,
+        tolerance=tolerance,
+        reason=text,
+        advice=_advice(verdict, column),
+        p=p,
+        details=details,
+        **base,
+    )
+
+
+def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: Part) -> list[Contrast]:
+    """Return one contrast per value of the factor; per class too where there are more than two, since a margin then has
+    no one direction.
+    """
+    column = facts.factors[str(trial.settings["column"])]
+    gaps, who = [], []
+    for name, row in observations.of(trial).items():
+        for pair in range(0 if row.error else sum(key.startswith("P/") for key in row.values)):
+            gaps.append(row.values[f"P/{pair}"] - row.values[f"Q/{pair}"])
+            who.append([facts.position_of[name], int(row.values[f"p/{pair}"]), int(row.values[f"q/{pair}"])])
+    if not gaps or not len(inside.values):
+        return []
+    places = np.array(who)
+    labels, values = np.array(facts.y)[places[:, 0]], np.array(column)[places[:, 1:]]
+    known, binary = sorted(set(values.ravel().tolist())), len(facts.classes) == 2
+    result = []
+    for value in known[:1] if len(known) == 2 else known:
+        for label in [1] if binary else sorted(set(labels.tolist())):
+            sign = (values[:, 0] == value).astype(float) - (values[:, 1] == value)
+            sign = sign * np.where(labels == label, 1.0, -1.0 if binary else 0.0)
+            used = sign != 0
+            if used.any():
+                part = Part((np.array(gaps) * sign)[used][:, None], facts.unit_numbers[places[used]])
+                result.append(_contrast(value, facts.classes[label], part, inside, facts.seed))
+    return result
+
+
+def _contrast(value: str, towards: str, part: Part, inside: Part, seed: int) -> Contrast:
+    found = Crossed.of([part, inside])
+    both = np.concatenate([found.point[None], found.draws(seed)])
+    return Contrast(value, towards, both[:, 0], share_of(both[:, 0], both[:, 1]), len(part.values))
+
+
+def _direction(facts: Facts, one: Contrast) -> str:
+    if one.effect[0] >= 0:
+        return one.towards
+    return (
+        next(name for name in facts.classes if name != one.towards) if len(facts.classes) == 2 else f"not {one.towards}"
+    )
+
+
+def _p(contrasts: list[Contrast], tolerance: float, *, failed: bool) -> float:
+    """Return the p-value of the contrast that decides: the clearest one beyond the tolerance, or the least clear one
+    within it.
+    """
+    found = [bootstrap_p(np.abs(one.share[1:]), tolerance) for one in contrasts]
+    return min(found) if failed else max(found)
+
+
+def _effect(one: Contrast, level: float, n: int) -> Estimate:
+    return Estimate(
+        float(one.effect[0]), *bounds(one.effect[1:], level), n, "change of the log odds (logits)", METHOD, level
+    )
+
+
+def _share(one: Contrast, level: float, n: int) -> Estimate:
+    return Estimate(float(one.share[0]), *one.interval(level), n, "share of the class evidence", METHOD, level)
+
+
+def _advice(verdict: Verdict, column: str) -> str:
+    if verdict == "fail":
+        return (
+            f"The model reads '{column}': expect other answers where it differs; balance or remove it in training, and"
+            " audit again."
+        )
+    return "No action." if verdict == "pass" else f"Audit more samples of every value of '{column}'."

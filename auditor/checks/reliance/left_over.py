@@ -1,0 +1,211 @@
+"""Left-over: does the model still tell the classes apart when the inside is gone? A part of the check reliance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, plain, reason, span, why_not
+from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.seeds import generator
+from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion, share_of
+from auditor.stats.shares import RESAMPLES, decide, proportion
+
+FILLS = {"rim": "filled from the rim", "biharmonic": "filled biharmonically"}
+CHANCE = 0.5
+UNSHARED = (
+    "something is left, but the outside share does not say that it counts while the inside is visible: with nothing"
+    " inside to see, the model may turn to what it otherwise ignores"
+)
+UNIT = "share of pairs told apart (AUC)"
+
+
+def left_over_trial(facts: Facts) -> Trial:
+    """Return the trial of blanked pairs."""
+    return Trial("left_over", settings={"guard": facts.guard}, seed=facts.seed)
+
+
+def judge_left_over(
+    facts: Facts, observations: Observations, *, inside: Part, outside: Verdict, tolerance: float, trace: float
+) -> Finding:
+    """Return the share of pairs told apart without the inside, against chance.
+
+    A fail needs both fills beyond chance by more than `tolerance`, leads that are more than a `trace` of the class
+    evidence,
+    and an outside share that fails too (`outside`). Ranks alone would accuse a model of any sensitivity, however small;
+    and
+    with nothing inside to see, an honest network turns to whatever is left, a thing it ignores as long as the inside
+    speaks.
+    """
+    trial = left_over_trial(facts)
+    rows = observations.of(trial)
+    base: dict[str, Any] = {
+        "id": "reliance/left-over",
+        "check": "reliance",
+        "question": 1,
+        "evidence": Evidence(trials=(observations.key(trial),)),
+    }
+    measured = {name: row for name, row in rows.items() if row.error is None and "partner" in row.values}
+    if not measured:
+        return Finding(
+            verdict="not_measured",
+            claim="What is left without the inside was not measured.",
+            reason=why_not(rows.values()),
+            **base,
+        )
+    who, limit = _who(facts, measured), CHANCE + tolerance
+    leads = {fill: np.array([row.values[f"lead/{fill}"] for row in measured.values()]) for fill in FILLS}
+    wins = {fill: np.where(lead == 0, CHANCE, lead > 0) for fill, lead in leads.items()}
+    units = facts.unit_numbers[who]
+    found = {fill: crossed_proportion(flags.tolist(), units, unit=UNIT) for fill, flags in wins.items()}
+    shares = {fill: _share(Part(lead[:, None], units), inside, facts.seed) for fill, lead in leads.items()}
+    verdict, why = _verdict(found, shares, limit, trace)
+    if verdict == "fail" and outside != "fail":
+        verdict, why = "inconclusive", UNSHARED
+    estimate = min(found.values(), key=lambda one: one.value)
+    claim = (
+        "With the marked region blanked in both, the model still tells a sample from one of another class in"
+        f" {span(found['rim'])} of {estimate.n} pairs ({percent(found['biharmonic'].value)} with the other fill; chance"
+        f" is 50 %){_trace_clause(shares['rim'])}."
+    )
+    details = {
+        "fills": [
+            {
+                "name": FILLS[fill],
+                "estimate": plain(one),
+                "p": _permutation_p(wins[fill], units[:, 0], facts.seed),
+                "lead": plain(shares[fill]),
+                "note": f"leads are {span(share)} of the class evidence" if (share := shares[fill]) else "",
+            }
+            for fill, one in found.items()
+        ],
+        "kept": _kept(facts, observations, measured),
+        "tables": _pairs(facts, who, wins["rim"]),
+    }
+    return Finding(
+        verdict=verdict,
+        claim=claim,
+        estimate=estimate,
+        tolerance=limit,
+        reason=why,
+        advice=_advice(verdict),
+        details=details,
+        **base,
+    )
+
+
+def _share(lead: Part, inside: Part, seed: int) -> Estimate | None:
+    """Return the mean lead as a share of the class evidence: what the outside adds when the inside says nothing."""
+    if not len(inside.values):
+        return None
+    found = Crossed.of([lead, inside])
+    resampled = found.draws(seed)
+    value = float(share_of(found.point[0], found.point[1]))
+    return Estimate(
+        value,
+        *bounds(share_of(resampled[:, 0], resampled[:, 1])),
+        len(lead.values),
+        "share of the class evidence",
+        METHOD,
+    )
+
+
+def _verdict(
+    found: Mapping[str, Estimate], shares: Mapping[str, Estimate | None], limit: float, trace: float
+) -> tuple[Verdict, str]:
+    apart, large = (
+        {decide(one, bound) for one in estimates.values()} for estimates, bound in ((found, limit), (shares, trace))
+    )
+    least = min(found.values(), key=lambda one: one.value)
+    if apart == {"pass"}:
+        return "pass", reason("pass", least, limit)
+    if large == {"pass"}:
+        return (
+            "pass",
+            f"what is left is a trace: its whole 95 % interval lies within {percent(trace)} of the class evidence",
+        )
+    if apart == large == {"fail"}:
+        return (
+            "fail",
+            f"{reason('fail', least, limit)}, and what is left is more than {percent(trace)} of the class evidence",
+        )
+    if apart == {"fail"}:
+        return (
+            "inconclusive",
+            f"too few to tell whether what is left is more than a trace ({percent(trace)} of the class evidence)",
+        )
+    return "inconclusive", (
+        "the two fills disagree, so the filling itself may speak"
+        if {
+            "pass",
+            "fail",
+        }
+        <= apart
+        else reason("inconclusive", least, limit)
+    )
+
+
+def _trace_clause(share: Estimate | None) -> str:
+    return f", by leads that are {span(share)} of the class evidence" if share else ""
+
+
+def _who(facts: Facts, rows: Mapping[str, Observation]) -> Any:
+    return np.array(
+        [[facts.position_of[name], int(row.values["partner"])] for name, row in rows.items()], dtype=np.int64
+    )
+
+
+def _permutation_p(wins: Any, units: Any, seed: int) -> float:
+    """Return the one-sided p-value that the pairs of a unit are as likely told apart the wrong way round: its labels
+    are exchanged as a whole.
+    """
+    sums = np.bincount(units, weights=wins - CHANCE)
+    signs = generator(seed, "left-over").choice([-1.0, 1.0], (RESAMPLES, len(sums)))
+    return float((1 + (signs @ sums >= sums.sum() - 1e-9).sum()) / (1 + RESAMPLES))
+
+
+def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observation]) -> list[dict[str, Any]]:
+    """Return how many samples the mask alone, and the whole sample, give to their class: the counterpart of the
+    left-over.
+    """
+    label = dict(zip(facts.ids, facts.y, strict=True))
+    shown = {name: float(row.values["kept"] == label[name]) for name, row in rows.items() if "kept" in row.values}
+    clean = observations.of(clean_trial())
+    whole = {name: clean[name].values["correct"] for name in shown if name in clean and clean[name].error is None}
+
+    def accuracy(flags: Mapping[str, float]) -> Estimate | None:
+        return proportion(list(flags.values()), [facts.unit_of[name] for name in flags], unit="accuracy")
+
+    missing = "no sample with a mask was measured" if not shown else "the plain answers were not measured"
+    return [
+        {"name": name, "estimate": plain(accuracy(flags)), "reason": "" if flags else missing}
+        for name, flags in (("only the inside visible", shown), ("everything visible, the same samples", whole))
+    ]
+
+
+def _pairs(facts: Facts, who: Any, wins: Any) -> list[dict[str, Any]]:
+    if len(facts.classes) < 3:
+        return []
+    y = np.array(facts.y)[who]
+    found = []
+    for one, two in combinations(range(len(facts.classes)), 2):
+        mine = (y.min(1) == one) & (y.max(1) == two)
+        if mine.any():
+            apart = crossed_proportion(wins[mine].tolist(), facts.unit_numbers[who[mine]], unit=UNIT)
+            found.append((f"{facts.classes[one]} and {facts.classes[two]}", apart))
+    found.sort(key=lambda row: -row[1].low)
+    rows = [[names, plain(apart)] for names, apart in found[:MOST_PAIRS]]
+    title = f"Pairs told apart without the inside, by classes{most_pairs(len(found))}"
+    return [{"title": title, "columns": ["Classes", "Told apart"], "rows": rows}]
+
+
+def _advice(verdict: Verdict) -> str:
+    if verdict == "fail":
+        return (
+            "Something outside the marked region tells the classes apart in these data, and the model reads it: see"
+            " where."
+        )
+    return "Audit more samples." if verdict == "inconclusive" else ""

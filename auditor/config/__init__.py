@@ -1,0 +1,1 @@
+"""audit.yaml -> Audit, and the JSON Schemas of what the project writes and reads."""

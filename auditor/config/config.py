@@ -1,0 +1,335 @@
+"""audit.yaml -> Audit: safe-loaded, every key checked, every error with its file, line and nearest valid name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+
+from auditor.config.report import ReportSpec, Section
+from auditor.core.errors import AuditorError, ConfigError, nearest
+from auditor.core.zones import GUARD, resolve_zones
+from auditor.modalities.tables.table import ROLES
+
+MOST_VALUES = 100_000
+
+
+def number(value: Any) -> Any:
+    """Return a number written as a fraction, such as '2/255', as a float; anything else unchanged."""
+    if isinstance(value, str):
+        try:
+            return float(Fraction(value.replace(" ", "")))
+        except (ValueError, ZeroDivisionError):
+            return value
+    return value
+
+
+def share(value: Any) -> Any:
+    """Return a number, a fraction or per cents, such as '2 %', as a float; anything else unchanged."""
+    text = value.strip() if isinstance(value, str) else ""
+    per_cent = number(text[:-1]) if text.endswith("%") else None
+    return per_cent / 100 if isinstance(per_cent, float) else number(value)
+
+
+Budget = Annotated[
+    float,
+    BeforeValidator(number),
+    Field(gt=0, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?$"},
+            ]
+        }
+    ),
+]
+Guard = Annotated[
+    float,
+    BeforeValidator(share),
+    Field(ge=0, lt=0.5, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "exclusiveMaximum": 0.5},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?%?\s*$"},
+            ]
+        }
+    ),
+]
+
+
+TABLE_THREAT: dict[str, Any] = {"norm": "cost", "epsilon": [1.0, 2.0, 4.0]}
+
+
+def modality_of(data: Any) -> str:
+    """Return what kind of data an audit's `data` declare: 'image' where they name no known source, which is refused
+    later.
+    """
+    from auditor.samples import (
+        data as sources,  # imports the sources' folder, which reading a YAML file alone does not need
+    )
+
+    source = data.get("source", "images") if isinstance(data, Mapping) else "images"
+    return str(sources[source].facts.get("modality", "image")) if source in sources.names() else "image"
+
+
+class ThreatSpec(Section):
+    """What the attacker may do."""
+
+    norm: Literal["linf", "l2", "l1", "l0", "cost"] = "linf"
+    """How the size of a change is measured; of a table's row by 'cost', the sum over its changed columns, in the
+    domain's own units.
+    """
+    epsilon: Annotated[list[Budget], Field(min_length=1, validate_default=True)] = [1 / 255, 2 / 255, 4 / 255, 8 / 255]
+    """Budgets in the input's own units (grey levels of [0, 1]), under l0 numbers of changed values; fractions such as
+    2/255 may be written.
+    Of a table costs: 1, 2 and 4 when not given."""
+    primary: Budget | None = None
+    """Budget at which verdicts are taken; the smallest when not given."""
+    guard: Guard = GUARD
+    """Width of the guard band around the mask, as a share of the diagonal; '2 %' may be written."""
+    max_changes: Annotated[int, Field(ge=1)] | None = None
+    """Most columns of a table's row that may be changed."""
+
+    @field_validator("epsilon")
+    @classmethod
+    def _counts_are_whole(cls, epsilon: list[float], info: ValidationInfo) -> list[float]:
+        if info.data.get("norm") == "l0" and not all(one.is_integer() for one in epsilon):
+            raise ValueError("expected whole numbers of changed values, such as 5, under the norm l0")
+        return epsilon
+
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_declared(cls, primary: float | None, info: ValidationInfo) -> float | None:
+        declared = info.data.get("epsilon")
+        if primary is None or declared is None:
+            return primary
+        nearest_one = min(declared, key=lambda one: abs(one - primary))
+        if abs(nearest_one - primary) >= 1e-12:
+            raise ValueError("expected one of the declared epsilon values")
+        return float(nearest_one)
+
+
+class AttackSpec(Section):
+    """Which attack exposure and fairness use."""
+
+    name: str = "evade"
+    """Name of an attack."""
+    settings: dict[str, Any] = {}
+    """Its own settings."""
+
+
+class Audit(Section):
+    """An audit as its file declares it; only `model` and `data` have no default."""
+
+    title: str = "Audit"
+    """The model with its release, as the cover of the report names it."""
+    intended_use: str = ""
+    """One sentence: who uses the answer, and for what. The cover of the report repeats it."""
+    model: dict[str, Any]
+    """`source`, `weights` (or `path`), `classes`, `input` (size, channels, mean, std, preprocess), `draws`, and the
+    source's own settings.
+    """
+    data: dict[str, Any]
+    """`source` (default images) and the source's own settings; named zones are declared under `masks` and `zones`,
+    whatever the source.
+    """
+    threat: ThreatSpec = ThreatSpec()
+    """What an attacker may do."""
+    attack: AttackSpec = AttackSpec(settings={"effort": "fast"})
+    """How a change that flips the answer is searched for; `evade` with `effort: fast` when not given, of tables
+    `table_search`."""
+    checks: dict[str, dict[str, Any] | bool] = {}
+    """Settings per check; a check that is not named runs with its defaults, `false` leaves it out."""
+    report: ReportSpec = ReportSpec()
+    """What the report says on its cover and shows of single samples."""
+    seed: int = 0
+    """Every random draw is made from this number: the same seed gives the same findings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_tables(cls, given: Any) -> Any:
+        """Put the defaults of tables in the place of those of images; what is declared stays."""
+        if not isinstance(given, dict) or modality_of(given.get("data")) != "table":
+            return given
+        threat = given.get("threat") or {}
+        found = {
+            "attack": {"name": "table_search", "settings": {}},
+            **{key: value for key, value in given.items() if value is not None},
+        }
+        return {**found, "threat": {**TABLE_THREAT, **threat} if isinstance(threat, dict) else threat}
+
+    @property
+    def modality(self) -> str:
+        """Return what kind of data are audited: 'image' or 'table'."""
+        return modality_of(self.data)
+
+    @property
+    def primary(self) -> float:
+        """Return the budget at which verdicts are taken."""
+        return self.threat.primary or min(self.threat.epsilon)
+
+    @property
+    def named_zones(self) -> tuple[str, ...]:
+        """Return the names of the zones that the data declare."""
+        declared = [self.data.get(key) for key in ("masks", "zones")]
+        roles = [str(role) for role in ROLES if role != "relevant"] if self.modality == "table" else []
+        return (*roles, *(str(name) for names in declared if isinstance(names, dict) for name in names))
+
+
+def read_yaml(path: Path) -> Any:
+    """Return a YAML file's content with line numbers, without running anything in it (ConfigError: unreadable,
+    duplicate key).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_tags(path, text)
+        loaded = YAML(typ="rt").load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: expected a readable audit file, but {str(why)[0].lower()}{str(why)[1:]}.") from None
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(
+            f"{path}:{line}: {str(error.problem).split(' with value')[0]}; keep one of the two."
+        ) from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}.") from None
+    if not isinstance(loaded, Mapping):
+        raise ConfigError(
+            f"{path}: expected keys such as 'model' and 'data', got"
+            f" {'nothing' if loaded is None else type(loaded).__name__}."
+        )
+    return loaded
+
+
+def _refuse_tags(path: Path, text: str) -> None:
+    for event in YAML(typ="rt").parse(text):
+        tag = str(getattr(event, "tag", None) or "")
+        if tag.startswith("tag:yaml.org,2002:python/"):
+            name = tag.removeprefix("tag:yaml.org,2002:")
+            raise ConfigError(
+                f"{path}:{event.start_mark.line + 1}: expected plain values, got the tag '!!{name}'; an audit file does"
+                " not run code."
+            )
+
+
+def plain(value: Any, room: list[int] | None = None) -> Any:
+    """Return YAML content as plain dicts, lists, strings and numbers (ConfigError: aliases that unfold without end)."""
+    room = [MOST_VALUES] if room is None else room
+    room[0] -= 1
+    if room[0] < 0:
+        raise ConfigError(f"audit file: expected at most {MOST_VALUES} values, got more; are there aliases of aliases?")
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, room) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item, room) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value if value is None else str(value)
+
+
+def load_audit(path: Path) -> Audit:
+    """Return the audit that a file declares (ConfigError with path, line and the nearest valid key)."""
+    tree = read_yaml(path)
+    return parse_audit(plain(tree), path, tree)
+
+
+def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:
+    """Return the audit in a mapping; `tree` gives the line numbers for errors."""
+    given = {name: value for name, value in content.items() if value is not None}
+    if isinstance(given.get("checks"), dict):
+        given["checks"] = {name: {} if settings is None else settings for name, settings in given["checks"].items()}
+    try:
+        audit = Audit(**given)
+    except ValidationError as error:
+        raise _explain(error, path, tree) from None
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for name, settings in audit.checks.items():
+        try:
+            _bind(name, settings if isinstance(settings, dict) else {}, audit)
+        except AuditorError as error:
+            named = str(error).split("'")[1::2]
+            raise ConfigError(f"{path}:{_line(tree, ('checks', name, *named[1:2]))}: {error}") from None
+    _check_annex(audit, path, tree)
+    return audit
+
+
+def _check_annex(audit: Audit, path: Path, tree: Any) -> None:
+    """Refuse an annex on columns that are no groups of the data (ConfigError)."""
+    hiring, groups = audit.report.hiring, audit.data.get("groups") or []
+    for key in ("sex", "race") if hiring is not None else ():
+        name = getattr(hiring, key)
+        if name not in groups:
+            place = f"{path}:{_line(tree, ('report', 'hiring', key))}"
+            raise ConfigError(
+                f"{place}: 'report.hiring.{key}': expected a column of 'data.groups', got '{name}';"
+                f" {nearest(name, list(groups))}"
+            )
+
+
+def _bind(name: str, settings: dict[str, Any], audit: Audit) -> None:
+    """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
+    from auditor.checks import bind_check  # imports the checks' folder, which reading a YAML file alone does not need
+
+    bound, named = bind_check(name, audit.modality, settings), audit.named_zones
+    for key in ("zone", "zones", "harm_zone"):
+        zones = bound.get(key) or ()
+        try:
+            resolve_zones([zones] if isinstance(zones, str) else zones, named)
+        except AuditorError as error:
+            raise AuditorError(f"check '{name}', setting '{key}': {str(error).removeprefix('zone: ')}") from None
+
+
+def _explain(error: ValidationError, path: Path, tree: Any) -> ConfigError:
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    where = tuple(str(part) for part in first["loc"])
+    place, key = f"{path}:{_line(tree, where)}", ".".join(where)
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"{place}: unknown key '{key}'; {nearest(where[-1], _valid_keys(where[:-1]))}")
+    if first["type"] == "missing":
+        return ConfigError(f"{path}: expected the key '{key}', which every audit needs.")
+    if key.startswith("threat.") and first["type"] == "greater_than":
+        return ConfigError(f"{place}: '{key}': expected a positive epsilon, got {first['input']!r}.")
+    message = first["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return ConfigError(f"{place}: '{key}': {message[0].lower()}{message[1:]}{got}.")
+
+
+def _valid_keys(where: tuple[str, ...]) -> list[str]:
+    model: Any = Audit
+    for part in where:
+        kind = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else model
+        model = next((one for one in get_args(kind) if hasattr(one, "model_fields")), kind)
+    return list(getattr(model, "model_fields", {}))
+
+
+def _line(tree: Any, where: tuple[str, ...]) -> int | str:
+    """Return the 1-based line of the deepest part of a key path that the file has."""
+    line: int | str = "?"
+    for part in where:
+        key: Any = int(part) if isinstance(tree, list) and part.isdigit() else part
+        marks = getattr(tree, "lc", None)
+        if marks is None or key not in (getattr(marks, "data", None) or {}):
+            continue
+        line = marks.data[key][0] + 1
+        tree = tree[key]
+    return line

@@ -1,0 +1,1 @@
+"""What every stage shares, without torch: records, errors, the registry, seeds and names of zones."""

@@ -1,0 +1,157 @@
+"""Names of plug-ins: name -> function, its settings checked before any work, found by file or entry point."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import threading
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from auditor.core.errors import AuditorError, nearest
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """One plug-in."""
+
+    name: str
+    make: T
+    summary: str
+    """First paragraph of its docstring, as one line."""
+    facts: Mapping[str, Any]
+    """What the plug-in declares of itself, such as needs='gradient'."""
+
+
+class Registry(Generic[T]):
+    """The plug-ins of one kind: every module of its folders is imported when a name is first asked for.
+
+    They lie in the folder of the kind itself and, where only one modality has them, in the folder of that name inside
+    the modality. Another package
+    adds one through the entry-point group `auditor.<folder>`, such as `auditor.attacks`.
+
+    Parameters
+    ----------
+    kind
+        What error messages call a plug-in.
+    package
+        The folder of the kind, as a dotted name.
+    folder
+        How the kind is called inside a modality and as an entry-point group; the last part of the package where not
+        given.
+    """
+
+    def __init__(self, kind: str, package: str, *, folder: str = "") -> None:
+        self.kind, self._package = kind, package
+        self._folder = folder or package.rpartition(".")[2]
+        self._entries: dict[str, Entry[T]] = {}
+        self._loaded = False
+        self._lock = threading.RLock()
+
+    def register(self, name: str, **facts: Any) -> Callable[[T], T]:
+        """Return a decorator that enters a function or class under a name."""
+
+        def enter(make: T) -> T:
+            if name in self._entries and self._entries[name].make is not make:
+                raise AuditorError(
+                    f"{self.kind} '{name}' is registered twice: by {self._entries[name].make.__module__} and"
+                    f" {make.__module__}."
+                )
+            summary = " ".join((inspect.getdoc(make) or "").partition("\n\n")[0].split())
+            self._entries[name] = Entry(name, make, summary, facts)
+            return make
+
+        return enter
+
+    def _load(self) -> None:
+        with self._lock:  # a second thread waits until every plug-in is known
+            if self._loaded:
+                return
+            self._loaded = True
+            for package in dict.fromkeys((self._package, *modality_folders(self._folder))):
+                for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+                    importlib.import_module(module.name)
+            for point in entry_points(group=f"auditor.{self._folder}"):
+                made = point.load()
+                # its module may have registered it itself, with its facts
+                if point.name not in self._entries or self._entries[point.name].make is not made:
+                    self.register(point.name)(made)
+
+    def __getitem__(self, name: str) -> Entry[T]:
+        self._load()
+        if name not in self._entries:
+            raise AuditorError(f"{self.kind}: expected a known name, got '{name}'; {nearest(name, self._entries)}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        self._load()
+        return iter(self._entries[name] for name in sorted(self._entries))
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name, sorted."""
+        return tuple(entry.name for entry in self)
+
+    def settings_model(self, name: str) -> type[BaseModel]:
+        """Return the pydantic model of a plug-in's keyword-only settings."""
+        return settings_model(self[name].make, f"{name} settings")
+
+    def bind(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the complete, checked settings of a plug-in: defaults filled in, unknown ones refused
+        (AuditorError).
+        """
+        model = self.settings_model(name)
+        unknown = [key for key in settings if key not in model.model_fields]
+        if unknown:
+            raise AuditorError(
+                f"{self.kind} '{name}': unknown setting '{unknown[0]}'; {nearest(unknown[0], model.model_fields)}"
+            )
+        try:
+            bound = model(**settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            got = "" if first["type"] == "unknown_key" else f", got {first.get('input')!r}"
+            raise AuditorError(
+                f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}{got}"
+            ) from None
+        return {key: getattr(bound, key) for key in model.model_fields}
+
+
+def modality_folders(folder: str) -> list[str]:
+    """Return the folders of a name inside the modalities, as dotted names."""
+    try:
+        home = importlib.import_module("auditor.modalities")
+    except ModuleNotFoundError:
+        return []
+    inner = (
+        f"{home.__name__}.{modality.name}.{folder}"
+        for modality in pkgutil.iter_modules(home.__path__)
+        if modality.ispkg
+    )
+    return [package for package in inner if importlib.util.find_spec(package) is not None]
+
+
+@functools.cache
+def settings_model(make: Callable[..., Any], title: str) -> type[BaseModel]:
+    """Return the pydantic model of a function's keyword-only parameters; those that start with '_' are the caller's
+    own.
+    """
+    target = make.__init__ if inspect.isclass(make) else make
+    hints = typing.get_type_hints(target, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(target).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not parameter.name.startswith("_"):
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (hints.get(parameter.name, Any), default)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_default=False, protected_namespaces=())
+    return create_model(title, __config__=config, **fields)

@@ -1,0 +1,144 @@
+"""The cases that a report shows, as files that anyone can open and `verify` can check."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.checks.common import evasion_trial, grey, shown_zone, usable
+from auditor.core.records import Facts, Observation, Observations, Trial, digest
+from auditor.engine.judge import observations_of, trials_of
+from auditor.engine.lock import read_lock
+from auditor.engine.picks import picked
+from auditor.engine.prepare import Prepared
+from auditor.engine.store import Store, write_whole
+from auditor.modalities.images.data.pixels import save_image
+from auditor.modalities.images.places import place_cases
+from auditor.modalities.tables.cases import table_cases
+from auditor.probes.evasion import zone_of
+
+RULES = ("worst", "median", "best")
+MEANING = {
+    "worst": "most confidently wrong after the change",
+    "median": "the middle one of all flips, by how wrong the model became",
+    "best": "the flip nearest to the old decision",
+}
+
+
+def write_evidence(prepared: Prepared, store: Store) -> None:
+    """Write the evidence folder anew: for the primary attack the worst, the median and the best flip, chosen by rule;
+    for the shortcut search centre cases.
+    """
+    facts, folder = prepared.facts, store.folder / "evidence"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    observations, planned = observations_of(store), trials_of(read_lock(store.folder), facts)
+    found = table_cases if facts.modality == "table" else _image_cases
+    cases = found(prepared, store, observations, planned)
+    index = json.dumps({"cases": cases}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    write_whole(folder / "index.json", index)
+    store.set_meta("evidence", digest(index.encode()))
+
+
+def _image_cases(
+    prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]
+) -> list[dict[str, Any]]:
+    facts = prepared.facts
+    trial = evasion_trial(facts, shown_zone(facts), facts.primary)
+    cases = []
+    if trial in planned:
+        rows = {
+            name: row for name, row in usable(observations.of(trial)).items() if row.values["fooled"] and row.artefact
+        }
+        maps = {
+            one.method: observations.of(one) for one in planned if one.probe == "attribution" and one.source == trial
+        }
+        for rule, name in choose(rows, maps).items():
+            cases.append(
+                _case(
+                    prepared,
+                    store,
+                    trial,
+                    rows[name],
+                    rule,
+                    {method: found.get(name) for method, found in maps.items()},
+                )
+            )
+    return cases + place_cases(prepared, store, observations)
+
+
+def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Observation]]) -> dict[str, str]:
+    """Return rule -> sample id, among the flips that have maps when at least three do."""
+    explained = {
+        name: row
+        for name, row in rows.items()
+        if maps and all(name in found and found[name].artefact for found in maps.values())
+    }
+    pool = explained if len(explained) >= len(RULES) else rows
+    ranked = sorted(pool, key=lambda name: (pool[name].values["margin"], name))
+    return picked(ranked)
+
+
+def _case(
+    prepared: Prepared, store: Store, trial: Trial, row: Observation, rule: str, maps: Mapping[str, Observation | None]
+) -> dict[str, Any]:
+    facts, samples = prepared.facts, prepared.samples
+    position = samples.index()[row.sample]
+    chunk = samples.load([position])
+    arrays = store.get(row.artefact or "")
+    if arrays is None:
+        raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
+    folder = store.folder / "evidence" / f"{rule}-{digest(row.sample)[:12]}"
+    folder.mkdir()
+    zone = zone_of(trial, chunk)[0].numpy()
+    files: dict[str, Path] = {}
+    assert samples.levels is not None, "images have a value grid"
+    images = {"original": chunk.x[0].numpy(), "adversarial": arrays["adversarial"]}
+    for kind, x in images.items():
+        files[kind] = save_image(folder / f"{kind}.png", x, samples.levels)
+    for kind, region in {"mask": chunk.inside[0].numpy(), "zone": zone}.items():
+        files[kind] = save_image(
+            folder / f"{kind}.png", np.asarray(region.any(0, keepdims=True), dtype=np.float32), 255
+        )
+    for method, found in maps.items():
+        kept = store.get(found.artefact) if found is not None and found.artefact else None
+        for when in ("before", "after") if kept else ():
+            assert kept is not None
+            files[f"map_{when}/{method}"] = _save_map(folder / f"map_{when}_{method}.npy", kept[when])
+    relative = {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()}
+    label, after = facts.classes[facts.y[position]], facts.classes[int(row.values["predicted"])]
+    return {
+        "finding": f"exposure/{trial.zone}",
+        "rule": rule,
+        "sample": row.sample,
+        "trial": row.trial,
+        "label": label,
+        "before": label,
+        "after": after,
+        "epsilon": trial.threat["epsilon"],
+        "norm": trial.threat["norm"],
+        "zone": trial.zone,
+        "size": row.values["size"],
+        "files": relative,
+        "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
+        "text": _text(facts, trial, row, rule, label, after),
+    }
+
+
+def _text(facts: Facts, trial: Trial, row: Observation, rule: str, label: str, after: str) -> str:
+    return (
+        f"{rule.capitalize()} case ({MEANING[rule]}): '{label}' becomes '{after}' when values {trial.zone} the mask"
+        f" change by at most {grey(facts, row.values['size'])}; the margin goes from {row.values['clean_margin']:.2f}"
+        f" to {row.values['margin']:.2f}."
+    )
+
+
+def _save_map(path: Path, signed: NDArray[Any]) -> Path:
+    np.save(path, signed.sum(0).astype(np.float32) if signed.ndim == 3 else signed.astype(np.float32))
+    return path

@@ -1,0 +1,219 @@
+"""Fairness: is the model as accurate, and as hard to break, for everyone?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from auditor.checks import checks
+from auditor.checks.common import clean_trial, evasion_trial, grey, label, why_not
+from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
+from auditor.checks.fairness.gaps import Question, Rule, judge_gap, small_cells
+from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, smallest, under_attack
+from auditor.checks.fairness.measured import Measured
+from auditor.checks.fairness.reliance_groups import judge_reliance
+from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.errors import ConfigError, nearest
+from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial
+from auditor.core.zones import single_zone
+
+
+@checks.register("fairness", modality="image")
+@dataclass(frozen=True, kw_only=True)
+class Fairness:
+    """Accuracy, robustness, exposure and reliance of each group, compared among equals; harm aimed at one group."""
+
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest gap between two groups, in accuracy, robustness, exposure and reliance; largest excess of targeted
+    harm."""
+    minimum_group: Annotated[int, Field(ge=2)] = 30
+    """Groups with fewer samples are listed, but compared in no verdict."""
+    zone: Annotated[str, AfterValidator(single_zone)] = "everywhere"
+    """Where the attack behind the gap in robustness may write."""
+    bands: Bands = None
+    """Column of numbers -> edges of its bands, or into how many bands of equal size it is cut; four where none are
+    declared."""
+    intersections: Intersections = "pairs"
+    """Columns whose combinations are compared too. Those named here decide like single columns; 'pairs' tries every
+    pair and decides nothing."""
+    positive: str = ""
+    """The class that sensitivity, specificity and selection rate speak of; of two classes the last one where none is
+    named.
+    """
+    targeted_harm: bool | tuple[str, ...] = True
+    """Whether harm is aimed at groups; or at those of which columns."""
+    harm_zone: Annotated[str, AfterValidator(single_zone)] = "outside"
+    """Where the perturbation that is aimed at a group may be written; `zone` in data without any mask."""
+    refits: Annotated[int, Field(ge=0)] = 0
+    """How often the universal perturbations are fitted again on exchanged groups; 0: only the judged half is exchanged.
+    """
+
+    card: ClassVar[Card] = Card(
+        title="Fairness: as reliable for everyone?",
+        purpose="Whether the model errs more often, or is easier to break, for some groups of people than for others.",
+        mechanism=(
+            "Per group: answers as they are, and answers under the same attacks as in exposure. A gap in robustness is"
+            " taken among correct predictions. Gaps are standardised to one mix of classes, with intervals that hold"
+            " for all pairs of groups at once and count units (patients), not samples. Targeted harm: one perturbation"
+            " for all is fitted on half of a group's units and tried on the other half of every group."
+        ),
+        reading=(
+            "A gap whose whole interval lies beyond the tolerance fails; wholly within passes; anything else is too few"
+            " to tell. Groups are ranked by the lower end of how much worse they fare than everyone else, never by the"
+            " point."
+        ),
+        limits=(
+            "Groups below the declared minimum are listed but not compared. A gap may come from the data (how they were"
+            " taken, how severe the cases are) and not from the group itself. Where an attack flips nearly everyone, no"
+            " gap in robustness can show. Intersections that nobody declared are an exploration: they are held to a"
+            " stricter level and decide no question."
+        ),
+        reference=(
+            "Newcombe 1998 (method 10); Zou and Donner 2008 for the combination over classes; Tukey and Kramer, Hayter"
+            " 1984 for all pairs; Cochran 1954, Mantel and Haenszel 1959; Breslow and Day 1980; Kaplan and Meier 1958;"
+            " Benjamini and Hochberg 1995; Shafahi et al. 2020 (arXiv:1811.11304) for the universal perturbation."
+        ),
+    )
+
+    def trials(self, facts: Facts) -> tuple[Trial, ...]:
+        """Return the plain answers, attacks that exposure asks for too, and the universal perturbations; none without
+        groups (ConfigError: wrong columns).
+        """
+        if not facts.groups:
+            return ()
+        every = self._compared(facts)
+        attacks = [evasion_trial(facts, zone, facts.primary) for zone in self._zones]
+        aimed = [
+            trial
+            for one in every
+            if self._aimed(one)
+            for trial in harm_trials(facts, one.attribute, **self._aim(facts))
+        ]
+        return tuple(dict.fromkeys([clean_trial(), *attacks, *aimed]))
+
+    def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
+        """Return the gaps in accuracy, robustness and exposure, targeted harm and reliance, for every attribute."""
+        if not facts.groups:
+            claim = "No group column is declared, so nothing can be said about groups of people."
+            return (
+                Finding(
+                    "fairness/groups",
+                    "fairness",
+                    "not_measured",
+                    claim,
+                    reason="data.groups is empty",
+                    question=2,
+                    primary=True,
+                ),
+            )
+        measured = Measured(facts, observations)
+        return tuple(finding for one in self._compared(facts) for finding in self._attribute(measured, one))
+
+    @property
+    def _zones(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.zone, "outside")))
+
+    def _compared(self, facts: Facts) -> tuple[Compared, ...]:
+        if self.positive and self.positive not in facts.classes:
+            raise ConfigError(
+                f"positive: expected a class, got '{self.positive}'; {nearest(self.positive, facts.classes)}"
+            )
+        aimed = self.targeted_harm if isinstance(self.targeted_harm, tuple) else ()
+        if strange := next((column for column in aimed if column not in facts.groups), ""):
+            raise ConfigError(
+                f"targeted_harm: expected a column of data.groups, got '{strange}'; {nearest(strange, facts.groups)}"
+            )
+        return compared(facts, self.bands, self.intersections)
+
+    def _aimed(self, one: Compared) -> bool:
+        chosen = (
+            self.targeted_harm
+            if isinstance(self.targeted_harm, tuple)
+            else one.attribute.columns
+            if self.targeted_harm
+            else ()
+        )
+        return len(one.attribute.columns) == 1 and one.name in chosen
+
+    def _aim(self, facts: Facts) -> dict[str, Any]:
+        zone = self.zone if self.harm_zone == "outside" and not any(facts.mask_share) else self.harm_zone
+        return {"zone": zone, "minimum_group": self.minimum_group, "refits": self.refits}
+
+    def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
+        facts, name = measured.facts, one.name
+        if not one.declared and (few := small_cells(one.groups, self.minimum_group)):
+            claim = f"Groups by {name} could not be compared with one another."
+            yield Finding(
+                f"fairness/{name}/groups",
+                "fairness",
+                "not_measured",
+                claim,
+                reason=few,
+                question=2,
+                details=one.details,
+            )
+            return
+        yield self._accuracy(measured, one)
+        yield self._robustness(measured, one, self.zone, "robustness-gap")
+        yield self._robustness(measured, one, "outside", "exposure-gap")
+        if self._aimed(one):
+            yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
+        if measured.transplant is not None:
+            yield judge_reliance(measured, measured.transplant, name, one.groups, self._rule(one), details=one.details)
+
+    def _rule(self, one: Compared) -> Rule:
+        return Rule(self.tolerance, self.minimum_group, one.level)
+
+    def _accuracy(self, measured: Measured, one: Compared) -> Finding:
+        facts, trial = measured.facts, clean_trial()
+        positive = self.positive or (facts.classes[-1] if len(facts.classes) == 2 else "")
+        rows = as_it_is(measured, one.groups, positive=positive, minimum=self.minimum_group)
+        asked = Question(
+            measured.correct, "accuracy", "without any attack", why_not(measured.observations.of(trial).values())
+        )
+        details = {**one.details, "positive": positive, "groups": rows}
+        return self._gap(measured, one, asked, "accuracy-gap", details, (trial,), primary=one.declared)
+
+    def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
+        facts, trial = measured.facts, measured.attack(zone, measured.facts.primary)
+        what = "the share of correct predictions that withstand an attack"
+        when = f"{label(zone)} at {grey(facts, facts.primary)}"
+        asked = Question(
+            measured.withstood(zone, facts.primary), what, when, why_not(measured.observations.of(trial).values())
+        )
+        details = {
+            **one.details,
+            "zone": zone,
+            "epsilon": facts.primary,
+            "groups": under_attack(measured, one.groups, zone, minimum=self.minimum_group),
+            "curves": curves(measured, one.groups, zone),
+            "smallest": smallest(measured, one.groups, zone),
+            "tests": [same_sizes(measured, one.groups, zone, minimum=self.minimum_group)],
+        }
+        primary = one.declared and (zone != "outside" or any(facts.mask_share))
+        return self._gap(
+            measured, one, asked, kind, details, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",)
+        )
+
+    def _gap(
+        self,
+        measured: Measured,
+        one: Compared,
+        asked: Question,
+        kind: str,
+        details: Mapping[str, Any],
+        trials: Sequence[Trial],
+        **base: Any,
+    ) -> Finding:
+        name, shown = one.name, Evidence(trials=tuple(map(measured.observations.key, trials)))
+        base |= {
+            "id": f"fairness/{name}/{kind}",
+            "check": "fairness",
+            "question": 2,
+            "evidence": shown,
+            "details": details,
+        }
+        return judge_gap(measured.facts, name, one.groups, asked, self._rule(one), **base)

@@ -1,0 +1,109 @@
+"""The centre cases of the shortcut search, as files that anyone can open and `verify` can check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.core.records import Finding, Observation, Observations, digest
+from auditor.engine.prepare import Prepared
+from auditor.engine.store import Store
+from auditor.modalities.images.data.pixels import save_image
+from auditor.modalities.images.probes.where import grid
+
+MOST = 6
+"""Most cases shown."""
+
+
+def place_cases(prepared: Prepared, store: Store, observations: Observations) -> list[dict[str, Any]]:
+    """Return the index entries of the clusters' centre cases, their files written; none where the search was not run or
+    found nothing amiss.
+    """
+    check = prepared.checks.get("reliance")
+    found = (
+        [
+            one
+            for one in check.judge(prepared.facts, observations)
+            if one.id == "reliance/where" and one.verdict != "pass"
+        ]
+        if check
+        else []
+    )
+    return [case for finding in found for case in _cases(prepared, store, observations, finding)]
+
+
+def heat_map(values: Mapping[str, float], shape: Sequence[int], cells: int) -> NDArray[np.float32]:
+    """Return one sample's map (height, width): each cell's mean effect over its draws, 0 where it never counted."""
+    found = np.zeros(tuple(shape), np.float32)
+    for (row, column), (down, right) in grid(shape, cells).items():
+        drawn = [value for key, value in values.items() if key.startswith(f"cell/{row}/{column}/")]
+        found[down, right] = np.mean(drawn) if drawn else 0.0
+    return found
+
+
+def _cases(prepared: Prepared, store: Store, observations: Observations, finding: Finding) -> list[dict[str, Any]]:
+    (trial,) = finding.evidence.trials
+    rows, cells = observations.read(trial), int(finding.details.get("rows", 0))
+    chosen = _chosen(finding.details.get("clusters", ()))
+    found = [_case(prepared, store, finding, rows[name], number, cells) for number, name in chosen]
+    scale = max((case["largest"] for case in found), default=0.0)
+    return [{**case, "scale": scale} for case in found]
+
+
+def _chosen(clusters: list[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Return (number of the cluster from 0, sample id): the centres of all clusters first, then the next to them; by
+    cluster.
+    """
+    ranked = [(place, number, name) for number, one in enumerate(clusters) for place, name in enumerate(one["cases"])]
+    return sorted((number, name) for _, number, name in sorted(ranked)[:MOST])
+
+
+def _case(
+    prepared: Prepared, store: Store, finding: Finding, row: Observation, number: int, cells: int
+) -> dict[str, Any]:
+    facts, samples = prepared.facts, prepared.samples
+    position, cluster = samples.index()[row.sample], finding.details["clusters"][number]
+    chunk = samples.load([position])
+    folder = store.folder / "evidence" / f"where-{digest(row.sample)[:12]}"
+    folder.mkdir()
+    assert samples.levels is not None, "images have a value grid"
+    effects = heat_map(row.values, chunk.x.shape[-2:], cells)
+    files: dict[str, Path] = {
+        "original": save_image(folder / "original.png", chunk.x[0].numpy(), samples.levels),
+        "mask": save_image(
+            folder / "mask.png", np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32), 255
+        ),
+        "effects": folder / "effects.npy",
+    }
+    np.save(files["effects"], effects)
+    label = facts.classes[facts.y[position]]
+    return {
+        "finding": finding.id,
+        "rule": f"group {number + 1}",
+        "sample": row.sample,
+        "trial": row.trial,
+        "label": label,
+        "cells": cells,
+        "largest": float(np.abs(effects).max()),
+        "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
+        "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
+        "text": _text(row, cluster, number, label),
+    }
+
+
+def _text(row: Observation, cluster: Mapping[str, Any], number: int, label: str) -> str:
+    peak = cluster["peak"]
+    own = [value for key, value in row.values.items() if key.startswith(f"cell/{peak['row']}/{peak['column']}/")]
+    here = (
+        f"; in this sample it moves the margin for '{label}' by {np.mean(own):.2f}"
+        if own
+        else "; in this sample that place was not exchanged"
+    )
+    return (
+        f"A centre of group {number + 1}: {cluster['size']} samples whose surroundings are read alike. The place that"
+        f" matters most to the group is the {peak['place']} (row {peak['row'] + 1}, column {peak['column'] + 1}){here}."
+    )

@@ -1,0 +1,72 @@
+"""The four-arm transplant: how much of the class evidence comes with the inside, and how much with the outside."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from auditor.core.records import Trial
+from auditor.core.seeds import generator
+from auditor.modalities.images.probes.collage import Cutting, Sheet
+from auditor.modalities.images.probes.inpaint import Image
+from auditor.models.classifier import margin
+from auditor.models.meter import Meter
+from auditor.probes import Bench, Row, probes
+from auditor.probes.donors import Pool
+from auditor.samples.samples import Chunk
+
+ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
+"""Whose inside and whose outside: 0 the recipient, 1 a donor of its class, 2 and 3 donors of another class."""
+
+
+@probes.register("transplant", cost=lambda *, method, settings: (4 * settings["draws"] + 1, 0))
+def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
+    """Margins for the recipient's class in the four arms of every draw, with the donors' positions.
+
+    Arm A: own inside, outside of the same class. B: own inside, outside of another class. C: inside of another class,
+    outside of the same. D: inside and outside of another class. What an image has under any mask of its draw is
+    in-painted
+    first. `sham` is the margin after the surgery of the first draw with nothing exchanged: own inside, own outside.
+    """
+    pool, index = Pool.of(bench.samples), bench.samples.index()
+    return [_recipient(bench, trial, pool, index[name], row, chunk) for row, name in enumerate(chunk.ids)]
+
+
+def cutting_of(trial: Trial) -> Cutting:
+    """Return how a trial cuts out insides."""
+    return Cutting(float(trial.settings["guard"]), float(trial.settings["blend"]))
+
+
+def margins(bench: Bench, images: list[Image], label: int) -> list[float]:
+    """Return the classifier's margin for one class on every image."""
+    batch = torch.from_numpy(np.stack(images)).to(bench.classifier.device)
+    logits = Meter(bench.classifier, 1, bench.batch_size).logits(batch, torch.zeros(len(batch), dtype=torch.long)).cpu()
+    return [float(edge) for edge in margin(logits, torch.full((len(batch),), label))]
+
+
+def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, row: int, chunk: Chunk) -> Row:
+    rng = generator(trial.seed, "donors", chunk.ids[row])
+    values: dict[str, float] = {}
+    images: list[Image] = []
+    for draw in range(int(trial.settings["draws"])):
+        donors = _donors(pool, position, rng)
+        if donors is None:
+            return Row(error="not applicable: no donor of the same and two of another class from other units")
+        sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial))
+        if sheet.full:
+            return Row(error="not applicable: the masks of one draw leave nothing outside to fill from")
+        images += [sheet.paste(0, 0)] if not images else []
+        images += [sheet.paste(inside, outside) for inside, outside in ARMS.values()]
+        values |= {f"{name}/{draw}": float(donor) for name, donor in zip("jkl", donors, strict=True)}
+    sham, *edges = margins(bench, images, int(chunk.y[row]))
+    return Row(
+        {"sham": sham} | values | {f"{'ABCD'[place % 4]}/{place // 4}": edge for place, edge in enumerate(edges)}
+    )
+
+
+def _donors(pool: Pool, position: int, rng: np.random.Generator) -> tuple[int, int, int] | None:
+    same = pool.draw(rng, position=position, same=True, avoid=(position,))
+    if same is None:
+        return None
+    others = pool.rivals(rng, position=position, avoid=(position, same))
+    return None if others is None else (same, *others)

@@ -1,0 +1,1 @@
+"""Tables of people's columns under an expert's roles and rules."""

@@ -1,0 +1,75 @@
+"""What checks of tables ask for and say alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.core.records import Facts, Observation, Trial
+from auditor.modalities.tables.table import Table
+
+LABELS = {
+    "outside": "in columns that should not matter",
+    "inside": "in columns that should matter",
+    "everywhere": "in any column that may change",
+    "control/0": "in as many columns drawn at random",
+    "irrelevant": "in columns marked irrelevant",
+    "protected": "in protected columns",
+    "proxy": "in columns marked proxy",
+}
+SEARCHED = 500
+"""Rows in which a check looks for the cheapest flip, where it is not told otherwise: checks that ask alike share the
+searches.
+"""
+
+
+def where(zone: str) -> str:
+    """Return a zone in words that follow 'a change'."""
+    if zone.startswith("control/"):
+        return LABELS["control/0"] if zone == "control/0" else f"{LABELS['control/0']} (draw {zone.partition('/')[2]})"
+    return LABELS[zone]
+
+
+def shown_zone(facts: Facts) -> str:
+    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no column should not
+    matter.
+    """
+    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
+
+
+def table_of(facts: Facts) -> Table:
+    """Return what the data's columns and rules are."""
+    assert facts.table is not None, "a check of tables is given a table"
+    return Table.from_dict(facts.table)
+
+
+def favourable(facts: Facts) -> int:
+    """Return the index of the class that people want to get."""
+    return facts.classes.index(table_of(facts).favourable)
+
+
+def flip_trial(facts: Facts, zone: str, *, towards: str = "", samples: int = 0, method: str = "") -> Trial:
+    """Return the trial that looks for the cheapest change of a row's decision, in the columns of a zone, up to the
+    largest declared cost.
+
+    Parameters
+    ----------
+    towards
+        The class to reach, as recourse asks for; rows that are decided so already are not searched. Empty: any other
+        decision.
+    method
+        An attack without settings in the place of the audit's own, such as 'random_change'.
+    """
+    threat: dict[str, Any] = {
+        "norm": facts.norm,
+        "epsilon": max(facts.epsilons),
+        "max_changes": facts.max_changes,
+        "towards": towards,
+    }
+    settings = {} if method else facts.attack_settings
+    return Trial("flip", method or facts.attack, settings, zone, threat, facts.seed, samples=samples, keep=not method)
+
+
+def searched(rows: Mapping[str, Observation]) -> dict[str, Observation]:
+    """Return the rows on which a search was made."""
+    return {name: row for name, row in rows.items() if row.error is None and row.values["searched"] == 1}

@@ -1,0 +1,347 @@
+"""Invariance to a protected column: the column alone, with what is coupled to it repaired, and at the worst of the
+block, side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from auditor.checks.common import percent, plain, reason, span, why_not
+from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.modalities.tables.checks.common import favourable, table_of
+from auditor.modalities.tables.rules import Rules
+from auditor.modalities.tables.table import Column, Table
+from auditor.stats.grouping import is_number, known
+from auditor.stats.shares import decide, paired_p, proportion
+
+KINDS = ("naive", "repaired", "worst")
+SAID = {
+    "naive": "the column alone",
+    "repaired": "with the coupled columns repaired",
+    "worst": "at the worst of the coupled columns",
+}
+PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Where a numeric column is set to, as shares of the people with smaller values."""
+MOST_JOINT = 500
+"""At most this many rows per sample are shown to the model for the worst of the block."""
+MOST_DIRECTIONS = 6
+"""With more values than this, directions are told by where they lead alone."""
+
+
+def invariance_trials(facts: Facts) -> tuple[Trial, ...]:
+    """Return the trials of every protected column and proxy that the model takes."""
+    return tuple(invariance_trial(facts, column) for column in protected(facts) if _values(facts, column))
+
+
+def invariance_trial(facts: Facts, column: Column) -> Trial:
+    """Return the trial that sets a column to each of its other supported values."""
+    values = _values(facts, column)
+    settings = {"column": column.name, "values": values, "block": _block(table_of(facts), column.name, len(values))}
+    return Trial("invariance", settings=settings, seed=facts.seed)
+
+
+def protected(facts: Facts) -> list[Column]:
+    """Return the columns that the model takes and that say who someone is, or stand for that: those of `groups`,
+    protected ones, proxies.
+    """
+    table = table_of(facts)
+    computed = set(Rules(table).defined)
+    return [
+        column
+        for place, column in enumerate(table.columns)
+        if column.kind != "text"
+        and place not in computed
+        and (column.name in facts.groups or column.role in ("protected", "proxy"))
+    ]
+
+
+def _values(facts: Facts, column: Column) -> list[float]:
+    """Return the codes that a column is set to: its supported levels, or five values spread over those that people
+    have.
+    """
+    if not column.numeric:
+        return [float(code) for code in column.allowed or range(len(column.levels))]
+    given = [
+        float(column.code(value))
+        for value in facts.groups.get(column.name, ())
+        if known(value) and (column.kind == "date" or is_number(value))
+    ]
+    if not given and not np.isfinite([column.low, column.high]).all():
+        return []
+    found = np.quantile(given or [column.low, column.high], PLACES, method="inverted_cdf" if given else "linear")
+    return sorted(set(column.on_grid(found).tolist()))
+
+
+def _block(table: Table, name: str, values: int) -> dict[str, list[float]]:
+    """Return the supported codes of the columns with levels that a rule ties to a column; those with the most are left
+    as they are where there are too many.
+    """
+    rules, place = Rules(table), table.index[name]
+    ties = {at for number in range(len(table.rules)) if place in (tied := rules.columns(number)) for at in tied} - {
+        place,
+        *rules.defined,
+    }
+    columns = [
+        table.columns[at] for at in sorted(ties) if table.columns[at].levels and table.columns[at].kind != "text"
+    ]
+    block = {column.name: [float(code) for code in column.allowed or range(len(column.levels))] for column in columns}
+    while values * prod(map(len, block.values())) > MOST_JOINT and block:
+        del block[max(block, key=lambda one: len(block[one]))]
+    return block
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one kind of change does to some samples: (sample id, decision before, decision after) of each that is
+    possible.
+    """
+
+    kind: str
+    moved: Sequence[tuple[str, int, int]]
+    asked: int
+    """Samples that the change was asked of."""
+    impossible: int
+
+    def turned(self, wanted: int, *, up: bool) -> list[float]:
+        """Return which become favourable (up), or cease to be."""
+        return [float((after == wanted) == up and (before == wanted) != up) for _, before, after in self.moved]
+
+    def row(self, facts: Facts, source: str, target: str) -> dict[str, Any]:
+        """Return its numbers as JSON-ready data."""
+        wanted, units = favourable(facts), [facts.unit_of[name] for name, _, _ in self.moved]
+        up, down = self.turned(wanted, up=True), self.turned(wanted, up=False)
+        return {
+            "name": self.kind,
+            "from": source,
+            "to": target,
+            "n": len({name for name, _, _ in self.moved}),
+            "infeasible": self.impossible,
+            "up": int(sum(up)),
+            "down": int(sum(down)),
+            "estimate": plain(self.estimate(facts)),
+            "p": paired_p(up, down, units) if units else None,
+        }
+
+    def estimate(self, facts: Facts) -> Estimate | None:
+        """Return the share of samples whose decision changes; of a sample with several changes, whether any does."""
+        flags: dict[str, float] = {}
+        for name, before, after in self.moved:
+            flags[name] = max(flags.get(name, 0.0), float(after != before))
+        return proportion(
+            list(flags.values()), [facts.unit_of[name] for name in flags], unit="share of decisions that change"
+        )
+
+
+def judge_invariance(facts: Facts, observations: Observations, tolerance: float) -> Iterable[Finding]:
+    """Return a finding for each protected column, and for each group column that the model does not take."""
+    taken = {column.name: column for column in protected(facts)}
+    for name in sorted({*facts.groups, *taken}):
+        base: dict[str, Any] = {"id": f"fairness/{name}/invariance", "check": "fairness", "question": 2}
+        details: dict[str, Any] = {"attribute": name, "columns": [name]}
+        column = taken.get(name)
+        if column is None:
+            yield _blind(name, details, base)
+        elif not _values(facts, column):
+            claim = f"Whether decisions change with '{name}' could not be measured."
+            yield Finding(
+                verdict="not_measured",
+                claim=claim,
+                reason=f"no value of '{name}' is supported by enough rows",
+                details=details,
+                **base,
+            )
+        else:
+            yield _column(facts, observations, column, tolerance, details, base)
+
+
+def _blind(name: str, details: dict[str, Any], base: dict[str, Any]) -> Finding:
+    claim = (
+        f"The model does not take the column '{name}', so that a change of it alone changes no decision by"
+        " construction."
+    )
+    why = (
+        "blindness is no proof of equal outcomes: other columns may stand for this one; the impact ratio compares"
+        " outcomes"
+    )
+    return Finding(
+        verdict="not_measured", claim=claim, reason=why, advice="Read the impact ratio.", details=details, **base
+    )
+
+
+def _column(
+    facts: Facts,
+    observations: Observations,
+    column: Column,
+    tolerance: float,
+    details: dict[str, Any],
+    base: dict[str, Any],
+) -> Finding:
+    trial = invariance_trial(facts, column)
+    rows = observations.of(trial)
+    measured = {name: row for name, row in rows.items() if row.error is None}
+    base |= {"evidence": Evidence(trials=(observations.key(trial),))}
+    values = trial.settings["values"]
+    whole = {kind: _change(measured, kind, range(len(values))) for kind in KINDS}
+    found = {kind: change.estimate(facts) for kind, change in whole.items()}
+    listed = [change.row(facts, "any", "any other") for change in whole.values() if change.moved]
+    directions = _directions(facts, measured, column, values)
+    details |= {
+        "rows": listed + directions,
+        "block": sorted(trial.settings["block"]),
+        "reversed": _reversed(directions),
+        "tables": (
+            [
+                _table(
+                    column.name,
+                    listed + [row for row in directions if trial.settings["block"] or row["name"] == "naive"],
+                )
+            ]
+            if listed
+            else []
+        ),
+    }
+    middle = found["repaired"]
+    if middle is None:
+        claim = f"Whether decisions change with '{column.name}' could not be measured."
+        why = why_not(rows.values()) if not measured else f"no row is possible with another value of '{column.name}'"
+        return Finding(verdict="not_measured", claim=claim, reason=why, details=details, **base)
+    verdict = _verdict(found, tolerance)
+    shown = ", ".join(f"{SAID[kind]} {span(one)}" for kind in ("naive", "worst") if (one := found[kind]) is not None)
+    return Finding(
+        verdict=verdict,
+        claim=(
+            f"Another '{column.name}', with the coupled columns repaired, changes {span(middle)} of decisions"
+            f" ({shown})."
+        ),
+        estimate=middle,
+        tolerance=tolerance,
+        reason=_reason(verdict, found, tolerance, trial, details["reversed"]),
+        advice=_advice(verdict, column.name),
+        details=details,
+        **base,
+    )
+
+
+def _change(
+    measured: Mapping[str, Observation], kind: str, numbers: Iterable[int], names: Sequence[str] | None = None
+) -> Change:
+    moved, asked, impossible = [], 0, 0
+    numbers = list(numbers)
+    for name in measured if names is None else names:
+        values = measured[name].values
+        for number in numbers:
+            if f"naive/{number}" not in values:
+                continue  # its own value
+            asked += 1
+            impossible += not values[f"possible/{number}"] if kind == "naive" else f"{kind}/{number}" not in values
+            if f"{kind}/{number}" in values:
+                moved.append((name, int(values["before"]), int(values[f"{kind}/{number}"])))
+    return Change(kind, moved, asked, impossible)
+
+
+def _directions(
+    facts: Facts, measured: Mapping[str, Observation], column: Column, values: Sequence[float]
+) -> list[dict[str, Any]]:
+    own: dict[str, list[str]] = {}
+    told = not column.numeric and len(values) <= MOST_DIRECTIONS
+    for name, row in measured.items():
+        own.setdefault(column.text(row.values["own"]) if told else "any other", []).append(name)
+    rows = []
+    for source, names in sorted(own.items()):
+        for number, value in enumerate(values):
+            found = [_change(measured, kind, [number], names) for kind in KINDS]
+            rows += [change.row(facts, source, column.text(value)) for change in found if change.asked]
+    return rows
+
+
+def _reversed(directions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for every direction in which the repair turns the sign of the effect."""
+    pairs = {(row["from"], row["to"], row["name"]): row for row in directions}
+    said = []
+    for (source, target, kind), naive in pairs.items():
+        repaired = pairs.get((source, target, "repaired"))
+        if (
+            kind == "naive"
+            and repaired is not None
+            and (naive["up"] - naive["down"]) * (repaired["up"] - repaired["down"]) < 0
+        ):
+            counts = (
+                f"{naive['up']} up and {naive['down']} down alone, {repaired['up']} up and {repaired['down']} down"
+                " repaired"
+            )
+            said.append(f"from {source} to {target} the sign reverses once the coupled columns are repaired ({counts})")
+    return said
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    shown = [
+        [
+            f"{row['from']} to {row['to']}",
+            SAID[row["name"]],
+            row["n"],
+            row["infeasible"],
+            row["up"],
+            row["down"],
+            row["estimate"],
+            row["p"],
+        ]
+        for row in rows
+    ]
+    columns = [
+        "Change",
+        "What else changes",
+        "Rows",
+        "Impossible rows",
+        "Becomes favourable",
+        "Ceases to be",
+        "Decisions that change",
+        "p of up against down",
+    ]
+    return {"title": f"Decisions with another '{name}'", "columns": columns, "rows": shown}
+
+
+def _verdict(found: Mapping[str, Estimate | None], tolerance: float) -> Verdict:
+    if decide(found["repaired"], tolerance) == "fail":
+        return "fail"
+    return "pass" if all(decide(one, tolerance) == "pass" for one in found.values()) else "inconclusive"
+
+
+def _reason(
+    verdict: Verdict, found: Mapping[str, Estimate | None], tolerance: float, trial: Trial, turned: Sequence[str]
+) -> str:
+    middle = found["repaired"]
+    alone = decide(middle, tolerance)
+    said = reason(alone, middle, tolerance)
+    if verdict == "inconclusive" and alone == "pass":
+        beyond = [SAID[kind] for kind in ("naive", "worst") if decide(found[kind], tolerance) != "pass"]
+        said = f"with the coupled columns repaired {said}, but not {' and '.join(beyond)}"
+    elif verdict == "pass":
+        said = said.replace(
+            f"the tolerance {percent(tolerance)}",
+            f"the tolerance {percent(tolerance)}, alone, repaired and at the worst",
+        )
+    tied = sorted(trial.settings["block"])
+    said += (
+        f"; coupled by rules: {', '.join(tied)}"
+        if tied
+        else "; no rule ties another column to it, so that the three figures are one"
+    )
+    return "; ".join([said, *turned])
+
+
+def _advice(verdict: Verdict, name: str) -> str:
+    if verdict == "fail":
+        return (
+            f"Find out by which columns '{name}' moves the decision, and take them out or show that the decision needs"
+            " them."
+        )
+    return (
+        "No action."
+        if verdict == "pass"
+        else "Audit more rows, or declare the rules that tie other columns to this one."
+    )

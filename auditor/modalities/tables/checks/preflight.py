@@ -1,0 +1,166 @@
+"""What preflight says of tables: columns that should matter, missing cells, rules that the data break, scores and
+decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.checks.common import listed, percent, plain, span
+from auditor.core.records import Facts, Finding, Observation
+from auditor.modalities.tables.checks.common import table_of
+from auditor.modalities.tables.table import ROLES
+from auditor.stats.shares import proportion
+
+Rows = Mapping[str, Observation]
+
+
+def judge_columns(facts: Facts, base: dict[str, Any]) -> Finding:
+    """Return which columns should matter, as the expert declared."""
+    columns = table_of(facts).columns
+    counts = {role: sum(column.role == role for column in columns) for role in ROLES}
+    details = {
+        "roles": counts,
+        "columns": [
+            {"column": one.name, "kind": one.kind, "role": one.role, "mutable": one.mutable} for one in columns
+        ],
+    }
+    known = next((share for share in facts.mask_share if share is not None), None)
+    if known is None or not 0 < known < 1:
+        why = {None: "no column has a declared role", 0.0: "no column is declared relevant"}.get(
+            known, "every column is declared relevant"
+        )
+        return Finding(
+            id="preflight/masks",
+            verdict="not_measured",
+            claim="No columns are set apart.",
+            reason=why,
+            details=details,
+            **base,
+        )
+    others: dict[str, int] = {role: n for role, n in counts.items() if n and role != "relevant"}
+    claim = f"{counts['relevant']} of {len(columns)} columns should matter; of the others {listed(others)}."
+    return Finding(
+        id="preflight/masks", verdict="pass", claim=claim, reason="roles are declared", details=details, **base
+    )
+
+
+def judge_missing(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+    """Return how many rows have missing cells, and whether any row has no cell at all."""
+    columns = table_of(facts).columns
+    some, blank = (sum(row.values["missing"] >= least for row in rows.values()) for least in (1, len(columns)))
+    most = sorted((column for column in columns if column.missing), key=lambda column: -column.missing)[:5]
+    named = f" (most in {', '.join(column.name for column in most)})" if most else ""
+    claim = f"{some} of {len(rows)} rows have missing cells{named}; they are kept as they are."
+    why = f"{blank} rows have nothing but missing cells" if blank else "no row is without any cell"
+    details = {"tables": [_missing_table(facts)]} if most else {}
+    return Finding(
+        id="preflight/inputs", verdict="fail" if blank else "pass", claim=claim, reason=why, details=details, **base
+    )
+
+
+def _missing_table(facts: Facts) -> dict[str, Any]:
+    rows = [[column.name, column.missing] for column in table_of(facts).columns if column.missing]
+    return {"title": "Missing cells in the whole table", "columns": ["Column", "Missing"], "rows": rows}
+
+
+def judge_scores(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+    """Return whether the scores are fit for margins: log odds rather than probabilities or plain labels."""
+    if "scores" not in facts.offers:
+        return Finding(
+            id="preflight/logits",
+            verdict="inconclusive",
+            claim="The classifier answers with labels only.",
+            reason=(
+                "a margin is then 1 or -1: searches are blind until a decision flips, and reliance counts decisions"
+                " alone"
+            ),
+            advice="Give the audit the model's scores where it has any.",
+            **base,
+        )
+    like = sum(row.values["like_probabilities"] for row in rows.values())
+    bad = like == len(rows)
+    claim = f"For {like:g} of {len(rows)} rows the scores are non-negative and sum to one."
+    why = (
+        "every answer looks like probabilities, whose differences shrink where the model is sure"
+        if bad
+        else "the scores are log odds or margins"
+    )
+    advice = "Give the audit log odds in the place of probabilities." if bad else ""
+    return Finding(
+        id="preflight/logits", verdict="fail" if bad else "pass", claim=claim, reason=why, advice=advice, **base
+    )
+
+
+def judge_rules(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+    """Return how many rows break each declared rule: the lint that comes before any search."""
+    rules, units = table_of(facts).rules, [facts.unit_of[name] for name in rows]
+    if not rules:
+        why = "without rules a search may find rows that nobody could have"
+        return Finding(
+            id="preflight/rules",
+            verdict="not_measured",
+            claim="No rules between columns are declared.",
+            reason=why,
+            **base,
+        )
+    flags = {place: [float(row.values[f"broken/{place}"]) for row in rows.values()] for place in range(len(rules))}
+    found: list[dict[str, Any]] = [
+        {
+            "rule": rule.id,
+            "n": int(sum(flags[place])),
+            "estimate": plain(proportion(flags[place], units, unit="share of rows that break the rule")),
+        }
+        for place, rule in enumerate(rules)
+    ]
+    bad = {str(one["rule"]): int(one["n"]) for one in found if one["n"]}
+    out = sum(any(column) for column in zip(*flags.values(), strict=True))
+    claim = f"{len(rules) - len(bad)} of {len(rules)} declared rules hold in all {len(rows)} rows" + (
+        f"; broken: {listed(bad)}." if bad else "."
+    )
+    table = {
+        "title": "Rows that break each rule",
+        "columns": ["Rule", "Rows", "Share"],
+        "rows": [[one["rule"], one["n"], one["estimate"]] for one in found],
+    }
+    return Finding(
+        id="preflight/rules",
+        verdict="inconclusive" if bad else "pass",
+        claim=claim,
+        reason=(
+            f"{out} rows break a rule and are left out of searches and exchanges: is it a rule?"
+            if bad
+            else "no row breaks a rule"
+        ),
+        advice=(
+            "Mend the rule, or the rows, before reading on: a search keeps to rules that people break." if bad else ""
+        ),
+        details={"rules": found, "tables": [table]},
+        **base,
+    )
+
+
+def judge_decisions(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+    """Return whether the largest score is the model's own decision."""
+    flags = [float(row.values["agrees"]) for row in rows.values()]
+    estimate = proportion(
+        flags, [facts.unit_of[name] for name in rows], unit="share of rows whose largest score is the decision"
+    )
+    assert estimate is not None
+    apart = len(flags) - int(sum(flags))
+    why = (
+        f"{apart} rows ({percent(apart / len(flags))}) are decided otherwise, as by another threshold: flips are"
+        " counted by decisions, margins speak of scores"
+        if apart
+        else "every decision is the largest score"
+    )
+    claim = f"For {span(estimate)} of {estimate.n} rows the largest score is the model's own decision."
+    return Finding(
+        id="preflight/decisions",
+        verdict="inconclusive" if apart else "pass",
+        claim=claim,
+        estimate=estimate,
+        reason=why,
+        **base,
+    )

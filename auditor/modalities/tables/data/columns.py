@@ -1,0 +1,319 @@
+"""A table file -> columns: the cells as texts, what kind each column is, its limits, and rows as codes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.core.errors import DataError, nearest
+from auditor.modalities.tables.data.declared import Cell, ColumnSpec, text_of
+from auditor.modalities.tables.table import DIGITS, NUMBER, NUMERIC, Codes, Column, Dtype, Kind
+from auditor.samples.manifest import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+NOT_FINITE = {"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"}
+TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
+EXACT = 2**53
+"""Whole numbers from here on are names, not amounts: float64 cannot tell neighbours apart."""
+FEW, PER_LEVEL = 20, 20
+"""A column of words is text where it has more levels than the first, and fewer rows a level than the second."""
+MIN_SUPPORT = 30
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One column of a file: its distinct texts, and which one each row holds."""
+
+    texts: tuple[str, ...]
+    places: NDArray[np.int64]
+    """(rows,) position in `texts`; -1 where the cell is missing."""
+    said_text: bool = False
+    """Whether the file itself says that these are texts, as Parquet does."""
+
+    def at(self, rows: NDArray[np.int64]) -> Cells:
+        """Return some of the rows; texts that none of them holds stay."""
+        return replace(self, places=self.places[rows])
+
+    def listed(self) -> tuple[str, ...]:
+        """Return each row's text; '' where it is missing."""
+        known = (*self.texts, "")
+        return tuple(known[place] for place in self.places.tolist())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return text -> number of rows."""
+        found = np.bincount(self.places[self.places >= 0], minlength=len(self.texts))
+        return dict(zip(self.texts, found.tolist(), strict=True))
+
+    @property
+    def missing(self) -> int:
+        """Return the number of missing cells."""
+        return int((self.places < 0).sum())
+
+
+class TableFile:
+    """A table file's columns, cell by cell as texts (DataError: unreadable, or no rows)."""
+
+    def __init__(self, path: Path, missing: Iterable[str] = ()) -> None:
+        self.path, self._missing = path, {"", *missing}
+        self._frame = _read(path)
+        self._said_text = _said_text(path)
+        self.names = tuple(self._frame.columns)
+        if not len(self):
+            raise DataError(f"{path}: expected at least one row, got none.")
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def cells(self, name: str, use: str) -> Cells:
+        """Return a column's cells (DataError: there is no such column for what it is to be used for)."""
+        import pandas as pd
+
+        if name not in self.names:
+            raise DataError(f"{self.path}: expected a column '{name}' ({use}), got none; {nearest(name, self.names)}")
+        places, texts = pd.factorize(self._frame[name].to_numpy(dtype=object, na_value=""))
+        absent = np.array([text.strip() in self._missing for text in texts], dtype=np.bool_)
+        renumbered = np.where(absent, -1, np.cumsum(~absent) - 1)
+        return Cells(
+            tuple(text for text, gone in zip(texts, absent, strict=True) if not gone),
+            renumbered[places].astype(np.int64),
+            name in self._said_text,
+        )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return a table's cells as texts (DataError: cells beyond the header's names, or other separators)."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = read_table(path, "a table")
+    except pd.errors.ParserWarning:
+        raise DataError(f"{path}: expected as many cells in every row as the header has names, got more.") from None
+    frame.columns = frame.columns.map(str)
+    if len(frame.columns) == 1 and re.search("[;\t|]", frame.columns[0]):
+        raise DataError(
+            f"{path}: expected columns separated by commas, or by tabs in a .tsv file, got the single column"
+            f" '{frame.columns[0]}'."
+        )
+    return frame
+
+
+def _said_text(path: Path) -> set[str]:
+    """Return the columns of a Parquet file that hold texts, whatever these look like."""
+    if path.suffix.lower() != ".parquet":
+        return set()
+    from pyarrow import parquet
+
+    return {field.name for field in parquet.read_schema(path) if "string" in str(field.type)}
+
+
+def read_type(cells: Cells) -> Dtype:
+    """Return what pandas.read_csv makes of a column; missing cells turn whole numbers into float64."""
+    if cells.said_text:
+        return "str"
+    if cells.texts and all(text in TRUTHS for text in cells.texts):
+        return "bool"
+    if cells.texts and all(WHOLE.fullmatch(text) for text in cells.texts) and not (cells.places < 0).any():
+        return "int64" if all(-(2**63) <= int(text) < 2**63 for text in cells.texts) else "str"
+    return (
+        "float64"
+        if all(NUMBER.fullmatch(text) or text.strip().lower() in NOT_FINITE for text in cells.texts)
+        else "str"
+    )
+
+
+def inferred_kind(cells: Cells) -> Kind:
+    """Return what kind a column seems to be; 'ordinal' is never inferred."""
+    dtype = read_type(cells)
+    if dtype == "bool" or (
+        dtype != "str" and len(cells.texts) == 2 and {float(text) for text in cells.texts} == {0.0, 1.0}
+    ):
+        return "boolean"
+    if dtype != "str":
+        values = [float(text) for text in cells.texts if text.strip().lower() not in NOT_FINITE]
+        whole = bool(values) and all(value.is_integer() for value in values)
+        return ("text" if max(map(abs, values)) >= EXACT else "integer") if whole else "real"
+    if cells.texts and all(_fits("date", text) for text in cells.texts):
+        return "date"
+    return "text" if len(cells.texts) > max(FEW, len(cells.places) / PER_LEVEL) else "categorical"
+
+
+def make_column(name: str, cells: Cells, rows: NDArray[np.int64], spec: ColumnSpec) -> tuple[Column, Codes]:
+    """Return a column and the codes (rows,) of the rows kept: kind and levels of the whole file, limits of the rows
+    (DataError).
+    """
+    kind = spec.type or inferred_kind(cells)
+    kept = cells.at(rows)
+    if kind == "text":  # names and remarks: only those that are audited
+        kept = _without_unused(kept)
+    declared = [_as_seen(level, cells.texts) for level in spec.levels or ()]
+    bare = Column(name, kind, spec.role or "relevant", _levels(name, kind, kept, declared), read_type(cells))
+    _check_cells(bare, cells)
+    by_text = np.array([*(bare.code(text) for text in kept.texts), np.nan])
+    codes = by_text[kept.places]
+    mutable = spec.mutable if spec.mutable is not None else bare.role != "protected" and kind not in ("text", "date")
+    step = spec.step or (float(f"1e-{_digits(kept.texts)}") if kind == "real" else 1.0)
+    column = replace(bare, mutable=mutable, step=step, cost=spec.cost or _cost(bare, codes), missing=kept.missing)
+    return _limited(column, codes, spec, kept.counts, declared), codes
+
+
+def _without_unused(cells: Cells) -> Cells:
+    used, places = np.unique(cells.places, return_inverse=True)
+    first = int((used < 0).any())
+    return replace(
+        cells, texts=tuple(cells.texts[place] for place in used[first:]), places=(places - first).astype(np.int64)
+    )
+
+
+def _as_seen(level: Cell, texts: Sequence[str]) -> str:
+    """Return a declared level as the file writes it: YAML's `true` is the file's 'TRUE', its 1 the file's '1.0'."""
+    text = text_of(level)
+    return text if text in texts else next((seen for seen in texts if canonical(seen) == canonical(text)), text)
+
+
+def canonical(text: str) -> str:
+    """Return what texts that mean the same have in common: '1', '1.0' and 'True' (DataError never)."""
+    bare = text.strip()
+    if bare.lower() in ("true", "false"):
+        return "1" if bare.lower() == "true" else "0"
+    return f"{float(bare) + 0.0:.17g}" if NUMBER.fullmatch(bare) else bare
+
+
+def _levels(name: str, kind: Kind, cells: Cells, declared: Sequence[str]) -> tuple[str, ...]:
+    if kind in NUMERIC:
+        if declared:
+            raise DataError(
+                f"column '{name}': expected no `levels`, since it is {kind}; declare it categorical or ordinal, or give"
+                " a `range`."
+            )
+        return ()
+    if kind != "ordinal":
+        levels = tuple(sorted({*cells.texts, *declared}))
+        if kind == "boolean" and len(levels) > 2:
+            raise DataError(
+                f"column '{name}': expected at most two levels, since it is declared boolean, got {len(levels)}:"
+                f" {', '.join(levels[:5])}."
+            )
+        return levels
+    if not declared and all(NUMBER.fullmatch(text) for text in cells.texts):
+        return tuple(sorted(cells.texts, key=float))
+    if not declared:
+        raise DataError(
+            f"column '{name}': expected `levels` in their order, since it is declared ordinal, got none; it has"
+            f" {', '.join(cells.texts[:20])}."
+        )
+    strange = next((text for text in cells.texts if text not in declared), None)
+    if strange is not None:
+        raise DataError(
+            f"column '{name}': expected every level's place in the order of `levels`, got none for '{strange}';"
+            f" {nearest(strange, declared)}"
+        )
+    return tuple(dict.fromkeys(declared))
+
+
+def _fits(kind: Kind, text: str) -> bool:
+    """Return whether a text can be a cell of some kind."""
+    if kind == "date":
+        try:
+            return date.fromisoformat(text).isoformat() == text
+        except ValueError:
+            return False
+    if kind in ("integer", "real"):
+        return (
+            bool(NUMBER.fullmatch(text)) and np.isfinite(float(text)) and (kind == "real" or float(text).is_integer())
+        )
+    return True
+
+
+def _check_cells(column: Column, cells: Cells) -> None:
+    wrong = next((text for text in cells.texts if not _fits(column.kind, text)), None)
+    if wrong is not None:
+        expected = {"integer": "a whole number", "real": "a finite number", "date": "a date such as 2020-12-31"}[
+            column.kind
+        ]
+        found = cells.counts[wrong]
+        raise DataError(
+            f"column '{column.name}': expected {expected} in every cell, since it is {column.kind}, got '{wrong}' in"
+            f" {found} row{'s' * (found != 1)}; if that means a missing cell, write `missing: ['{wrong}']` under"
+            " `data`."
+        )
+
+
+def _digits(texts: Iterable[str]) -> int:
+    """Return the largest number of digits behind the point."""
+    exponents = (Decimal(text.strip()).normalize().as_tuple().exponent for text in texts)
+    return (
+        min(DIGITS, max((-exponent for exponent in exponents if isinstance(exponent, int)), default=0, key=int))
+        if texts
+        else 0
+    )
+
+
+def _cost(column: Column, codes: Codes) -> float:
+    """Return the price of one unit: a numeric column's interquartile range costs 1."""
+    known = codes[~np.isnan(codes)]
+    if not column.numeric or not len(known):
+        return 1.0
+    low, high = np.percentile(known, [25, 75])
+    spread = float(high - low) or float(known.std())
+    return 1.0 / spread if spread else 1.0
+
+
+def _limited(column: Column, codes: Codes, spec: ColumnSpec, counts: dict[str, int], declared: Sequence[str]) -> Column:
+    """Return the column with what may be written to it."""
+    ordered = column.numeric or column.kind == "ordinal"
+    given = [
+        key
+        for key, value in (("range", spec.range), ("change", spec.change), ("direction", spec.direction != "both"))
+        if value
+    ]
+    given += ["step"] if spec.step and not column.numeric else []
+    if given and (not ordered or given == ["step"]):
+        raise DataError(
+            f"column '{column.name}': expected no `{given[0]}`, since it is"
+            f" {column.kind}{'' if ordered else ' and has no order'}."
+        )
+    allowed = () if column.numeric else _allowed(column, spec, counts, declared)
+    if not ordered:
+        return replace(column, allowed=allowed)
+    known = codes[~np.isnan(codes)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (float("-inf"), float("inf"))
+    if column.kind == "ordinal":
+        low, high = 0.0, float(len(column.levels) - 1)
+    if spec.range is not None:
+        low, high = (column.code(_as_seen(end, column.levels)) for end in spec.range)
+        if low > high:
+            raise DataError(
+                f"column '{column.name}': expected a `range` from the smallest to the largest value, got"
+                f" {list(spec.range)}."
+            )
+    least, most = spec.change or (float("-inf"), float("inf"))
+    least, most = (0.0 if spec.direction == "up" else least), (0.0 if spec.direction == "down" else most)
+    return replace(column, allowed=allowed, low=low, high=high, least=least, most=most)
+
+
+def _allowed(column: Column, spec: ColumnSpec, counts: dict[str, int], declared: Sequence[str]) -> tuple[int, ...]:
+    """Return the codes of the levels that may be written: declared ones of an unordered column, otherwise those with
+    enough rows.
+    """
+    named = set(declared) if declared and column.kind != "ordinal" else set(column.levels)
+    least = (
+        spec.min_support
+        if spec.min_support is not None
+        else (0 if declared and column.kind != "ordinal" else MIN_SUPPORT)
+    )
+    return tuple(code for code, level in enumerate(column.levels) if level in named and counts.get(level, 0) >= least)

@@ -1,0 +1,267 @@
+"""What a table's report says of columns, rules and searches, read out of the audit and its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from auditor.core.records import OUTCOMES, Finding
+from auditor.modalities.tables.checks.common import LABELS
+from auditor.modalities.tables.table import EPOCH
+from auditor.report.fairness import kind_of, texts
+from auditor.report.views import Row, Table, items, listed, read_estimate, tables
+from auditor.report.words import is_number, number
+
+ROLES = {
+    "relevant": "should matter",
+    "irrelevant": "should not matter",
+    "protected": "protected: must not matter",
+    "proxy": "proxy: stands for something that must not matter",
+}
+ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in LABELS.items()}}
+SHOWN_LEVELS = 8
+GROUP_NUMBERS = {
+    "Accuracy": ("accuracy-gap", "clean"),
+    "True positives": ("accuracy-gap", "sensitivity"),
+    "True negatives": ("accuracy-gap", "specificity"),
+    "Decision turned": ("exposure-gap", "flipped"),
+    "Favourable decision reached": ("reachability-gap", "flipped"),
+    "Mean cost of recourse": ("recourse-cost", "restricted"),
+}
+"""Heading -> kind of finding, and where its groups keep that number."""
+INVARIANCE = {
+    "naive": "only the protected column is changed",
+    "repaired": "coupled columns are repaired",
+    "worst": "worst over the coupled columns",
+}
+
+
+@dataclass(frozen=True)
+class ColumnRow:
+    """One column of the table, in words."""
+
+    name: str
+    kind: str
+    role: str
+    change: str
+    limits: str
+    cost: str
+    missing: Any
+    unsupported: Any
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule between columns, in words, and how many rows of the data break it."""
+
+    id: str
+    text: str
+    broken: int | None
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How the searches of one zone ended."""
+
+    zone: str
+    label: str
+    counts: tuple[tuple[str, int], ...]
+    """Outcome in words -> rows, in the order of `records.OUTCOMES` from the flips to the open ones."""
+
+    @property
+    def n(self) -> int:
+        """Return the number of rows that were searched."""
+        return sum(n for _, n in self.counts)
+
+
+def zone(name: Any) -> str:
+    """Return a zone of columns in words."""
+    return ZONES.get(str(name or ""), f"columns marked '{name}'")
+
+
+def columns(data: Mapping[str, Any]) -> list[ColumnRow]:
+    """Return every column of the audited table."""
+    defined = {
+        str(rule.get("defines")): str(rule.get("id")) for rule in _mappings(data.get("rules")) if rule.get("defines")
+    }
+    return [
+        ColumnRow(
+            name=str(one.get("name") or ""),
+            kind=str(one.get("kind") or "not recorded"),
+            role=ROLES.get(str(one.get("role")), str(one.get("role") or "not recorded")),
+            change=_change(one, defined),
+            limits=_limits(one) if _changes(one, defined) else "",
+            cost=_cost(one) if _changes(one, defined) else "",
+            missing=one.get("missing"),
+            unsupported=one.get("unsupported"),
+        )
+        for one in _mappings(data.get("columns"))
+    ]
+
+
+def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return which columns have each role, those that may change first."""
+    found, defined = _mappings(data.get("columns")), {rule.get("defines") for rule in _mappings(data.get("rules"))}
+    result = []
+    for role, said in ROLES.items():
+        mine = [one for one in found if one.get("role") == role]
+        may = [str(one.get("name")) for one in mine if one.get("mutable") and one.get("name") not in defined]
+        fixed = [str(one.get("name")) for one in mine if str(one.get("name")) not in may]
+        parts = [f"may change: {', '.join(may)}" if may else "", f"fixed: {', '.join(fixed)}" if fixed else ""]
+        if mine:
+            result.append((said, "; ".join(part for part in parts if part)))
+    return result
+
+
+def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
+    """Return every rule between columns, with its violations where preflight counted them."""
+    counted = (
+        {str(item.get("rule")): item for item in items(findings["preflight/rules"], "rules")}
+        if "preflight/rules" in findings
+        else {}
+    )
+    found = []
+    for rule in _mappings(data.get("rules")):
+        n = counted.get(str(rule.get("id")), {}).get("n")
+        found.append(RuleRow(str(rule.get("id") or ""), _rule(rule), int(n) if is_number(n) else None))  # type: ignore[arg-type]
+    return found
+
+
+def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
+    """Return how the searches of each zone ended; what was found first, what is open last."""
+    found = []
+    for item in findings:
+        counts = item.details.get("outcomes")
+        if isinstance(counts, Mapping):
+            order = [
+                OUTCOMES[2],
+                OUTCOMES[1],
+                OUTCOMES[3],
+                OUTCOMES[0],
+                *(name for name in counts if name not in OUTCOMES),
+            ]
+            place = str(item.details.get("zone") or item.id.partition("/")[2])
+            known = tuple((name, int(counts[name])) for name in order if is_number(counts.get(name)))
+            found.append(Outcomes(place, str(item.details.get("label") or zone(place)), known))
+    return [one for one in found if one.n]
+
+
+def category_rows(finding: Finding | None, key: str = "rate") -> list[Row]:
+    """Return a number of every category of a selection table."""
+    return (
+        [
+            Row(_category(item), read_estimate(item.get(key)), str(item.get("excluded") or ""))
+            for item in items(finding, "categories")
+        ]
+        if finding
+        else []
+    )
+
+
+def group_numbers(found: Sequence[Finding]) -> dict[str, dict[str, Row]]:
+    """Return heading -> group -> number, of the findings of one attribute that say something of each group."""
+    result = {}
+    for heading, (kind, key) in GROUP_NUMBERS.items():
+        rows = [item for finding in found if kind_of(finding) == kind for item in items(finding, "groups")]
+        result[heading] = {
+            str(item.get("group") or "unknown"): Row("", read_estimate(item.get(key)), str(item.get("note") or ""))
+            for item in rows
+        }
+    return {heading: rows for heading, rows in result.items() if any(row.estimate for row in rows.values())}
+
+
+def group_names(numbers: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """Return every group that some finding says something of."""
+    return list(dict.fromkeys(name for rows in numbers.values() for name in rows))
+
+
+def distinct_tables(found: Iterable[Finding]) -> list[Table]:
+    """Return the tables that several findings brought along, each once."""
+    return list({(table.title, str(table.rows)): table for item in found for table in tables(item)}.values())
+
+
+def flips(finding: Finding | None) -> list[tuple[str, dict[str, Mapping[str, Any]]]]:
+    """Return (from -> to) with its figures by name, of the protected flips of one attribute."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for item in items(finding, "rows") if finding else []:
+        found.setdefault(f"{item.get('from')} to {item.get('to')}", {})[str(item.get("name"))] = {
+            **item,
+            "estimate": read_estimate(item.get("estimate")),
+        }
+    return list(found.items())
+
+
+def _category(item: Mapping[str, Any]) -> str:
+    return str(item.get("category") or " / ".join(texts(item.get("values"))) or "unknown")
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in listed(value) if isinstance(item, Mapping)]
+
+
+def _changes(one: Mapping[str, Any], defined: Mapping[str, str]) -> bool:
+    return bool(one.get("mutable")) and str(one.get("name")) not in defined
+
+
+def _change(one: Mapping[str, Any], defined: Mapping[str, str]) -> str:
+    if str(one.get("name")) in defined:
+        return f"no: computed by the rule '{defined[str(one.get('name'))]}'"
+    if one.get("mutable"):
+        return "yes"
+    if one.get("kind") in ("text", "date"):
+        return "no: carried, never changed"
+    return "no: protected" if one.get("role") == "protected" else "no"
+
+
+def _limits(one: Mapping[str, Any]) -> str:
+    if one.get("kind") in ("integer", "real", "date"):
+        parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
+        return "; ".join(part for part in parts if part) or "none"
+    levels, many = texts(one.get("levels")), one.get("allowed")
+    shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
+    said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
+    moved = _span(one, "least", "most", "change {} to {} levels")
+    return f"{said}; {moved}" if moved and one.get("kind") == "ordinal" else said
+
+
+def _span(one: Mapping[str, Any], low: str, high: str, form: str) -> str:
+    ends = [one.get(key) for key in (low, high)]
+    if not any(is_number(end) for end in ends):
+        return ""
+    dated = one.get("kind") == "date" and low == "low"
+    return form.format(*(_end(end, dated=dated, signed=low == "least") for end in ends))
+
+
+def _end(end: Any, *, dated: bool, signed: bool) -> str:
+    if not is_number(end):
+        return "any"
+    if dated:
+        return (EPOCH + timedelta(days=int(end))).isoformat()
+    return f"+{number(end)}" if signed and end > 0 else number(end)
+
+
+def _step(one: Mapping[str, Any]) -> str:
+    step = one.get("step")
+    return f"in steps of {number(step)}" if is_number(step) and step != 1 else ""
+
+
+def _cost(one: Mapping[str, Any]) -> str:
+    per = {"integer": "unit", "real": "unit", "date": "day", "ordinal": "level"}.get(str(one.get("kind")), "change")
+    return f"{number(one.get('cost'))} per {per}" if is_number(one.get("cost")) else "not recorded"
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    if rule.get("defines"):
+        text = f"{rule['defines']} = {rule.get('then')}"
+    else:
+        text = f"if {rule['when']} then {rule.get('then')}" if rule.get("when") else f"always {rule.get('then')}"
+    if rule.get("tolerance"):
+        text += f" (tolerance {number(rule['tolerance'])})"
+    swaps = [
+        f"{first} and {second} in {name}"
+        for name, pairs in (rule.get("swap") or {}).items()
+        for first, second in pairs.items()
+    ]
+    return text + (f"; repaired by exchanging {', '.join(swaps)}" if swaps else "")

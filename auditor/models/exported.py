@@ -1,0 +1,59 @@
+"""A PyTorch program that torch.export.save wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from auditor.core.errors import ClassifierError
+from auditor.models import Input, classifiers
+from auditor.models.classifier import TorchClassifier
+from auditor.models.first_look import FixedBatch, first_line
+from auditor.models.torchscript import from_module
+from auditor.models.weights import locate
+
+
+@classifiers.register("exported")
+def exported(
+    path: str,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    classes: list[str] | None = None,
+    input: Input | None = None,
+    _base: Path = Path("."),
+    _trust_code: bool = False,
+    _device: str = "cpu",
+) -> TorchClassifier:
+    """PyTorch program (.pt2) written by torch.export.save; only with --trust-code, since loading one may run code."""
+    file = locate(path, _base)
+    if not _trust_code:
+        advice = "pass --trust-code if you trust where it comes from, or use .onnx or weights as .safetensors"
+        raise ClassifierError(f"{file}: a .pt2 file may run code when it is loaded; {advice}.")
+    try:
+        program = torch.export.load(file)
+        module: Any = program.module()
+    except Exception as error:  # torch raises almost anything for a damaged file
+        raise ClassifierError(f"{file}: expected a program of torch.export.save, got: {first_line(error)}") from None
+    shape = _input_shape(program)
+    notes: list[str] = []
+    if shape and isinstance(shape[0], int):
+        module = FixedBatch(module, shape[0])
+        notes.append(
+            f"the program was exported for batches of exactly {shape[0]}, so inputs are evaluated that many at a time"
+        )
+    input = input or Input()
+    if input.size is None and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:]):
+        input = input.model_copy(update={"channels": shape[1], "size": (shape[2], shape[3])})
+    return from_module(module, file, classes=classes, input=input, low=low, high=high, device=_device, notes=notes)
+
+
+def _input_shape(program: Any) -> tuple[Any, ...]:
+    """Return the shape of the program's first input: a number where a side is fixed, anything else where it is free."""
+    names = program.graph_signature.user_inputs
+    for node in program.graph.nodes:
+        if names and node.name == names[0]:
+            return tuple(node.meta["val"].shape)
+    return ()

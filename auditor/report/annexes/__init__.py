@@ -1,0 +1,1 @@
+"""What some readers need beside the report, in a form of their own."""

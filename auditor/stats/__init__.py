@@ -1,0 +1,1 @@
+"""Numbers and intervals: shares, strata, exchanges, censored sizes, crossed designs, ratios, groups."""
