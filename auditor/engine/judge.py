@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor.checks import Check
-from auditor.core.displays import FORMAT
 from auditor.core.errors import StoreError
+from auditor.core.displays import FORMAT
 from auditor.core.records import Facts, Finding, Observations, Trial, digest, ordered
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
