@@ -20,12 +20,12 @@ from auditor.cli.list import KINDS
 from auditor.cli.main import COMMANDS, cli
 
 NOTE = "<!-- Written by docs/generate.py: run `make docs`, do not edit. -->"
-OPENING = """An audit file is YAML. Only `model` and `data` are needed; everything else has a default. Budgets may be written
-as fractions (`2/255`), and the guard band in per cent (`2 %`). Paths are relative to the audit file. An unknown key is
-refused, with its line and the nearest valid name. [Images](images.md) and [tables](tables.md) show whole audit files;
+OPENING = """An audit file is YAML. Only `model` and `data` are needed; everything else has a default. Budgets may be
+written as fractions (`2/255`), and the guard band in per cent (`2 %`). Paths are relative to the audit file. An unknown
+key is refused, with its line and the nearest valid name. [Images](images.md) and [tables](tables.md) show whole audit files;
 `auditor schema` prints the JSON Schema for an editor."""
 KINDS_SAID = {
-    "checks": "Under `checks`, a check has its settings by name; `false` leaves it out; one not named has its defaults.",
+    "checks": "Under `checks`, a check has its settings by name; `false` leaves it out; one not named has defaults.",
     "attacks": "Under `attack`, `name` chooses one and `settings` holds its settings.",
     "explanations": "Under `checks.attribution`, `methods` names them.",
     "probes": "What the checks ask to be measured. An audit file does not name them; `auditor plan` does.",

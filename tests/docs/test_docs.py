@@ -180,3 +180,10 @@ def test_python_that_is_shown_is_python(page: Path) -> None:
     for text in blocks(page, "python"):
         compile(text, str(page), "exec")
         assert set(re.findall(r"\bauditor\.(\w+)", text)) <= set(auditor.__all__)
+
+
+def test_the_folders_of_the_architecture_are_those_of_the_package() -> None:
+    tree = next(block for block in blocks(ROOT / "docs" / "architecture.md", "text") if block.startswith("auditor/"))
+    shown = set(re.findall(r"^  (\w+)/", tree, re.MULTILINE))
+    package = Path(auditor.__file__).parent
+    assert shown == {path.parent.name for path in package.glob("*/__init__.py")}
