@@ -22,8 +22,8 @@ from auditor.cli.main import COMMANDS, cli
 NOTE = "<!-- Written by docs/generate.py: run `make docs`, do not edit. -->"
 OPENING = """An audit file is YAML. Only `model` and `data` are needed; everything else has a default. Budgets may be
 written as fractions (`2/255`), and the guard band in per cent (`2 %`). Paths are relative to the audit file. An unknown
-key is refused, with its line and the nearest valid name. [Images](images.md) and [tables](tables.md) show whole audit files;
-`auditor schema` prints the JSON Schema for an editor."""
+key is refused, with its line and the nearest valid name. [Images](images.md) and [tables](tables.md) show whole audit
+files; `auditor schema` prints the JSON Schema for an editor."""
 KINDS_SAID = {
     "checks": "Under `checks`, a check has its settings by name; `false` leaves it out; one not named has defaults.",
     "attacks": "Under `attack`, `name` chooses one and `settings` holds its settings.",
@@ -137,13 +137,12 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys("a cell" if one in CELL and {*options} >= CELL else one for one in options))
     kind = schema.get("type", "object" if "$ref" in schema or "allOf" in schema else "any")
     if kind == "array":
-        return f"list of {_kind(schema.get('items') or {'anyOf': schema.get('prefixItems', [])})}"
+        return f"list: {_kind(schema.get('items') or {'anyOf': schema.get('prefixItems', [])})}"
     if kind == "object":
         inside = schema.get("additionalProperties")
         return f"name: {_kind(inside)}" if isinstance(inside, dict) and inside else "keys of its own"
-    return " ".join(
-        [WORDS.get(kind, kind), *(f"{said} {_number(schema[key])}" for key, said in LIMITS.items() if key in schema)]
-    )
+    limits = [f"{said} {_number(schema[key])}" for key, said in LIMITS.items() if key in schema]
+    return f"{WORDS.get(kind, kind)} {' and '.join(limits)}".strip()
 
 
 def _default(value: Any) -> str:
