@@ -137,7 +137,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys("a cell" if one in CELL and {*options} >= CELL else one for one in options))
     kind = schema.get("type", "object" if "$ref" in schema or "allOf" in schema else "any")
     if kind == "array":
-        return f"list: {_kind(schema.get('items') or {'anyOf': schema.get('prefixItems', [])})}"
+        inner = _kind(schema.get("items") or {"anyOf": schema.get("prefixItems", [])})
+        return "list of " + re.sub(r"^(?:a )?(list|whole number|number|text|cell)\b", r"\1s", inner)
     if kind == "object":
         inside = schema.get("additionalProperties")
         return f"name: {_kind(inside)}" if isinstance(inside, dict) and inside else "keys of its own"
