@@ -8,6 +8,7 @@ from pathlib import Path
 from auditor.config.config import Audit
 from auditor.core.errors import PdfError
 from auditor.core.records import Finding
+from auditor.engine.folder import refuse_foreign
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import Progress, run, silent
@@ -34,6 +35,7 @@ def audit(
     limit
         Audit only this many samples, drawn by seed and id.
     """
+    refuse_foreign(Path(out))
     prepared = prepare(
         source if isinstance(source, Audit) else Path(source),
         base=Path(base),

@@ -27,7 +27,7 @@ files; `auditor schema` prints the JSON Schema for an editor."""
 KINDS_SAID = {
     "checks": "Under `checks`, a check has its settings by name; `false` leaves it out; one not named has defaults.",
     "attacks": "Under `attack`, `name` chooses one and `settings` holds its settings.",
-    "explanations": "Under `checks.attribution`, `methods` names them.",
+    "explanations": "Under `checks.attribution`, `methods` names them, with their settings or without.",
     "probes": "What the checks ask to be measured. An audit file does not name them; `auditor plan` does.",
     "models": "Under `model`, `source` chooses one, `weights` or `path` names the file, and every other setting stands "
     "beside them. `draws: 16` declares a model that answers at random: its answers are means over that many draws.",

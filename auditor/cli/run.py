@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where chunks are measured; this release measures in its own process.",
 )
-@click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
+@click.option("--fresh", is_flag=True, help="Drop what an earlier run wrote in --out instead of going on from there.")
 @fail_on
 @as_json
 def command(
@@ -65,10 +65,12 @@ def command(
     """
     from auditor.cli.progress import progress_bar
     from auditor.cli.show import show_findings
+    from auditor.engine.folder import refuse_foreign
     from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
     from auditor.pipeline import finish
 
+    refuse_foreign(out)
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from auditor.core.modality import modality_named
 from auditor.core.records import Observation, canonical
 from auditor.engine.local import bench_for, measure
 from auditor.engine.lock import write_lock
@@ -16,8 +17,6 @@ from auditor.engine.prepare import Prepared
 from auditor.engine.store import EXCLUDED, Store
 from auditor.probes import Arrays
 
-TABLE_ROWS = 8192
-"""Rows of a table per call of the classifier, at least: a call costs far more than a row."""
 Progress = Callable[[Planned, int], None]
 """function (trial, number of forward passes done or skipped) -> None, called after every chunk"""
 
@@ -51,7 +50,7 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
             [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()],
         )
     source = _source(planned, prepared, store)
-    rows = batch_size if prepared.facts.modality == "image" else max(batch_size, TABLE_ROWS)
+    rows = max(batch_size, modality_named(prepared.facts.modality).least_batch)
     bench = bench_for(prepared.samples, prepared.classifier, source, rows, prepared.surrogate)
     for number, chunk in enumerate(planned.chunks):
         if number not in done:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge
+from auditor.checks.attribution.explained import Judge, Methods, settings_of
 from auditor.checks.common import evasion_trial, shown_zone
 from auditor.core.records import Card, Facts, Finding, Observations, Trial
 
@@ -20,8 +20,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "s
 class Attribution:
     """Whether heat maps agree with the mask, stay as they are under harmless noise, and notice a flip."""
 
-    methods: tuple[str, ...] = ("integrated_gradients", "saliency")
-    """Explanations that are judged."""
+    methods: Methods = ("integrated_gradients", "saliency")
+    """Explanations that are judged, as a list of names, or each with its settings: `{integrated_gradients: {steps: 64}}`."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
     unlike as that of another input."""
@@ -67,7 +67,7 @@ class Attribution:
         return Trial(
             "attribution",
             method,
-            DEFAULTS.get(method, {}),
+            settings_of(self.methods, method, DEFAULTS),
             "",
             threat,
             facts.seed,

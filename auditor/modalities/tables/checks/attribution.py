@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge, Words
+from auditor.checks.attribution.explained import Judge, Methods, Words, settings_of
 from auditor.core.records import Card, Facts, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 
@@ -40,8 +40,8 @@ WORDS = Words(
 class AttributionTable:
     """Whether attributions agree with the columns that should matter, stay under small changes, and notice a flip."""
 
-    methods: tuple[str, ...] = ("kernel_shap", "permutation")
-    """Explanations that are judged."""
+    methods: Methods = ("kernel_shap", "permutation")
+    """Explanations that are judged, as a list of names, or each with its settings: `{permutation: {background: 64}}`."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
     unlike as that of another input."""
@@ -97,7 +97,7 @@ class AttributionTable:
         return Trial(
             "attribution_table",
             method,
-            DEFAULTS.get(method, {}),
+            settings_of(self.methods, method, DEFAULTS),
             "",
             threat,
             facts.seed,
