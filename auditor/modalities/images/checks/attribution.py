@@ -21,7 +21,7 @@ class Attribution:
     """Whether heat maps agree with the mask, stay as they are under harmless noise, and notice a flip."""
 
     methods: Methods = ("integrated_gradients", "saliency")
-    """Explanations that are judged, as a list of names, or each with its settings: `{integrated_gradients: {steps: 64}}`."""
+    """Explanations that are judged: names, or names with settings such as `{integrated_gradients: {steps: 64}}`."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
     unlike as that of another input."""

@@ -41,7 +41,7 @@ class AttributionTable:
     """Whether attributions agree with the columns that should matter, stay under small changes, and notice a flip."""
 
     methods: Methods = ("kernel_shap", "permutation")
-    """Explanations that are judged, as a list of names, or each with its settings: `{permutation: {background: 64}}`."""
+    """Explanations that are judged: names, or names with settings such as `{permutation: {background: 64}}`."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
     unlike as that of another input."""
