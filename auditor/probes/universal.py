@@ -200,8 +200,8 @@ def _slices(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 @probes.register("aimed", needs="gradient", cost=lambda method, settings: (1 + len(settings["names"]), 0))
 def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Whether each group's perturbation flips a correctly classified sample; of its two fits always the one that never
-    saw the sample's unit.
+    """Whether the perturbation fitted to each group flips a correctly classified sample; used is the fit that never saw
+    the sample's unit.
 
     `fooled/<group>` is left out where a group has no fit on that half. `allowed` says that every point was within the
     threat.

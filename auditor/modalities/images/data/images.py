@@ -87,9 +87,14 @@ def images(
         CSV, TSV or Parquet file with one row per image; paths in it are relative to its own folder.
     folder
         Folder with one folder of images per class.
-    image, label, id, unit
-        Columns of the manifest. The id is the image's path without its ending where no column is given. Samples of one
-        unit, such as a patient, depend on each other.
+    image
+        Column with the path of the image file.
+    label
+        Column with the class, by name or by its number from 0.
+    id
+        Column with a name for each sample; the image's path without its ending when not given.
+    unit
+        Column that says which samples belong together, such as those of one patient.
     mask
         Column with the path of the mask file, empty where there is none; with `folder`, the folder that holds the masks
         under the same relative paths as the images.
