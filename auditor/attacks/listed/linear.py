@@ -200,9 +200,12 @@ def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, need: Numbers,
         rules, low, high = [*rules, rows], [*low, *lows], [*high, *highs]
     most = np.concatenate([np.append(np.ones(len(part.block)), part.room) for part in parts])
     answer = milp(
-        cost, integrality=np.ones(len(cost)), bounds=Bounds(np.zeros(len(cost)), most),
-        constraints=LinearConstraint(csr_matrix(np.concatenate(rules)), np.array(low), np.array(high)), options={"mip_rel_gap": 0.0},
-    )  # fmt: skip
+        cost,
+        integrality=np.ones(len(cost)),
+        bounds=Bounds(np.zeros(len(cost)), most),
+        constraints=LinearConstraint(csr_matrix(np.concatenate(rules)), np.array(low), np.array(high)),
+        options={"mip_rel_gap": 0.0},
+    )
     if answer.x is None:
         return None
     values = np.round(answer.x)

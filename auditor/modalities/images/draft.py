@@ -280,10 +280,10 @@ def _data(found: Found) -> list[str]:
             else "  label: label   # FILL IN: the column with the class"
         )
     ]
+    check = "   # check: the one where the answer should be looked for" if found.masks else ""
     lines += [
         (
-            "  mask:"
-            f" {quoted(found.columns['mask'])}{'   # check: the one where the answer should be looked for' if found.masks else ''}"
+            f"  mask: {quoted(found.columns['mask'])}{check}"
             if "mask" in found.columns
             else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
         )

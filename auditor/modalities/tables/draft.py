@@ -24,11 +24,15 @@ LABEL = r"(^|_)(label|class|target|outcome|decision|hired|approved|granted|rejec
 SPLIT = r"^(split|fold|set|partition|subset)$"
 PERSON = r"^(id|.*_id|row|index|number|unnamed: 0)$"
 UNIT = r"^(person|applicant|patient|subject|customer|household|case)(_?id)?$"
-PROTECTED = r"(^|[^a-z])(sex|gender|race|ethnic|age([^a-z]|$)|national|native|foreign|country|religio|disab|birth|pregnan|orientation|caste|veteran)"
-PROXY = (
-    r"(^|[^a-z])(marital|married|personal_status|relationship|famil|zip|post_?code|postal|surname|(first|last)_?name|language|accent|neighbou?rhood"
-    r"|district|dependents)"
+PROTECTED = (
+    r"(^|[^a-z])(sex|gender|race|ethnic|age([^a-z]|$)|national|native|foreign|country|religio|disab|birth|pregnan"
+    r"|orientation|caste|veteran)"
 )
+PROXY = (
+    r"(^|[^a-z])(marital|married|personal_status|relationship|famil|zip|post_?code|postal|surname"
+    r"|(first|last)_?name|language|accent|neighbou?rhood|district|dependents)"
+)
+NO_MODEL = "no model file was found"
 MOST_CLASSES = 10
 MOST_RULES = 25
 MOST_SHOWN = 6
@@ -70,16 +74,14 @@ def draft_table(path: Path) -> str:
     model = next(
         (one for one in sorted(path.parent.rglob("*")) if one.suffix.lower() in MODELS and one.is_file()), None
     )
+    place = quoted(model.relative_to(path.parent).as_posix()) if model else f"model.skops   # FILL IN: {NO_MODEL}"
     lines = [
         "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
         "title: Audit of my classifier",
         'intended_use: ""   # one sentence: who uses the answer, and for what',
         "model:",
         f"  source: {MODELS[model.suffix.lower()] if model else 'sklearn'}   # see `auditor list models`",
-        (
-            "  path:"
-            f" {quoted(model.relative_to(path.parent).as_posix()) if model else 'model.skops   # FILL IN: no model file was found'}"
-        ),
+        f"  path: {place}",
         "  # trusted: [numpy.dtype]   # types inside a .skops file that you have reviewed",
         f"  # classes: {listed(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in its order",
         *_data(path, guess),
@@ -203,10 +205,8 @@ def _seen(column: Column, cells: Cells) -> str:
     parts = [f"{len(cells.texts)} values"]
     if column.levels and column.kind != "text":
         common = sorted(cells.counts.items(), key=lambda item: -item[1])
-        parts = [
-            f"{len(common)} levels:"
-            f" {', '.join(f'{level} {count}' for level, count in common[:MOST_SHOWN])}{', ...' if len(common) > MOST_SHOWN else ''}"
-        ]
+        shown = ", ".join(f"{level} {count}" for level, count in common[:MOST_SHOWN])
+        parts = [f"{len(common)} levels: {shown}{', ...' if len(common) > MOST_SHOWN else ''}"]
     if column.missing:
         parts.append(f"{column.missing} missing")
     role = next(

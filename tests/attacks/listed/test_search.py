@@ -304,8 +304,12 @@ def test_a_gradient_strikes_first_and_changes_no_answer(case: Any) -> None:
 
         def pulls(table: Table, x: Any, direction: Any, values: Any, one: Any = one, calls: list[int] = calls) -> Any:
             calls.append(len(x))
-            return [np.array([[one.classifier.scores(_moved(table, row, place, value)) @ d for value in points] for row, d in zip(x, direction, strict=True)])
-                    .reshape(len(x), len(points)) for place, points in enumerate(values)]  # fmt: skip
+            gained = []
+            for place, points in enumerate(values):
+                pairs = zip(x, direction, strict=True)
+                scores = [[one.classifier.scores(_moved(table, row, place, v)) @ d for v in points] for row, d in pairs]
+                gained.append(np.array(scores).reshape(len(x), len(points)))
+            return gained
 
         struck = replace(
             one, classifier=replace(one.classifier, pulls=pulls, offers=one.classifier.offers | {"gradient"})

@@ -15,15 +15,17 @@ PAIRS, SEED = 5, 12
 README = """\
 # Sample masks
 
-One of each mask format, with the image it belongs to. A mask is True (any value but 0) where the answer should be looked
-for: here the lesion, with a narrow collar so that its outline lies inside. An audit never lets the attacker touch it.
+One of each mask format, with the image it belongs to. A mask is True (any value but 0) where the answer should be
+looked for: here the lesion, with a narrow collar so that its outline lies inside. An audit never lets the attacker
+touch it.
 
 | image | class | marker | mask | lesion and collar |
 |---|---|---|---|---|
 {rows}
 
 All are 64 x 64 pixels, 8-bit grey; the images are phantoms drawn by code. `{array}` holds the same mask as
-`phantom_01_mask.png`, as a NumPy array of booleans (height, width). Made by `python -m auditor.modalities.images.demo.sample_masks sample_masks`.
+`phantom_01_mask.png`, as a NumPy array of booleans (height, width). Made by
+`python -m auditor.modalities.images.demo.sample_masks sample_masks`.
 """
 
 
