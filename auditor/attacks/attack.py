@@ -16,8 +16,8 @@ from auditor.core.errors import AuditorError, nearest
 from auditor.core.seeds import Rows, derive
 from auditor.models.classifier import Classifier
 from auditor.models.meter import Meter
-from auditor.models.precision import searching
-from auditor.threats.threat import Threat
+from auditor.models.search_twin import searching
+from auditor.threats.threat import SmoothThreat, Threat
 
 VALUES = ("linf", "l2", "l1", "l0")
 """Norms of values, which attacks serve that name none; 'cost' counts changes of table rows."""
@@ -49,6 +49,16 @@ class Problem:
     epsilon: Tensor
     """One per row (n,)."""
     rng: Rows
+
+    @property
+    def smooth(self) -> SmoothThreat:
+        """Return the threat, for attacks that follow directions in it (AuditorError: its values can only be listed)."""
+        if not isinstance(self.threat, SmoothThreat):
+            raise AuditorError(
+                "threat: expected a search over listed values, such as 'table_search', since rows under rules follow no"
+                f" gradient, got {type(self.threat).__name__}."
+            )
+        return self.threat
 
     def loss(self, name: LossName) -> Loss:
         """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError:
@@ -107,7 +117,7 @@ def attack(
 ) -> Adversarials:
     """Return what an attack finds against a classifier at inputs x (n, *shape) with labels y (n,).
 
-    A classifier with a faster twin (auditor.models.precision) is searched on the twin and judged by itself; a point
+    A classifier with a faster twin (auditor.models.search_twin) is searched on the twin and judged by itself; a point
     that fools only
     the twin does not count, and its sample is searched again on the classifier itself.
 

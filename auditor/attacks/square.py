@@ -87,7 +87,7 @@ def _turned(problem: Problem, rows: Tensor, x: Tensor, pattern: Tensor) -> Tenso
 
     The whole zone at one edge has size epsilon, a block of it the share that its own size has in the norm.
     """
-    threat, x0, epsilon = problem.threat.take(rows), problem.x[rows], problem.epsilon[rows]
+    threat, x0, epsilon = problem.smooth.take(rows), problem.x[rows], problem.epsilon[rows]
     zone = torch.ones_like(x) if threat.zone is None else threat.zone.to(x.dtype)
     none = torch.zeros_like(x)
     share = threat.size(pattern * zone, none) / threat.size(zone, none)

@@ -43,7 +43,7 @@ def aimed(problem: Problem, order: Tensor, rows: Tensor) -> tuple[Tensor, Tensor
 
 def _distances(problem: Problem, rows: Tensor, pool: Tensor) -> Tensor:
     """Return how far each of the classes `pool` (k, m) is (k, m): one forward and m input-gradients per sample."""
-    x0, threat = problem.x[rows], problem.threat.take(rows)
+    x0, threat = problem.x[rows], problem.smooth.take(rows)
     own = torch.zeros((len(rows), 1, len(problem.meter.classifier.classes)), dtype=x0.dtype, device=x0.device)
     own.scatter_(2, problem.goal.y[rows][:, None, None], 1.0)
     along = torch.zeros_like(own).expand(-1, pool.shape[1], -1).scatter(2, pool[:, :, None], 1.0) - own

@@ -74,7 +74,7 @@ class TorchClassifier:
     modality = "image"
     precision: Precision = "float32"
     search: TorchClassifier | None = None
-    """What attacks search on, where that is not this classifier itself (auditor.models.precision)."""
+    """What attacks search on, where that is not this classifier itself (auditor.models.search_twin)."""
 
     def __init__(
         self,

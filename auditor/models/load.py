@@ -15,8 +15,9 @@ from auditor.models import Encoding, Input, classifiers
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import check
 from auditor.models.folding import fold
-from auditor.models.precision import Precision, check_precision, hasten, searching
+from auditor.models.precision import Precision, check_precision
 from auditor.models.preprocessing import Steps, said
+from auditor.models.search_twin import hasten, searching
 from auditor.models.torchscript import is_archive
 
 ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}

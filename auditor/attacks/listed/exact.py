@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.threat import Numbers, Places
+from auditor.threats.listed import Numbers, Places
 
 FIRST = 64
 """Combinations of the first slice; each is twice as long as the last one, up to PIECE."""

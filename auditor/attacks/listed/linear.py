@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from auditor.attacks.listed.exact import combinations
 from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.threat import Block, Numbers, Places
+from auditor.threats.listed import Block, Numbers, Places
 
 LISTED = 20_000
 """Combinations that are listed in place of a call of the solver."""

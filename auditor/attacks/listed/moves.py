@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 
 from auditor.attacks.listed.hunt import Hunt, Name, Search
-from auditor.threats.threat import Numbers, Places, Space
+from auditor.threats.listed import Numbers, Places, Space
 
 BINS, DEPTH = 32, 8
 """Combinations under way are kept by cost, in that many bins, each with that many of the largest gains."""

@@ -21,7 +21,7 @@ from auditor.attacks.listed.linear import linear
 from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, scattered
 from auditor.attacks.listed.strike import TRIED, strike
 from auditor.core.errors import AuditorError
-from auditor.threats.threat import DiscreteThreat, Numbers
+from auditor.threats.listed import ListedThreat, Numbers
 
 TOGETHER = 256
 """Rows that are searched in lock-step."""
@@ -80,9 +80,9 @@ def table_search(
         Whether a proof is worth its rows; without it the search stops at what it believes to be cheapest.
     """
     threat = problem.threat
-    if not isinstance(threat, DiscreteThreat):
+    if not isinstance(threat, ListedThreat):
         raise AuditorError(
-            "attack 'table_search': expected a threat of listed values, such as Threat.table(...), got"
+            "attack 'table_search': expected a threat of listed values, such as TableThreat(...), got"
             f" {type(threat).__name__}."
         )
     structure = getattr(problem.meter.classifier, "structure", None)
@@ -121,7 +121,7 @@ def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:
     return found
 
 
-def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan) -> list[Hunt]:
+def _together(problem: Problem, threat: ListedThreat, rows: range, plan: Plan) -> list[Hunt]:
     """Search some rows in lock-step; the last state of each."""
     x, scored = problem.x.cpu().numpy(), "scores" in problem.meter.classifier.offers
     goal, hunts, searches = problem.goal, [], {}

@@ -12,7 +12,7 @@ import numpy as np
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.values import Choices, affordable, choices, price
-from auditor.threats.threat import Block, Flags, Numbers, Places, Space
+from auditor.threats.listed import Block, Flags, Numbers, Places, Space
 
 JOINT = 3000
 """Most joint values of one block; where there are more, its columns are moved one by one and mended."""
@@ -24,7 +24,7 @@ KEPT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """What a space is asked for: the budget, and which values of long columns are listed; see DiscreteThreat.space."""
+    """What a space is asked for: the budget, and which values of long columns are listed; see ListedThreat.space."""
 
     epsilon: float
     most: int

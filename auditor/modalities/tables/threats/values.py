@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.core.errors import AuditorError
 from auditor.modalities.tables.table import DIGITS, Column
-from auditor.threats.threat import Flags, Numbers, Places
+from auditor.threats.listed import Flags, Numbers, Places
 
 EVEN = 12
 """Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.modalities.images.draft import MOST_GROUPS, listed, quoted
+from auditor.config.draft import MOST_GROUPS, drafts, quoted, yaml_list
 from auditor.modalities.tables.data.columns import Cells, TableFile, make_column
 from auditor.modalities.tables.data.declared import ColumnSpec
 from auditor.modalities.tables.mining import Candidate, mine
@@ -60,6 +60,13 @@ def find_table(folder: Path) -> Path | None:
     )
 
 
+@drafts.register("tables", order=2, wanted="a table with a row for each person")
+def tables_draft(place: Path) -> str | None:
+    """Draft an audit of a table: the file itself, or the first one in a folder."""
+    table = place if place.is_file() else find_table(place)
+    return None if table is None else draft_table(table)
+
+
 def draft_table(path: Path) -> str:
     """Return the text of a commented audit.yaml beside a table (DataError: unreadable)."""
     file = TableFile(path)
@@ -83,7 +90,7 @@ def draft_table(path: Path) -> str:
         f"  source: {MODELS[model.suffix.lower()] if model else 'sklearn'}   # see `auditor list models`",
         f"  path: {place}",
         "  # trusted: [numpy.dtype]   # types inside a .skops file that you have reviewed",
-        f"  # classes: {listed(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in its order",
+        f"  # classes: {yaml_list(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in order",
         *_data(path, guess),
         (
             "  columns:   # confirm every type; `role: irrelevant` marks what should not matter, `proxy` what stands in"
@@ -148,8 +155,8 @@ def _amount(cells: Cells) -> bool:
 
 def _data(path: Path, guess: Guess) -> list[str]:
     where = (
-        f"  where: {{{quoted(guess.split[0])}: {listed(guess.split[1])}}}   # FILL IN: keep the rows that the model has"
-        " not learned from"
+        f"  where: {{{quoted(guess.split[0])}: {yaml_list(guess.split[1])}}}"
+        "   # FILL IN: keep the rows that the model has not learned from"
         if guess.split
         else ""
     )
@@ -176,7 +183,7 @@ def _data(path: Path, guess: Guess) -> list[str]:
             else "  # unit: person_id   # column saying which rows belong together"
         ),
         (
-            f"  groups: {listed(guess.groups)}   # check: columns to compare people by"
+            f"  groups: {yaml_list(guess.groups)}   # check: columns to compare people by"
             if guess.groups
             else "  # groups: [sex, age]   # columns to compare people by"
         ),
