@@ -156,29 +156,32 @@ def attack(
             name,
             by,
             x[rows],
-            few,
-            placed.take(rows),
-            size[rows],
-            [seeds[row] for row in rows.tolist()],
-            batch_size,
-            bound,
+            goal=few,
+            placed=placed.take(rows),
+            size=size[rows],
+            seeds=[seeds[row] for row in rows.tolist()],
+            batch_size=batch_size,
+            bound=bound,
         )
 
     every = torch.arange(len(x), device=x.device)
     search = searching(classifier)
     if search is classifier:
-        return _search(name, classifier, x, goal, placed, size, seeds, batch_size, bound)
+        return _search(
+            name, classifier, x, goal=goal, placed=placed, size=size, seeds=seeds, batch_size=batch_size, bound=bound
+        )
     points = found(search, every)
     meter = Meter(classifier, len(x), batch_size)
     holds = goal.reached(meter.logits(points.x, every), every) & placed.allows(points.x, x, size)
     lost = every[points.fooled & ~holds]
-    return _merged(points, holds, meter, lost, found(classifier, lost) if len(lost) else None)
+    return _merged(points, holds, meter, lost=lost, again=found(classifier, lost) if len(lost) else None)
 
 
 def _search(
     name: str,
     classifier: Classifier,
     x: Tensor,
+    *,
     goal: Goal,
     placed: Threat,
     size: Tensor,
@@ -191,7 +194,7 @@ def _search(
     def view(point: Tensor, rows: Tensor) -> Tensor:
         return placed.take(rows).saved(point, x[rows])
 
-    meter = Meter(classifier, len(x), batch_size, view if placed.levels is not None else None)
+    meter = Meter(classifier, len(x), batch_size, view=view if placed.levels is not None else None)
     point, fooled, *proven = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
     point = placed.saved(point, x)
     held = fooled & placed.allows(point, x, size)
@@ -200,7 +203,7 @@ def _search(
 
 
 def _merged(
-    points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, again: Adversarials | None
+    points: Adversarials, holds: Tensor, judge: Meter, *, lost: Tensor, again: Adversarials | None
 ) -> Adversarials:
     """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those
     of a search in float32.

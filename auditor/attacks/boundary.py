@@ -63,8 +63,10 @@ def boundary(
         rows = torch.nonzero(search.found & ~search.fooled & (search.left >= number))[:, 0]
         if not len(rows):
             break
-        direction[rows] = MOMENTUM * direction[rows] + _slope(search, rows, x[rows], number, GRAINS[turn % len(GRAINS)])
-        x[rows] = search.approach(rows, _jump(search, rows, x[rows], direction[rows], turn))
+        direction[rows] = MOMENTUM * direction[rows] + _slope(
+            search, rows, x[rows], number=number, grain=GRAINS[turn % len(GRAINS)]
+        )
+        x[rows] = search.approach(rows, _jump(search, rows, x[rows], direction=direction[rows], turn=turn))
     return search.point, search.fooled
 
 
@@ -147,7 +149,7 @@ class Search:
             middle = (low + high) / 2
 
 
-def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> Tensor:
+def _slope(search: Search, rows: Tensor, x: Tensor, *, number: int, grain: int) -> Tensor:
     """Return the direction (k, *shape) of Euclidean length 1 in which probes around x (k, *shape) fool more often."""
     problem, blocks = search.problem, Blocks.of(search.problem)
     threat, x0, rng = problem.smooth.take(rows), problem.x[rows], problem.rng.take(rows.tolist())
@@ -173,7 +175,7 @@ def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> 
     return slope / column(torch.linalg.vector_norm(slope.flatten(1), dim=1).clamp_min(torch.finfo(x.dtype).tiny), x)
 
 
-def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int) -> Tensor:
+def _jump(search: Search, rows: Tensor, x: Tensor, *, direction: Tensor, turn: int) -> Tensor:
     """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where
     it never does.
     """

@@ -96,12 +96,12 @@ def carlini_wagner(
         live = live[(search.shortest[live] > problem.epsilon[live]) | problem.epsilon[live].isinf()]
         if not len(live):
             break
-        hit = _descend(problem, search, live, pace[live], steps=steps, confidence=confidence)
+        hit = _descend(problem, search, live, pace=pace[live], steps=steps, confidence=confidence)
         search.reweigh(live, hit)
     return search.point, search.found & (search.shortest <= problem.epsilon)
 
 
-def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, steps: int, confidence: float) -> Tensor:
+def _descend(problem: Problem, search: Search, rows: Tensor, *, pace: Tensor, steps: int, confidence: float) -> Tensor:
     """Go through one round for the samples `rows` (k,) and return which of them it fooled (k,)."""
     loss, hit, start = problem.loss("margin"), torch.zeros_like(rows, dtype=torch.bool), problem.x[rows]
     live, x, mean, square = (

@@ -120,7 +120,7 @@ def climb(
         if step in marks:
             slope = _review(items, slope, step - previous_mark)
             previous_mark = step
-        chosen = _survivors(items, reached, point, fooled) if bool(reached.any()) else None
+        chosen = _survivors(items, reached, point, fooled=fooled) if bool(reached.any()) else None
         if step in keep:
             among = torch.ones_like(reached) if chosen is None else chosen
             chosen = among & (_rank(items.rows, torch.where(among, items.best, float("-inf"))) < keep[step])
@@ -148,7 +148,7 @@ def _review(items: Items, slope: Tensor, interval: int) -> Tensor:
     return torch.where(wide, items.best_slope, slope)
 
 
-def _survivors(items: Items, reached: Tensor, point: Tensor, fooled: Tensor) -> Tensor:
+def _survivors(items: Items, reached: Tensor, point: Tensor, *, fooled: Tensor) -> Tensor:
     """Write down what fools and return which items go on (k,)."""
     hits = torch.nonzero(reached)[:, 0].flip(0)  # written last to first, so that a sample's first item is the one kept
     for place in hits.tolist():

@@ -58,7 +58,7 @@ def minimum_norm(
     high = torch.where(found, torch.zeros_like(high), high)
     low = torch.zeros_like(high)
     rows = torch.nonzero(~found)[:, 0]
-    order = ordered_targets(problem, clean, rows, max(1, aims))
+    order = ordered_targets(problem, clean, rows, most=max(1, aims))
     for _ in range(rounds):
         budget = (low + high) / 2
         tried, fooled = problem.smooth.project(point, x0, budget), torch.ones_like(found)

@@ -16,7 +16,7 @@ SCATTER = 4
 """Steps along a random combination of logits."""
 
 
-def varied(problem: Problem, rows: Tensor, tags: Tensor, turn: int, *, point: Tensor, fooled: Tensor) -> Items:
+def varied(problem: Problem, rows: Tensor, tags: Tensor, *, turn: int, point: Tensor, fooled: Tensor) -> Items:
     """Return items of the samples `rows` (k,) with the tags (k, 2), started in the way of this restart: at random,
     scattered, or in runs.
 

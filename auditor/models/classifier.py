@@ -183,9 +183,9 @@ def wrap(
     module: nn.Module,
     classes: Sequence[str],
     low: Box = 0.0,
+    *,
     high: Box = 1.0,
     name: str = "",
-    *,
     preprocess: Preprocess | None = None,
     draws: int = 1,
 ) -> TorchClassifier:

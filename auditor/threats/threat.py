@@ -190,7 +190,7 @@ class Ball(SmoothThreat):
 
     def saved(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return x rounded toward x0 onto the value grid; x itself where there is none."""
-        return x if self.levels is None else quantise(x, x0, self.levels, self.low, self.high)
+        return x if self.levels is None else quantise(x, x0, self.levels, low=self.low, high=self.high)
 
     def size(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return the norm of the change of each row (n,)."""

@@ -351,10 +351,13 @@ def test_random_changes_are_allowed_and_do_not_depend_on_their_batch(case: Any) 
 
 def test_combinations_are_all_within_the_cap_and_none_beyond_it() -> None:
     costs, counts = [np.array([0, 1, 2.0]), np.array([0, 0.5, 3.0])], [np.array([0, 1, 1]), np.array([0, 1, 2])]
-    found = combinations(costs, counts, 2.0, 2, 10)
+    found = combinations(costs, counts, 2.0, most=2, cap=10)
     assert found is not None and sorted(map(tuple, found.tolist())) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert combinations(costs, counts, 2.0, 1, 10) is not None and len(combinations(costs, counts, 2.0, 1, 10)) == 3  # type: ignore[arg-type]
-    assert combinations(costs, counts, 2.0, 2, 3) is None
+    assert (
+        combinations(costs, counts, 2.0, most=1, cap=10) is not None
+        and len(combinations(costs, counts, 2.0, most=1, cap=10)) == 3
+    )  # type: ignore[arg-type]
+    assert combinations(costs, counts, 2.0, most=2, cap=3) is None
 
 
 def test_attacks_of_values_and_of_tables_refuse_each_other(case: Any) -> None:

@@ -34,11 +34,11 @@ def write_sample_masks(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = phantoms(PAIRS, seed=SEED, marker_given_class=0.5)
     array = "phantom_01_mask.npy"
-    rows = [_write(folder, drawn, row, array if row == 0 else None) for row in range(PAIRS)]
+    rows = [_write(folder, drawn, row, array=array if row == 0 else None) for row in range(PAIRS)]
     (folder / "README.md").write_text(README.format(rows="\n".join(rows), array=array), encoding="utf-8")
 
 
-def _write(folder: Path, drawn: Phantoms, row: int, array: str | None) -> str:
+def _write(folder: Path, drawn: Phantoms, row: int, *, array: str | None) -> str:
     """Write one pair and return its line of the README's table."""
     image, mask = f"phantom_{row + 1:02d}.png", f"phantom_{row + 1:02d}_mask.png"
     write_pair(drawn, row, image=folder / image, mask=folder / mask)

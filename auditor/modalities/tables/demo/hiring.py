@@ -78,7 +78,7 @@ report:
 """
 
 
-def trained(kind: str, history: History, seed: int, n: int = TRAINED_ON) -> Pipeline:
+def trained(kind: str, history: History, seed: int, *, n: int = TRAINED_ON) -> Pipeline:
     """Return a model, 'linear' or 'trees', of n applicants of a history."""
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import GradientBoostingClassifier

@@ -75,7 +75,7 @@ def draft_table(path: Path) -> str:
     names = [
         name for name in file.names if name not in (guess.label, guess.id, guess.unit, guess.split and guess.split[0])
     ]
-    made = [make_column(name, cells[name], np.arange(len(file)), ColumnSpec()) for name in names]
+    made = [make_column(name, cells[name], np.arange(len(file)), spec=ColumnSpec()) for name in names]
     columns = [column for column, _ in made]
     codes: Codes = np.stack([one for _, one in made], 1) if made else np.zeros((len(file), 0))
     model = next(
@@ -150,7 +150,7 @@ def _guess(cells: dict[str, Cells], n: int) -> Guess:
 
 def _amount(cells: Cells) -> bool:
     """Return whether a column's cells are numbers: such a column is compared in bands."""
-    return make_column("", cells, np.arange(len(cells.places)), ColumnSpec())[0].kind in ("integer", "real")
+    return make_column("", cells, np.arange(len(cells.places)), spec=ColumnSpec())[0].kind in ("integer", "real")
 
 
 def _data(path: Path, guess: Guess) -> list[str]:

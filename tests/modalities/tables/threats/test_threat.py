@@ -194,7 +194,7 @@ def test_of_every_cell_the_cheapest_value_is_listed(
 ) -> None:
     column = Column("c", "real", low=-40, high=45, least=-limit, most=limit, cost=0.5, step=step)
     thresholds, exact = np.unique(cuts), np.unique(numbers)
-    listed = choices(column, own, 15.0, thresholds, exact, own, straight=False, many=0)
+    listed = choices(column, own, 15.0, thresholds=thresholds, cuts=exact, centre=own, straight=False, many=0)
     every = np.round(np.arange(-40, 45 + step / 2, step), 9)
     every = np.append(
         every[permitted(column, every, np.full(len(every), own)) & (price(column, every, own) <= 15 + 1e-9)], own
@@ -216,7 +216,7 @@ def test_of_every_cell_the_cheapest_value_is_listed(
         found[where] = min(cost, found.get(where, float("inf")))
     assert listed.complete and found == pytest.approx(cheapest)
     assert set(listed.values.tolist()) <= set(every.tolist())
-    long = choices(column, own, 15.0, np.array([]), exact, own, straight=True, many=0)
+    long = choices(column, own, 15.0, thresholds=np.array([]), cuts=exact, centre=own, straight=True, many=0)
     spread = [
         np.round(value + stride * np.arange(extent + 1), 9)
         for value, stride, extent in zip(long.values, long.stride, long.extent, strict=True)
@@ -228,15 +228,17 @@ def test_of_every_cell_the_cheapest_value_is_listed(
 
 def test_a_threshold_may_be_rounded_so_the_value_on_it_stands_for_itself() -> None:
     column = Column("c", "integer", low=0, high=1000, cost=1.0)
-    listed = choices(column, 100.0, 1e9, np.array([500 + 1e-5]), np.array([]), 100.0, straight=False, many=0)
+    listed = choices(
+        column, 100.0, 1e9, thresholds=np.array([500 + 1e-5]), cuts=np.array([]), centre=100.0, straight=False, many=0
+    )
     assert listed.values.tolist() == [100, 500, 501] and listed.complete
     fine = choices(
         Column("c", "real", low=0, high=1000, step=1e-6),
         100.0,
         1e9,
-        np.array([500.0]),
-        np.array([]),
-        100.0,
+        thresholds=np.array([500.0]),
+        cuts=np.array([]),
+        centre=100.0,
         straight=False,
         many=0,
     )
