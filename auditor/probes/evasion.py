@@ -16,7 +16,7 @@ from auditor.models.classifier import margin
 from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
 from auditor.samples.samples import Chunk
-from auditor.threats.threat import Threat
+from auditor.threats.threat import SmoothThreat, Threat
 
 
 def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -51,7 +51,7 @@ class Attackable:
     names: tuple[str, ...]
     x0: Tensor
     y: Tensor
-    threat: Threat
+    threat: SmoothThreat
     clean: Tensor
     """Their margins (k,)."""
     area: Tensor

@@ -43,10 +43,13 @@ data:
   rules:
     - {{id: husband, if: "relationship == 'Husband'", then: "sex == 'Male'", swap: {{relationship: {{Husband: Wife}}}}}}
 threat: {{epsilon: [1, 2], primary: 2}}
-report: {{annex: [hiring], hiring: {{sex: sex, race: race, data: test, why_test: "Applicants were drawn for this test."}}}}
+report:
+  annex: [hiring]
+  hiring: {{sex: sex, race: race, data: test, why_test: "Applicants were drawn for this test."}}
 checks:
   exposure: {{zones: [outside], samples: 60}}
-  fairness: {{minimum_group: 10, minimum_reference: 10, samples: 60, exposure_samples: 60, intersections: [[race, sex]]}}
+  fairness:
+    {{minimum_group: 10, minimum_reference: 10, samples: 60, exposure_samples: 60, intersections: [[race, sex]]}}
   attribution: false
   reliance: false
 """

@@ -115,9 +115,13 @@ def images(
     where
         Column -> values to keep, compared as text.
     """
-    regions = declare(mask, masks, zones, inside)
+    regions = declare(mask, masks, zones, inside=inside)
     rows, listed = _rows(
-        base, manifest, folder, Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)), where
+        base,
+        manifest,
+        folder,
+        columns=Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)),
+        where=where,
     )
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
@@ -161,7 +165,7 @@ def images(
 
 
 def _rows(
-    base: Path, manifest: str | None, folder: str | None, columns: Columns, where: dict[str, Any]
+    base: Path, manifest: str | None, folder: str | None, *, columns: Columns, where: dict[str, Any]
 ) -> tuple[list[Row], Path]:
     """Return the rows and what lists them."""
     if (manifest is None) == (folder is None):
@@ -233,12 +237,14 @@ def _masks(row: Row, picture: Picture, target: tuple[int, int, int]) -> tuple[di
         if path is None:
             found[name] = None
         else:
-            found[name], more = _mask(path, "the mask" if name == MAIN else f"the mask '{name}'", picture, target)
+            found[name], more = _mask(
+                path, "the mask" if name == MAIN else f"the mask '{name}'", picture, target=target
+            )
             notes += more
     return found, notes
 
 
-def _mask(path: Path, called: str, picture: Picture, target: tuple[int, int, int]) -> tuple[Mask, tuple[str, ...]]:
+def _mask(path: Path, called: str, picture: Picture, *, target: tuple[int, int, int]) -> tuple[Mask, tuple[str, ...]]:
     mask = read_mask(path)
     before = picture.size[::-1] if picture.turned_sideways else picture.size
     notes: tuple[str, ...] = ()

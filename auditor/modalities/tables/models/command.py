@@ -75,7 +75,9 @@ def command(
         raise ClassifierError(f"{path}: expected at least two `classes`, got {list(names)}.")
     program = Program((_program(path, _base), *arguments), _base.resolve(), format, timeout_s, path)
     reader = Reader(program, names, answers)
-    scores, decide = (reader.scores, None) if threshold is None else thresholded(reader.read, threshold, names, path)
+    scores, decide = (
+        (reader.scores, None) if threshold is None else thresholded(reader.read, threshold, names, where=path)
+    )
     return TableClassifier(
         scores=scores,
         name=Path(path).name,
