@@ -10,7 +10,7 @@ from auditor.core.errors import PdfError
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import Progress, run, silent
+from auditor.engine.run import HERE, Measuring, Progress, run, silent
 from auditor.modalities.images.cases import write_evidence
 from auditor.report.render import render
 
@@ -48,7 +48,7 @@ def finish(
     prepared: Prepared,
     out: Path,
     *,
-    batch_size: int = 64,
+    measuring: Measuring = HERE,
     fresh: bool = False,
     progress: Progress = silent,
     pdf: bool = True,
@@ -57,7 +57,7 @@ def finish(
 
     Where only the PDF cannot be made, that is logged as a warning and the findings stand.
     """
-    with run(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress) as store:
+    with run(prepared, out, measuring=measuring, fresh=fresh, progress=progress) as store:
         write_evidence(prepared, store)
     findings = judge(out)
     try:

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from auditor.core.errors import BrokenOff, StoreError
-from auditor.engine import run as run_module
+from auditor.engine.executors import Task, local
 from auditor.engine.judge import judge, read_findings
-from auditor.engine.local import bench_for, measure
+from auditor.engine.measure import measure
 from auditor.engine.plan import CHUNK, plan
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import run
+from auditor.engine.run import Measuring, bench_of, run
 from auditor.engine.store import Store
 from auditor.pipeline import finish
 
@@ -78,7 +78,7 @@ def test_a_broken_run_resumes_to_the_same_findings(
         return measure(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(run_module, "measure", failing)
+        patched.setattr(local, "measure", failing)
         with pytest.raises(BrokenOff):
             run(prepared, tmp_path)
     assert not (tmp_path / "findings.json").exists()
@@ -90,7 +90,7 @@ def test_a_broken_run_resumes_to_the_same_findings(
 
 def test_a_second_run_measures_nothing(prepared: Prepared, reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (reference / "findings.json").read_bytes()
-    monkeypatch.setattr(run_module, "measure", lambda *_: pytest.fail("a finished chunk was measured again"))
+    monkeypatch.setattr(local, "measure", lambda *_: pytest.fail("a finished chunk was measured again"))
     finish(prepared, reference, pdf=False)
     assert (reference / "findings.json").read_bytes() == before
 
@@ -135,7 +135,7 @@ def _chunks(out: Path) -> int:
 
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_batch_size_changes_no_verdict(prepared: Prepared, reference: Path, tmp_path: Path, batch_size: int) -> None:
-    finish(prepared, tmp_path, batch_size=batch_size, pdf=False)
+    finish(prepared, tmp_path, measuring=Measuring(batch_size=batch_size), pdf=False)
     _, expected = read_findings(reference)
     _, found = read_findings(tmp_path)
     assert [(one.id, one.verdict) for one in found] == [(one.id, one.verdict) for one in expected]
@@ -149,9 +149,9 @@ def test_the_order_of_the_manifest_changes_nothing_that_was_measured(
 ) -> None:
     planned = {one.trial: one for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)}
     trial = next(trial for trial in planned if trial.probe == "evasion" and trial.zone == "control/0")
-    bench = bench_for(prepared.samples, prepared.classifier, None, 64)
-    forward = measure(planned[trial], tuple(range(8)), bench)
-    backward = measure(planned[trial], tuple(reversed(range(8))), bench)[::-1]
+    bench, key = bench_of(prepared), planned[trial].key
+    forward = measure(Task(trial, key, tuple(range(8))), bench)
+    backward = measure(Task(trial, key, tuple(reversed(range(8)))), bench)[::-1]
     assert [row.values.get("fooled") for row in forward] == [row.values.get("fooled") for row in backward]
 
 
