@@ -21,8 +21,8 @@ from auditor.threats.threat import Threat
 
 VALUES = ("linf", "l2", "l1", "l0")
 """Norms of values, which attacks serve that name none; 'cost' counts changes of table rows."""
-BATCH = {"image": 64, "table": 8192}
-"""Inputs per call of the classifier, by modality."""
+BATCH = 64
+"""Inputs per call of the classifier, at least."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def attack(
     if refusal:
         raise AuditorError(f"attack '{name}': {refusal}")
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
-    batch_size = batch_size or BATCH.get(classifier.modality, 64)
+    batch_size = batch_size or max(BATCH, modality_named(classifier.modality).least_batch)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
     size, placed = _budget(name, epsilon, x), threat.over(x)

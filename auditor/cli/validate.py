@@ -42,7 +42,7 @@ def command(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
     facts, samples = prepared.facts, prepared.samples
-    table = samples.table
+    table = samples.schema
     size = (f"{len(table)} columns" if table else prepared.classifier.input_shape) or "of any size"
     click.echo(
         f"model    {prepared.classifier.name}: classes {', '.join(facts.classes)}; offers {', '.join(facts.offers)};"

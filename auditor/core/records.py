@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from auditor.core.displays import Display, read_displays
+from auditor.core.estimates import Estimate as Estimate
+
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
 VERDICTS: tuple[Verdict, ...] = ("fail", "inconclusive", "not_measured", "pass")
 """Every verdict, worst first: a question's verdict is the worst of its primary findings."""
@@ -117,22 +120,6 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number with its interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Number of samples that it rests on."""
-    unit: str
-    method: str
-    level: float = 0.95
-    units: int | None = None
-    """Number of independent units (patients) behind the samples; None where each sample is its own."""
-
-
-@dataclass(frozen=True)
 class Evidence:
     """Where a finding's claim can be checked: the trials behind it and the cases shown."""
 
@@ -165,6 +152,8 @@ class Finding:
     """Two-sided p-value of the estimate against the tolerance, by inverting the interval."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the figures and tables; JSON values only."""
+    displays: tuple[Display, ...] = ()
+    """What the report shows beside the claim: figures and tables as typed values."""
     rests_on: tuple[str, ...] = ()
     """Checks of which no finding may fail if a pass is to be believed."""
 
@@ -178,9 +167,13 @@ class Finding:
         estimate, evidence = data.get("estimate"), data.get("evidence") or {}
         shown = Evidence(tuple(evidence.get("samples", ())), tuple(evidence.get("trials", ())))
         rests_on = tuple(data.get("rests_on", ()))
-        return cls(
-            **{**data, "estimate": Estimate(**estimate) if estimate else None, "evidence": shown, "rests_on": rests_on}
-        )
+        parts = {
+            "estimate": Estimate(**estimate) if estimate else None,
+            "evidence": shown,
+            "rests_on": rests_on,
+            "displays": read_displays(data.get("displays", ())),
+        }
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True)
@@ -212,10 +205,12 @@ class Facts:
     """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
-    table: Mapping[str, Any] | None = None
-    """What Table.as_dict says of a table's columns and rules; None of other data."""
+    schema: Mapping[str, Any] | None = None
+    """What the modality needs to read an input, as JSON values, such as the columns and rules of a table; None where it
+    needs nothing.
+    """
     max_changes: int | None = None
-    """Most columns of a row that may be changed; None where there is no such limit."""
+    """Most places of an input that may be changed; None where there is no such limit."""
     subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Further classifier that a trial may name as its subject -> what it offers, like `offers`."""
 
@@ -248,6 +243,8 @@ class Facts:
         }
         for columns in ("groups", "factors", "regions", "subjects"):
             listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
+        if "table" in listed:  # as runs of version 0.1 called it
+            listed["schema"] = listed.pop("table")
         return cls(**listed)
 
 

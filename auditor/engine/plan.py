@@ -11,14 +11,12 @@ from auditor.attacks import attacks
 from auditor.attacks.attack import norm_refused
 from auditor.checks import Check
 from auditor.core.errors import ConfigError, nearest
+from auditor.core.modality import modality_named
 from auditor.core.records import Facts, Trial, ordered
 from auditor.core.zones import not_applicable
 from auditor.explanations import explanations
 from auditor.probes import probes
 from auditor.samples.samples import Samples
-
-CHUNK = {"image": 32, "table": 256}
-"""Samples per chunk, by modality: the atom of work, of resume and of sharding."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def offers_of(subject: str, facts: Facts) -> tuple[str, ...]:
 
 def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
     usable, excluded = _drawn(trial, facts, samples)
-    size = CHUNK[facts.modality]
+    size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
     forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from auditor.core.errors import StoreError
+from auditor.core.modality import modality_named
 from auditor.core.records import Observation, Trial, canonical
 from auditor.engine.executors import Engine, Measured, Task
 from auditor.engine.executors.local import Local
@@ -19,8 +20,6 @@ from auditor.engine.prepare import Prepared
 from auditor.engine.store import EXCLUDED, Store
 from auditor.probes import Arrays, Bench
 
-TABLE_ROWS = 8192
-"""Rows of a table per call of the classifier, at least: a call costs far more than a row."""
 Progress = Callable[[Planned, int], None]
 """function (trial, number of forward passes done or skipped) -> None, called after every chunk"""
 
@@ -30,7 +29,7 @@ def silent(planned: Planned, forwards: int) -> None:
 
 
 @dataclass(frozen=True)
-class Measuring:
+class Execution:
     """How chunks are measured; it changes no finding."""
 
     engine: Engine = Local
@@ -38,15 +37,15 @@ class Measuring:
     """Samples per call of the classifier."""
 
 
-HERE = Measuring()
-"""In this process, as `auditor run` does where nothing else is asked for."""
+LOCAL = Execution()
+"""In this process, as where nothing else is asked for."""
 
 
 def run(
     prepared: Prepared,
     out: Path,
     *,
-    measuring: Measuring = HERE,
+    execution: Execution = LOCAL,
     fresh: bool = False,
     progress: Progress = silent,
 ) -> Store:
@@ -56,8 +55,8 @@ def run(
     write_lock(out, prepared.lock)
     store.set_meta("base", str(prepared.base.resolve()))
     store.set_meta("facts", canonical(prepared.facts.as_dict()))
-    size = measuring.batch_size
-    executor = measuring.engine(bench_of(prepared, size), partial(_rebuilt, prepared.again, size))
+    size = execution.batch_size
+    executor = execution.engine(bench_of(prepared, size), partial(_rebuilt, prepared.again, size))
     driver = _Driver(store, prepared, {one.key: one for one in planned}, progress)
     for wave in waves(planned):
         for measured in executor.map(driver.tasks(wave)):
@@ -75,7 +74,7 @@ def waves(planned: Sequence[Planned]) -> list[list[Planned]]:
 
 def bench_of(prepared: Prepared, batch_size: int = 64) -> Bench:
     """Return what probes may use of an audit."""
-    rows = batch_size if prepared.facts.modality == "image" else max(batch_size, TABLE_ROWS)
+    rows = max(batch_size, modality_named(prepared.facts.modality).least_batch)
     return Bench(prepared.classifier, prepared.samples, batch_size=rows, subjects=prepared.subjects)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
+from auditor.core.displays import Display
 from auditor.core.errors import AuditorError
 from auditor.core.records import QUESTIONS, VERDICTS, Finding
 from auditor.modalities.images.report import maps
@@ -151,7 +152,7 @@ def environment_of(folder: Path) -> Environment:
     )
     numbers = count(1)
     modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-    environment.globals.update(modules, next_figure=lambda: next(numbers))
+    environment.globals.update(modules, next_figure=lambda: next(numbers), shown=shown)
     environment.filters.update(
         {
             "number": words.number,
@@ -171,6 +172,11 @@ def environment_of(folder: Path) -> Environment:
         }
     )
     return environment
+
+
+def shown(finding: Finding, kind: str, role: str | None = None) -> list[Display]:
+    """Return a finding's displays of one kind, such as 'rows'; with a role only those that have it."""
+    return [one for one in finding.displays if one.kind == kind and role in (None, one.role)]
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -15,7 +15,7 @@ from auditor.engine.executors.local import Local
 from auditor.engine.measure import measure
 from auditor.engine.plan import Planned, plan
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import Measuring, run, waves
+from auditor.engine.run import Execution, run, waves
 from auditor.engine.store import Store
 from auditor.pipeline import finish
 from auditor.probes import Bench
@@ -58,7 +58,7 @@ def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_what_was_sent_as_bytes_gives_the_same_rows(
     prepared: Prepared, planned: tuple[Planned, ...], reference: Path, tmp_path: Path
 ) -> None:
-    finish(prepared, tmp_path, measuring=Measuring(Worker), pdf=False)
+    finish(prepared, tmp_path, execution=Execution(Worker), pdf=False)
     with Store.open(tmp_path) as store, Store.open(reference) as other:
         read = [one for one in planned if one.trial.source is not None]
         assert any(row.values.get("survivor") == 0 for one in read for row in store.read(one.key).values())
@@ -86,7 +86,7 @@ def test_the_tasks_hold_what_the_source_kept(prepared: Prepared, reference: Path
                 taken.append(measured.task)
                 yield measured
 
-    run(prepared, tmp_path, measuring=Measuring(Noting)).close()
+    run(prepared, tmp_path, execution=Execution(Noting)).close()
     readers = [task for task in taken if task.trial.source is not None and task.trial.source.keep]
     assert readers
     with Store.open(reference) as store:
@@ -106,7 +106,7 @@ def test_arrays_that_are_gone_stop_the_run(prepared: Prepared, tmp_path: Path) -
                 file.unlink()
 
     with pytest.raises(StoreError, match=r"arrays [0-9a-f]{12} that the run kept.*gone; measure again with --fresh"):
-        run(prepared, tmp_path, measuring=Measuring(Careless))
+        run(prepared, tmp_path, execution=Execution(Careless))
 
 
 def test_engines_are_found_by_name() -> None:

@@ -17,10 +17,11 @@ from auditor.core.errors import BrokenOff, StoreError
 from auditor.engine.executors import Task, local
 from auditor.engine.judge import judge, read_findings
 from auditor.engine.measure import measure
-from auditor.engine.plan import CHUNK, plan
+from auditor.engine.plan import plan
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import Measuring, bench_of, run
+from auditor.engine.run import Execution, bench_of, run
 from auditor.engine.store import Store
+from auditor.modalities.images import MODALITY
 from auditor.pipeline import finish
 
 LIMIT = 40
@@ -135,7 +136,7 @@ def _chunks(out: Path) -> int:
 
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_batch_size_changes_no_verdict(prepared: Prepared, reference: Path, tmp_path: Path, batch_size: int) -> None:
-    finish(prepared, tmp_path, measuring=Measuring(batch_size=batch_size), pdf=False)
+    finish(prepared, tmp_path, execution=Execution(batch_size=batch_size), pdf=False)
     _, expected = read_findings(reference)
     _, found = read_findings(tmp_path)
     assert [(one.id, one.verdict) for one in found] == [(one.id, one.verdict) for one in expected]
@@ -184,7 +185,7 @@ def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
 
 def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
-    assert all(len(chunk) <= CHUNK["image"] for one in planned for chunk in one.chunks)
+    assert all(len(chunk) <= MODALITY.chunk for one in planned for chunk in one.chunks)
     assert len({one.key for one in planned}) == len(planned)
     sources = {one.trial: place for place, one in enumerate(planned)}
     assert all(sources[one.trial.source] < place for place, one in enumerate(planned) if one.trial.source)

@@ -36,6 +36,11 @@ def place_cases(prepared: Prepared, store: Store, observations: Observations) ->
     return [case for finding in found for case in _cases(prepared, store, observations, finding)]
 
 
+def image_file(store: Store, case: str, kind: str) -> Path:
+    """Return where an image of a case is written; `save_image` turns the ending to .npy where a PNG cannot hold it."""
+    return store.evidence_file(f"{case}/{kind}.png", f"{case}/{kind}.npy")
+
+
 def heat_map(values: Mapping[str, float], shape: Sequence[int], cells: int) -> NDArray[np.float32]:
     """Return one sample's map (height, width): each cell's mean effect over its draws, 0 where it never counted."""
     found = np.zeros(tuple(shape), np.float32)
@@ -68,16 +73,17 @@ def _case(
     facts, samples = prepared.facts, prepared.samples
     position, cluster = samples.index()[row.sample], finding.details["clusters"][number]
     chunk = samples.load([position])
-    folder = store.folder / "evidence" / f"where-{digest(row.sample)[:12]}"
-    folder.mkdir()
+    case = f"where-{digest(row.sample)[:12]}"
     assert samples.levels is not None, "images have a value grid"
     effects = heat_map(row.values, chunk.x.shape[-2:], cells)
     files: dict[str, Path] = {
-        "original": save_image(folder / "original.png", chunk.x[0].numpy(), samples.levels),
+        "original": save_image(image_file(store, case, "original"), chunk.x[0].numpy(), samples.levels),
         "mask": save_image(
-            folder / "mask.png", np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32), 255
+            image_file(store, case, "mask"),
+            np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32),
+            255,
         ),
-        "effects": folder / "effects.npy",
+        "effects": store.evidence_file(f"{case}/effects.npy"),
     }
     np.save(files["effects"], effects)
     label = facts.classes[facts.y[position]]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge
+from auditor.checks.attribution.explained import Judge, Methods, settings_of
 from auditor.checks.common import evasion_trial, shown_zone
 from auditor.core.records import Card, Facts, Finding, Observations, Trial
 
@@ -20,7 +20,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "s
 class Attribution:
     """Agreement of maps with the mask, stability under harmless noise, blindness to flips."""
 
-    methods: tuple[str, ...] = ("integrated_gradients", "saliency")
+    methods: Methods = ("integrated_gradients", "saliency")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     blind_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     samples: Annotated[int, Field(ge=1)] = 64
@@ -62,7 +62,7 @@ class Attribution:
         return Trial(
             "attribution",
             method,
-            DEFAULTS.get(method, {}),
+            settings_of(self.methods, method, DEFAULTS),
             "",
             threat,
             facts.seed,

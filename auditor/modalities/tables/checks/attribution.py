@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge, Words
+from auditor.checks.attribution.explained import Judge, Methods, Words, settings_of
 from auditor.core.records import Card, Facts, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 
@@ -42,7 +42,7 @@ class AttributionTable:
     flips.
     """
 
-    methods: tuple[str, ...] = ("kernel_shap", "permutation")
+    methods: Methods = ("kernel_shap", "permutation")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     blind_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
     samples: Annotated[int, Field(ge=1)] = 64
@@ -94,7 +94,7 @@ class AttributionTable:
         return Trial(
             "attribution_table",
             method,
-            DEFAULTS.get(method, {}),
+            settings_of(self.methods, method, DEFAULTS),
             "",
             threat,
             facts.seed,

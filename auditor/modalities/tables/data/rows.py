@@ -119,7 +119,7 @@ def table_rows(
         modality="table",
         notes=notes,
         regions={name: (float(zone.mean()),) * len(ids) for name, zone in regions.items()},
-        table=shown,
+        schema=shown,
     )
 
 
