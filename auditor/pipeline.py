@@ -12,7 +12,7 @@ from auditor.engine.cases import write_cases
 from auditor.engine.folder import refuse_foreign
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import Progress, run, silent
+from auditor.engine.run import LOCAL, Execution, Progress, run, silent
 from auditor.report.render import render
 
 
@@ -50,7 +50,7 @@ def finish(
     prepared: Prepared,
     out: Path,
     *,
-    batch_size: int = 64,
+    execution: Execution = LOCAL,
     fresh: bool = False,
     progress: Progress = silent,
     pdf: bool = True,
@@ -59,7 +59,7 @@ def finish(
 
     Where only the PDF cannot be made, that is logged as a warning and the findings stand.
     """
-    with run(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress) as store:
+    with run(prepared, out, execution=execution, fresh=fresh, progress=progress) as store:
         findings = judge(out)
         write_cases(prepared, store, findings)
     try:

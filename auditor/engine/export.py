@@ -48,6 +48,7 @@ def _name(trial: Trial, value: str) -> str:
     epsilon = trial.threat.get("epsilon") if trial.probe in ("evasion", "flip") else None
     towards = trial.threat.get("towards")
     parts = [
+        trial.subject,
         trial.probe,
         trial.method,
         trial.zone,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from auditor.core.errors import AuditorError, ConfigError, nearest
 from auditor.core.records import Facts, digest
 from auditor.core.zones import check_zone
 from auditor.engine.lock import lock_checks
+from auditor.engine.plan import offers_of
 from auditor.engine.stages import measuring
 from auditor.models.classifier import Classifier
 from auditor.models.precision import Precision
+from auditor.probes import SURROGATE
 from auditor.samples.samples import Samples
 
 
@@ -26,7 +29,8 @@ class Prepared:
     """An audit ready to be planned."""
 
     audit: Audit
-    classifier: Classifier
+    subjects: Mapping[str, Classifier]
+    """Every classifier that a trial may name; '' is the audited one."""
     samples: Samples
     facts: Facts
     checks: Mapping[str, Check]
@@ -34,12 +38,17 @@ class Prepared:
     """Everything resolved, as written to audit.lock.yaml."""
     base: Path
     """Folder that the audit file's paths are relative to."""
-    surrogate: Classifier | None
-    """The classifier that `attack.settings.surrogate` names."""
     binding: str
     """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes
     observations comparable.
     """
+    again: Callable[[], Prepared]
+    """Prepares the same audit anew; it can be pickled, for another process that cannot be sent the classifiers."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """Return the audited classifier."""
+        return self.subjects[""]
 
 
 def prepare(
@@ -66,30 +75,44 @@ def prepare(
     precision, compile
         How attacks search on a GPU; what fools is decided in float32.
     """
+    again = partial(
+        prepare,
+        source.absolute() if isinstance(source, Path) else source,
+        base=base.absolute(),
+        device=device,
+        trust_code=trust_code,
+        limit=limit,
+        only=tuple(only),
+        precision=precision,
+        compile=compile,
+    )
     audit, base = (load_audit(source), source.parent) if isinstance(source, Path) else (source, base)
     where = f"{source}: " if isinstance(source, Path) else ""
     chosen = select_checks(audit, only)
     try:
-        classifier = load_model(
+        audited = load_model(
             audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile
         )
-        surrogate = _surrogate(audit, base, classifier, device=device, trust_code=trust_code)
-        samples = _samples(audit, base, classifier)
-        classifier = measuring(audit.modality.name).fitted(classifier, samples)
+        others = _others(audit, base, audited, device=device, trust_code=trust_code)
+        samples = _samples(audit, base, audited)
+        fitted = measuring(audit.modality.name).fitted
+        subjects = {name: fitted(one, samples) for name, one in {"": audited, **others}.items()}
     except AuditorError as error:
         prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data")) else ""
         raise type(error)(f"{prefix}{error}") from None
+    classifier = subjects[""]
     samples = _limited(samples, limit, audit.seed)
-    facts = _facts(audit, classifier, samples)
+    offered = {name: tuple(sorted(subjects[name].offers)) for name in others}
+    facts = replace(_facts(audit, classifier, samples), subjects=offered)
     _check_trials(chosen, facts, where)
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
     search = {"precision": precision, "compile": compile}
     # another search finds other points; the usual one keeps the binding of runs made before there was a choice
     unusual: list[dict[str, Any]] = [dict(search)] if search != {"precision": "float32", "compile": False} else []
-    unusual += [{"surrogate": surrogate.digest}] if surrogate is not None else []
+    unusual += [{name: other.digest} for name, other in sorted(others.items())]
     binding = digest([classifier.digest, declared, samples.digest, _version(), *unusual])
     lock = {**_lock(audit, classifier, samples, chosen, limit), "search": search}
-    return Prepared(audit, classifier, samples, facts, chosen, lock, base, surrogate, binding)
+    return Prepared(audit, subjects, samples, facts, chosen, lock, base, binding, again)
 
 
 def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
@@ -107,8 +130,8 @@ def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
 
 
 def _check_trials(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
-    """Refuse a zone that the data do not have, and an attack, an explanation or a setting of one that is not known
-    (ConfigError).
+    """Refuse a zone that the data do not have, and a subject, an attack, an explanation or a setting of one that is
+    not known (ConfigError).
     """
     from auditor.probes import probes
 
@@ -116,6 +139,7 @@ def _check_trials(chosen: Mapping[str, Check], facts: Facts, where: str) -> None
         try:
             for trial in check.trials(facts):
                 check_zone(trial.zone or "everywhere", facts.regions)
+                offers_of(trial.subject, facts)
                 probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
         except AuditorError as error:
             raise ConfigError(f"{where}check '{name}': {error}") from None
@@ -156,13 +180,15 @@ def load_model(
     )
 
 
-def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str, trust_code: bool) -> Classifier | None:
-    """Return the classifier that the attack climbs in place of the audited one, where the audit file names one
-    (ConfigError: it does not fit).
+def _others(
+    audit: Audit, base: Path, classifier: Classifier, *, device: str, trust_code: bool
+) -> dict[str, Classifier]:
+    """Return the subjects beside the audited classifier that the audit file declares, by name (ConfigError: one does
+    not fit): the surrogate that an attack climbs in its place.
     """
-    declared = audit.attack.settings.get("surrogate")
+    declared = audit.attack.settings.get(SURROGATE)
     if declared is None:
-        return None
+        return {}
     if not isinstance(declared, Mapping):
         raise ConfigError(
             f"'attack.settings.surrogate': expected what 'model' takes (source, weights, ...), got {declared!r}."
@@ -172,7 +198,7 @@ def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str,
         mine, its = getattr(classifier, what), getattr(other, what)
         if mine != its:
             raise ConfigError(f"'attack.settings.surrogate': expected {what} {mine} as the model has, got {its}.")
-    return other
+    return {SURROGATE: other}
 
 
 def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
