@@ -48,7 +48,7 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
         store.write(
             planned.key,
             EXCLUDED,
-            [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()],
+            [Observation(planned.key, names[position], missing=why) for position, why in planned.excluded.items()],
         )
     source = _source(planned, prepared, store)
     rows = batch_size if prepared.facts.modality == "image" else max(batch_size, TABLE_ROWS)
@@ -62,7 +62,7 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
                 artefact = store.put(row.arrays) if planned.trial.keep and row.arrays else None
                 observations.append(
                     Observation(
-                        planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.error
+                        planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.missing
                     )
                 )
             store.write(planned.key, number, observations, time.perf_counter() - started)

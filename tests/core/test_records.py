@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.core.records import VERDICTS, Estimate, Evidence, Facts, Finding, Trial, canonical, digest, ordered, worst
+from auditor.core.facts import Facts
+from auditor.core.records import VERDICTS, Estimate, Evidence, Finding, Trial, canonical, digest, ordered, worst
 
 SOURCE = Trial(
     "evasion", "pgd", {"steps": 20, "step_size": None}, "outside", {"norm": "linf", "epsilon": 2 / 255}, 3, keep=True

@@ -44,7 +44,7 @@ def test_what_a_row_says(table_bench: Make, method: str) -> None:
     for place, row in enumerate(rows):
         # of a sum both methods say the same: each column's part less its mean over the background
         known = np.abs(np.array([1.0, 0.1, 0.5, 0, 0, 0]) * (x[place] - background.mean(0)))
-        assert row.error is None and row.values["correct"] == 1 and row.values["area"] == pytest.approx(1 / 3)
+        assert row.missing is None and row.values["correct"] == 1 and row.values["area"] == pytest.approx(1 / 3)
         assert row.values["inside"] == pytest.approx(known[inside].sum() / known.sum(), abs=1e-9)
         assert row.values["pointing"] == float(inside[known.argmax()])
         assert ("attack/rank" in row.values) == (place == 3) == (row.arrays is not None)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from auditor.checks.common import plain, reason, span, why_not
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial
 from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
 
 Rows = Mapping[str, Observation]
@@ -56,7 +57,7 @@ class Judge:
         """Return the three findings on what a trial measured."""
         rows, method = observations.of(trial), trial.method
         base: dict[str, Any] = {"check": "attribution", "evidence": Evidence(trials=(observations.key(trial),))}
-        known, missing = {one: row for one, row in rows.items() if row.error is None}, why_not(rows.values())
+        known, missing = {one: row for one, row in rows.items() if row.missing is None}, why_not(rows.values())
         judged = {"agreement": self._agreement, "stability": self._stability, "blindness": self._blindness}
         return tuple(
             judge(known, method, {**base, "id": f"attribution/{method}/{name}"}, missing)

@@ -10,7 +10,8 @@ from typing import Any
 from auditor.checks.common import few, grey, plain
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
-from auditor.core.records import Estimate, Facts
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.shares import mean, proportion
 

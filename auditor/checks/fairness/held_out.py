@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import usable
-from auditor.core.records import Estimate, Facts, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Observations, Trial
 from auditor.core.seeds import generator
 from auditor.stats.grouping import Attribute, Blocks, dealt
 from auditor.stats.shares import paired_difference

@@ -16,7 +16,8 @@ from auditor.checks import checks
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, plain, reason, span, why_not
 from auditor.checks.reliance.factor import factor_trial, judge_factor
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.images.checks.where import judge_where, where_trial
 from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
 from auditor.stats.shares import bootstrap_p, decide, mean
@@ -68,7 +69,7 @@ class Draws:
         """Return the draws that a trial measured."""
         margins, who = [], []
         for name, row in observations.of(trial).items():
-            for draw in range(0 if row.error else sum(key.startswith("A/") for key in row.values)):
+            for draw in range(0 if row.missing else sum(key.startswith("A/") for key in row.values)):
                 margins.append([row.values[f"{arm}/{draw}"] for arm in "ABCD"])
                 who.append([facts.position_of[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")])
         return cls(facts, np.array(margins, dtype=float).reshape(-1, 4), np.array(who, dtype=np.int64).reshape(-1, 4))
@@ -217,7 +218,7 @@ class Reliance:
         moved = {
             name: row.values["sham"] - clean[name].values["margin"]
             for name, row in observations.of(trial).items()
-            if row.error is None and "sham" in row.values and name in clean and clean[name].error is None
+            if row.missing is None and "sham" in row.values and name in clean and clean[name].missing is None
         }
         found = (
             mean(

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import evasion_trial, grey, shown_zone, usable
-from auditor.core.records import Facts, Observation, Observations, Trial, digest
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Observations, Trial, digest
 from auditor.engine.judge import observations_of, trials_of
 from auditor.engine.lock import read_lock
 from auditor.engine.picks import picked
