@@ -116,6 +116,8 @@ class Estimate:
     level: float = 0.95
     units: int | None = None
     """Number of independent units (patients) behind the samples; None where each sample is its own."""
+    share: bool = field(kw_only=True)
+    """Whether it is a share of one or made of shares, and is read in per cent."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_sources_come_first_and_equal_trials_once() -> None:
 
 
 def test_a_finding_survives_a_file() -> None:
-    estimate = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=3)
+    estimate = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=3, share=True)
     finding = Finding(
         "a/b",
         "a",

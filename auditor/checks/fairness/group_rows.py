@@ -81,7 +81,13 @@ def _calibration(measured: Measured, group: Group) -> Estimate | None:
         return None
     over = {name: row.values["confidence"] - row.values["correct"] for name, row in measured.answers.items()}
     mine = group.among(over)
-    return mean([over[one] for one in mine], _units(facts, mine), seed=facts.seed, unit="mean confidence less accuracy")
+    return mean(
+        [over[one] for one in mine],
+        _units(facts, mine),
+        seed=facts.seed,
+        unit="mean confidence less accuracy",
+        share=True,
+    )
 
 
 def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> list[dict[str, Any]]:

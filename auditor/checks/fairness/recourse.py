@@ -150,7 +150,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     proven.
     """
     assert found.estimate is not None and found.tolerance is not None
-    share, details = wide.unit == "difference of shares", {**found.details, "bounds": plain(wide)}
+    details = {**found.details, "bounds": plain(wide)}
     rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
     verdict = decide(wide, found.tolerance)
     if verdict == found.verdict:
@@ -160,7 +160,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
             + ("" if verdict == "inconclusive" else ": the verdict holds whatever is true of them"),
             details=details,
         )
-    ends = " to ".join(percent(end) if share else f"{end:.3g}" for end in (wide.low, wide.high))
+    ends = " to ".join(percent(end) if wide.share else f"{end:.3g}" for end in (wide.low, wide.high))
     why = f"too few to tell: {rows}; over all that may be true of them the interval goes from {ends}"
     return replace(
         found,

@@ -91,7 +91,7 @@ class Draws:
         """Return some of the draws."""
         return Draws(self.facts, self.margins[rows], self.who[rows])
 
-    def estimate(self, value: float, draws: Array, unit: str, *, level: float = 0.95) -> Estimate:
+    def estimate(self, value: float, draws: Array, unit: str, *, share: bool = False, level: float = 0.95) -> Estimate:
         """Return an estimate on these draws' recipients from a resampled distribution."""
         recipients = np.unique(self.who[:, 0])
         units = len(np.unique(self.facts.unit_numbers[recipients]))
@@ -103,6 +103,7 @@ class Draws:
             METHOD,
             level,
             units if units < len(recipients) else None,
+            share=share,
         )
 
 
@@ -296,7 +297,10 @@ def judge_flips(
     found = Crossed.of([Part(lost, draws.part.units)])
     resampled = found.draws(draws.facts.seed)
     gap = draws.estimate(
-        float(found.point[1] - found.point[0]), resampled[:, 1] - resampled[:, 0], "difference of flip rates"
+        float(found.point[1] - found.point[0]),
+        resampled[:, 1] - resampled[:, 0],
+        "difference of flip rates",
+        share=True,
     )
     verdict = decide(gap, tolerance)
     # one draw of each recipient: McNemar's pairs must not share one
@@ -352,9 +356,14 @@ def estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate],
     value, spread = effects_of(found.point), effects_of(resampled)
     effects = [draws.estimate(float(value[k]), spread[:, k], "change of the margin (logits)") for k in range(3)]
     shares = shares_of(resampled)
-    share = draws.estimate(float(shares_of(found.point)), shares, "share of the class evidence")
+    share = draws.estimate(float(shares_of(found.point)), shares, "share of the class evidence", share=True)
     if not draws.moved:
-        return Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", 0.95, share.units), effects, arms, 1.0
+        return (
+            Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", 0.95, share.units, share=True),
+            effects,
+            arms,
+            1.0,
+        )
     return share, effects, arms, bootstrap_p(shares, tolerance)
 
 

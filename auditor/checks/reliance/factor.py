@@ -75,6 +75,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         "share of the class evidence",
         f"{METHOD}, simultaneous over values",
         0.95,
+        share=True,
     )
     verdict = decide(estimate, tolerance)
     towards, effect = _direction(facts, top), abs(float(top.effect[0]))
@@ -159,12 +160,20 @@ def _p(contrasts: list[Contrast], tolerance: float, *, failed: bool) -> float:
 
 def _effect(one: Contrast, level: float, n: int) -> Estimate:
     return Estimate(
-        float(one.effect[0]), *bounds(one.effect[1:], level), n, "change of the log odds (logits)", METHOD, level
+        float(one.effect[0]),
+        *bounds(one.effect[1:], level),
+        n,
+        "change of the log odds (logits)",
+        METHOD,
+        level,
+        share=False,
     )
 
 
 def _share(one: Contrast, level: float, n: int) -> Estimate:
-    return Estimate(float(one.share[0]), *one.interval(level), n, "share of the class evidence", METHOD, level)
+    return Estimate(
+        float(one.share[0]), *one.interval(level), n, "share of the class evidence", METHOD, level, share=True
+    )
 
 
 def _advice(verdict: Verdict, column: str) -> str:

@@ -111,6 +111,7 @@ def _share(lead: Part, inside: Part, seed: int) -> Estimate | None:
         len(lead.values),
         "share of the class evidence",
         METHOD,
+        share=True,
     )
 
 

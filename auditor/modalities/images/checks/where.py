@@ -193,7 +193,9 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
 def _place(facts: Facts, drawn: Cells, cell: int, mean: float, half: float) -> Place:
     members = set(drawn.recipients[~np.isnan(drawn.effects[:, cell])].tolist())
     n, units = len(members), len({facts.units[one] for one in members})
-    estimate = Estimate(mean, mean - half, mean + half, n, UNIT, METHOD, 0.95, units if units < n else None)
+    estimate = Estimate(
+        mean, mean - half, mean + half, n, UNIT, METHOD, 0.95, units if units < n else None, share=False
+    )
     return Place(cell // drawn.side, cell % drawn.side, estimate) if cell < drawn.side**2 else Place(-1, -1, estimate)
 
 

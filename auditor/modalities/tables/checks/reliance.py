@@ -236,6 +236,7 @@ class _Permuted:
             METHOD,
             0.95,
             len(np.unique(self.units[:, 0])),
+            share=False,
         )
 
 

@@ -63,7 +63,7 @@ def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
         figure.legend(loc="outside lower center", ncols=2, fontsize=7.5)
 
     said = (
-        f"{one.label}: " + ", ".join(f"{name} {n} ({amount(n / one.n, 'share')})" for name, n in one.counts)
+        f"{one.label}: " + ", ".join(f"{name} {n} ({amount(n / one.n, share=True)})" for name, n in one.counts)
         for one in found
     )
     return draw(paint, width=WIDTH, height=1.35 + 0.36 * len(found), alt=f"How the searches ended. {'; '.join(said)}.")
