@@ -9,7 +9,8 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, percent, plain, reason, shown_zone, span, usable, why_not
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.shares import decide, proportion
 
 REPEATED = 1e-4
@@ -175,7 +176,7 @@ class AttackQuality:
     def _answers(self, observations: Observations) -> tuple[Finding, Finding]:
         trial = clean_trial()
         rows = observations.of(trial)
-        measured = [row for row in rows.values() if row.error is None]
+        measured = [row for row in rows.values() if row.missing is None]
         random, squashed = (self._base(observations, name, trial) for name in ("randomness", "probabilities"))
         if not measured:
             why = why_not(rows.values())

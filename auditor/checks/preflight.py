@@ -10,7 +10,8 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, plain, reason, span, why_not
-from auditor.core.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.zones import coverage, not_applicable
 from auditor.modalities.tables.checks.preflight import (
     judge_columns,
@@ -59,7 +60,7 @@ class Preflight:
         """Return six findings, of a table eight; none of them answers one of the four questions by itself."""
         trial = clean_trial()
         rows = observations.of(trial)
-        measured = {name: row for name, row in rows.items() if row.error is None}
+        measured = {name: row for name, row in rows.items() if row.missing is None}
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
         table = facts.modality == "table"
@@ -200,8 +201,8 @@ def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
 def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     excluded: list[dict[str, Any]] = []
     for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
-        for why, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
-            excluded.append({"zone": zone, "reason": why, "n": n})
+        for missing, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
+            excluded.append({"zone": zone, "reason": missing.text, "n": n})
     found, details = coverage(facts.mask_share), {"not_applicable": excluded}
     reasons = "; ".join(sorted({row["reason"] for row in excluded if row["zone"] in ("inside", "outside")}))
     if not found["present"]:

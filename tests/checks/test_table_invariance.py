@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations
 from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
 from auditor.modalities.tables.table import Column, Rule, Table
 

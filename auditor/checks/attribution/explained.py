@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from auditor.checks.common import plain, reason, span, why_not
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial
 from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
 
 Rows = Mapping[str, Observation]
@@ -64,7 +65,7 @@ class Judge:
         """Return the three findings on what a trial measured."""
         rows, method = observations.of(trial), trial.method
         base: dict[str, Any] = {"check": "attribution", "evidence": Evidence(trials=(observations.key(trial),))}
-        known, missing = {one: row for one, row in rows.items() if row.error is None}, why_not(rows.values())
+        known, missing = {one: row for one, row in rows.items() if row.missing is None}, why_not(rows.values())
         judged = {"agreement": self._agreement, "stability": self._stability, "blindness": self._blindness}
         return tuple(
             judge(known, method, {**base, "id": f"attribution/{method}/{name}"}, missing)
@@ -86,16 +87,16 @@ class Judge:
             )
         verdict = decide(estimate, 1.0, worse="below")
         pointing, random_hit = (
-            mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples"),
-            mean(area, units, seed=self.facts.seed, unit=w.area_unit),
+            mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples", share=True),
+            mean(area, units, seed=self.facts.seed, unit=w.area_unit, share=True),
         )
         shares = [
             {
                 "name": f"mass {w.inside}",
-                "estimate": plain(mean(inside, units, seed=self.facts.seed, unit="share of mass")),
+                "estimate": plain(mean(inside, units, seed=self.facts.seed, unit="share of mass", share=True)),
                 "note": "",
             },
-            {"name": f"mass inside, random {w.map}", "estimate": plain(random_hit), "note": w.area},
+            {"name": f"mass inside, random {w.map}", "estimate": plain(random_hit), "note": w.area, "control": True},
             {"name": w.strongest, "estimate": plain(pointing), "note": ""},
         ]
         claim = (
@@ -145,7 +146,7 @@ class Judge:
         verdict = decide(estimate, self.tolerance, worse="below")
         table = [
             _row(f"under {w.noise}", noise, units, self.facts),
-            _row(f"unrelated {w.image} of the same class (null)", null, units, self.facts),
+            _row(f"unrelated {w.image} of the same class (null)", null, units, self.facts) | {"control": True},
         ]
         table += [
             _row(f"under {w.disturbed}, {label}", _column(used, f"noise/{key}"), units, self.facts)
@@ -206,7 +207,8 @@ class Judge:
                 null,
                 [self.facts.unit_of[name] for name, row in rows.items() if "null/rank" in row.values],
                 self.facts,
-            ),
+            )
+            | {"control": True},
         ]
         table += [
             _row(
@@ -214,7 +216,7 @@ class Judge:
                 _column(used, f"outside_{when}"),
                 units,
                 self.facts,
-                "share of mass",
+                shares=True,
             )
             for when in ("before", "after")
         ]
@@ -250,8 +252,10 @@ def _why(missing: str, otherwise: str) -> str:
     return otherwise if missing == "nothing was measured" else missing
 
 
-def _row(name: str, values: list[float], units: list[str], facts: Facts, unit: str = "similarity") -> dict[str, Any]:
-    found: Estimate | None = mean(values, units, seed=facts.seed, unit=unit)
+def _row(name: str, values: list[float], units: list[str], facts: Facts, *, shares: bool = False) -> dict[str, Any]:
+    """Return a row of means: of similarities, or of shares of the mass."""
+    unit = "share of mass" if shares else "similarity"
+    found: Estimate | None = mean(values, units, seed=facts.seed, unit=unit, share=shares)
     return {
         "name": name,
         "estimate": plain(found),

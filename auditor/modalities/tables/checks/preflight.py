@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.checks.common import listed, percent, plain, span
-from auditor.core.records import Facts, Finding, Observation
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.table import ROLES
 from auditor.stats.shares import proportion
