@@ -29,8 +29,19 @@ from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
 
-MODULES = (annex, fairness, fairness_figures, figures, hiring, maps, table_figures, table_views, views, words)
-"""What templates may call, under the modules' own names."""
+MODULES = {
+    "annex": annex,
+    "fairness": fairness,
+    "fairness_figures": fairness_figures,
+    "figures": figures,
+    "hiring": hiring,
+    "maps": maps,
+    "table_figures": table_figures,
+    "table_views": table_views,
+    "views": views,
+    "words": words,
+}
+"""What templates may call, by the names that they use."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +162,7 @@ def environment_of(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     numbers = count(1)
-    modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-    environment.globals.update(modules, next_figure=lambda: next(numbers), shown=shown)
+    environment.globals.update(MODULES, next_figure=lambda: next(numbers), shown=shown)
     environment.filters.update(
         {
             "number": words.number,
