@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import plain, reason, span, why_not
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.checks.common import reason, span, why_not
+from auditor.core.displays import Named, Rows
+from auditor.core.records import Evidence, Facts, Finding, Observation, Observations, Trial
 from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
 
-Rows = Mapping[str, Observation]
+Observed = Mapping[str, Observation]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Judge:
             for name, judge in judged.items()
         )
 
-    def _agreement(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
+    def _agreement(self, rows: Observed, method: str, base: dict[str, Any], missing: str) -> Finding:
         base, w = {**base, "question": 1, "primary": False}, self.words
         used = {name: row for name, row in rows.items() if "area" in row.values and row.values["correct"] == 1}
         units = [self.facts.unit_of[name] for name in used]
@@ -81,15 +82,11 @@ class Judge:
             mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples"),
             mean(area, units, seed=self.facts.seed, unit=w.area_unit),
         )
-        shares = [
-            {
-                "name": f"mass {w.inside}",
-                "estimate": plain(mean(inside, units, seed=self.facts.seed, unit="share of mass")),
-                "note": "",
-            },
-            {"name": f"mass inside, random {w.map}", "estimate": plain(random_hit), "note": w.area},
-            {"name": w.strongest, "estimate": plain(pointing), "note": ""},
-        ]
+        shares = (
+            Named(name=f"mass {w.inside}", estimate=mean(inside, units, seed=self.facts.seed, unit="share of mass")),
+            Named(name=f"mass inside, random {w.map}", estimate=random_hit, note=w.area),
+            Named(name=w.strongest, estimate=pointing),
+        )
         claim = (
             f"{method} puts {span(estimate, share=False)} times as much of its mass {w.inside} as a random {w.map}"
             f" would ({estimate.n} samples)."
@@ -104,11 +101,11 @@ class Judge:
             reason=reason(verdict, estimate, 1.0, share=False),
             p=p,
             advice=advice,
-            details={"rows": shares},
+            displays=(Rows(rows=shares, role="values"),),
             **base,
         )
 
-    def _stability(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
+    def _stability(self, rows: Observed, method: str, base: dict[str, Any], missing: str) -> Finding:
         base, w = {**base, "question": 3, "primary": True}, self.words
         used = {name: row for name, row in rows.items() if "noise/rank" in row.values and "null/rank" in row.values}
         units = [self.facts.unit_of[name] for name in used]
@@ -164,11 +161,11 @@ class Judge:
             reason=why,
             p=p,
             advice=advice,
-            details={"rows": table},
+            displays=(Rows(rows=tuple(table), role="values"),),
             **base,
         )
 
-    def _blindness(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
+    def _blindness(self, rows: Observed, method: str, base: dict[str, Any], missing: str) -> Finding:
         base, w = {**base, "question": 3, "primary": self.blindness_decides}, self.words
         used = {name: row for name, row in rows.items() if "attack/rank" in row.values}
         null = [row.values["null/rank"] for row in rows.values() if "null/rank" in row.values]
@@ -229,12 +226,12 @@ class Judge:
             reason=why,
             p=p,
             advice=advice,
-            details={"rows": table},
+            displays=(Rows(rows=tuple(table), role="values"),),
             **base,
         )
 
 
-def _column(rows: Rows, key: str) -> list[float]:
+def _column(rows: Observed, key: str) -> list[float]:
     return [row.values[key] for row in rows.values()]
 
 
@@ -242,10 +239,7 @@ def _why(missing: str, otherwise: str) -> str:
     return otherwise if missing == "nothing was measured" else missing
 
 
-def _row(name: str, values: list[float], units: list[str], facts: Facts, unit: str = "similarity") -> dict[str, Any]:
-    found: Estimate | None = mean(values, units, seed=facts.seed, unit=unit)
-    return {
-        "name": name,
-        "estimate": plain(found),
-        "note": "" if found else f"an interval needs at least two units, there are {len(set(units))}",
-    }
+def _row(name: str, values: list[float], units: list[str], facts: Facts, unit: str = "similarity") -> Named:
+    found = mean(values, units, seed=facts.seed, unit=unit)
+    short = f"an interval needs at least two units, there are {len(set(units))}"
+    return Named(name=name, estimate=found, note="" if found else short)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.table import Cell, Table
+from auditor.core.displays.values import Values
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of findings.json; raised whenever a display changes its fields."""
 
-Display = Rows | Table
+Display = Rows | Table | Values
 """Every kind of display."""
 
 Shown = TypeVar("Shown")
 
-__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "of_kind", "read_displays"]
+__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "Values", "of_kind", "read_displays"]
 
 
 @cache
