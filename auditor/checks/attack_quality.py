@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import clean_trial, evasion_trial, percent, plain, reason, shown_zone, span, usable, why_not
+from auditor.checks.common import clean_trial, evasion_trial, percent, reason, shown_zone, span, usable, why_not
+from auditor.core.displays import Values
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.shares import decide, proportion
@@ -161,7 +162,6 @@ class AttackQuality:
             else ""
         )
         zero = sum(row.values["zero"] for row in found.values()) / len(found)
-        details = {"zero": zero}
         return Finding(
             verdict=verdict,
             claim=claim,
@@ -169,7 +169,7 @@ class AttackQuality:
             tolerance=LOST,
             reason=reason(verdict, estimate, LOST),
             advice=advice,
-            details=details,
+            displays=(Values(values={"zero": zero}, role="gradients"),),
             **base,
         )
 
@@ -248,7 +248,7 @@ class AttackQuality:
             tolerance=self.tolerance,
             reason=self._why(verdict, sum(flags)),
             advice=advice if verdict == "fail" else "",
-            details={"method": trial.method, "survivors": left, "estimate": plain(estimate)},
+            displays=(Values(values={"method": trial.method, "survivors": left}, role="rival"),),
             **base,
         )
 
