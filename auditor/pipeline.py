@@ -8,11 +8,11 @@ from pathlib import Path
 from auditor.config.config import Audit
 from auditor.core.errors import PdfError
 from auditor.core.records import Finding
+from auditor.engine.cases import write_cases
 from auditor.engine.folder import refuse_foreign
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import LOCAL, Execution, Progress, run, silent
-from auditor.modalities.images.cases import write_evidence
 from auditor.report.render import render
 
 
@@ -60,8 +60,8 @@ def finish(
     Where only the PDF cannot be made, that is logged as a warning and the findings stand.
     """
     with run(prepared, out, execution=execution, fresh=fresh, progress=progress) as store:
-        write_evidence(prepared, store)
-    findings = judge(out)
+        findings = judge(out)
+        write_cases(prepared, store, findings)
     try:
         render(out, pdf=pdf)
     except PdfError as error:

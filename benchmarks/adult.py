@@ -30,8 +30,8 @@ from auditor.attacks.attack import Adversarials, attack
 from auditor.engine.prepare import Prepared, prepare
 from auditor.modalities.tables import rule_check
 from auditor.modalities.tables.rules import Rules
+from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.models.classifier import margin
-from auditor.threats.threat import Threat
 
 RULES = [
     {
@@ -104,7 +104,7 @@ def searched(
     """Return what the search finds in a mask, and how many of its rows the independent checker refuses."""
     table, budget = prepared.samples.schema, MASKS[mask][1]
     assert table is not None
-    threat = Threat.table(table, torch.tensor([name in MASKS[mask][0] for name in table.names]))
+    threat = TableThreat(table, torch.tensor([name in MASKS[mask][0] for name in table.names]))
     found = attack("table_search", prepared.classifier, x, y, threat, epsilon=budget, batch_size=8192, **settings)
     decided = prepared.classifier.decisions(found.x)  # type: ignore[attr-defined]
     refused = 0

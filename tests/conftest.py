@@ -25,7 +25,13 @@ settings.load_profile("auditor")
 
 SMALL = """
 title: Small audit
-model: {{source: timm, name: resnet10t, settings: {settings}, weights: {name}.safetensors, classes: [benign, malignant], input: {input}}}
+model:
+  source: timm
+  name: resnet10t
+  settings: {settings}
+  weights: {name}.safetensors
+  classes: [benign, malignant]
+  input: {input}
 data: {{manifest: manifest.csv, id: id, image: path, label: label, mask: mask, unit: patient_id, groups: [sex]}}
 threat: {{norm: linf, epsilon: [4/255, 8/255], primary: 4/255}}
 attack: {{name: pgd, settings: {{steps: 5}}}}

@@ -81,7 +81,9 @@ def modality_of(data: Any) -> Modality:
     """
     source = data.get("source", SOURCE) if isinstance(data, Mapping) else SOURCE
     if source not in data_sources():
-        from auditor.samples import data as sources  # imports model libraries; only a source of another package needs it
+        from auditor.samples import (
+            data as sources,
+        )  # imports model libraries; only a source of another package needs it
 
         known = isinstance(source, str) and source in sources.names()
         return modality_named(str(sources[source].facts["modality"])) if known else modality_of_source(SOURCE)
@@ -129,14 +131,18 @@ class AttackSpec(Section):
     """Which attack exposure and fairness use."""
 
     name: str = "evade"
+    """Name of an attack."""
     settings: dict[str, Any] = {}
+    """Its own settings."""
 
 
 class Audit(Section):
     """An audit as its file declares it; only `model` and `data` have no default."""
 
     title: str = "Audit"
+    """The model with its release, as the cover of the report names it."""
     intended_use: str = ""
+    """One sentence: who uses the answer, and for what. The cover of the report repeats it."""
     model: dict[str, Any]
     """`source`, `weights` (or `path`), `classes`, `input` (size, channels, mean, std, preprocess), `draws`, and the
     source's own settings.
@@ -146,11 +152,16 @@ class Audit(Section):
     whatever the source.
     """
     threat: ThreatSpec = ThreatSpec()
+    """What an attacker may do."""
     attack: AttackSpec = AttackSpec(settings={"effort": "fast"})
+    """How a change that flips the answer is searched for; `evade` with `effort: fast` when not given, of tables
+    `table_search`."""
     checks: dict[str, dict[str, Any] | bool] = {}
     """Settings per check; a check that is not named runs with its defaults, `false` leaves it out."""
     report: ReportSpec = ReportSpec()
+    """What the report says on its cover and shows of single samples."""
     seed: int = 0
+    """Every random draw is made from this number: the same seed gives the same findings."""
 
     @model_validator(mode="before")
     @classmethod

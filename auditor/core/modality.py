@@ -34,6 +34,10 @@ class Words:
     place: str = "value"
     """What an attacker writes: a value, a column, a position."""
     places: str = "values"
+    shown: str = "forward passes"
+    """What is counted when the classifier is shown inputs."""
+    usual: str = "A model that passes 1 may still fail 4."
+    """What a reader should know of questions 1 and 4 about such data."""
 
 
 @dataclass(frozen=True, kw_only=True)

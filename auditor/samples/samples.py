@@ -143,9 +143,8 @@ class Samples:
             for part in ("groups", "factors", "regions")
         }
         parts = {name: take(getattr(self, name)) for name in ("ids", "y", "units", "mask_share")}
-        return replace(
-            self, **parts, **columns, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict()
-        )  # type: ignore[arg-type]
+        changed: dict[str, Any] = {**parts, **columns}
+        return replace(self, **changed, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())
 
     def draw(self, n: int, seed: int, *, among: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return the positions of n samples (of those `among`), drawn by seed and id, in the data's order; all of them

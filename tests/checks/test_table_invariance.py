@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations
 from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
 from auditor.modalities.tables.table import Column, Rule, Table
 
@@ -60,7 +61,9 @@ def judge(table_facts: Callable[..., Facts], observe: Callable[..., Observations
 
 def test_what_is_asked(table_facts: Callable[..., Facts]) -> None:
     ages = ("20", "30", "40", "50", "unknown") * 20
-    facts = table_facts(100, schema=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100})
+    facts = table_facts(
+        100, schema=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100}
+    )
     trials = {trial.settings["column"]: trial.settings for trial in invariance_trials(facts)}
     assert list(trials) == [
         "sex",

@@ -97,8 +97,9 @@ def test_further_columns_of_masks(run: Run, tmp_path: Path) -> None:
         for place in ("masks", "heads"):
             Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / f"{place}/{number}.png")
     header = "path,label,lesion_mask,head_mask,inside_mask,twin,gone"
+    folders = ["masks", "heads", "heads", "images", "none"]
     rows = [
-        f"images/{row}.png,{'ab'[row % 2]},masks/{row}.png,heads/{row}.png,heads/{row}.png,images/{row}.png,none/{row}.png"
+        ",".join([f"images/{row}.png", "ab"[row % 2], *(f"{folder}/{row}.png" for folder in folders)])
         for row in range(20)
     ]
     (tmp_path / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")

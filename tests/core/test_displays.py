@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from auditor.core.displays import Named, Rows, Table, of_kind, read_displays
+from auditor.core.displays import Named, Rows, Table, Values, of_kind, read_displays
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
@@ -13,6 +13,7 @@ ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
 EVERY = (
     Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),
     Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
+    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 
@@ -23,6 +24,8 @@ def test_what_was_written_is_read_back() -> None:
     assert again == finding
     cells = [cell for row in again.displays[1].rows for cell in row]  # type: ignore[union-attr]
     assert [type(cell) for cell in cells] == [str, int, bool, type(None), float, Estimate]
+    values = again.displays[2].values  # type: ignore[union-attr]
+    assert [type(value) for value in values.values()] == [int, float, str, bool]
 
 
 def test_displays_are_found_by_kind_and_role() -> None:

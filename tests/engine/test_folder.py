@@ -12,11 +12,11 @@ import pytest
 from auditor.cli.main import main
 from auditor.core.errors import StoreError
 from auditor.core.records import digest
+from auditor.engine.cases import write_cases
 from auditor.engine.folder import FOLDERS, LEDGER, OUTPUTS
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
 from auditor.engine.store import Store
-from auditor.modalities.images.cases import write_evidence
 
 NOTES = "a user's own notes"
 
@@ -119,13 +119,13 @@ def test_a_users_index_in_the_evidence_folder_of_a_run_is_refused(tmp_path: Path
 def test_evidence_is_written_anew_beside_a_users_files(study: Path, tmp_path: Path) -> None:
     prepared = prepare(study / "marker.yaml", limit=24, only=("exposure",))
     with run(prepared, tmp_path) as store:
-        write_evidence(prepared, store)
+        write_cases(prepared, store, [])
         first = files(tmp_path / "evidence")
         assert len(first) > 4 and "index.json" in first
         case = next(name for name in first if name.startswith("worst-")).partition("/")[0]
         put(tmp_path / "evidence" / case / "notes.txt")
         put(tmp_path / "evidence" / "own" / "notes.txt")
-        write_evidence(prepared, store)
+        write_cases(prepared, store, [])
     assert files(tmp_path / "evidence") == first | {
         f"{case}/notes.txt": NOTES.encode(),
         "own/notes.txt": NOTES.encode(),

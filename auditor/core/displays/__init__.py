@@ -1,4 +1,4 @@
-"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, stored in findings.json.
+"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, kept in findings.json.
 
 A display names no colour, no font and no template. Its `role` says what it is for, so that a section can put it in its
 place. One file holds one kind of display; `Display` is the union of them all, told apart by their field `kind`.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.table import Cell, Table
+from auditor.core.displays.values import Values
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of findings.json; raised whenever a display changes its fields."""
 
-Display = Rows | Table
+Display = Rows | Table | Values
 """Every kind of display."""
 
 Shown = TypeVar("Shown")
 
-__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "of_kind", "read_displays"]
+__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "Values", "of_kind", "read_displays"]
 
 
 @cache

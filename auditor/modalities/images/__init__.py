@@ -5,7 +5,13 @@ from auditor.core.modality import Modality, Words
 MODALITY = Modality(
     name="image",
     home="auditor.modalities.images",
-    words=Words(sample="image", samples="images", place="pixel", places="pixels"),
+    words=Words(
+        sample="image",
+        samples="images",
+        place="pixel",
+        places="pixels",
+        usual="An ordinary undefended network usually fails 4 and may well pass 1.",
+    ),
     sources=("images",),
     packages=(
         "torch",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import evasion_trial, grey, shown_zone, usable
-from auditor.core.records import Facts, Observation, Observations, Trial, digest
-from auditor.engine.folder import EVIDENCE_FILES, drop_evidence
-from auditor.engine.judge import observations_of, trials_of
-from auditor.engine.lock import read_lock
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Trial, digest
 from auditor.engine.picks import picked
 from auditor.engine.prepare import Prepared
-from auditor.engine.store import Store, write_whole
+from auditor.engine.stages import Judged
+from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
-from auditor.modalities.images.places import image_file, place_cases
-from auditor.modalities.tables.cases import table_cases
+from auditor.modalities.images.places import image_file
 from auditor.probes.evasion import zone_of
 
 RULES = ("worst", "median", "best")
@@ -31,46 +28,22 @@ MEANING = {
 }
 
 
-def write_evidence(prepared: Prepared, store: Store) -> None:
-    """Write the evidence folder anew: for the primary attack the worst, the median and the best flip, chosen by rule;
-    for the shortcut search centre cases.
+def flip_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
+    """Return the index entries of the worst, the median and the best flip of the primary attack, their files written;
+    none where it was not made.
     """
-    facts = prepared.facts
-    drop_evidence(store.folder)
-    store.set_meta(EVIDENCE_FILES, "[]")
-    observations, planned = observations_of(store), trials_of(read_lock(store.folder), facts)
-    found = table_cases if facts.modality == "table" else _image_cases
-    cases = found(prepared, store, observations, planned)
-    index = json.dumps({"cases": cases}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(store.evidence_file("index.json"), index)
-    store.set_meta("evidence", digest(index.encode()))
-
-
-def _image_cases(
-    prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]
-) -> list[dict[str, Any]]:
-    facts = prepared.facts
+    facts, observations = prepared.facts, judged.observations
     trial = evasion_trial(facts, shown_zone(facts), facts.primary)
-    cases = []
-    if trial in planned:
-        rows = {
-            name: row for name, row in usable(observations.of(trial)).items() if row.values["fooled"] and row.artefact
-        }
-        maps = {
-            one.method: observations.of(one) for one in planned if one.probe == "attribution" and one.source == trial
-        }
-        for rule, name in choose(rows, maps).items():
-            cases.append(
-                _case(
-                    prepared,
-                    store,
-                    trial,
-                    rows[name],
-                    rule,
-                    {method: found.get(name) for method, found in maps.items()},
-                )
-            )
-    return cases + place_cases(prepared, store, observations)
+    if trial not in judged.planned:
+        return []
+    rows = {name: row for name, row in usable(observations.of(trial)).items() if row.values["fooled"] and row.artefact}
+    maps = {
+        one.method: observations.of(one) for one in judged.planned if one.probe == "attribution" and one.source == trial
+    }
+    return [
+        _case(prepared, store, trial, rows[name], rule, {method: found.get(name) for method, found in maps.items()})
+        for rule, name in choose(rows, maps).items()
+    ]
 
 
 def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Observation]]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from auditor.core.records import Finding, Observation, Observations, digest
 from auditor.engine.prepare import Prepared
+from auditor.engine.stages import Judged
 from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.probes.where import grid
@@ -19,21 +20,12 @@ MOST = 6
 """Most cases shown."""
 
 
-def place_cases(prepared: Prepared, store: Store, observations: Observations) -> list[dict[str, Any]]:
+def place_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
     """Return the index entries of the clusters' centre cases, their files written; none where the search was not run or
     found nothing amiss.
     """
-    check = prepared.checks.get("reliance")
-    found = (
-        [
-            one
-            for one in check.judge(prepared.facts, observations)
-            if one.id == "reliance/where" and one.verdict != "pass"
-        ]
-        if check
-        else []
-    )
-    return [case for finding in found for case in _cases(prepared, store, observations, finding)]
+    found = [one for one in judged.findings if one.id == "reliance/where" and one.verdict != "pass"]
+    return [case for finding in found for case in _cases(prepared, store, judged.observations, finding)]
 
 
 def image_file(store: Store, case: str, kind: str) -> Path:

@@ -5,7 +5,15 @@ from auditor.core.modality import Modality, Words
 MODALITY = Modality(
     name="table",
     home="auditor.modalities.tables",
-    words=Words(sample="row", samples="rows", budget="cost", place="column", places="columns"),
+    words=Words(
+        sample="row",
+        samples="rows",
+        budget="cost",
+        place="column",
+        places="columns",
+        shown="rows shown",
+        usual="A model that passes 1 may still fail 4: near its boundary every column counts.",
+    ),
     sources=("table",),
     norms=("cost",),
     threat={"norm": "cost", "epsilon": [1.0, 2.0, 4.0]},

@@ -88,9 +88,14 @@ def images(
         CSV, TSV or Parquet file with one row per image; paths in it are relative to its own folder.
     folder
         Folder with one folder of images per class.
-    image, label, id, unit
-        Columns of the manifest. The id is the image's path without its ending where no column is given. Samples of one
-        unit, such as a patient, depend on each other.
+    image
+        Column with the path of the image file.
+    label
+        Column with the class, by name or by its number from 0.
+    id
+        Column with a name for each sample; the image's path without its ending when not given.
+    unit
+        Column that says which samples belong together, such as those of one patient.
     mask
         Column with the path of the mask file, empty where there is none; with `folder`, the folder that holds the masks
         under the same relative paths as the images.
@@ -111,9 +116,13 @@ def images(
     where
         Column -> values to keep, compared as text.
     """
-    regions = declare(mask, masks, zones, inside)
+    regions = declare(mask, masks, zones, inside=inside)
     rows, listed = _rows(
-        base, manifest, folder, Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)), where
+        base,
+        manifest,
+        folder,
+        columns=Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)),
+        where=where,
     )
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
@@ -158,7 +167,7 @@ def images(
 
 
 def _rows(
-    base: Path, manifest: str | None, folder: str | None, columns: Columns, where: dict[str, Any]
+    base: Path, manifest: str | None, folder: str | None, *, columns: Columns, where: dict[str, Any]
 ) -> tuple[list[Row], Path]:
     """Return the rows and what lists them."""
     if (manifest is None) == (folder is None):

@@ -106,7 +106,7 @@ class Regions:
         }
 
 
-def declare(mask: str | None, masks: Mapping[str, str], zones: Mapping[str, str], inside: str | None) -> Regions:
+def declare(mask: str | None, masks: Mapping[str, str], zones: Mapping[str, str], *, inside: str | None) -> Regions:
     """Return the declared regions, checked (DataError: a name that cannot be one, one that is used twice, an expression
     that cannot be read).
     """

@@ -24,9 +24,11 @@ WORDS = ["Ann asked", "Bob called", "Cy wrote"]
 
 def row(number: int) -> str:
     work = ["private", "state", "private", "none" if number < 4 else "private"][number % 4]
+    size = ["low", "mid", "high"][number % 3]
     return (
-        f"{20 + number % 40},{number % 7 + 0.25},{work},{['low', 'mid', 'high'][number % 3]},{number % 2 == 0},2020-01-{1 + number % 28:02d},{'fm'[number % 2]},{WORDS[number % 3]}"
-        f" {number},r{number},p{number // 2},{number % 5},{'yes' if number % 3 else 'no'}\n"
+        f"{20 + number % 40},{number % 7 + 0.25},{work},{size},{number % 2 == 0},2020-01-{1 + number % 28:02d},"
+        f"{'fm'[number % 2]},{WORDS[number % 3]} {number},r{number},p{number // 2},{number % 5},"
+        f"{'yes' if number % 3 else 'no'}\n"
     )
 
 
@@ -165,7 +167,9 @@ def test_direction_down_and_support(folder: Path) -> None:
 def test_a_classifier_decides_the_order_and_the_columns(folder: Path) -> None:
     samples = read(folder, takes=("sex", "age", "fold"), drop=["note"], groups=["work"])
     assert (
-        samples.schema is not None and samples.schema.names == ("sex", "age", "fold") and set(samples.groups) == {"work"}
+        samples.schema is not None
+        and samples.schema.names == ("sex", "age", "fold")
+        and set(samples.groups) == {"work"}
     )
 
 
