@@ -202,7 +202,7 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     excluded: list[dict[str, Any]] = []
     for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
         for missing, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
-            excluded.append({"zone": zone, "reason": missing.text, "n": n})
+            excluded.append({"zone": zone, "reason": missing.text, "missing": missing.as_dict(), "n": n})
     found, details = coverage(facts.mask_share), {"not_applicable": excluded}
     reasons = "; ".join(sorted({row["reason"] for row in excluded if row["zone"] in ("inside", "outside")}))
     if not found["present"]:

@@ -18,6 +18,7 @@ ZONES = ["outside", "inside", "everywhere", "control/0", "control/1"]
 GAP = "difference of rates"
 SHARES = ("share of samples", "share", "accuracy", GAP)
 """Units of numbers that are shown in per cent."""
+EMPTY = {"kind": "not applicable", "reason": "empty mask", "zone": "outside"}
 MISCHIEF = "<script>alert('title')</script>"
 
 
@@ -188,7 +189,15 @@ def _member(place: int, name: str, n: int, keys: dict[str, float]) -> dict[str, 
         key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None
         for key, value in keys.items()
     }
-    return {"group": name, "values": name.split(" / "), "n": n, "units": max(1, n // 2), **numbers, "note": _too_few(n)}
+    return {
+        "group": name,
+        "values": name.split(" / "),
+        "n": n,
+        "units": max(1, n // 2),
+        **numbers,
+        "note": _too_few(n),
+        "few": bool(_too_few(n)),
+    }
 
 
 def _flipped(place: int, name: str, n: int) -> dict[str, Any]:
@@ -435,7 +444,16 @@ def preflight() -> list[dict[str, Any]]:
             "preflight/masks",
             "pass",
             "71 of 133 samples have a marked region.",
-            details={"not_applicable": [{"zone": "outside", "reason": "empty mask", "n": 62}]},
+            details={
+                "not_applicable": [
+                    {
+                        "zone": "outside",
+                        "reason": "not applicable for zone outside: empty mask",
+                        "missing": EMPTY,
+                        "n": 62,
+                    }
+                ]
+            },
         ),
         finding(
             "leftover/auc",
