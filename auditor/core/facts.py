@@ -37,10 +37,14 @@ class Facts:
     """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
-    table: Mapping[str, Any] | None = None
-    """What Table.as_dict says of a table's columns and rules; None of other data."""
+    schema: Mapping[str, Any] | None = None
+    """What the modality needs to read an input, as JSON values, such as the columns and rules of a table; None where it
+    needs nothing.
+    """
     max_changes: int | None = None
-    """Most columns of a row that may be changed; None where there is no such limit."""
+    """Most places of an input that may be changed; None where there is no such limit."""
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further classifier that a trial may name as its subject -> what it offers, like `offers`."""
 
     @cached_property
     def unit_of(self) -> dict[str, str]:
@@ -69,6 +73,8 @@ class Facts:
         listed: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
-        for columns in ("groups", "factors", "regions"):
+        for columns in ("groups", "factors", "regions", "subjects"):
             listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
+        if "table" in listed:  # as runs of version 0.1 called it
+            listed["schema"] = listed.pop("table")
         return cls(**listed)

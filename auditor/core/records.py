@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from auditor.core.displays import Display, read_displays
+from auditor.core.estimates import Estimate as Estimate
 from auditor.core.outcomes import Missing
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
@@ -54,13 +56,19 @@ class Trial:
     """Measure at most this many samples, drawn by seed and id; 0 means all."""
     keep: bool = False
     """Whether the arrays that it makes are kept as artefacts."""
+    subject: str = ""
+    """Name of the classifier that is measured; empty: the audited one."""
 
     def __hash__(self) -> int:
         return hash(canonical(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the trial as JSON-ready data."""
-        return asdict(self)
+        """Return the trial as JSON-ready data.
+
+        The audited classifier is not named in it, so that trials of ledgers older than the field keep their identity.
+        """
+        data = asdict(self) | {"source": self.source.as_dict() if self.source else None}
+        return data if self.subject else {name: value for name, value in data.items() if name != "subject"}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Trial:
@@ -103,24 +111,6 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number with its interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Number of samples that it rests on."""
-    unit: str
-    method: str
-    level: float = 0.95
-    units: int | None = None
-    """Number of independent units (patients) behind the samples; None where each sample is its own."""
-    share: bool = field(kw_only=True)
-    """Whether it is a share of one or made of shares, and is read in per cent."""
-
-
-@dataclass(frozen=True)
 class Evidence:
     """Where a finding's claim can be checked: the trials behind it and the cases shown."""
 
@@ -153,6 +143,8 @@ class Finding:
     """Two-sided p-value of the estimate against the tolerance, by inverting the interval."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the figures and tables; JSON values only."""
+    displays: tuple[Display, ...] = ()
+    """What the report shows beside the claim: figures and tables as typed values."""
     rests_on: tuple[str, ...] = ()
     """Checks of which no finding may fail if a pass is to be believed."""
 
@@ -166,9 +158,13 @@ class Finding:
         estimate, evidence = data.get("estimate"), data.get("evidence") or {}
         shown = Evidence(tuple(evidence.get("samples", ())), tuple(evidence.get("trials", ())))
         rests_on = tuple(data.get("rests_on", ()))
-        return cls(
-            **{**data, "estimate": Estimate(**estimate) if estimate else None, "evidence": shown, "rests_on": rests_on}
-        )
+        parts = {
+            "estimate": Estimate(**estimate) if estimate else None,
+            "evidence": shown,
+            "rests_on": rests_on,
+            "displays": read_displays(data.get("displays", ())),
+        }
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True)

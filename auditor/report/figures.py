@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
+from auditor.core.displays import Named
 from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
 from auditor.report.views import Curve, Point, Row, Smallest, epsilons
@@ -234,7 +235,7 @@ def _entry(label: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: str = "") -> Drawing:
+def intervals(found: Sequence[Named | Row], *, tolerance: float | None = None, label: str = "") -> Drawing:
     """Return named estimates as dots with intervals; a row without a number says so in its place."""
     measured = [row.estimate for row in found if row.estimate]
     rate = bool(measured) and all(estimate.share for estimate in measured)
@@ -266,7 +267,7 @@ def intervals(found: Sequence[Row], *, tolerance: float | None = None, label: st
     return draw(paint, width=WIDTH, height=0.75 + 0.27 * len(found), alt=f"Dots with intervals. {alt}.")
 
 
-def _dot(axes: Axes, row: Row, place: int) -> None:
+def _dot(axes: Axes, row: Named | Row, place: int) -> None:
     if row.estimate is None:
         axes.annotate(
             f"not measured: {shorten(row.note, 60)}" if row.note else "not measured",

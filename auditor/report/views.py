@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.core.displays import Named
 from auditor.core.records import Estimate, Finding
 from auditor.report.words import is_number, zone_text
 
@@ -155,7 +156,7 @@ def read_smallest(data: Any, zone: str, label: str, *, relative: Any = None) -> 
 
 
 def rows(finding: Finding, key: str = "rows") -> list[Row]:
-    """Return the named estimates of a finding (attribution's rows, reliance's effects, preflight's classes)."""
+    """Return the named estimates of a finding (reliance's effects, preflight's classes)."""
     names = ("name", "class", "group")
     return [
         Row(
@@ -168,7 +169,7 @@ def rows(finding: Finding, key: str = "rows") -> list[Row]:
     ]
 
 
-def common_unit(found: Sequence[Row]) -> str:
+def common_unit(found: Sequence[Named | Row]) -> str:
     """Return the unit that every measured row has; an empty text where they differ."""
     units = {row.estimate.unit for row in found if row.estimate}
     return units.pop() if len(units) == 1 else ""

@@ -124,6 +124,7 @@ def test_findings_pass() -> None:
         "a/b", "a", "fail", "claim", Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", share=True), 0.1, details={"x": 1}
     )
     content = {
+        "format": 1,
         "audit": {},
         "findings": [
             json.loads(json.dumps(one.as_dict())) for one in (finding, Finding("a/c", "a", "not_measured", "claim"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from auditor.core import displays
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import LABELS
@@ -118,16 +119,16 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
     """Return every rule between columns, with its violations where preflight counted them."""
-    counted = (
-        {str(item.get("rule")): item for item in items(findings["preflight/rules"], "rules")}
-        if "preflight/rules" in findings
+    counted = findings.get("preflight/rules")
+    broken = (
+        {rule: n for one in displays.of_kind(counted.displays, displays.Table) for rule, n, _ in one.rows}
+        if counted
         else {}
     )
-    found = []
-    for rule in _mappings(data.get("rules")):
-        n = counted.get(str(rule.get("id")), {}).get("n")
-        found.append(RuleRow(str(rule.get("id") or ""), _rule(rule), int(n) if is_number(n) else None))  # type: ignore[arg-type]
-    return found
+    return [
+        RuleRow(str(rule.get("id") or ""), _rule(rule), n if isinstance(n := broken.get(rule.get("id")), int) else None)
+        for rule in _mappings(data.get("rules"))
+    ]
 
 
 def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
