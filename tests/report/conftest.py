@@ -188,7 +188,15 @@ def _member(place: int, name: str, n: int, keys: dict[str, float]) -> dict[str, 
         key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None
         for key, value in keys.items()
     }
-    return {"group": name, "values": name.split(" / "), "n": n, "units": max(1, n // 2), **numbers, "note": _too_few(n)}
+    return {
+        "group": name,
+        "values": name.split(" / "),
+        "n": n,
+        "units": max(1, n // 2),
+        **numbers,
+        "note": _too_few(n),
+        "few": bool(_too_few(n)),
+    }
 
 
 def _flipped(place: int, name: str, n: int) -> dict[str, Any]:

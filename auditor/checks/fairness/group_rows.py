@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.checks.common import few, grey, plain
+from auditor.checks.common import few, grey, noted, plain
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.core.facts import Facts
@@ -66,7 +66,7 @@ def _head(facts: Facts, group: Group, known: Sequence[str], minimum: int) -> dic
         "values": list(group.values),
         "n": len(known),
         "units": units,
-        "note": few(len(known), minimum),
+        **noted(few(len(known), minimum)),
     }
 
 

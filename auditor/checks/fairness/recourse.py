@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from auditor.checks.common import few, listed, percent, plain, reason, span, why_not
+from auditor.checks.common import few, listed, noted, percent, plain, reason, span, why_not
 from auditor.checks.exposure.flips import Flips
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
@@ -231,7 +231,7 @@ def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
         "values": list(group.values),
         "n": len(ids),
         "units": len(set(units)),
-        "note": few(len(ids), minimum, "rows"),
+        **noted(few(len(ids), minimum, "rows")),
         "flipped": share(done.flipped, "share of rows"),
         "possible": share(done.possible, "share of rows"),
         "exact": share(done.certain, "share of searches"),
