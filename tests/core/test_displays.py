@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from auditor.core.displays import Named, Rows, Table, of_kind, read_displays
+from auditor.core.displays import Curve, Named, Point, Rows, Steps, Table, of_kind, read_displays
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
@@ -13,6 +13,25 @@ ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
 EVERY = (
     Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),
     Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
+    Curve(name="outside", label="outside the mask", points=(Point(size=0.1, estimate=ESTIMATE),), role="attack"),
+    Steps(
+        name="outside",
+        label="outside the mask",
+        n=10,
+        beyond=4,
+        reach=0.5,
+        steps=(Point(size=0.1, estimate=ESTIMATE), Point(size=0.2, reason="too few")),
+        median=ESTIMATE,
+        text="0.1",
+        reason="none",
+        restricted=ESTIMATE,
+        how="by a search",
+        missed=1,
+        sensitivity=ESTIMATE,
+        sensitivity_reason="none",
+        relative=ESTIMATE,
+        role="zone",
+    ),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 

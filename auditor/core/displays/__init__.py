@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from auditor.core.displays.curve import Curve, Point
 from auditor.core.displays.rows import Named, Rows
+from auditor.core.displays.steps import Steps
 from auditor.core.displays.table import Cell, Table
 
 if TYPE_CHECKING:
@@ -19,12 +21,25 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of findings.json; raised whenever a display changes its fields."""
 
-Display = Rows | Table
+Display = Rows | Table | Curve | Steps
 """Every kind of display."""
 
 Shown = TypeVar("Shown")
 
-__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "of_kind", "read_displays"]
+__all__ = [
+    "FORMAT",
+    "Cell",
+    "Curve",
+    "Display",
+    "Named",
+    "Point",
+    "Rows",
+    "Shown",
+    "Steps",
+    "Table",
+    "of_kind",
+    "read_displays",
+]
 
 
 @cache
