@@ -59,7 +59,9 @@ class Grouping:
     def rates(self, by_id: Mapping[str, Finding], kind: str) -> Rates | None:
         """Return the rates of its categories, of one kind of finding; None where there are none."""
         found = self.finding(by_id, kind)
-        made, shown = (first(found.displays, one) if found else None for one in (Partition, Selection))
+        if found is None:
+            return None
+        made, shown = first(found.displays, Partition), first(found.displays, Selection)
         return Rates(self, made, shown) if made and shown and shown.categories else None
 
 
