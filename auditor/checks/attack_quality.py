@@ -46,11 +46,14 @@ OTHERS = {
 @checks.register("attack_quality", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class AttackQuality:
-    """Signs that an attack's failure says more of the attack than of the classifier."""
+    """Whether 'nothing found' may be believed: signs that the attack was too weak for this model."""
 
     samples: Annotated[int, Field(ge=10)] = 48
+    """Samples, drawn by seed, on which further attacks are tried."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Largest share of the correct samples that another attack may flip where the audit's own attack failed."""
     queries: Annotated[int, Field(ge=1)] = 300
+    """Points that the attack without gradients may try for each sample."""
 
     card: ClassVar[Card] = Card(
         title="Attack quality: may 'nothing found' be believed?",

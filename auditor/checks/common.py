@@ -41,10 +41,10 @@ def evasion_trial(facts: Facts, zone: str, epsilon: float, *, attack: str | None
 
 
 def shown_zone(facts: Facts) -> str:
-    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any
-    mask.
+    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no mask leaves anything
+    outside and no column is set apart.
     """
-    return "outside" if any(facts.mask_share) else "everywhere"
+    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
 
 
 def usable(rows: Mapping[str, Observation]) -> dict[str, Observation]:

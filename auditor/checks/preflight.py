@@ -27,12 +27,12 @@ Rows = dict[str, Observation]
 @checks.register("preflight")
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """Accuracy, class balance, input range, logits, determinism and mask coverage; of a table also its rules and the
-    model's own decisions.
-    """
+    """Whether the audit can begin: accuracy, classes, inputs, scores, repeated answers, masks; of a table its rules."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    """Largest difference between two answers to the same input that counts as rounding."""
     minimum_class: Annotated[int, Field(ge=1)] = 10
+    """Samples that every class should have."""
 
     card: ClassVar[Card] = Card(
         title="Preflight: can this be audited?",

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from auditor.models.precision import Precision
 
 
-TIMED = {"image": 16, "table": 2048}
-"""Samples in the pass that is timed, by modality."""
-
-
 @click.command("plan", short_help="Show every trial, its passes, and the expected time.")
 @audit_file
 @loading
@@ -90,9 +86,10 @@ def pass_seconds(prepared: Prepared) -> tuple[float, float]:
     """
     import torch
 
+    from auditor.core.modality import modality_named
     from auditor.models.meter import Meter
 
-    chunk = prepared.samples.load(range(min(TIMED[prepared.facts.modality], len(prepared.samples))))
+    chunk = prepared.samples.load(range(min(modality_named(prepared.facts.modality).timed, len(prepared.samples))))
     n, x = len(chunk.ids), chunk.x.to(prepared.classifier.device)
     rows, meter = torch.arange(n), Meter(prepared.classifier, n, n)
     meter.logits(x, rows)

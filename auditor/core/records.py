@@ -65,13 +65,19 @@ class Trial:
     """Measure at most this many samples, drawn by seed and id; 0 means all."""
     keep: bool = False
     """Whether the arrays that it makes are kept as artefacts."""
+    subject: str = ""
+    """Name of the classifier that is measured; empty: the audited one."""
 
     def __hash__(self) -> int:
         return hash(canonical(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the trial as JSON-ready data."""
-        return asdict(self)
+        """Return the trial as JSON-ready data.
+
+        The audited classifier is not named in it, so that trials of ledgers older than the field keep their identity.
+        """
+        data = asdict(self) | {"source": self.source.as_dict() if self.source else None}
+        return data if self.subject else {name: value for name, value in data.items() if name != "subject"}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Trial:
@@ -199,10 +205,14 @@ class Facts:
     """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
-    table: Mapping[str, Any] | None = None
-    """What Table.as_dict says of a table's columns and rules; None of other data."""
+    schema: Mapping[str, Any] | None = None
+    """What the modality needs to read an input, as JSON values, such as the columns and rules of a table; None where it
+    needs nothing.
+    """
     max_changes: int | None = None
-    """Most columns of a row that may be changed; None where there is no such limit."""
+    """Most places of an input that may be changed; None where there is no such limit."""
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further classifier that a trial may name as its subject -> what it offers, like `offers`."""
 
     @cached_property
     def unit_of(self) -> dict[str, str]:
@@ -231,8 +241,10 @@ class Facts:
         listed: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
-        for columns in ("groups", "factors", "regions"):
+        for columns in ("groups", "factors", "regions", "subjects"):
             listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
+        if "table" in listed:  # as runs of version 0.1 called it
+            listed["schema"] = listed.pop("table")
         return cls(**listed)
 
 

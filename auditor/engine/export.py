@@ -9,19 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from auditor.core.modality import modality_named
 from auditor.core.records import OUTCOMES, Facts, Observations, Trial
 from auditor.engine.store import write_whole
-
-SHOWN = {
-    "clean": ("predicted", "correct", "margin", "confidence"),
-    "evasion": ("fooled", "size", "margin"),
-    "smallest": ("fooled", "size"),
-    "attribution": ("inside", "noise/rank", "attack/rank", "null/rank"),
-}
-OF_TABLES = {
-    "clean": ("predicted", "correct", "margin", "confidence", "score", "missing"),
-    "flip": ("flipped", "cost", "changes", "outcome"),
-}
 
 
 def export_samples(out: Path, facts: Facts, observations: Observations, trials: Sequence[Trial]) -> None:
@@ -34,7 +24,7 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
     }
     columns |= {f"mask_share:{name}": shares for name, shares in sorted(facts.regions.items())}
     columns |= {f"group:{name}": values for name, values in facts.groups.items()}
-    shown: dict[str, tuple[str, ...]] = {**SHOWN, **(OF_TABLES if facts.modality == "table" else {})}
+    shown = modality_named(facts.modality).exported
     for trial in trials:
         rows = observations.of(trial)
         for value in shown.get(trial.probe, ()):
@@ -58,6 +48,7 @@ def _name(trial: Trial, value: str) -> str:
     epsilon = trial.threat.get("epsilon") if trial.probe in ("evasion", "flip") else None
     towards = trial.threat.get("towards")
     parts = [
+        trial.subject,
         trial.probe,
         trial.method,
         trial.zone,

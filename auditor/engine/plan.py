@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from auditor.attacks import attacks
 from auditor.attacks.attack import norm_refused
 from auditor.checks import Check
+from auditor.core.errors import ConfigError, nearest
+from auditor.core.modality import modality_named
 from auditor.core.records import Facts, Trial, ordered
 from auditor.core.zones import not_applicable
 from auditor.explanations import explanations
 from auditor.probes import probes
 from auditor.samples.samples import Samples
-
-CHUNK = {"image": 32, "table": 256}
-"""Samples per chunk, by modality: the atom of work, of resume and of sharding."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,20 @@ def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: s
     return tuple(_planned(trial, facts, samples, binding) for trial in ordered(wanted))
 
 
+def offers_of(subject: str, facts: Facts) -> tuple[str, ...]:
+    """Return what a trial's subject offers (ConfigError: the audit declares none of that name)."""
+    if subject and subject not in facts.subjects:
+        known = ", ".join(f"'{name}'" for name in sorted(facts.subjects)) or "no other"
+        raise ConfigError(
+            f"trial: expected the audited classifier as subject, or one that the audit declares ({known}), got"
+            f" '{subject}'; {nearest(subject, facts.subjects)}"
+        )
+    return facts.subjects[subject] if subject else facts.offers
+
+
 def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
     usable, excluded = _drawn(trial, facts, samples)
-    size = CHUNK[facts.modality]
+    size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
     forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
@@ -72,12 +82,14 @@ def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...
 
 
 def _missing(trial: Trial, facts: Facts) -> str:
-    """Return what the trial's method needs and the classifier does not offer; a weaker method is never put in its
+    """Return what the trial's method needs and its subject does not offer; a weaker method is never put in its
     place.
     """
+    offers = offers_of(trial.subject, facts)
+    who = f"'{trial.subject}'" if trial.subject else "this classifier"
     wanted = probes[trial.probe].facts.get("needs", "labels")
-    if wanted not in facts.offers:
-        return f"not applicable: probe '{trial.probe}' needs '{wanted}', which this classifier does not offer"
+    if wanted not in offers:
+        return f"not applicable: probe '{trial.probe}' needs '{wanted}', which {who} does not offer"
     norm = str(trial.threat.get("norm", facts.norm))
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
@@ -92,14 +104,11 @@ def _missing(trial: Trial, facts: Facts) -> str:
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]
-            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in facts.offers)
+            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in offers)
             hint = f"; it can serve {served}" if served else ""
             return (
                 ""
-                if needs in facts.offers
-                else (
-                    f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not"
-                    f" offer{hint}"
-                )
+                if needs in offers
+                else f"not applicable: {kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}"
             )
     return ""

@@ -20,7 +20,7 @@ def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 
     Of a table's row: the model's own decision, whether the scores agree with it, missing cells and broken rules.
     """
-    if bench.samples.table is not None:
+    if bench.samples.schema is not None:
         return _table_rows(Reader.of(bench), chunk)
     rows = torch.arange(len(chunk.ids))
     meter = Meter(bench.classifier, len(rows), bench.batch_size)

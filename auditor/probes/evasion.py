@@ -14,9 +14,9 @@ from auditor.core.seeds import derive
 from auditor.core.zones import make_zone
 from auditor.models.classifier import margin
 from auditor.models.meter import Meter
-from auditor.probes import Bench, Row, probes
+from auditor.probes import SURROGATE, Bench, Row, probes
 from auditor.samples.samples import Chunk
-from auditor.threats.threat import Threat
+from auditor.threats.threat import SmoothThreat, Threat
 
 
 def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -27,7 +27,7 @@ def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
 
 def settings_of(bench: Bench, trial: Trial) -> dict[str, Any]:
     """Return the settings of a trial's attack, with the surrogate itself where they ask for one."""
-    return {**trial.settings, **({"surrogate": bench.surrogate} if "surrogate" in trial.settings else {})}
+    return {**trial.settings, **({SURROGATE: bench.subjects.get(SURROGATE)} if SURROGATE in trial.settings else {})}
 
 
 def zone_of(trial: Trial, chunk: Chunk) -> Tensor:
@@ -51,7 +51,7 @@ class Attackable:
     names: tuple[str, ...]
     x0: Tensor
     y: Tensor
-    threat: Threat
+    threat: SmoothThreat
     clean: Tensor
     """Their margins (k,)."""
     area: Tensor

@@ -17,12 +17,12 @@ from auditor.attacks.losses import AWAY
 from auditor.core.records import Trial
 from auditor.core.seeds import derive, generator
 from auditor.models.meter import Meter
-from auditor.models.precision import searching
+from auditor.models.search_twin import searching
 from auditor.probes import Bench, Row, probes
 from auditor.probes.evasion import Attackable, zone_of
 from auditor.samples.samples import Chunk
 from auditor.stats.grouping import Attribute, dealt
-from auditor.threats.threat import Threat
+from auditor.threats.threat import SmoothThreat, Threat
 
 WARM = 4
 """One step in so many, the first ones, climbs on the samples of one class alone."""
@@ -186,7 +186,7 @@ class Fit:
         return flips / len(self.positions)
 
 
-def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: Threat, epsilon: float) -> Tensor:
+def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: SmoothThreat, epsilon: float) -> Tensor:
     """Return what a file would hold of x0 (n, *shape) with a perturbation, one (1, *shape) or one each, added within
     the zone (n, *shape).
     """
@@ -200,8 +200,8 @@ def _slices(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 @probes.register("aimed", needs="gradient", cost=lambda method, settings: (1 + len(settings["names"]), 0))
 def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Whether each group's perturbation flips a correctly classified sample; of its two fits always the one that never
-    saw the sample's unit.
+    """Whether the perturbation fitted to each group flips a correctly classified sample; used is the fit that never saw
+    the sample's unit.
 
     `fooled/<group>` is left out where a group has no fit on that half. `allowed` says that every point was within the
     threat.

@@ -188,7 +188,7 @@ def recovered_ratio(
 
 
 def share_ratio(
-    a: Sequence[float], b: Sequence[float], units_a: Sequence[str], units_b: Sequence[str], *, level: float = 0.95
+    a: Sequence[float], b: Sequence[float], units_a: Sequence[str], *, units_b: Sequence[str], level: float = 0.95
 ) -> Estimate | None:
     """Return the ratio of two shares, a / b, on effective numbers; None where either has no samples, or b may be 0.
 

@@ -249,7 +249,7 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     mine = (sides[pair[0]].together, sides[pair[1]].together)
     estimate = _estimate(value, max(0.0, low), high, list(sides.values()), "Tukey-Kramer over pairs", level)
     raw = _at(difference(mine[0][0], mine[1][0], mine[0][1], mine[1][1], level=each), level)
-    ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], mine[0][1], level=each)
+    ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], units_b=mine[0][1], level=each)
     p = simultaneous_p(inverted(ends, value, against), k)
     return Gap(
         estimate,

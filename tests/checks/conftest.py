@@ -92,7 +92,7 @@ def table_facts(facts: Callable[..., Facts]) -> Callable[..., Facts]:
             "primary": 2.0,
             "attack": "table_search",
             "attack_settings": {},
-            "table": TABLE.as_dict(),
+            "schema": TABLE.as_dict(),
             "max_changes": 3,
         }
         return facts(n, **{**known, **changes})

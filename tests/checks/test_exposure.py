@@ -21,11 +21,12 @@ from auditor.core.errors import ConfigError
 from auditor.core.records import Facts, Finding, Observation, Observations
 from auditor.core.seeds import derive
 from auditor.core.zones import make_zone
-from auditor.engine.local import bench_for, measure
+from auditor.engine.executors import Task
+from auditor.engine.measure import measure
 from auditor.engine.plan import plan
 from auditor.modalities.images.checks.exposure import Exposure, label
 from auditor.models.classifier import Classifier, margin, wrap
-from auditor.probes import probes
+from auditor.probes import Bench, probes
 from auditor.samples.samples import Samples
 
 N, SIDE = 40, 8
@@ -70,9 +71,8 @@ def measured(check: Exposure, study: Study) -> Observations:
     classifier, samples, known = study
     table: dict[str, dict[str, Any]] = {}
     for planned in plan({"exposure": check}, known, samples, "binding"):
-        rows = [
-            row for chunk in planned.chunks for row in measure(planned, chunk, bench_for(samples, classifier, None, 64))
-        ]
+        bench = Bench(classifier, samples, subjects={"": classifier})
+        rows = [row for chunk in planned.chunks for row in measure(Task(planned.trial, planned.key, chunk), bench)]
         names = [samples.ids[place] for chunk in planned.chunks for place in chunk]
         table[planned.key] = {
             name: Observation(planned.key, name, row.values, row.allowed, None, row.error)

@@ -207,7 +207,7 @@ def test_trials_are_values_and_shared(table_facts: Callable[..., Facts]) -> None
     for trial in trials:
         assert Trial.from_dict(trial.as_dict()) == trial and canonical(trial.as_dict())
     assert not make_check("fairness", "table", {}).trials(
-        replace(facts, groups={}, table={**facts.table, "columns": facts.table["columns"][:3], "rules": []})
+        replace(facts, groups={}, schema={**facts.schema, "columns": facts.schema["columns"][:3], "rules": []})
     )
 
 

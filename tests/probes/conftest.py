@@ -118,7 +118,7 @@ def facts_of() -> Callable[[Bench], Facts]:
             guard=0.0,
             attack="table_search",
             attack_settings={},
-            table=bench.samples.table.as_dict() if bench.samples.table else None,
+            schema=bench.samples.schema.as_dict() if bench.samples.schema else None,
         )
 
     return make

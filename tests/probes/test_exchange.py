@@ -31,7 +31,7 @@ def measured(bench: Bench, trial: Trial, rows: Any = None) -> list[Row]:
 def test_arms_are_what_they_say(table_bench: Make) -> None:
     """Every arm's margin, rebuilt from the positions of its donors alone."""
     bench = table_bench()
-    x, table = bench.samples.load(range(120)).x.numpy(), bench.samples.table
+    x, table = bench.samples.load(range(120)).x.numpy(), bench.samples.schema
     assert table is not None
     outside, rules = ~table.zone("relevant"), Rules(table)
     decided = np.array(bench.samples.y)
@@ -66,7 +66,7 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
     trial = (
         EXCHANGE
         if probe == "exchange"
-        else Trial("permuted", settings={"blocks": blocks(bench.samples.table), "pool": 60})
+        else Trial("permuted", settings={"blocks": blocks(bench.samples.schema), "pool": 60})
     )  # type: ignore[arg-type]
     whole = measured(bench, trial)
     backwards = measured(bench, trial, list(range(119, -1, -7)))
@@ -129,7 +129,7 @@ def test_coupled_columns_never_make_impossible_people(table_bench: Make) -> None
     """With 'rel' alone outside, most exchanges would marry husbands to women: they are drawn again, or the row is not
     applicable.
     """
-    table = table_bench().samples.table
+    table = table_bench().samples.schema
     assert table is not None
     other = replace(
         table,
@@ -158,8 +158,8 @@ def test_rows_that_break_a_rule_neither_take_nor_give(table_bench: Make, table_r
 
 def test_one_column_from_another_row_by_brute_force(table_bench: Make) -> None:
     bench = table_bench()
-    assert bench.samples.table is not None
-    parts = blocks(bench.samples.table)
+    assert bench.samples.schema is not None
+    parts = blocks(bench.samples.schema)
     assert parts == [[0], [1], [2, 5], [3, 4]]
     x = bench.samples.load(range(120)).x.numpy()
     rows = measured(bench, Trial("permuted", settings={"blocks": parts, "pool": 60}))

@@ -9,7 +9,9 @@ import torch
 from scipy.stats import spearmanr
 
 from auditor.core.records import Trial
+from auditor.core.registry import Entry
 from auditor.explanations import explanations
+from auditor.modalities.tables.probes.attribution import BACKGROUND
 from auditor.modalities.tables.probes.rows import lenders
 from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
@@ -73,3 +75,27 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, method: str) -> None
     bench = table_bench()
     whole, (alone,) = measured(bench, method), measured(bench, method, range(7, 8))
     assert alone.values == pytest.approx(whole[7].values)
+
+
+def test_an_explanation_without_the_setting_background_is_given_background_rows(
+    table_bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def deviation(
+        _: object, x: torch.Tensor, target: torch.Tensor, *, _background: torch.Tensor, _seeds: object, _batch_size: int
+    ) -> torch.Tensor:
+        seen.append(_background)
+        return x - _background.mean(0)
+
+    explanations.names()
+    monkeypatch.setitem(
+        explanations._entries,
+        "deviation",
+        Entry("deviation", deviation, "", {"modality": "table", "needs": "labels", "cost": lambda: 1}),
+    )
+    bench = table_bench()
+    found = Trial("attribution_table", "deviation", {}, "", THREAT, samples=N)
+    rows = probes["attribution_table"].make(bench, found, bench.samples.load(range(N)))
+    assert all(row.error is None and "inside" in row.values for row in rows)
+    assert all(torch.equal(one, lenders(bench.samples, BACKGROUND, 0)[1]) for one in seen) and len(seen) == 4

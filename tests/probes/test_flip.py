@@ -54,8 +54,8 @@ def liar() -> Iterator[Callable[..., str]]:
 
 
 def table_of(bench: Bench) -> Table:
-    assert bench.samples.table is not None
-    return bench.samples.table
+    assert bench.samples.schema is not None
+    return bench.samples.schema
 
 
 def least_shoes(bench: Bench, towards: int = -1) -> list[float]:

@@ -23,7 +23,7 @@ REVERSING = (1.0, 0.1, 0.0, -1.5, 0.8, 0.0)
 @pytest.fixture
 def coupled_bench(table_bench: MakeBench) -> MakeBench:
     """Return function (weights) -> Bench whose rules swap wife and husband whichever of the two is broken."""
-    table = table_bench().samples.table
+    table = table_bench().samples.schema
     assert table is not None
     husband, wife, *rest = table.rules
     both = replace(table, rules=(husband, replace(wife, swap=husband.swap), *rest))
@@ -45,7 +45,7 @@ def decided(bench: Bench, rows: Any) -> list[int]:
 
 def test_every_value_agrees_with_brute_force(coupled_bench: MakeBench) -> None:
     bench = coupled_bench(REVERSING)
-    rules = Rules(bench.samples.table)
+    rules = Rules(bench.samples.schema)
     x = bench.samples.load(range(120)).x.numpy()
     before = decided(bench, x)
     for row, (found, own) in enumerate(zip(measured(bench), x, strict=True)):
@@ -110,7 +110,7 @@ def test_what_stays_impossible_after_the_repair_is_left_out(
     block.
     """
     x = table_rows()
-    table = coupled_bench(REVERSING).samples.table
+    table = coupled_bench(REVERSING).samples.schema
     assert table is not None
     plain = replace(table, rules=tuple(replace(rule, swap={}) for rule in table.rules))
     alone = Trial("invariance", settings={"column": "sex", "values": [0.0, 1.0], "block": {}})

@@ -65,7 +65,7 @@ def arms(samples: Samples, who: tuple[int, int, int, int], guard: float, blend: 
 def test_whose_pixel_is_whose(make_samples: Make) -> None:
     samples, who = make_samples(X, Y, BLOCKS, units=UNITS), (0, 3, 7, 11)
     found = arms(samples, who, guard=0.0)
-    i, j, k, l = who  # noqa: E741  the letters of METHODS
+    i, j, k, l = who  # noqa: E741  the letters of the transplant
     for arm, (inside, outside) in enumerate([(i, j), (i, k), (k, j), (k, l)]):
         for place in np.ndindex(6, 6):
             own = BLOCKS[inside, 0][place]

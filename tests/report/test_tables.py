@@ -140,7 +140,7 @@ def test_nothing_of_images_is_said(out: Path) -> None:
 
 def test_sections_of_tables_take_the_place_of_general_ones() -> None:
     folder = templates_dir()
-    general, tables = section_files(folder), section_files(folder, "table")
+    general, tables = section_files(folder), section_files(folder, "tables")
     assert {file.name for file in general} < {file.name for file in tables}
     assert {file.parent.name for file in general} == {"sections"} and [file.name for file in tables] == sorted(
         file.name for file in tables

@@ -21,7 +21,7 @@ from auditor.attacks.listed.linear import linear
 from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, scattered
 from auditor.attacks.listed.strike import TRIED, strike
 from auditor.core.errors import AuditorError
-from auditor.threats.threat import DiscreteThreat, Numbers
+from auditor.threats.listed import ListedThreat, Numbers
 
 TOGETHER = 256
 """Rows that are searched in lock-step."""
@@ -80,9 +80,9 @@ def table_search(
         Whether a proof is worth its rows; without it the search stops at what it believes to be cheapest.
     """
     threat = problem.threat
-    if not isinstance(threat, DiscreteThreat):
+    if not isinstance(threat, ListedThreat):
         raise AuditorError(
-            "attack 'table_search': expected a threat of listed values, such as Threat.table(...), got"
+            "attack 'table_search': expected a threat of listed values, such as TableThreat(...), got"
             f" {type(threat).__name__}."
         )
     structure = getattr(problem.meter.classifier, "structure", None)
@@ -90,7 +90,7 @@ def table_search(
     plan = Plan(exact_rows, beam, polish, exact, straight and exact, _thresholds(problem))
     hunts: list[Hunt] = []
     for start in range(0, len(problem.x), TOGETHER):
-        hunts += _together(problem, threat, range(start, min(start + TOGETHER, len(problem.x))), plan)
+        hunts += _together(problem, threat, range(start, min(start + TOGETHER, len(problem.x))), plan=plan)
     return gathered(problem, hunts)
 
 
@@ -121,7 +121,7 @@ def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:
     return found
 
 
-def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan) -> list[Hunt]:
+def _together(problem: Problem, threat: ListedThreat, rows: range, *, plan: Plan) -> list[Hunt]:
     """Search some rows in lock-step; the last state of each."""
     x, scored = problem.x.cpu().numpy(), "scores" in problem.meter.classifier.offers
     goal, hunts, searches = problem.goal, [], {}
@@ -132,13 +132,13 @@ def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan)
             threat,
             row,
             threat.space(x[row], row, float(problem.epsilon[row]), {} if plan.linear else plan.thresholds),
-            aim,
-            scored,
+            aim=aim,
+            scored=scored,
         )
         drawn = torch.zeros((1, 0 if scored else DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64)
         gains = first.gains(hunt, row - rows.start) if first is not None else None
         hunts.append(hunt)
-        searches[row] = _search(hunt, plan, problem.rng.take([row]).uniform(drawn)[0].numpy(), gains)
+        searches[row] = _search(hunt, plan, problem.rng.take([row]).uniform(drawn)[0].numpy(), pulled=gains)
     lockstep(problem, searches)
     return hunts
 
@@ -163,13 +163,13 @@ def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
         return
 
 
-def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | None) -> Search:
+def _search(hunt: Hunt, plan: Plan, draws: Numbers, *, pulled: Sequence[Numbers] | None) -> Search:
     """Search one row."""
     if hunt.space.loose and not len(hunt.sizes):
         return
     if pulled is not None and len(hunt.sizes):
         base = float((yield from hunt.shown(hunt.own))[0])
-        yield from hunt.shown(promised(hunt, pulled, base, TRIED))
+        yield from hunt.shown(promised(hunt, pulled, base, count=TRIED))
     if plan.linear:
         if hunt.space.complete and (yield from linear(hunt)):
             return
@@ -188,7 +188,7 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | 
         return
     if hunt.scored:
         base = float((yield from hunt.known(hunt.own))[0])
-        yield from hunt.shown(promised(hunt, gains, base, PROMISED))
+        yield from hunt.shown(promised(hunt, gains, base, count=PROMISED))
         yield from beam(hunt, gains, plan.beam)
     else:
         yield from hunt.shown(scattered(hunt, draws))
@@ -201,4 +201,7 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | 
 
 def _few(hunt: Hunt, cap: int) -> bool:
     """Return whether there are few enough combinations to show them all."""
-    return hunt.space.complete and combinations(hunt.costs, hunt.counts, hunt.ceiling, hunt.space.most, cap) is not None
+    return (
+        hunt.space.complete
+        and combinations(hunt.costs, hunt.counts, hunt.ceiling, most=hunt.space.most, cap=cap) is not None
+    )

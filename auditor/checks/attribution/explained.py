@@ -15,6 +15,14 @@ from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation
 from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
 
 Rows = Mapping[str, Observation]
+Methods = tuple[str, ...] | dict[str, dict[str, Any] | None]
+"""Explanations by name, or name -> its settings; those not given are the check's own."""
+
+
+def settings_of(methods: Methods, method: str, defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of one of a check's methods: what its audit file gives over the check's own defaults."""
+    given = methods.get(method) if isinstance(methods, dict) else None
+    return {**defaults.get(method, {}), **(given or {})}
 
 
 @dataclass(frozen=True)

@@ -108,15 +108,18 @@ class Draws:
 @checks.register("reliance", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Reliance:
-    """Factorial transplant of insides and outsides between samples of the same and of another class, and what is left
-    without the inside.
-    """
+    """How much of the class evidence comes from outside the mask, by exchanging insides and outsides."""
 
     donors: Annotated[int, Field(ge=1)] = 8
+    """How often each sample is exchanged with others."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Largest share of the class evidence that may come from outside the mask."""
     flips: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest share of decisions that surroundings of another class may cost, beyond those of the same class."""
     left_over: Annotated[float, Field(gt=0, lt=0.5)] = 0.10
+    """How far beyond one half the model may tell two samples apart whose marked region is blanked."""
     blend: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    """Width of the rim over which a pasted inside fades out, as a share of the diagonal; at most the guard band's."""
     where: Annotated[int, Field(ge=0)] = 48
     """Samples whose surroundings are searched cell by cell for the place that matters; 0: no search."""
 

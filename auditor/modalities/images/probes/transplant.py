@@ -21,7 +21,7 @@ ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
 
 @probes.register("transplant", cost=lambda *, method, settings: (4 * settings["draws"] + 1, 0))
 def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Margins for the recipient's class in the four arms of every draw, with the donors' positions (METHODS: reliance).
+    """Margins for the recipient's class in the four arms of every draw, with the donors' positions.
 
     Arm A: own inside, outside of the same class. B: own inside, outside of another class. C: inside of another class,
     outside of the same. D: inside and outside of another class. What an image has under any mask of its draw is

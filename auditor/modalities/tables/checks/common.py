@@ -30,17 +30,10 @@ def where(zone: str) -> str:
     return LABELS[zone]
 
 
-def shown_zone(facts: Facts) -> str:
-    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no column should not
-    matter.
-    """
-    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
-
-
 def table_of(facts: Facts) -> Table:
     """Return what the data's columns and rules are."""
-    assert facts.table is not None, "a check of tables is given a table"
-    return Table.from_dict(facts.table)
+    assert facts.schema is not None, "a check of tables is given a table"
+    return Table.from_dict(facts.schema)
 
 
 def favourable(facts: Facts) -> int:

@@ -42,14 +42,16 @@ WORDS = Words(
 @checks.register("reliance-table", check="reliance", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class RelianceTable:
-    """Factorial exchange of the columns that should not matter between rows, and of each block of
-    columns on its own.
-    """
+    """How much of what moves decisions comes from columns that should not matter, by exchanging them between rows."""
 
     donors: Annotated[int, Field(ge=1)] = 8
+    """How often each row is exchanged with others."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Largest share of what moves the decisions that may come from columns that should not matter."""
     flips: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest share of decisions that may change with those columns, together or one of them alone."""
     samples: Annotated[int, Field(ge=1)] = 1000
+    """Rows whose columns are exchanged."""
 
     card: ClassVar[Card] = Card(
         title="Reliance of a table: where the evidence comes from",

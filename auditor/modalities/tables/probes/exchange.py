@@ -39,8 +39,7 @@ class _Recipient:
 
 @probes.register("exchange", cost=lambda *, method, settings: (6 * settings["draws"] + 1, 0))
 def exchange(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Margins for the recipient's own decision in the four arms of every draw, with the donors' positions (METHODS:
-    reliance).
+    """Margins for the recipient's own decision in the four arms of every draw, with the donors' positions.
 
     As in `transplant`, with decisions in the place of classes: arm A has the row's own columns that should matter and
     the others of a row

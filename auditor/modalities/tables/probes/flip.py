@@ -19,11 +19,11 @@ from auditor.modalities.tables.probes.deciding import deciding
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, own_fault
 from auditor.modalities.tables.rule_check import broken, forbidden
 from auditor.modalities.tables.rule_check import cost as cost_of
+from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.models.classifier import Classifier
 from auditor.probes import Bench, Row, probes
 from auditor.probes.evasion import cost, zone_of
 from auditor.samples.samples import Chunk
-from auditor.threats.threat import Threat
 
 SLACK = 1e-9
 """What rounding may add to a cost, as a share of the budget."""
@@ -83,7 +83,7 @@ def _searched(
     """Return a row per row of the chunk, all of which are searched."""
     if not len(chunk.ids):
         return []
-    threat, limit = Threat.table(reader.table, zone, trial.threat.get("max_changes")), float(trial.threat["epsilon"])
+    threat, limit = TableThreat(reader.table, zone, trial.threat.get("max_changes")), float(trial.threat["epsilon"])
     found = attack(
         trial.method,
         # its fields are frozen, which the protocol does not ask for

@@ -31,8 +31,8 @@ class Reader:
     @classmethod
     def of(cls, bench: Bench) -> Reader:
         """Return the bench's classifier with the table that it reads (AuditorError: the data are no table)."""
-        classifier, table = bench.classifier, bench.samples.table
-        if table is None or not isinstance(classifier, TableClassifier):
+        classifier, table = bench.classifier, bench.samples.schema
+        if not isinstance(table, Table) or not isinstance(classifier, TableClassifier):
             raise AuditorError("probe: expected a classifier of rows and a table, got other data.")
         return cls(classifier, table, bench.batch_size)
 

@@ -1,34 +1,36 @@
-"""Measuring one chunk in this process: a pure function of trial and chunk."""
+"""Measuring one chunk: a pure function of a task and the bench, in whichever process they are."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
 from auditor.core.errors import BrokenOff
 from auditor.core.seeds import derive
-from auditor.engine.plan import Planned
+from auditor.engine.executors import Task
 from auditor.models.classifier import Classifier
-from auditor.probes import Arrays, Bench, Row, probes
-from auditor.samples.samples import Samples
-
-Source = Callable[[str], Arrays | None]
+from auditor.probes import Bench, Row, probes
 
 
-def measure(planned: Planned, chunk: tuple[int, ...], bench: Bench) -> list[Row]:
-    """Return a row per sample; a chunk that fails twice becomes rows with the reason."""
-    names = [bench.samples.ids[position] for position in chunk]
+def measure(task: Task, bench: Bench) -> list[Row]:
+    """Return a row per sample of a task; a chunk that fails twice becomes rows with the reason.
+
+    The bench is that of the audit: what the task's trial measures and reads is put in its place here.
+    """
+    bench = replace(bench, classifier=bench.subjects[task.trial.subject], source=task.sources.get)
+    names = [bench.samples.ids[position] for position in task.chunk]
     failure = ""
     for _ in range(2):
         try:
-            loaded = bench.samples.load(chunk)
-            with torch.no_grad(), drawing(bench.classifier, planned.key, *names):
-                rows = probes[planned.trial.probe].make(bench, planned.trial, loaded)
+            loaded = bench.samples.load(task.chunk)
+            with torch.no_grad(), drawing(bench.classifier, task.key, *names):
+                rows = probes[task.trial.probe].make(bench, task.trial, loaded)
             if len(rows) != len(names):
-                raise ValueError(f"probe '{planned.trial.probe}' answered {len(rows)} rows for {len(names)} samples")
+                raise ValueError(f"probe '{task.trial.probe}' answered {len(rows)} rows for {len(names)} samples")
             return [
                 row
                 if all(map(_finite, row.values.values()))
@@ -59,19 +61,3 @@ def drawing(classifier: Classifier, *parts: object) -> Iterator[None]:
 
 def _finite(value: float) -> bool:
     return value == value and abs(value) != float("inf")
-
-
-def no_source(_: str) -> Arrays | None:
-    """Return nothing: the trial has no source."""
-    return None
-
-
-def bench_for(
-    samples: Samples,
-    classifier: Classifier,
-    source: Source | None,
-    batch_size: int,
-    surrogate: Classifier | None = None,
-) -> Bench:
-    """Return what a probe may use."""
-    return Bench(classifier, samples, source or no_source, batch_size, surrogate)
