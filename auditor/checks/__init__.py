@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from auditor.core.errors import AuditorError, nearest
-from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.core.registry import Entry, Registry
 
 

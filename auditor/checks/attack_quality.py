@@ -8,8 +8,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import clean_trial, evasion_trial, percent, plain, reason, shown_zone, span, usable, why_not
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.checks.common import clean_trial, evasion_trial, percent, reason, shown_zone, span, usable, why_not
+from auditor.core.displays import Values
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.shares import decide, proportion
 
 REPEATED = 1e-4
@@ -160,7 +162,6 @@ class AttackQuality:
             else ""
         )
         zero = sum(row.values["zero"] for row in found.values()) / len(found)
-        details = {"zero": zero}
         return Finding(
             verdict=verdict,
             claim=claim,
@@ -168,14 +169,14 @@ class AttackQuality:
             tolerance=LOST,
             reason=reason(verdict, estimate, LOST),
             advice=advice,
-            details=details,
+            displays=(Values(values={"zero": zero}, role="gradients"),),
             **base,
         )
 
     def _answers(self, observations: Observations) -> tuple[Finding, Finding]:
         trial = clean_trial()
         rows = observations.of(trial)
-        measured = [row for row in rows.values() if row.error is None]
+        measured = [row for row in rows.values() if row.missing is None]
         random, squashed = (self._base(observations, name, trial) for name in ("randomness", "probabilities"))
         if not measured:
             why = why_not(rows.values())
@@ -247,7 +248,7 @@ class AttackQuality:
             tolerance=self.tolerance,
             reason=self._why(verdict, sum(flags)),
             advice=advice if verdict == "fail" else "",
-            details={"method": trial.method, "survivors": left, "estimate": plain(estimate)},
+            displays=(Values(values={"method": trial.method, "survivors": left}, role="rival"),),
             **base,
         )
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from auditor.core.records import Estimate, Facts, Observation, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Observation, Trial, Verdict
 from auditor.stats.shares import needed_n
 
 LABELS = {
@@ -49,12 +50,12 @@ def shown_zone(facts: Facts) -> str:
 
 def usable(rows: Mapping[str, Observation]) -> dict[str, Observation]:
     """Return the rows that were measured on correctly classified samples."""
-    return {name: row for name, row in rows.items() if row.error is None and row.values.get("correct") == 1}
+    return {name: row for name, row in rows.items() if row.missing is None and row.values.get("correct") == 1}
 
 
 def why_not(rows: Iterable[Observation]) -> str:
     """Return why nothing was measured: the most common reasons with their counts."""
-    reasons = Counter(row.error for row in rows if row.error)
+    reasons = Counter(row.missing.text for row in rows if row.missing)
     if not reasons:
         return "nothing was measured"
     return "; ".join(f"{reason} ({n} samples)" for reason, n in reasons.most_common(3))

@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from auditor.core.facts import Facts
 from auditor.core.modality import modality_named
-from auditor.core.records import OUTCOMES, Facts, Observations, Trial
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Observation, Observations, Trial
 from auditor.engine.store import write_whole
 
 
@@ -32,7 +34,7 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
                 _cell(value, rows[one].values.get(value)) if one in rows else None for one in facts.ids
             ]
         if trial.zone:
-            columns[_name(trial, "not measured")] = [rows[one].error if one in rows else None for one in facts.ids]
+            columns[_name(trial, "not measured")] = [_reason(rows.get(one)) for one in facts.ids]
     table = pd.DataFrame(columns)
     write_whole(out / "samples.csv", table.to_csv(index=False))
     parquet = io.BytesIO()
@@ -41,7 +43,11 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
 
 
 def _cell(value: str, found: float | None) -> Any:
-    return OUTCOMES[int(found)] if value == "outcome" and found is not None else found
+    return Outcome(int(found)).text if value == "outcome" and found is not None else found
+
+
+def _reason(row: Observation | None) -> str | None:
+    return row.missing.text if row is not None and row.missing is not None else None
 
 
 def _name(trial: Trial, value: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 from auditor.checks import Check
 from auditor.core.displays import FORMAT
 from auditor.core.errors import StoreError
-from auditor.core.records import Facts, Finding, Observations, Trial, digest, ordered
+from auditor.core.facts import Facts
+from auditor.core.outcomes import MissingKind
+from auditor.core.records import Finding, Observations, Trial, digest, ordered
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
 from auditor.engine.lock import NAME, lock_text, locked_checks, read_lock, relocked
@@ -154,7 +156,8 @@ def trials_of(lock: Mapping[str, Any], facts: Facts) -> list[Trial]:
 
 def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
     rows = observations.of(trial).values()
-    reasons = Counter(row.error for row in rows if row.error)
+    reasons = Counter(row.missing for row in rows if row.missing)
+    failed = {why.text: n for why, n in reasons.items() if why.kind is MissingKind.FAILED}
     return {
         "key": observations.key(trial),
         "probe": trial.probe,
@@ -162,9 +165,9 @@ def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
         "zone": trial.zone,
         "epsilon": trial.threat.get("epsilon"),
         "samples": len(rows),
-        "measured": sum(row.error is None for row in rows),
-        "not_applicable": {why: n for why, n in reasons.items() if why.startswith("not applicable")},
-        "failed": {why: n for why, n in reasons.items() if not why.startswith("not applicable")},
+        "measured": sum(row.missing is None for row in rows),
+        "not_applicable": {why.text: n for why, n in reasons.items() if why.kind is not MissingKind.FAILED},
+        "failed": failed,
         "forwards": int(sum(row.values.get("forwards", 0) for row in rows)),
         "backwards": int(sum(row.values.get("backwards", 0) for row in rows)),
     }

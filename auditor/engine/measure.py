@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from auditor.core.errors import BrokenOff
+from auditor.core.outcomes import Missing
 from auditor.core.seeds import derive
 from auditor.engine.executors import Task
 from auditor.models.classifier import Classifier
@@ -34,16 +35,16 @@ def measure(task: Task, bench: Bench) -> list[Row]:
             return [
                 row
                 if all(map(_finite, row.values.values()))
-                else Row(error="failed: a measured value is not a finite number")
+                else Row(missing=Missing.failed("a measured value is not a finite number"))
                 for row in rows
             ]
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise BrokenOff("The disk is full; free some space and run the same command again to resume.") from None
-            failure = f"failed: {type(error).__name__}: {error}"
+            failure = f"{type(error).__name__}: {error}"
         except Exception as error:  # whatever a user's model raises is an outcome, not a crash
-            failure = f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-    return [Row(error=failure) for _ in names]
+            failure = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    return [Row(missing=Missing.failed(failure)) for _ in names]
 
 
 @contextmanager

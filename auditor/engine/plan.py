@@ -11,8 +11,10 @@ from auditor.attacks import attacks
 from auditor.attacks.attack import norm_refused
 from auditor.checks import Check
 from auditor.core.errors import ConfigError, nearest
+from auditor.core.facts import Facts
 from auditor.core.modality import modality_named
-from auditor.core.records import Facts, Trial, ordered
+from auditor.core.outcomes import Missing
+from auditor.core.records import Trial, ordered
 from auditor.core.zones import not_applicable
 from auditor.explanations import explanations
 from auditor.probes import probes
@@ -27,7 +29,7 @@ class Planned:
     key: str
     chunks: tuple[tuple[int, ...], ...]
     """Positions of the samples of each chunk."""
-    excluded: Mapping[int, str]
+    excluded: Mapping[int, Missing]
     """Position -> why the sample is not measured."""
     forwards: int
     """Most forward passes, over all samples."""
@@ -64,7 +66,7 @@ def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Plan
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
 
 
-def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, str]]:
+def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, Missing]]:
     """Return the positions to measure, drawn among the samples that have the trial's zone, and why the others have
     none.
     """
@@ -81,7 +83,7 @@ def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...
     )
 
 
-def _missing(trial: Trial, facts: Facts) -> str:
+def _missing(trial: Trial, facts: Facts) -> Missing | None:
     """Return what the trial's method needs and its subject does not offer; a weaker method is never put in its
     place.
     """
@@ -89,26 +91,28 @@ def _missing(trial: Trial, facts: Facts) -> str:
     who = f"'{trial.subject}'" if trial.subject else "this classifier"
     wanted = probes[trial.probe].facts.get("needs", "labels")
     if wanted not in offers:
-        return f"not applicable: probe '{trial.probe}' needs '{wanted}', which {who} does not offer"
+        return Missing.not_applicable(f"probe '{trial.probe}' needs '{wanted}', which {who} does not offer")
     norm = str(trial.threat.get("norm", facts.norm))
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
-        return f"not applicable: attack '{trial.method}': {refusal}"
+        return Missing.not_applicable(f"attack '{trial.method}': {refusal}")
     explains = (
         explanations[trial.method].facts.get("modality", facts.modality)
         if trial.method in explanations.names()
         else facts.modality
     )
     if explains != facts.modality:
-        return f"not applicable: explanation '{trial.method}' explains data of modality '{explains}'"
+        return Missing.not_applicable(f"explanation '{trial.method}' explains data of modality '{explains}'")
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]
             served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in offers)
             hint = f"; it can serve {served}" if served else ""
             return (
-                ""
+                None
                 if needs in offers
-                else f"not applicable: {kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}"
+                else Missing.not_applicable(
+                    f"{kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}"
+                )
             )
-    return ""
+    return None

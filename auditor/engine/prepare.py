@@ -13,7 +13,8 @@ from typing import Any
 from auditor.checks import Check, check_names, make_check
 from auditor.config.config import SOURCE, Audit, load_audit
 from auditor.core.errors import AuditorError, ConfigError, nearest
-from auditor.core.records import Facts, digest
+from auditor.core.facts import Facts
+from auditor.core.records import digest
 from auditor.core.zones import check_zone
 from auditor.engine.lock import lock_checks
 from auditor.engine.plan import offers_of

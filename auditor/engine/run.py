@@ -110,7 +110,7 @@ class _Driver:
         observations = []
         for position, row in zip(task.chunk, measured.rows, strict=True):
             artefact = self.store.put(row.arrays) if task.trial.keep and row.arrays else None
-            observations.append(Observation(task.key, names[position], row.values, row.allowed, artefact, row.error))
+            observations.append(Observation(task.key, names[position], row.values, row.allowed, artefact, row.missing))
         self.store.write(task.key, task.number, observations, measured.seconds)
         self._advance(self.planned[task.key], task.number)
 
@@ -121,7 +121,7 @@ class _Driver:
             self.store.write(
                 planned.key,
                 EXCLUDED,
-                [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()],
+                [Observation(planned.key, names[position], missing=why) for position, why in planned.excluded.items()],
             )
 
     def _advance(self, planned: Planned, number: int) -> None:

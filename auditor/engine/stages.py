@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from auditor.core.errors import ConfigError
+from auditor.core.facts import Facts
 from auditor.core.modality import modality_named
-from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.core.zones import coverage
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import BrokenOff, StoreError
+from auditor.core.outcomes import Missing
 from auditor.core.records import Observation, canonical, digest
 from auditor.engine.folder import EVIDENCE_FILES, LEDGER, clear, evidence_files, refuse_foreign
 
@@ -26,6 +28,8 @@ CREATE TABLE IF NOT EXISTS observations (
     trial TEXT, chunk INTEGER, sample TEXT, row TEXT NOT NULL, PRIMARY KEY (trial, sample)
 ) WITHOUT ROWID;
 """
+EARLIER = re.compile(r"not applicable(?: for zone (?P<zone>[^:]+))?: (?P<reason>.*)", re.DOTALL)
+"""How earlier versions wrote that a row is not applicable."""
 EXCLUDED = -1
 """Number of the chunk that holds the rows excluded by plan."""
 
@@ -160,7 +164,7 @@ class Store:
     def read(self, key: str) -> dict[str, Observation]:
         """Return the rows of one trial by sample id, in the order of ids."""
         found = self._db.execute("SELECT sample, row FROM observations WHERE trial = ? ORDER BY sample", (key,))
-        return {sample: Observation(trial=key, sample=sample, **json.loads(row)) for sample, row in found}
+        return {sample: _observation(key, sample, json.loads(row)) for sample, row in found}
 
     def forget(self, key: str) -> None:
         """Drop a trial's rows, so that it is measured again."""
@@ -222,7 +226,27 @@ class Store:
 
 
 def _row(row: Observation) -> dict[str, Any]:
-    return {"values": dict(row.values), "allowed": row.allowed, "artefact": row.artefact, "error": row.error}
+    missing = None if row.missing is None else row.missing.as_dict()
+    return {"values": dict(row.values), "allowed": row.allowed, "artefact": row.artefact, "missing": missing}
+
+
+def _observation(trial: str, sample: str, row: Mapping[str, Any]) -> Observation:
+    """Return a row of the ledger; those of earlier versions have a text `error` in the place of `missing`."""
+    if "error" in row:
+        missing = None if row["error"] is None else _missing_of(str(row["error"]))
+    else:
+        missing = None if row["missing"] is None else Missing.from_dict(row["missing"])
+    return Observation(trial, sample, row["values"], row["allowed"], row["artefact"], missing)
+
+
+def _missing_of(text: str) -> Missing:
+    """Return what a text of an earlier version says: 'not applicable: ...', 'not applicable for zone ...: ...', or
+    that of a failure.
+    """
+    found = EARLIER.fullmatch(text)
+    if found is None:
+        return Missing.failed(text.removeprefix("failed: "))
+    return Missing.not_applicable(found["reason"], found["zone"] or "")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

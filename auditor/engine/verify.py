@@ -9,7 +9,8 @@ from pathlib import Path
 
 from auditor.config.config import load_audit
 from auditor.core.errors import AuditorError, StoreError
-from auditor.core.records import Facts, digest
+from auditor.core.facts import Facts
+from auditor.core.records import digest
 from auditor.engine.judge import facts_of, judged, read_findings
 from auditor.engine.lock import NAME, read_lock
 from auditor.engine.prepare import load_model

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.registry import Registry
 from auditor.models.classifier import Classifier
@@ -31,7 +32,8 @@ class Row:
     allowed: bool | None = None
     arrays: Arrays | None = None
     """Kept as an artefact if the trial says so."""
-    error: str | None = None
+    missing: Missing | None = None
+    """Why nothing was measured."""
 
 
 def no_arrays(_: str) -> Arrays | None:

@@ -84,7 +84,15 @@ def _kaplan_meier(
     share = 1 - left
     low, high = share_interval(share, worth, level)
     return Estimate(
-        share, low, high, n, unit, named("Kaplan-Meier, Wilson and mid-P", m < n), level, m if m < n else None
+        share,
+        low,
+        high,
+        n,
+        unit,
+        named("Kaplan-Meier, Wilson and mid-P", m < n),
+        level,
+        m if m < n else None,
+        share=True,
     )
 
 
@@ -120,7 +128,15 @@ def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", lev
         return None
     clustered = len(set(units)) < n
     return Estimate(
-        value, low, high, n, unit, named("order statistics", clustered), level, len(set(units)) if clustered else None
+        value,
+        low,
+        high,
+        n,
+        unit,
+        named("order statistics", clustered),
+        level,
+        len(set(units)) if clustered else None,
+        share=False,
     )
 
 

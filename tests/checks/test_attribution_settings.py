@@ -14,7 +14,7 @@ from auditor.checks import bind_check, check_entry, checks, make_check
 from auditor.checks.common import shown_zone
 from auditor.config.schema import audit_schema
 from auditor.core.errors import AuditorError, ConfigError
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.core.registry import Entry
 from auditor.engine.lock import lock_checks, lock_text
 from auditor.engine.prepare import prepare

@@ -23,7 +23,8 @@ from auditor.core.displays import (
     of_kind,
 )
 from auditor.core.errors import ConfigError
-from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations, Trial
 
 Judge = Callable[..., dict[str, Finding]]
 GAP, ACCURACY, EXPOSURE = "fairness/sex/robustness-gap", "fairness/sex/accuracy-gap", "fairness/sex/exposure-gap"

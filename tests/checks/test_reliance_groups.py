@@ -8,7 +8,8 @@ import pytest
 
 from auditor.checks import checks
 from auditor.core.displays import Contrast, Groups, of_kind
-from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations, Trial
 
 N, DRAWS = 160, 4
 

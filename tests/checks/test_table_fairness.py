@@ -9,7 +9,9 @@ import pytest
 
 from auditor.checks import make_check
 from auditor.core.displays import Contrast, Groups, Partition, Rows, Selection, Shown, Table, of_kind
-from auditor.core.records import OUTCOMES, VERDICTS, Facts, Finding, Observations, Trial, canonical
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, Outcome
+from auditor.core.records import VERDICTS, Finding, Observations, Trial, canonical
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 from auditor.stats.shares import proportion
 
@@ -180,7 +182,7 @@ def test_verdicts_of_the_table_are_known() -> None:
     assert {verdict for _, verdict, *_ in CASES} == set(VERDICTS) and {kind for kind, *_ in CASES} == set(ALL)
 
 
-@pytest.mark.parametrize("rows", [None, "not applicable: nothing to see", "failed: RuntimeError: boom"])
+@pytest.mark.parametrize("rows", [None, Missing.not_applicable("nothing to see"), Missing.failed("RuntimeError: boom")])
 def test_nothing_measured_is_never_good(judge: Judge, rows: Any) -> None:
     empty = judge(None, rows=rows)
     assert list(empty) == list(judge(FAIR)), "no row goes missing, and the order stays"
@@ -336,7 +338,7 @@ def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
     (test,) = shown(cost, Rows, "tests").rows
     assert test.name == "Log-rank" and test.p is not None and test.p < 1e-6
     assert measures(cost, "exact")[0] == 1.0
-    assert women[OUTCOMES[2].capitalize()] == round(shares[0] * shown(cost, Groups).rows[0].n)
+    assert women[Outcome.FLIPPED_EXACTLY.text.capitalize()] == round(shares[0] * shown(cost, Groups).rows[0].n)
 
 
 def test_what_was_not_proven_may_be_either(judge: Judge) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from auditor.core.displays import Counterfactuals, of_kind
 from auditor.core.displays import Table as ShownTable
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations
 from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
 from auditor.modalities.tables.table import Column, Rule, Table
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observations
 from auditor.modalities.images.checks.clusters import clusters, number_of_clusters, place_words, spectral_labels
 from auditor.modalities.images.checks.where import judge_where, where_trial
 
@@ -193,7 +195,7 @@ def test_nothing_to_share_out(judge: Judge) -> None:
     assert (flat.verdict, flat.estimate) == ("inconclusive", None) and "neither" in flat.reason
     few = judge(planted(4, effects=hot(0)))
     assert few.verdict == "not_measured" and "at least 5 units" in few.reason
-    none = judge({f"s{row:03d}/0": "not applicable for zone outside: empty mask" for row in range(9)})
+    none = judge({f"s{row:03d}/0": Missing.not_applicable("empty mask", "outside") for row in range(9)})
     assert (none.verdict, none.reason) == ("not_measured", "not applicable for zone outside: empty mask (9 samples)")
 
 

@@ -24,6 +24,7 @@ from auditor.core.displays import (
     Selection,
     Steps,
     Table,
+    Values,
     of_kind,
     read_displays,
 )
@@ -114,6 +115,7 @@ EVERY = (
         reversals=("the sign reverses",),
         role="changes",
     ),
+    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 
@@ -124,6 +126,8 @@ def test_what_was_written_is_read_back() -> None:
     assert again == finding
     cells = [cell for row in again.displays[1].rows for cell in row]  # type: ignore[union-attr]
     assert [type(cell) for cell in cells] == [str, int, bool, type(None), float, Estimate]
+    values = again.displays[-1].values  # type: ignore[union-attr]
+    assert [type(value) for value in values.values()] == [int, float, str, bool]
 
 
 def test_displays_are_found_by_kind_and_role() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from auditor.core.errors import ConfigError
-from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.engine import prepare as prepare_module
 from auditor.engine.export import export_samples
 from auditor.engine.judge import facts_of, observations_of

@@ -15,7 +15,8 @@ from auditor.checks.fairness.held_out import REFITTED
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
 from auditor.core.displays import Null, of_kind
 from auditor.core.errors import BrokenOff
-from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations, Trial
 from auditor.engine.executors import local
 from auditor.engine.judge import read_findings
 from auditor.engine.measure import measure
@@ -79,7 +80,7 @@ def test_what_was_fitted_is_what_was_judged(prepared: Prepared, reference: Path)
         rows = store.read(aimed.key)
     assert arrays is not None and sorted(arrays) == ["0/0", "0/1", "1/0", "1/1", "half"]
     assert max(np.abs(arrays[name]).max() for name in arrays if name != "half") == pytest.approx(4 / 255)
-    assert set(rows) == set(prepared.samples.ids) and all(one.error is None for one in rows.values())
+    assert set(rows) == set(prepared.samples.ids) and all(one.missing is None for one in rows.values())
     assert {one.allowed for one in rows.values() if one.values["correct"]} == {True}
     assert row.values["forwards"] <= fit.forwards and row.values["backwards"] <= fit.backwards
     (finding,) = read_findings(reference)[1]

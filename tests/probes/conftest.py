@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.table import Column, Rule, Table
 from auditor.probes import Bench

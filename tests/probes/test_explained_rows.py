@@ -46,7 +46,7 @@ def test_what_a_row_says(table_bench: Make, method: str) -> None:
     for place, row in enumerate(rows):
         # of a sum both methods say the same: each column's part less its mean over the background
         known = np.abs(np.array([1.0, 0.1, 0.5, 0, 0, 0]) * (x[place] - background.mean(0)))
-        assert row.error is None and row.values["correct"] == 1 and row.values["area"] == pytest.approx(1 / 3)
+        assert row.missing is None and row.values["correct"] == 1 and row.values["area"] == pytest.approx(1 / 3)
         assert row.values["inside"] == pytest.approx(known[inside].sum() / known.sum(), abs=1e-9)
         assert row.values["pointing"] == float(inside[known.argmax()])
         assert ("attack/rank" in row.values) == (place == 3) == (row.arrays is not None)
@@ -97,5 +97,5 @@ def test_an_explanation_without_the_setting_background_is_given_background_rows(
     bench = table_bench()
     found = Trial("attribution_table", "deviation", {}, "", THREAT, samples=N)
     rows = probes["attribution_table"].make(bench, found, bench.samples.load(range(N)))
-    assert all(row.error is None and "inside" in row.values for row in rows)
+    assert all(row.missing is None and "inside" in row.values for row in rows)
     assert all(torch.equal(one, lenders(bench.samples, BACKGROUND, 0)[1]) for one in seen) and len(seen) == 4

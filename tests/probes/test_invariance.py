@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
@@ -93,14 +94,14 @@ def test_rows_that_cannot_be_asked_say_why(coupled_bench: MakeBench, table_rows:
     x[2, REL] = np.nan
     x[3, 0] = np.nan
     rows = measured(coupled_bench(REVERSING, x=x))
-    assert rows[0].error == "not applicable: 'sex' is missing"
-    assert rows[1].error == "not applicable: the row itself breaks rule 'husband'"
+    assert rows[0].missing == Missing.not_applicable("'sex' is missing")
+    assert rows[1].missing == Missing.not_applicable("the row itself breaks rule 'husband'")
     k = 1 - int(x[2, SEX])
     assert (
         rows[2].values[f"naive/{k}"] == rows[2].values[f"repaired/{k}"] == rows[2].values[f"worst/{k}"]
         and rows[2].values[f"joint/{k}"] == 1
     )
-    assert rows[3].error is None
+    assert rows[3].missing is None
 
 
 def test_what_stays_impossible_after_the_repair_is_left_out(

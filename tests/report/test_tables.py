@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditor.core.records import OUTCOMES
+from auditor.core.outcomes import Outcome
 from auditor.modalities.tables.report import views as table_views
 from auditor.modalities.tables.report.figures import outcome_bars
 from auditor.modalities.tables.row_file import write_rows
@@ -82,7 +82,7 @@ def _write(out: Path, data: dict[str, Any]) -> Path:
     case |= {
         "epsilon": 4.0,
         "size": 1.2,
-        "outcome": OUTCOMES[2],
+        "outcome": Outcome.FLIPPED_EXACTLY.text,
         "files": {"row": "a/row.csv"},
         "text": "'denied' becomes 'granted' when hours change from 40 to 42.",
     }
@@ -217,7 +217,7 @@ def test_findings_without_details_and_facts_are_not_measured(bent: Callable[...,
     [
         {"outcomes": {"x": "many"}, "curve": 3, "smallest": [], "excluded": 1, "changed": None, "tables": "none"},
         {
-            "outcomes": {OUTCOMES[0]: 0},
+            "outcomes": {Outcome.NONE_FOUND.text: 0},
             "zone": 3,
             "rows": [{}],
             "categories": [{"values": 3}],
@@ -240,9 +240,14 @@ def test_odd_details_do_not_stop_the_report(bent: Callable[..., str], details: d
 def test_outcomes_are_counted_and_told_by_more_than_colour(out: Path) -> None:
     found = table_views.outcomes(load(out)[1])
     assert [(one.zone, one.n) for one in found] == [("outside", 397), ("everywhere", 397), ("control/0", 397)]
-    assert [name for name, _ in found[0].counts] == [OUTCOMES[2], OUTCOMES[1], OUTCOMES[3], OUTCOMES[0]]
+    assert [name for name, _ in found[0].counts] == [
+        Outcome.FLIPPED_EXACTLY.text,
+        Outcome.FLIPPED_AT_MOST.text,
+        Outcome.PROVEN_IMPOSSIBLE.text,
+        Outcome.NONE_FOUND.text,
+    ]
     drawing = outcome_bars(found)
-    assert drawing == outcome_bars(found) and f"{OUTCOMES[3]} 217 (54.7" in drawing.alt
+    assert drawing == outcome_bars(found) and f"{Outcome.PROVEN_IMPOSSIBLE.text} 217 (54.7" in drawing.alt
 
 
 def test_curves_speak_of_cost(out: Path) -> None:

@@ -11,7 +11,8 @@ from auditor.checks.common import few, grey
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.core.displays import Curve, GroupRow, Groups, Named, Point, Steps
-from auditor.core.records import Estimate, Facts
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.shares import mean, proportion
 
@@ -85,7 +86,13 @@ def _calibration(measured: Measured, group: Group) -> Estimate | None:
         return None
     over = {name: row.values["confidence"] - row.values["correct"] for name, row in measured.answers.items()}
     mine = group.among(over)
-    return mean([over[one] for one in mine], _units(facts, mine), seed=facts.seed, unit="mean confidence less accuracy")
+    return mean(
+        [over[one] for one in mine],
+        _units(facts, mine),
+        seed=facts.seed,
+        unit="mean confidence less accuracy",
+        share=True,
+    )
 
 
 def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> Groups:

@@ -13,7 +13,8 @@ from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
 from auditor.core.displays import Category, Cell, Selection, Table
-from auditor.core.records import Facts, Finding, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Verdict
 from auditor.stats.ratios import Lowest, Share, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
 from auditor.stats.shares import decide, proportion
 

@@ -17,15 +17,14 @@ from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
 from auditor.core.displays import Attacked, Cell, Contrast, Display, GroupRow, Groups, Named, Rows, Table
-from auditor.core.records import OUTCOMES, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import table_of, where
 from auditor.stats.censored import log_rank_p, median, restricted_mean
 from auditor.stats.ratios import largest_ratio
 from auditor.stats.shares import decide, proportion
 from auditor.stats.strata import bounded_ends, simultaneous_level
-
-EXACT, IMPOSSIBLE = 2, 3
-"""Codes of records.OUTCOMES that are proofs."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Searches:
     @cached_property
     def certain(self) -> Flags:
         """Return whether the search's answer is exact: a proven minimal cost, or a proof that there is no flip."""
-        return {name: float(row.values["outcome"] in (EXACT, IMPOSSIBLE)) for name, row in self.flips.used.items()}
+        return {name: float(Outcome.of(row.values).proven) for name, row in self.flips.used.items()}
 
     @property
     def reach(self) -> float:
@@ -86,7 +85,7 @@ class Searches:
         rows = self.flips.rows.values()
         return (
             why_not(rows)
-            if any(row.error for row in rows) or not rows
+            if any(row.missing for row in rows) or not rows
             else "no row is decided unfavourably, so that none needs a change"
         )
 
@@ -140,7 +139,6 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     proven.
     """
     assert found.estimate is not None and found.tolerance is not None
-    share = wide.unit == "difference of shares"
     rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
     bounds = Rows(rows=(Named(name="whatever is true of the unproven", estimate=wide, note=rows),), role="bounds")
     shown = (*found.displays, bounds)
@@ -152,7 +150,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
             + ("" if verdict == "inconclusive" else ": the verdict holds whatever is true of them"),
             displays=shown,
         )
-    ends = " to ".join(percent(end) if share else f"{end:.3g}" for end in (wide.low, wide.high))
+    ends = " to ".join(percent(end) if wide.share else f"{end:.3g}" for end in (wide.low, wide.high))
     why = f"too few to tell: {rows}; over all that may be true of them the interval goes from {ends}"
     return replace(
         found,
@@ -181,7 +179,7 @@ def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) ->
         f"Flip at {done.cost:g} found",
         "Found or not excluded",
         "Search exact or proven",
-        *(said.capitalize() for said in OUTCOMES),
+        *(one.text.capitalize() for one in Outcome),
         "Median cost",
         "Mean cost",
         "Note",
@@ -195,7 +193,7 @@ def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) ->
 
 def _cells(done: Searches, group: Group, row: GroupRow) -> tuple[Cell, ...]:
     ids, shown = group.among(done.flips.used), row.measures
-    ended = [sum(done.flips.used[name].values["outcome"] == code for name in ids) for code, _ in enumerate(OUTCOMES)]
+    ended = [sum(Outcome.of(done.flips.used[name].values) is one for name in ids) for one in Outcome]
     middle = _median([done.flips.costs[name] for name in ids], shown["median"], done.reach)
     shares = (shown["flipped"], shown["possible"], shown["exact"])
     return row.name, row.n, *shares, *ended, middle, shown["restricted"], row.note

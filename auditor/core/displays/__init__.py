@@ -1,4 +1,4 @@
-"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, stored in findings.json.
+"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, kept in findings.json.
 
 A display names no colour, no font and no template. Its `role` says what it is for, so that a section can put it in its
 place. One file holds one kind of display; `Display` is the union of them all, told apart by their field `kind`.
@@ -22,6 +22,7 @@ from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.selection import Category, Selection
 from auditor.core.displays.steps import Steps
 from auditor.core.displays.table import Cell, Table
+from auditor.core.displays.values import Values
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -32,6 +33,7 @@ FORMAT = 1
 Display = (
     Rows
     | Table
+    | Values
     | Curve
     | Steps
     | Partition
@@ -70,6 +72,7 @@ __all__ = [
     "Shown",
     "Steps",
     "Table",
+    "Values",
     "first",
     "of_kind",
     "read_displays",

@@ -19,6 +19,8 @@ class Named:
     p: float | None = None
     q: float | None = None
     """The p-value adjusted for looking at every row."""
+    control: bool = False
+    """Whether it is what chance, or something unrelated, would give: it stands beside a measured number."""
 
 
 @dataclass(frozen=True, kw_only=True)

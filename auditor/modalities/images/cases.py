@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import evasion_trial, grey, shown_zone, usable
-from auditor.core.records import Facts, Observation, Trial, digest
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Trial, digest
 from auditor.engine.picks import picked
 from auditor.engine.prepare import Prepared
 from auditor.engine.stages import Judged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.engine.prepare import Prepared
 from auditor.engine.stages import Claim, Judged, Shown
 from auditor.engine.store import Store

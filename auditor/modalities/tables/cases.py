@@ -12,7 +12,8 @@ import torch
 
 from auditor.checks.common import shown_zone
 from auditor.core.errors import DataError
-from auditor.core.records import OUTCOMES, Observation, Observations, Trial, digest
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Observation, Observations, Trial, digest
 from auditor.engine.picks import picked
 from auditor.engine.prepare import Prepared
 from auditor.engine.stages import Claim, Shown
@@ -60,7 +61,7 @@ def _chosen(rows: Mapping[str, Observation]) -> dict[str, str]:
 
 
 def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Observation, rule: str) -> dict[str, Any]:
-    facts, values = prepared.facts, row.values
+    facts, values, outcome = prepared.facts, row.values, Outcome.of(row.values)
     table, position = table_of(facts), facts.position_of[row.sample]
     arrays = store.get(row.artefact or "")
     if arrays is None:
@@ -83,13 +84,13 @@ def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Obs
         "norm": trial.threat["norm"],
         "zone": trial.zone,
         "size": values["cost"],
-        "outcome": OUTCOMES[int(values["outcome"])],
+        "outcome": outcome.text,
         "files": {"row": f"{case}/row.csv"},
         "digests": {"row": digest(path.read_bytes())},
         "text": (
             f"{rule.capitalize()} case ({MEANING[rule]}): {_told(decisions, changed)}, at a cost of {values['cost']:g}."
             f" Changes were sought {where(trial.zone)};"
-            f" {OUTCOMES[int(values['outcome'])].removesuffix(' at a cost of at most')}."
+            f" {'flipped' if outcome is Outcome.FLIPPED_AT_MOST else outcome.text}."
         ),
     }
 

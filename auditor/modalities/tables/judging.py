@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.modalities.tables.checks.common import table_of
 
 MOST_LEVELS = 40

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.core.errors import ConfigError
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.engine.prepare import Prepared
 from auditor.engine.stages import Claim, Judged, Shown, Summary
 from auditor.engine.store import Store

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.core.records import OUTCOMES
+from auditor.core.outcomes import Outcome
 from auditor.engine.prepare import prepare
 from auditor.engine.verify import verify
 from auditor.modalities.tables.cases import zone_columns
@@ -184,7 +184,7 @@ def test_one_row_of_the_ledger(copy: Path) -> None:
 def test_the_samples_table_tells_costs_and_outcomes_in_words(finished: Path) -> None:
     table = pd.read_csv(finished / "samples.csv")
     outcome = table["flip:table_search:outside:2:outcome"].dropna()
-    assert len(outcome) and set(outcome) <= set(OUTCOMES)
+    assert len(outcome) and set(outcome) <= {one.text for one in Outcome}
     flipped = table["flip:table_search:outside:2:flipped"] == 1
     assert flipped.any() and (table.loc[flipped, "flip:table_search:outside:2:cost"] <= 2).all()
     assert table["clean:score"].notna().all() and "flip:table_search:everywhere:2:towards granted:cost" in table

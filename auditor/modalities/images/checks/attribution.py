@@ -10,7 +10,8 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.attribution.explained import Judge, Methods, settings_of
 from auditor.checks.common import evasion_trial, shown_zone
-from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Finding, Observations, Trial
 
 DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "saliency": {}}
 

@@ -14,7 +14,8 @@ from auditor.checks.common import evasion_trial, grey, label, percent, plain, re
 from auditor.checks.exposure.against import compared, paired_table
 from auditor.checks.exposure.directions import Pair, by_class, class_table, directed_trial, pairs
 from auditor.checks.exposure.smallest import Thresholds, described, relative, search_trial, thresholds
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observation, Observations, Trial
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.stats.shares import decide, proportion, proportion_p
 

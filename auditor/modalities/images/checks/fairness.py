@@ -18,7 +18,8 @@ from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
 from auditor.core.displays import Attacked, Display
 from auditor.core.errors import ConfigError, nearest
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.core.zones import single_zone
 
 

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.attribution.explained import Judge, Methods, Words, settings_of
-from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 
 DEFAULTS: dict[str, dict[str, Any]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.core.records import Facts, Observation, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Trial
 from auditor.modalities.tables.table import Table
 
 LABELS = {
@@ -65,4 +66,4 @@ def flip_trial(facts: Facts, zone: str, *, towards: str = "", samples: int = 0, 
 
 def searched(rows: Mapping[str, Observation]) -> dict[str, Observation]:
     """Return the rows on which a search was made."""
-    return {name: row for name, row in rows.items() if row.error is None and row.values["searched"] == 1}
+    return {name: row for name, row in rows.items() if row.missing is None and row.values["searched"] == 1}

@@ -12,7 +12,8 @@ from auditor.checks import checks
 from auditor.checks.common import percent, plain, reason, span, why_not
 from auditor.checks.exposure.against import compared, paired_table
 from auditor.checks.exposure.flips import FLIPPED, Flips
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
 from auditor.stats.shares import decide, proportion_p

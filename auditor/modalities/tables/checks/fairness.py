@@ -18,7 +18,8 @@ from auditor.checks.fairness.group_rows import as_it_is
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.checks.fairness.ratio import Limits, Rates, judge_ratio
 from auditor.checks.fairness.recourse import Searches, judge_cost, judge_exposure, judge_reach
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, favourable, flip_trial
 from auditor.modalities.tables.checks.invariance import invariance_trials, judge_invariance
 

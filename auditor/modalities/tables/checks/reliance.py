@@ -12,7 +12,8 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.common import percent, plain, reason, span, why_not
 from auditor.checks.reliance.arms import Draws, Words, judge_flips, judge_share
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
@@ -118,7 +119,7 @@ class RelianceTable:
         lost = [
             [row.values[f"lost/{arm}/{draw}"] for arm in "AB"]
             for row in rows.values()
-            for draw in range(0 if row.error else sum(key.startswith("A/") for key in row.values))
+            for draw in range(0 if row.missing else sum(key.startswith("A/") for key in row.values))
         ]
         return (
             judge_share(
@@ -142,7 +143,7 @@ class RelianceTable:
 
     def _columns(self, facts: Facts, observations: Observations) -> Finding:
         trial, table = self._permuted(facts), table_of(facts)
-        rows = {name: row for name, row in observations.of(trial).items() if row.error is None}
+        rows = {name: row for name, row in observations.of(trial).items() if row.missing is None}
         base: dict[str, Any] = {
             "id": "reliance/columns",
             "check": "reliance",
@@ -237,6 +238,7 @@ class _Permuted:
             METHOD,
             0.95,
             len(np.unique(self.units[:, 0])),
+            share=False,
         )
 
 

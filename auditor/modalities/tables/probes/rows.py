@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from auditor.core.errors import AuditorError
+from auditor.core.outcomes import Missing
 from auditor.core.seeds import derive
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.rules import Rules
@@ -63,9 +64,9 @@ def broken_rule(rules: Rules, x: Codes) -> list[str]:
     return [ids[int(row.argmax())] if row.any() else "" for row in broken]
 
 
-def own_fault(rule: str) -> str:
+def own_fault(rule: str) -> Missing:
     """Return why a row that breaks a rule itself is left out."""
-    return f"not applicable: the row itself breaks rule '{rule}'"
+    return Missing.not_applicable(f"the row itself breaks rule '{rule}'")
 
 
 def lenders(samples: Samples, n: int, seed: int) -> tuple[tuple[int, ...], Tensor]:
