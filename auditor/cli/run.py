@@ -65,14 +65,13 @@ def command(
     """
     from auditor.cli.progress import progress_bar
     from auditor.cli.show import show_findings
-    from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
     from auditor.pipeline import finish
 
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
-    with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
+    with progress_bar(prepared) as progress:
         findings = finish(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress)
     if as_json:
         sys.stdout.write((out / "findings.json").read_text(encoding="utf-8"))

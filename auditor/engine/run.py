@@ -16,11 +16,13 @@ from auditor.probes import Arrays
 
 TABLE_ROWS = 8192
 """Rows of a table per call of the classifier, at least: a call costs far more than a row."""
-Progress = Callable[[Planned, int], None]
-"""function (trial, number of forward passes done or skipped) -> None, called after every chunk"""
+Progress = Callable[[Planned, int, float | None], None]
+"""function (trial, samples of the chunk, seconds that it took; None where the ledger held it already) -> None, called
+after every chunk
+"""
 
 
-def silent(planned: Planned, forwards: int) -> None:
+def silent(planned: Planned, samples: int, seconds: float | None) -> None:
     """Show no progress."""
 
 
@@ -48,10 +50,11 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
             EXCLUDED,
             [Observation(planned.key, names[position], error=why) for position, why in planned.excluded.items()],
         )
-    source = _source(planned, prepared, store)
+    source = source_of(planned, prepared, store)
     rows = batch_size if prepared.facts.modality == "image" else max(batch_size, TABLE_ROWS)
     bench = bench_for(prepared.samples, prepared.classifier, source, rows, prepared.surrogate)
     for number, chunk in enumerate(planned.chunks):
+        took = None
         if number not in done:
             started = time.perf_counter()
             measured = measure(planned, chunk, bench)
@@ -63,11 +66,13 @@ def _trial(planned: Planned, prepared: Prepared, store: Store, *, batch_size: in
                         planned.key, prepared.samples.ids[position], row.values, row.allowed, artefact, row.error
                     )
                 )
-            store.write(planned.key, number, observations, time.perf_counter() - started)
-        progress(planned, round(planned.forwards * len(chunk) / max(1, planned.samples)))
+            took = time.perf_counter() - started
+            store.write(planned.key, number, observations, took)
+        progress(planned, len(chunk), took)
 
 
-def _source(planned: Planned, prepared: Prepared, store: Store) -> Callable[[str], Arrays | None] | None:
+def source_of(planned: Planned, prepared: Prepared, store: Store) -> Callable[[str], Arrays | None] | None:
+    """Return what gives a trial the arrays that its source kept; None where it has no source."""
     if planned.trial.source is None:
         return None
     rows = store.read(planned.trial.source.key(prepared.binding))
