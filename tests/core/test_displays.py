@@ -9,7 +9,7 @@ from auditor.core.displays import Named, Rows, Table, Values, of_kind, read_disp
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
-ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
+ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4, share=True)
 EVERY = (
     Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),
     Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),

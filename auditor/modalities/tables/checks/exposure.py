@@ -30,7 +30,7 @@ _ADVICE: Mapping[Verdict, str] = {
 }
 
 
-@checks.register("exposure-table", check="exposure", modality="table")
+@checks.register("exposure", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class ExposureTable:
     """How many decisions the cheapest changes flip, by zone of columns, and for how many that is proven."""
