@@ -10,6 +10,7 @@ import pytest
 
 from auditor.core.errors import ConfigError
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.engine import prepare as prepare_module
 from auditor.engine.export import export_samples
@@ -93,8 +94,8 @@ def test_what_a_subject_does_not_offer_is_not_asked_of_it(prepared: Prepared, tm
     known = replace(comparing(prepared), subjects=subjects, facts=replace(prepared.facts, subjects=offers))
     of = measured(known, tmp_path)
     assert "gradient" in known.facts.offers and len(of(OTHER)) == LIMIT
-    assert {row.error for row in of(FLAT).values()} == {
-        "not applicable: probe 'gradient' needs 'gradient', which 'surrogate' does not offer"
+    assert {row.missing for row in of(FLAT).values()} == {
+        Missing.not_applicable("probe 'gradient' needs 'gradient', which 'surrogate' does not offer")
     }
 
 
