@@ -18,22 +18,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from auditor.core.errors import AuditorError, nearest
 
-T = TypeVar("T", bound=Callable[..., Any])
+_T = TypeVar("_T", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(Generic[_T]):
     """One plug-in."""
 
     name: str
-    make: T
+    make: _T
     summary: str
     """First paragraph of its docstring, as one line."""
     facts: Mapping[str, Any]
     """What the plug-in declares of itself, such as needs='gradient'."""
 
 
-class Registry(Generic[T]):
+class Registry(Generic[_T]):
     """The plug-ins of one kind: every module of its folders is imported when a name is first asked for.
 
     They lie in the folder of the kind itself and, where only one modality has them, in the folder of that name inside
@@ -54,14 +54,14 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, package: str, *, folder: str = "") -> None:
         self.kind, self._package = kind, package
         self._folder = folder or package.rpartition(".")[2]
-        self._entries: dict[str, Entry[T]] = {}
+        self._entries: dict[str, Entry[_T]] = {}
         self._loaded = False
         self._lock = threading.RLock()
 
-    def register(self, name: str, **facts: Any) -> Callable[[T], T]:
+    def register(self, name: str, **facts: Any) -> Callable[[_T], _T]:
         """Return a decorator that enters a function or class under a name."""
 
-        def enter(make: T) -> T:
+        def enter(make: _T) -> _T:
             if name in self._entries and self._entries[name].make is not make:
                 raise AuditorError(
                     f"{self.kind} '{name}' is registered twice: by {self._entries[name].make.__module__} and"
@@ -87,13 +87,13 @@ class Registry(Generic[T]):
                 if point.name not in self._entries or self._entries[point.name].make is not made:
                     self.register(point.name)(made)
 
-    def __getitem__(self, name: str) -> Entry[T]:
+    def __getitem__(self, name: str) -> Entry[_T]:
         self._load()
         if name not in self._entries:
             raise AuditorError(f"{self.kind}: expected a known name, got '{name}'; {nearest(name, self._entries)}")
         return self._entries[name]
 
-    def __iter__(self) -> Iterator[Entry[T]]:
+    def __iter__(self) -> Iterator[Entry[_T]]:
         self._load()
         return iter(self._entries[name] for name in sorted(self._entries))
 
