@@ -21,7 +21,8 @@ from planted_populations import families
 
 from auditor.checks import check_names
 from auditor.config.config import parse_audit
-from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.core.seeds import derive, generator
 from auditor.engine.judge import adjusted, doubted, judge, observations_of, trials_of
 from auditor.engine.prepare import Prepared, prepare

@@ -13,6 +13,8 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName, choose
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.modality import modality_named
+from auditor.core.outcomes import Outcome
 from auditor.core.seeds import Rows, derive
 from auditor.models.classifier import Classifier
 from auditor.models.meter import Meter
@@ -21,8 +23,8 @@ from auditor.threats.threat import SmoothThreat, Threat
 
 VALUES = ("linf", "l2", "l1", "l0")
 """Norms of values, which attacks serve that name none; 'cost' counts changes of table rows."""
-BATCH = {"image": 64, "table": 8192}
-"""Inputs per call of the classifier, by modality."""
+BATCH = 64
+"""Inputs per call of the classifier, at least."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,7 @@ class Adversarials:
     forwards: Tensor
     backwards: Tensor
     proof: Tensor
-    """(n,) what the search can say, by code of records.OUTCOMES: 0 none found, 1 fooled at most at this size, 2 at
-    exactly the smallest, 3 impossible.
-    """
+    """(n,) what the search can say: an `Outcome` of each sample, by its number."""
 
 
 def attack(
@@ -143,7 +143,7 @@ def attack(
     if refusal:
         raise AuditorError(f"attack '{name}': {refusal}")
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
-    batch_size = batch_size or BATCH.get(classifier.modality, 64)
+    batch_size = batch_size or max(BATCH, modality_named(classifier.modality).least_batch)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
     size, placed = _budget(name, epsilon, x), threat.over(x)
@@ -198,8 +198,13 @@ def _search(
     point, fooled, *proven = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
     point = placed.saved(point, x)
     held = fooled & placed.allows(point, x, size)
-    proof = torch.where(held == fooled, proven[0], 0) if proven else held.long()
+    proof = torch.where(held == fooled, proven[0], Outcome.NONE_FOUND) if proven else _unproven(held)
     return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
+
+
+def _unproven(fooled: Tensor) -> Tensor:
+    """Return the outcomes (n,) of a search that proves nothing."""
+    return torch.where(fooled, Outcome.FLIPPED_AT_MOST, Outcome.NONE_FOUND)
 
 
 def _merged(
@@ -208,7 +213,7 @@ def _merged(
     """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those
     of a search in float32.
     """
-    x, fooled, size, proof = points.x.clone(), holds.clone(), points.size.clone(), holds.long()
+    x, fooled, size, proof = points.x.clone(), holds.clone(), points.size.clone(), _unproven(holds)
     forwards, backwards = points.forwards + judge.forwards, points.backwards.clone()
     if again is not None:
         x[lost], fooled[lost], size[lost], proof[lost] = again.x, again.fooled, again.size, again.proof

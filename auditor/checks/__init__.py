@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from auditor.core.errors import AuditorError, nearest
-from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.core.registry import Entry, Registry
 
 
@@ -39,12 +40,18 @@ def check_names(modality: str) -> tuple[str, ...]:
 
 def check_entry(name: str, modality: str) -> Entry[Any]:
     """Return the check that an audit file calls by a name, as it is for data of a modality (AuditorError: there is
-    none).
+    none, or more than one).
     """
-    found = next((entry for entry in checks if _called(entry) == name and _serves(entry, modality)), None)
-    if found is None:
+    found = [entry for entry in checks if _called(entry) == name and _serves(entry, modality)]
+    if not found:
         raise AuditorError(f"check: expected a known name, got '{name}'; {nearest(name, check_names(modality))}")
-    return found
+    if len(found) > 1:
+        modules = " and ".join(f"{entry.make.__module__} ('{entry.name}')" for entry in found)
+        raise AuditorError(
+            f"check '{name}': expected one check of this name for data of modality '{modality}', got those of"
+            f" {modules}; rename one."
+        )
+    return found[0]
 
 
 def bind_check(name: str, modality: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from auditor.core.records import Estimate, Facts, Observation, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Observation, Trial, Verdict
 from auditor.stats.shares import needed_n
 
 LABELS = {
@@ -41,20 +42,20 @@ def evasion_trial(facts: Facts, zone: str, epsilon: float, *, attack: str | None
 
 
 def shown_zone(facts: Facts) -> str:
-    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any
-    mask.
+    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no mask leaves anything
+    outside and no column is set apart.
     """
-    return "outside" if any(facts.mask_share) else "everywhere"
+    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
 
 
 def usable(rows: Mapping[str, Observation]) -> dict[str, Observation]:
     """Return the rows that were measured on correctly classified samples."""
-    return {name: row for name, row in rows.items() if row.error is None and row.values.get("correct") == 1}
+    return {name: row for name, row in rows.items() if row.missing is None and row.values.get("correct") == 1}
 
 
 def why_not(rows: Iterable[Observation]) -> str:
     """Return why nothing was measured: the most common reasons with their counts."""
-    reasons = Counter(row.error for row in rows if row.error)
+    reasons = Counter(row.missing.text for row in rows if row.missing)
     if not reasons:
         return "nothing was measured"
     return "; ".join(f"{reason} ({n} samples)" for reason, n in reasons.most_common(3))

@@ -9,8 +9,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import clean_trial, percent, plain, reason, span, why_not
-from auditor.core.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.checks.common import clean_trial, percent, reason, span, why_not
+from auditor.core.displays import Named, Rows, Table
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.zones import coverage, not_applicable
 from auditor.modalities.tables.checks.preflight import (
     judge_columns,
@@ -21,18 +23,18 @@ from auditor.modalities.tables.checks.preflight import (
 )
 from auditor.stats.shares import decide, proportion
 
-Rows = dict[str, Observation]
+Observed = dict[str, Observation]
 
 
 @checks.register("preflight")
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """Accuracy, class balance, input range, logits, determinism and mask coverage; of a table also its rules and the
-    model's own decisions.
-    """
+    """Whether the audit can begin: accuracy, classes, inputs, scores, repeated answers, masks; of a table its rules."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    """Largest difference between two answers to the same input that counts as rounding."""
     minimum_class: Annotated[int, Field(ge=1)] = 10
+    """Samples that every class should have."""
 
     card: ClassVar[Card] = Card(
         title="Preflight: can this be audited?",
@@ -59,7 +61,7 @@ class Preflight:
         """Return six findings, of a table eight; none of them answers one of the four questions by itself."""
         trial = clean_trial()
         rows = observations.of(trial)
-        measured = {name: row for name, row in rows.items() if row.error is None}
+        measured = {name: row for name, row in rows.items() if row.missing is None}
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
         table = facts.modality == "table"
@@ -108,7 +110,7 @@ class Preflight:
             **base,
         )
 
-    def _determinism(self, rows: Rows, base: dict[str, Any]) -> Finding:
+    def _determinism(self, rows: Observed, base: dict[str, Any]) -> Finding:
         most = max(row.values["repeat_difference"] for row in rows.values())
         same = most <= self.repeat_tolerance
         claim = f"The same input gives the same scores up to {most:.2g}, asked twice for {len(rows)} samples."
@@ -132,7 +134,7 @@ class Preflight:
         )
 
 
-def _accuracy(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+def _accuracy(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
     label = dict(zip(facts.ids, facts.y, strict=True))
     flags = [row.values["correct"] for row in rows.values()]
     estimate = proportion(flags, [facts.unit_of[name] for name in rows], unit="share correct")
@@ -146,7 +148,7 @@ def _accuracy(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
             [facts.unit_of[sample] for sample in mine],
             unit="share correct",
         )
-        classes.append({"class": name, "n": len(mine), "estimate": plain(found)})
+        classes.append(Named(name=name, estimate=found, note="" if found else "no sample of this class was measured"))
     verdict = decide(estimate, chance, worse="below")
     claim = (
         f"{span(estimate)} of {estimate.n} samples are classified correctly; always answering the most common class"
@@ -167,12 +169,12 @@ def _accuracy(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
         tolerance=chance,
         reason=why,
         advice=advice,
-        details={"classes": classes},
+        displays=(Rows(rows=tuple(classes), role="classes"),),
         **base,
     )
 
 
-def _inputs(rows: Rows, base: dict[str, Any]) -> Finding:
+def _inputs(rows: Observed, base: dict[str, Any]) -> Finding:
     low, high = min(row.values["low"] for row in rows.values()), max(row.values["high"] for row in rows.values())
     blank = sum(row.values["low"] == row.values["high"] for row in rows.values())
     claim = f"Input values run from {low:.3g} to {high:.3g}; {blank} of {len(rows)} inputs are blank."
@@ -186,7 +188,7 @@ def _inputs(rows: Rows, base: dict[str, Any]) -> Finding:
     )
 
 
-def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
+def _logits(rows: Observed, base: dict[str, Any]) -> Finding:
     like = sum(row.values["like_probabilities"] for row in rows.values())
     bad = like == len(rows)
     claim = f"For {like:g} of {len(rows)} samples the scores are non-negative and sum to one."
@@ -198,12 +200,12 @@ def _logits(rows: Rows, base: dict[str, Any]) -> Finding:
 
 
 def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
-    excluded: list[dict[str, Any]] = []
+    excluded: list[tuple[str, str, int]] = []
     for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
-        for why, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
-            excluded.append({"zone": zone, "reason": why, "n": n})
-    found, details = coverage(facts.mask_share), {"not_applicable": excluded}
-    reasons = "; ".join(sorted({row["reason"] for row in excluded if row["zone"] in ("inside", "outside")}))
+        for missing, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
+            excluded.append((zone, missing.text, n))
+    found, displays = coverage(facts.mask_share), _not_applicable(excluded)
+    reasons = "; ".join(sorted({why for zone, why, _ in excluded if zone in ("inside", "outside")}))
     if not found["present"]:
         why = reasons if found["empty"] or found["full"] else "masks were not given"
         return Finding(
@@ -211,7 +213,7 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
             verdict="not_measured",
             claim="No sample has a mask.",
             reason=why,
-            details=details,
+            displays=displays,
             **base,
         )
     claim = (
@@ -220,4 +222,10 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     )
     without = len(facts.ids) - found["present"]
     why = f"{without} samples have no zone inside or outside: {reasons}" if without else "every sample has a mask"
-    return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, details=details, **base)
+    return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, displays=displays, **base)
+
+
+def _not_applicable(excluded: list[tuple[str, str, int]]) -> tuple[Table, ...]:
+    """Return the samples to which a zone does not apply: its name, the reason and their number."""
+    title, columns = "Samples to which a zone does not apply", ("Zone", "Reason", "Samples")
+    return (Table(title=title, columns=columns, rows=tuple(excluded), role="not applicable"),) if excluded else ()

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from auditor.checks import checks
 from auditor.config.config import Audit
+from auditor.core.displays import FORMAT
 from auditor.core.records import Finding
 
 
@@ -36,7 +37,11 @@ def findings_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "findings.json",
         "type": "object",
-        "required": ["audit", "findings"],
-        "properties": {"audit": {"type": "object"}, "findings": {"type": "array", "items": finding}},
+        "required": ["format", "audit", "findings"],
+        "properties": {
+            "format": {"const": FORMAT},
+            "audit": {"type": "object"},
+            "findings": {"type": "array", "items": finding},
+        },
         "$defs": definitions,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import threading
@@ -17,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.modality import folders
 
 _T = TypeVar("_T", bound=Callable[..., Any])
 
@@ -78,7 +78,7 @@ class Registry(Generic[_T]):
             if self._loaded:
                 return
             self._loaded = True
-            for package in dict.fromkeys((self._package, *modality_folders(self._folder))):
+            for package in dict.fromkeys((self._package, *folders(self._folder))):
                 for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
                     importlib.import_module(module.name)
             for point in entry_points(group=f"auditor.{self._folder}"):
@@ -125,20 +125,6 @@ class Registry(Generic[_T]):
                 f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}{got}"
             ) from None
         return {key: getattr(bound, key) for key in model.model_fields}
-
-
-def modality_folders(folder: str) -> list[str]:
-    """Return the folders of a name inside the modalities, as dotted names."""
-    try:
-        home = importlib.import_module("auditor.modalities")
-    except ModuleNotFoundError:
-        return []
-    inner = (
-        f"{home.__name__}.{modality.name}.{folder}"
-        for modality in pkgutil.iter_modules(home.__path__)
-        if modality.ispkg
-    )
-    return [package for package in inner if importlib.util.find_spec(package) is not None]
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.outcomes import Missing
 from auditor.core.seeds import generator
 
 if TYPE_CHECKING:  # checks ask why a zone is not applicable without torch
@@ -99,21 +100,21 @@ def resolve_zones(names: Sequence[str], named: Iterable[str]) -> tuple[str, ...]
     return every
 
 
-def not_applicable(name: str, share: float | None) -> str:
-    """Return why a sample with this share of its area inside the zone's mask has no such zone; '' when it has one.
+def not_applicable(name: str, share: float | None) -> Missing | None:
+    """Return why a sample with this share of its area inside the zone's mask has no such zone; None when it has one.
 
     A full mask makes no zone, a named one no more than the expert's: it spares nothing, so it would measure
     'everywhere' under another name.
     """
     if name in ("everywhere", ""):
-        return ""
+        return None
     if share is None:
-        return f"not applicable for zone {name}: no mask"
+        return Missing.not_applicable("no mask", name)
     if share <= 0.0:
-        return f"not applicable for zone {name}: empty mask"
+        return Missing.not_applicable("empty mask", name)
     if share >= 1.0:
-        return f"not applicable for zone {name}: full mask"
-    return ""
+        return Missing.not_applicable("full mask", name)
+    return None
 
 
 def coverage(shares: Sequence[float | None]) -> dict[str, Any]:

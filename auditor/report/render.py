@@ -13,22 +13,21 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
+from auditor.core.displays import Display
 from auditor.core.errors import AuditorError
 from auditor.core.records import QUESTIONS, VERDICTS, Finding
-from auditor.modalities.images.report import maps
-from auditor.modalities.tables.report import figures as table_figures
-from auditor.modalities.tables.report import views as table_views
 from auditor.report import annex, canvas, fairness, fairness_figures, figures, views, words
 from auditor.report.annexes import hiring
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.junit import junit
 from auditor.report.pdf import to_pdf
+from auditor.report.stages import helpers, modality_of_report
 from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
 
-MODULES = (annex, fairness, fairness_figures, figures, hiring, maps, table_figures, table_views, views, words)
+MODULES = (annex, canvas, fairness, fairness_figures, figures, hiring, views, words)
 """What templates may call, under the modules' own names."""
 
 
@@ -99,11 +98,12 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
 def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> str:
     """Return the report as one HTML page that needs nothing else."""
     folder = templates_dir()
-    files = section_files(folder, str(audit.get("modality") or "image"))
+    own = modality_of_report(audit).templates
+    files = section_files(folder, own)
     environment = environment_of(folder)
     shared = _content(out, audit, findings, covered={file.stem.partition("_")[2] for file in files})
     sections = [section for file in files if (section := _section(environment, file, shared))]
-    sheets = [sheet for name in ("style", audit.get("modality")) if (sheet := folder / f"{name}.css").is_file()]
+    sheets = [sheet for place in ("style.css", f"{own}/style.css") if (sheet := folder / place).is_file()]
     style = Markup("".join(sheet.read_text(encoding="utf-8") for sheet in sheets))
     return environment.get_template("report.html").render(**shared, sections=sections, style=style)
 
@@ -124,6 +124,7 @@ def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *
     grid = words.grid(audit)
     return {
         "audit": audit,
+        "modality": modality_of_report(audit),
         "data": audit.get("data") or {},
         "grid": grid,
         "epsilon": lambda value: words.epsilon_text(value, grid),
@@ -151,7 +152,7 @@ def environment_of(folder: Path) -> Environment:
     )
     numbers = count(1)
     modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-    environment.globals.update(modules, next_figure=lambda: next(numbers))
+    environment.globals.update(modules | helpers(), next_figure=lambda: next(numbers), shown=shown)
     environment.filters.update(
         {
             "number": words.number,
@@ -171,6 +172,11 @@ def environment_of(folder: Path) -> Environment:
         }
     )
     return environment
+
+
+def shown(finding: Finding, kind: str, role: str | None = None) -> list[Display]:
+    """Return a finding's displays of one kind, such as 'rows'; with a role only those that have it."""
+    return [one for one in finding.displays if one.kind == kind and role in (None, one.role)]
 
 
 def _write(path: Path, content: bytes) -> Path:

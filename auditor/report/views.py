@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.core.displays import Named
 from auditor.core.records import Estimate, Finding
 from auditor.report.words import is_number, zone_text
 
@@ -19,6 +20,8 @@ class Row:
     name: str
     estimate: Estimate | None
     note: str = ""
+    control: bool = False
+    """Whether it is what the others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def read_estimate(data: Any) -> Estimate | None:
         method=str(data.get("method") or ""),
         level=level if is_number(level) else 0.95,
         units=int(units) if is_number(units) else None,  # type: ignore[arg-type]
+        share=bool(data.get("share")),
     )
 
 
@@ -152,19 +156,20 @@ def read_smallest(data: Any, zone: str, label: str, *, relative: Any = None) -> 
 
 
 def rows(finding: Finding, key: str = "rows") -> list[Row]:
-    """Return the named estimates of a finding (attribution's rows, reliance's effects, preflight's classes)."""
+    """Return the named estimates of a finding (reliance's effects, preflight's classes)."""
     names = ("name", "class", "group")
     return [
         Row(
             next((str(item[name]) for name in names if item.get(name) is not None), ""),
             read_estimate(item.get("estimate")),
             _note(item),
+            bool(item.get("control")),
         )
         for item in _items(finding, key)
     ]
 
 
-def common_unit(found: Sequence[Row]) -> str:
+def common_unit(found: Sequence[Named | Row]) -> str:
     """Return the unit that every measured row has; an empty text where they differ."""
     units = {row.estimate.unit for row in found if row.estimate}
     return units.pop() if len(units) == 1 else ""

@@ -84,7 +84,15 @@ def _kaplan_meier(
     share = 1 - left
     low, high = share_interval(share, worth, level)
     return Estimate(
-        share, low, high, n, unit, method_name("Kaplan-Meier, Wilson and mid-P", m < n), level, m if m < n else None
+        share,
+        low,
+        high,
+        n,
+        unit,
+        method_name("Kaplan-Meier, Wilson and mid-P", m < n),
+        level,
+        m if m < n else None,
+        share=True,
     )
 
 
@@ -128,6 +136,7 @@ def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", lev
         method_name("order statistics", clustered),
         level,
         len(set(units)) if clustered else None,
+        share=False,
     )
 
 

@@ -288,13 +288,23 @@ def _estimate(value: float, low: float, high: float, sides: Sequence[Side], over
     owners = [unit for side in sides for unit in side.together[1]]
     n, units = len(owners), len(set(owners))
     method = method_name(f"Newcombe by class, standardised, {over}", units < n)
-    return Estimate(value, low, high, n, "difference of shares", method, level, units if units < n else None)
+    return Estimate(
+        value, low, high, n, "difference of shares", method, level, units if units < n else None, share=True
+    )
 
 
 def _at(one: Estimate, level: float) -> Estimate:
     """Return a pair's estimate under the level that all pairs have together."""
     return Estimate(
-        one.value, one.low, one.high, one.n, one.unit, f"{one.method}, Tukey-Kramer over pairs", level, one.units
+        one.value,
+        one.low,
+        one.high,
+        one.n,
+        one.unit,
+        f"{one.method}, Tukey-Kramer over pairs",
+        level,
+        one.units,
+        share=one.share,
     )
 
 

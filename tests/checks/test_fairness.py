@@ -11,7 +11,8 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
 from auditor.checks.exposure.smallest import search_trial
 from auditor.core.errors import ConfigError
-from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations, Trial
 
 Judge = Callable[..., dict[str, Finding]]
 GAP, ACCURACY, EXPOSURE = "fairness/sex/robustness-gap", "fairness/sex/accuracy-gap", "fairness/sex/exposure-gap"

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observations
 
 SHARES = [
     ((1, 1, -1, -1), 0.0),
@@ -116,7 +118,7 @@ def test_recipients_without_donors_are_counted_by_reason(
     facts: Callable[..., Facts], observe: Callable[..., Observations]
 ) -> None:
     check, known = checks["reliance"].make(), facts(3)
-    rows: dict[str, Any] = dict.fromkeys(known.ids, "not applicable: empty mask")
+    rows: dict[str, Any] = dict.fromkeys(known.ids, Missing.not_applicable("empty mask"))
     found = check.judge(known, observe({check.trials(known)[0]: rows}))[0]
     assert (found.verdict, found.reason) == ("not_measured", "not applicable: empty mask (3 samples)")
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
-from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations, Trial
 
 N, DRAWS = 160, 4
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from auditor.checks import check_names, checks, make_check
-from auditor.core.records import VERDICTS, Facts, Finding, Trial, canonical
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import VERDICTS, Finding, Trial, canonical
 
 Rows = dict[str, Any]
 N = 100
@@ -249,7 +251,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
         "not_measured",
         {},
         {"attack": "square", "offers": ("labels", "scores")},
-        every(lambda row: "not applicable: no gradient"),
+        every(lambda row: Missing.not_applicable("no gradient")),
     ),
     ("exposure/benign-to-malignant", "fail", AIMED, {}, only("directed", 40)),
     ("exposure/malignant-to-benign", "pass", AIMED, {}, only("directed", 0)),
@@ -259,7 +261,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
         "not_measured",
         AIMED,
         {},
-        every(lambda row: "not applicable: no direction is declared for this class"),
+        every(lambda row: Missing.not_applicable("no direction is declared for this class")),
     ),
     ("attack_quality/gradient", "pass", {}, {}, attacks_tried()),
     ("attack_quality/gradient", "fail", {}, {}, attacks_tried(vanished=60)),
@@ -395,8 +397,8 @@ def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     "rows",
     [
         None,
-        every(lambda row: "not applicable: the classifier offers no gradient"),
-        every(lambda row: "failed: RuntimeError: boom"),
+        every(lambda row: Missing.not_applicable("the classifier offers no gradient")),
+        every(lambda row: Missing.failed("RuntimeError: boom")),
         every(plain, 0),
     ],
 )

@@ -221,8 +221,8 @@ def test_the_draft_of_a_table_can_be_read_with_all_its_rules(run: Run, tmp_path:
     path.write_text(re.sub(r"^  # (rules:|  - )", r"  \1", path.read_text(), flags=re.MULTILINE))
     settings = {name: value for name, value in load_audit(path).data.items() if name != "source"}
     samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", settings))
-    assert samples.table is not None and len(samples) == 400
-    rules = {rule.then: rule for rule in samples.table.rules}
+    assert samples.schema is not None and len(samples) == 400
+    rules = {rule.then: rule for rule in samples.schema.rules}
     assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["sex == 'Female'"].swap == {
         "relationship": {"Husband": "Wife"}
     }

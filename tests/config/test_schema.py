@@ -121,9 +121,10 @@ def test_schemas_are_json_and_point_at_themselves() -> None:
 def test_findings_pass() -> None:
     schema = findings_schema()
     finding = Finding(
-        "a/b", "a", "fail", "claim", Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson"), 0.1, details={"x": 1}
+        "a/b", "a", "fail", "claim", Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", share=True), 0.1, details={"x": 1}
     )
     content = {
+        "format": 1,
         "audit": {},
         "findings": [
             json.loads(json.dumps(one.as_dict())) for one in (finding, Finding("a/c", "a", "not_measured", "claim"))

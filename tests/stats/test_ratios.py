@@ -165,7 +165,7 @@ def test_units_count_and_not_their_samples() -> None:
 
 
 def mean(value: float, half: float) -> Estimate:
-    return Estimate(value, value - half, value + half, 100, "cost", "")
+    return Estimate(value, value - half, value + half, 100, "cost", "", share=False)
 
 
 def test_the_largest_ratio_of_means() -> None:

@@ -334,7 +334,7 @@ DECISIONS = [
 
 @pytest.mark.parametrize(("low", "high", "worse", "verdict"), DECISIONS)
 def test_a_verdict_is_taken_on_the_whole_interval(low: float, high: float, worse: str, verdict: str) -> None:
-    assert decide(Estimate((low + high) / 2, low, high, 10, "", ""), 0.1, worse=worse) == verdict
+    assert decide(Estimate((low + high) / 2, low, high, 10, "", "", share=True), 0.1, worse=worse) == verdict
 
 
 def test_the_number_that_would_decide() -> None:

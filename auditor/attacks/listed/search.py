@@ -21,6 +21,7 @@ from auditor.attacks.listed.linear import linear
 from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, random_combinations
 from auditor.attacks.listed.strike import TRIED, strike
 from auditor.core.errors import AuditorError
+from auditor.core.outcomes import Outcome
 from auditor.threats.listed import ListedThreat, Numbers
 
 TOGETHER = 256
@@ -95,18 +96,24 @@ def table_search(
 
 
 def gathered(problem: Problem, hunts: list[Hunt]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the cheapest flips (n, columns), whether there is one (n,), and what is proven (n,) as a code of
-    records.OUTCOMES.
+    """Return the cheapest flips (n, columns), whether there is one (n,), and the `Outcome` of each (n,)
+    by its number.
     """
     found = [hunt.closest if hunt.best is None else hunt.best for hunt in hunts]
     point = torch.as_tensor(np.array(found).reshape(problem.x.shape), dtype=problem.x.dtype, device=problem.x.device)
     fooled = torch.tensor([hunt.best is not None for hunt in hunts], dtype=torch.bool, device=problem.x.device)
     proof = torch.tensor(
-        [(2 if hunt.exact else 1) if hunt.best is not None else 3 * hunt.exact for hunt in hunts],
+        [_outcome(hunt) for hunt in hunts],
         dtype=torch.long,
         device=problem.x.device,
     )
     return point, fooled, proof
+
+
+def _outcome(hunt: Hunt) -> Outcome:
+    if hunt.best is None:
+        return Outcome.PROVEN_IMPOSSIBLE if hunt.exact else Outcome.NONE_FOUND
+    return Outcome.FLIPPED_EXACTLY if hunt.exact else Outcome.FLIPPED_AT_MOST
 
 
 def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:

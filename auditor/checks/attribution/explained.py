@@ -5,16 +5,26 @@ the shares of a table's columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import plain, reason, span, why_not
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.checks.common import reason, span, why_not
+from auditor.core.displays import Named, Rows
+from auditor.core.facts import Facts
+from auditor.core.records import Evidence, Finding, Observation, Observations, Trial
 from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
 
-Rows = Mapping[str, Observation]
+Observed = Mapping[str, Observation]
+Methods = tuple[str, ...] | dict[str, dict[str, Any] | None]
+"""Explanations by name, or name -> its settings; those not given are the check's own."""
+
+
+def settings_of(methods: Methods, method: str, defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of one of a check's methods: what its audit file gives over the check's own defaults."""
+    given = methods.get(method) if isinstance(methods, dict) else None
+    return {**defaults.get(method, {}), **(given or {})}
 
 
 @dataclass(frozen=True)
@@ -56,14 +66,14 @@ class Judge:
         """Return the three findings on what a trial measured."""
         rows, method = observations.of(trial), trial.method
         base: dict[str, Any] = {"check": "attribution", "evidence": Evidence(trials=(observations.key(trial),))}
-        known, missing = {one: row for one, row in rows.items() if row.error is None}, why_not(rows.values())
+        known, missing = {one: row for one, row in rows.items() if row.missing is None}, why_not(rows.values())
         judged = {"agreement": self._agreement, "stability": self._stability, "blindness": self._blindness}
         return tuple(
             judge(known, method, {**base, "id": f"attribution/{method}/{name}"}, missing)
             for name, judge in judged.items()
         )
 
-    def _agreement(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
+    def _agreement(self, rows: Observed, method: str, base: dict[str, Any], missing: str) -> Finding:
         base, w = {**base, "question": 1, "primary": False}, self.words
         used = {name: row for name, row in rows.items() if "area" in row.values and row.values["correct"] == 1}
         units = [self.facts.unit_of[name] for name in used]
@@ -78,18 +88,17 @@ class Judge:
             )
         verdict = decide(estimate, 1.0, worse="below")
         pointing, random_hit = (
-            mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples"),
-            mean(area, units, seed=self.facts.seed, unit=w.area_unit),
+            mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples", share=True),
+            mean(area, units, seed=self.facts.seed, unit=w.area_unit, share=True),
         )
-        shares = [
-            {
-                "name": f"mass {w.inside}",
-                "estimate": plain(mean(inside, units, seed=self.facts.seed, unit="share of mass")),
-                "note": "",
-            },
-            {"name": f"mass inside, random {w.map}", "estimate": plain(random_hit), "note": w.area},
-            {"name": w.strongest, "estimate": plain(pointing), "note": ""},
-        ]
+        shares = (
+            Named(
+                name=f"mass {w.inside}",
+                estimate=mean(inside, units, seed=self.facts.seed, unit="share of mass", share=True),
+            ),
+            Named(name=f"mass inside, random {w.map}", estimate=random_hit, note=w.area, control=True),
+            Named(name=w.strongest, estimate=pointing),
+        )
         claim = (
             f"{method} puts {span(estimate, share=False)} times as much of its mass {w.inside} as a random {w.map}"
             f" would ({estimate.n} samples)."
@@ -104,11 +113,11 @@ class Judge:
             reason=reason(verdict, estimate, 1.0, share=False),
             p=p,
             advice=advice,
-            details={"rows": shares},
+            displays=(Rows(rows=shares, role="values"),),
             **base,
         )
 
-    def _stability(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
+    def _stability(self, rows: Observed, method: str, base: dict[str, Any], missing: str) -> Finding:
         base, w = {**base, "question": 3, "primary": True}, self.words
         used = {name: row for name, row in rows.items() if "noise/rank" in row.values and "null/rank" in row.values}
         units = [self.facts.unit_of[name] for name in used]
@@ -137,7 +146,7 @@ class Judge:
         verdict = decide(estimate, self.tolerance, worse="below")
         table = [
             _row(f"under {w.noise}", noise, units, self.facts),
-            _row(f"unrelated {w.image} of the same class (null)", null, units, self.facts),
+            replace(_row(f"unrelated {w.image} of the same class (null)", null, units, self.facts), control=True),
         ]
         table += [
             _row(f"under {w.disturbed}, {label}", _column(used, f"noise/{key}"), units, self.facts)
@@ -164,11 +173,11 @@ class Judge:
             reason=why,
             p=p,
             advice=advice,
-            details={"rows": table},
+            displays=(Rows(rows=tuple(table), role="values"),),
             **base,
         )
 
-    def _blindness(self, rows: Rows, method: str, base: dict[str, Any], missing: str) -> Finding:
+    def _blindness(self, rows: Observed, method: str, base: dict[str, Any], missing: str) -> Finding:
         base, w = {**base, "question": 3, "primary": self.blindness_decides}, self.words
         used = {name: row for name, row in rows.items() if "attack/rank" in row.values}
         null = [row.values["null/rank"] for row in rows.values() if "null/rank" in row.values]
@@ -186,6 +195,7 @@ class Judge:
             )
         bar = float(np.quantile(null, 0.95))
         units = [self.facts.unit_of[name] for name in used]
+        of_null = [self.facts.unit_of[name] for name, row in rows.items() if "null/rank" in row.values]
         attacked = _column(used, "attack/rank")
         flags = [float(value > bar) for value in attacked]
         estimate = proportion(flags, units, unit=f"share of flips that the {w.map} did not notice")
@@ -193,12 +203,7 @@ class Judge:
         verdict = decide(estimate, self.blind_tolerance)
         table = [
             _row("before and after a flip", attacked, units, self.facts),
-            _row(
-                f"unrelated {w.image} of the same class (null)",
-                null,
-                [self.facts.unit_of[name] for name, row in rows.items() if "null/rank" in row.values],
-                self.facts,
-            ),
+            replace(_row(f"unrelated {w.image} of the same class (null)", null, of_null, self.facts), control=True),
         ]
         table += [
             _row(
@@ -206,7 +211,7 @@ class Judge:
                 _column(used, f"outside_{when}"),
                 units,
                 self.facts,
-                "share of mass",
+                shares=True,
             )
             for when in ("before", "after")
         ]
@@ -229,12 +234,12 @@ class Judge:
             reason=why,
             p=p,
             advice=advice,
-            details={"rows": table},
+            displays=(Rows(rows=tuple(table), role="values"),),
             **base,
         )
 
 
-def _column(rows: Rows, key: str) -> list[float]:
+def _column(rows: Observed, key: str) -> list[float]:
     return [row.values[key] for row in rows.values()]
 
 
@@ -242,10 +247,8 @@ def _why(missing: str, otherwise: str) -> str:
     return otherwise if missing == "nothing was measured" else missing
 
 
-def _row(name: str, values: list[float], units: list[str], facts: Facts, unit: str = "similarity") -> dict[str, Any]:
-    found: Estimate | None = mean(values, units, seed=facts.seed, unit=unit)
-    return {
-        "name": name,
-        "estimate": plain(found),
-        "note": "" if found else f"an interval needs at least two units, there are {len(set(units))}",
-    }
+def _row(name: str, values: list[float], units: list[str], facts: Facts, *, shares: bool = False) -> Named:
+    """Return a row of means: of similarities, or of shares of the mass."""
+    found = mean(values, units, seed=facts.seed, unit="share of mass" if shares else "similarity", share=shares)
+    short = f"an interval needs at least two units, there are {len(set(units))}"
+    return Named(name=name, estimate=found, note="" if found else short)

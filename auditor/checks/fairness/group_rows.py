@@ -10,7 +10,8 @@ from typing import Any
 from auditor.checks.common import few, grey, plain
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
-from auditor.core.records import Estimate, Facts
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.shares import mean, proportion
 
@@ -80,7 +81,13 @@ def _calibration(measured: Measured, group: Group) -> Estimate | None:
         return None
     over = {name: row.values["confidence"] - row.values["correct"] for name, row in measured.answers.items()}
     mine = group.among(over)
-    return mean([over[one] for one in mine], _units(facts, mine), seed=facts.seed, unit="mean confidence less accuracy")
+    return mean(
+        [over[one] for one in mine],
+        _units(facts, mine),
+        seed=facts.seed,
+        unit="mean confidence less accuracy",
+        share=True,
+    )
 
 
 def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from auditor.checks.common import few, listed, percent, plain, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.records import Facts, Finding, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Verdict
 from auditor.stats.ratios import Lowest, Share, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
 from auditor.stats.shares import decide, proportion
 

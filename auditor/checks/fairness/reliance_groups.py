@@ -143,6 +143,7 @@ def _largest(draws: Draws, arms: Array, names: Sequence[str], rule: Rule) -> tup
             f"{METHOD}, simultaneous over pairs",
             rule.level,
             units,
+            share=True,
         ),
         pair,
         p,

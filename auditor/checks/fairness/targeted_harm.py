@@ -8,7 +8,8 @@ from typing import Any
 
 from auditor.checks.common import few, grey, label, listed, percent, plain, reason, span, why_not
 from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, null
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.grouping import Attribute, dealt
 from auditor.stats.shares import decide, proportion
 
@@ -142,7 +143,7 @@ def _loose(held: Held, large: Iterable[str], seen: Mapping[str, float], toleranc
 
 def _seen(observations: Observations, trials: Sequence[Trial]) -> dict[str, float]:
     """Return the share of the samples that each group's perturbations were fitted on and flip."""
-    rows = [row.values for trial in trials[:1] for row in observations.of(trial).values() if row.error is None]
+    rows = [row.values for trial in trials[:1] for row in observations.of(trial).values() if row.missing is None]
     found = {}
     for place, name in enumerate(trials[0].settings["names"] if rows else ()):
         sizes = [
@@ -203,7 +204,7 @@ def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, 
         return small
     fits, judged = (observations.of(trial).values() for trial in trials[:2])
     if not held.flags.size:
-        return why_not(judged if any(row.error is None for row in fits) else fits)
+        return why_not(judged if any(row.missing is None for row in fits) else fits)
     correct = {name: held.n(name) for name in held.names}
     if sum(n >= held.minimum for n in correct.values()) > 1:
         return "the groups have no class in common"

@@ -12,7 +12,7 @@ import torch
 from auditor.attacks.attack import Adversarials, Goal, Problem, attack, attack_cost, norm_refused
 from auditor.attacks.listed.exact import combinations
 from auditor.core.errors import AuditorError
-from auditor.core.records import OUTCOMES
+from auditor.core.outcomes import Outcome
 from auditor.core.seeds import Rows
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.table import Column, Rule, Table
@@ -46,7 +46,7 @@ def cheapest(one: Any, epsilon: float = 2.0, target: int | None = None) -> float
 def check(one: Any, found: Adversarials, best: float) -> None:
     """Hold what was found against the smallest cost there is."""
     assert bool(found.fooled[0]) == (best < float("inf"))
-    assert OUTCOMES[found.proof[0]] == (
+    assert Outcome(int(found.proof[0])).text == (
         "flipped at exact minimal cost" if found.fooled[0] else "proven impossible within the budget"
     )
     if found.fooled[0]:

@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from auditor.core.errors import DataError, nearest
 from auditor.core.zones import RESERVED, usable_name
-
-Mask = NDArray[np.bool_]
+from auditor.modalities.images.masks import Mask
 
 MAIN = "mask"
 """Name of the main mask in expressions."""

@@ -14,8 +14,9 @@ from PIL import Image
 from auditor.config.draft import MOST_GROUPS, drafts, quoted, yaml_list
 from auditor.core.errors import AuditorError
 from auditor.core.zones import usable_name
-from auditor.modalities.images.masks import masks as formats
-from auditor.modalities.images.masks import read_mask
+from auditor.modalities.images.data.pixels import decode, read_bytes
+from auditor.modalities.images.masks import endings
+from auditor.modalities.images.masks import read as read_mask
 
 _WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -122,7 +123,11 @@ def _roles(table: pd.DataFrame) -> dict[str, str]:
 def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return the roles, with a main mask where there is any, and name -> column of the further masks."""
     taken = set(columns.values())
-    free = [str(column) for column in table.columns if str(column) not in taken and _holds_masks(table[column], base)]
+    free = [
+        str(column)
+        for column in table.columns
+        if str(column) not in taken and _holds_masks(table, str(column), columns, base=base)
+    ]
     if "mask" not in columns and free:
         columns = {**columns, "mask": free.pop(0)}
     masks: dict[str, str] = {}
@@ -133,15 +138,18 @@ def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[d
     return columns, masks
 
 
-def _holds_masks(column: pd.Series[Any], base: Path) -> bool:
-    """Return whether the first file that a column names is a mask: readable, and of two values where it is an image."""
-    first = next((text for value in column if (text := str(value).strip()) and text != "nan"), "")
-    path = base / first
-    endings = {ending for entry in formats for ending in entry.facts["endings"]}
+def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], *, base: Path) -> bool:
+    """Return whether the first file that a column names is a mask of its row's image: readable, and of two values where
+    it is an image.
+    """
+    named = table[~table[column].astype(str).str.strip().isin(["", "nan"])]
+    path = base / (str(named[column].iloc[0]).strip() if len(named) else "")
     try:
-        if not first or path.suffix.lower() not in endings or not path.is_file():
+        if not path.name.lower().endswith(tuple(endings())) or not path.is_file():
             return False
-        read_mask(path)
+        image = str(named[columns["image"]].iloc[0])
+        sample = str(named[columns["id"]].iloc[0]) if "id" in columns else Path(image).with_suffix("").as_posix()
+        read_mask(path, sample=sample, size=decode(read_bytes(base / image), base / image).size)
         return path.suffix.lower() not in _IMAGES or _two_valued(path)
     except (AuditorError, OSError, ValueError):
         return False

@@ -7,25 +7,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.checks.common import listed, percent, plain, span
-from auditor.core.records import Facts, Finding, Observation
+from auditor.checks.common import listed, percent, span
+from auditor.core.displays import Table, Values
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.table import ROLES
 from auditor.stats.shares import proportion
 
-Rows = Mapping[str, Observation]
+Observed = Mapping[str, Observation]
 
 
 def judge_columns(facts: Facts, base: dict[str, Any]) -> Finding:
     """Return which columns should matter, as the expert declared."""
     columns = table_of(facts).columns
-    counts = {role: sum(column.role == role for column in columns) for role in ROLES}
-    details = {
-        "roles": counts,
-        "columns": [
-            {"column": one.name, "kind": one.kind, "role": one.role, "mutable": one.mutable} for one in columns
-        ],
-    }
+    counts: dict[str, int] = {role: sum(column.role == role for column in columns) for role in ROLES}
+    roles = (Values(values=counts, role="roles"),)
     known = next((share for share in facts.mask_share if share is not None), None)
     if known is None or not 0 < known < 1:
         why = {None: "no column has a declared role", 0.0: "no column is declared relevant"}.get(
@@ -36,17 +33,17 @@ def judge_columns(facts: Facts, base: dict[str, Any]) -> Finding:
             verdict="not_measured",
             claim="No columns are set apart.",
             reason=why,
-            details=details,
+            displays=roles,
             **base,
         )
     others: dict[str, int] = {role: n for role, n in counts.items() if n and role != "relevant"}
     claim = f"{counts['relevant']} of {len(columns)} columns should matter; of the others {listed(others)}."
     return Finding(
-        id="preflight/masks", verdict="pass", claim=claim, reason="roles are declared", details=details, **base
+        id="preflight/masks", verdict="pass", claim=claim, reason="roles are declared", displays=roles, **base
     )
 
 
-def judge_missing(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+def judge_missing(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
     """Return how many rows have missing cells, and whether any row has no cell at all."""
     columns = table_of(facts).columns
     some, blank = (sum(row.values["missing"] >= least for row in rows.values()) for least in (1, len(columns)))
@@ -54,18 +51,18 @@ def judge_missing(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
     named = f" (most in {', '.join(column.name for column in most)})" if most else ""
     claim = f"{some} of {len(rows)} rows have missing cells{named}; they are kept as they are."
     why = f"{blank} rows have nothing but missing cells" if blank else "no row is without any cell"
-    details = {"tables": [_missing_table(facts)]} if most else {}
+    tables = (_missing_table(facts),) if most else ()
     return Finding(
-        id="preflight/inputs", verdict="fail" if blank else "pass", claim=claim, reason=why, details=details, **base
+        id="preflight/inputs", verdict="fail" if blank else "pass", claim=claim, reason=why, displays=tables, **base
     )
 
 
-def _missing_table(facts: Facts) -> dict[str, Any]:
-    rows = [[column.name, column.missing] for column in table_of(facts).columns if column.missing]
-    return {"title": "Missing cells in the whole table", "columns": ["Column", "Missing"], "rows": rows}
+def _missing_table(facts: Facts) -> Table:
+    rows = tuple((column.name, column.missing) for column in table_of(facts).columns if column.missing)
+    return Table(title="Missing cells in the whole table", columns=("Column", "Missing"), rows=rows)
 
 
-def judge_scores(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+def judge_scores(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
     """Return whether the scores are fit for margins: log odds rather than probabilities or plain labels."""
     if "scores" not in facts.offers:
         return Finding(
@@ -93,7 +90,7 @@ def judge_scores(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
     )
 
 
-def judge_rules(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+def judge_rules(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
     """Return how many rows break each declared rule: the lint that comes before any search."""
     rules, units = table_of(facts).rules, [facts.unit_of[name] for name in rows]
     if not rules:
@@ -106,24 +103,18 @@ def judge_rules(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
             **base,
         )
     flags = {place: [float(row.values[f"broken/{place}"]) for row in rows.values()] for place in range(len(rules))}
-    found: list[dict[str, Any]] = [
-        {
-            "rule": rule.id,
-            "n": int(sum(flags[place])),
-            "estimate": plain(proportion(flags[place], units, unit="share of rows that break the rule")),
-        }
-        for place, rule in enumerate(rules)
-    ]
-    bad = {str(one["rule"]): int(one["n"]) for one in found if one["n"]}
+    broken = [int(sum(column)) for column in flags.values()]
+    bad = {rule.id: n for rule, n in zip(rules, broken, strict=True) if n}
     out = sum(any(column) for column in zip(*flags.values(), strict=True))
     claim = f"{len(rules) - len(bad)} of {len(rules)} declared rules hold in all {len(rows)} rows" + (
         f"; broken: {listed(bad)}." if bad else "."
     )
-    table = {
-        "title": "Rows that break each rule",
-        "columns": ["Rule", "Rows", "Share"],
-        "rows": [[one["rule"], one["n"], one["estimate"]] for one in found],
-    }
+    shares = [proportion(column, units, unit="share of rows that break the rule") for column in flags.values()]
+    table = Table(
+        title="Rows that break each rule",
+        columns=("Rule", "Rows", "Share"),
+        rows=tuple((rule.id, n, share) for rule, n, share in zip(rules, broken, shares, strict=True)),
+    )
     return Finding(
         id="preflight/rules",
         verdict="inconclusive" if bad else "pass",
@@ -136,12 +127,12 @@ def judge_rules(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
         advice=(
             "Mend the rule, or the rows, before reading on: a search keeps to rules that people break." if bad else ""
         ),
-        details={"rules": found, "tables": [table]},
+        displays=(table,),
         **base,
     )
 
 
-def judge_decisions(facts: Facts, rows: Rows, base: dict[str, Any]) -> Finding:
+def judge_decisions(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
     """Return whether the largest score is the model's own decision."""
     flags = [float(row.values["agrees"]) for row in rows.values()]
     estimate = proportion(

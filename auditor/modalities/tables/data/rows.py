@@ -55,9 +55,12 @@ def table_rows(
         Columns that the classifier takes, in its order; None: all that are not label, id, unit, in `where` or dropped.
     table
         The file.
-    label, id, unit
-        Columns: the true class, the row's name (the row's number in the file, from 1, where none is given), and what
-        makes rows dependent.
+    label
+        Column with the true class.
+    id
+        Column with a name for each row; its number in the file, from 1, when not given.
+    unit
+        Column that says which rows belong together, such as those of one person.
     favourable
         The class that people want; the last one when not given.
     groups
@@ -119,7 +122,7 @@ def table_rows(
         modality="table",
         notes=notes,
         regions={name: (float(zone.mean()),) * len(ids) for name, zone in regions.items()},
-        table=shown,
+        schema=shown,
     )
 
 

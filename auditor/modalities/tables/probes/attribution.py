@@ -21,6 +21,9 @@ from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.probes import Bench, Row, probes
 from auditor.samples.samples import Chunk
 
+BACKGROUND = 16
+"""Background rows of an explanation that has no setting of this name, such as one of another package."""
+
 
 def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
     each: int = explanations[method].facts["cost"](**explanations.bind(method, settings))
@@ -39,7 +42,7 @@ def attribution_table(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     small, moved = _small_changes(reader, trial, chunk)
     others, known = partners(trial, chunk, bench.samples)
     attacked, fooled = attacked_points(bench, chunk)
-    background = lenders(bench.samples, int(trial.settings["background"]), trial.seed)[1]
+    background = lenders(bench.samples, int(trial.settings.get("background", BACKGROUND)), trial.seed)[1]
     maps: dict[str, NDArray[np.float64]] = {}
     decided: dict[str, Tensor] = {}
     for name, x in {"clean": chunk.x, "noise": small, "partner": others, "attacked": attacked}.items():

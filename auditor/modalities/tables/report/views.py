@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from auditor.core.records import OUTCOMES, Finding
+from auditor.core import displays
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import LABELS
 from auditor.modalities.tables.table import EPOCH
 from auditor.report.fairness import kind_of, texts
@@ -68,7 +70,7 @@ class Outcomes:
     zone: str
     label: str
     counts: tuple[tuple[str, int], ...]
-    """Outcome in words -> rows, in the order of `records.OUTCOMES` from the flips to the open ones."""
+    """Outcome in words -> rows, in the order of `Outcome` from the flips to the open ones."""
 
     @property
     def n(self) -> int:
@@ -117,16 +119,16 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
     """Return every rule between columns, with its violations where preflight counted them."""
-    counted = (
-        {str(item.get("rule")): item for item in items(findings["preflight/rules"], "rules")}
-        if "preflight/rules" in findings
+    counted = findings.get("preflight/rules")
+    broken = (
+        {rule: n for one in displays.of_kind(counted.displays, displays.Table) for rule, n, _ in one.rows}
+        if counted
         else {}
     )
-    found = []
-    for rule in _mappings(data.get("rules")):
-        n = counted.get(str(rule.get("id")), {}).get("n")
-        found.append(RuleRow(str(rule.get("id") or ""), _rule(rule), int(n) if is_number(n) else None))  # type: ignore[arg-type]
-    return found
+    return [
+        RuleRow(str(rule.get("id") or ""), _rule(rule), n if isinstance(n := broken.get(rule.get("id")), int) else None)
+        for rule in _mappings(data.get("rules"))
+    ]
 
 
 def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
@@ -136,11 +138,11 @@ def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
         counts = item.details.get("outcomes")
         if isinstance(counts, Mapping):
             order = [
-                OUTCOMES[2],
-                OUTCOMES[1],
-                OUTCOMES[3],
-                OUTCOMES[0],
-                *(name for name in counts if name not in OUTCOMES),
+                Outcome.FLIPPED_EXACTLY.text,
+                Outcome.FLIPPED_AT_MOST.text,
+                Outcome.PROVEN_IMPOSSIBLE.text,
+                Outcome.NONE_FOUND.text,
+                *(name for name in counts if name not in {one.text for one in Outcome}),
             ]
             place = str(item.details.get("zone") or item.id.partition("/")[2])
             known = tuple((name, int(counts[name])) for name in order if is_number(counts.get(name)))

@@ -1,0 +1,46 @@
+"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, in findings.json.
+
+A display names no colour, no font and no template. Its `role` says what it is for, so that a section can put it in its
+place. One file holds one kind of display; `Display` is the union of them all, told apart by their field `kind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from auditor.core.displays.rows import Named, Rows
+from auditor.core.displays.table import Cell, Table
+from auditor.core.displays.values import Values
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+FORMAT = 1
+"""Version of findings.json; raised whenever a display changes its fields."""
+
+Display = Rows | Table | Values
+"""Every kind of display."""
+
+Shown = TypeVar("Shown")
+
+__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "Values", "of_kind", "read_displays"]
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    from pydantic import Discriminator, TypeAdapter  # only reading needs it, and it takes a while to import
+
+    return TypeAdapter(tuple[Annotated[Display, Discriminator("kind")], ...])
+
+
+def read_displays(data: Iterable[Mapping[str, Any]]) -> tuple[Display, ...]:
+    """Return the displays that `dataclasses.asdict` wrote (ValueError: a kind or a field that this version lacks)."""
+    found: tuple[Display, ...] = _adapter().validate_python(list(data))
+    return found
+
+
+def of_kind(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> list[Shown]:
+    """Return the displays of one kind, in their order; with a role only those that have it."""
+    return [one for one in displays if isinstance(one, kind) and role in (None, getattr(one, "role", ""))]

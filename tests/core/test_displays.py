@@ -1,0 +1,46 @@
+"""Displays: what a check writes is what the report reads back, and a stranger among them is refused."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from auditor.core.displays import Named, Rows, Table, Values, of_kind, read_displays
+from auditor.core.estimates import Estimate
+from auditor.core.records import Finding
+
+ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
+EVERY = (
+    Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),
+    Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
+    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
+)
+"""One of each kind, every field in use; a new kind adds its row."""
+
+
+def test_what_was_written_is_read_back() -> None:
+    finding = Finding("a/b", "a", "pass", "Claim.", ESTIMATE, displays=EVERY)
+    again = Finding.from_dict(json.loads(json.dumps(finding.as_dict())))
+    assert again == finding
+    cells = [cell for row in again.displays[1].rows for cell in row]  # type: ignore[union-attr]
+    assert [type(cell) for cell in cells] == [str, int, bool, type(None), float, Estimate]
+    values = again.displays[2].values  # type: ignore[union-attr]
+    assert [type(value) for value in values.values()] == [int, float, str, bool]
+
+
+def test_displays_are_found_by_kind_and_role() -> None:
+    assert of_kind(EVERY, Rows) == [EVERY[0]] and of_kind(EVERY, Rows, "arms") == [EVERY[0]]
+    assert of_kind(EVERY, Rows, "effects") == [] and of_kind(EVERY, Table) == [EVERY[1]]
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "hologram"}, {"kind": "table", "title": "x"}, {"title": "x"}])
+def test_a_stranger_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"hologram|Field required|discriminator"):
+        read_displays([wrong])
+
+
+def test_every_kind_has_its_row() -> None:
+    from auditor.core.displays import Display
+
+    assert {type(one) for one in EVERY} == set(Display.__args__)  # type: ignore[attr-defined]
+    assert all(asdict(one)["kind"] == one.kind for one in EVERY)
