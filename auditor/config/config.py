@@ -293,9 +293,9 @@ def _check_annex(audit: Audit, path: Path, tree: Any) -> None:
 
 def _bind(name: str, settings: dict[str, Any], audit: Audit) -> None:
     """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
-    from auditor.checks import bind_check  # imports the checks' folder, which reading a YAML file alone does not need
+    from auditor.checks import checks  # imports the checks' folder, which reading a YAML file alone does not need
 
-    bound, named = bind_check(name, audit.modality.name, settings), audit.named_zones
+    bound, named = checks.bind(name, settings, audit.modality.name), audit.named_zones
     for key in ("zone", "zones", "harm_zone"):
         zones = bound.get(key) or ()
         try:

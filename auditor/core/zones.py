@@ -40,7 +40,7 @@ def check_zone(name: str, named: Iterable[str] = ()) -> str:
     otherwise).
     """
     known = (*BUILT_IN, *named)
-    if name in known or _is_control(name):
+    if name in known or control_number(name) is not None:
         return name
     raise AuditorError(
         "zone: expected 'inside', 'outside', 'everywhere', 'control/<number>' or a named zone of the data, got"
@@ -53,8 +53,10 @@ def usable_name(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name) and name not in RESERVED
 
 
-def _is_control(name: str) -> bool:
-    return re.fullmatch(r"control/\d{1,9}", name, re.ASCII) is not None
+def control_number(name: str) -> int | None:
+    """Return the number of a control zone; None of any other zone."""
+    found = re.fullmatch(r"control/(\d{1,9})", name, re.ASCII)
+    return None if found is None else int(found[1])
 
 
 def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
     """
     every = [one for name in names for one in (CONTROLS if name == "control" else (name,))]
     for name in every:
-        if not (name in BUILT_IN or name == NAMED or _is_control(name) or usable_name(name)):
+        if not (name in BUILT_IN or name == NAMED or control_number(name) is not None or usable_name(name)):
             raise ValueError(
                 "expected 'inside', 'outside', 'everywhere', 'control', 'control/<number>', 'named' or a named zone of"
                 " the data"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks import check_names, make_check
+from auditor.checks import checks, make_check
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import Finding, Trial, canonical
@@ -16,7 +16,7 @@ from auditor.core.records import Finding, Trial, canonical
 Rows = dict[str, Any]
 Measure = Callable[[Facts, Trial], Rows]
 N = 100
-CHECKS = tuple(name for name in check_names("table") if not name.startswith("fairness"))
+CHECKS = tuple(name for name in checks.names("table") if not name.startswith("fairness"))
 
 
 def every(make: Callable[[int], Any], n: int = N) -> Measure:

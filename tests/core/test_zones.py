@@ -176,16 +176,16 @@ REASONS = [
     ("organ", None, Missing.not_applicable("no mask", "organ")),
     ("organ", 0.0, Missing.not_applicable("empty mask", "organ")),
     ("organ", 1.0, Missing.not_applicable("full mask", "organ")),
-    ("organ", 0.3, ""),
-    ("outside", 0.3, ""),
-    ("inside", 0.3, ""),
-    ("everywhere", None, ""),
-    ("", None, ""),
+    ("organ", 0.3, None),
+    ("outside", 0.3, None),
+    ("inside", 0.3, None),
+    ("everywhere", None, None),
+    ("", None, None),
 ]
 
 
 @pytest.mark.parametrize(("zone", "share", "why"), REASONS)
-def test_why_a_sample_has_no_such_zone(zone: str, share: float | None, why: str) -> None:
+def test_why_a_sample_has_no_such_zone(zone: str, share: float | None, why: Missing | None) -> None:
     assert not_applicable(zone, share) == why
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
+from auditor.core.displays import Point
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Observation, Observations, Trial
 from auditor.stats.censored import flipped_curve, median
@@ -112,13 +113,13 @@ def median_size(facts: Facts, found: Thresholds) -> Estimate | None:
     return median([one.size for one in found.values()], [facts.unit_of[name] for name in found], unit="epsilon")
 
 
-def shares(facts: Facts, found: Thresholds, limit: float) -> list[dict[str, Any]]:
+def shares(facts: Facts, found: Thresholds, limit: float) -> tuple[Point, ...]:
     """Return the share flipped at or below each epsilon, with pointwise intervals; `limit` is the largest size that was
     tried.
     """
     sizes, units = [one.size for one in found.values()], [facts.unit_of[name] for name in found]
     curve = flipped_curve(sizes, limit, units, unit="share of correct predictions flipped")
-    return [{"epsilon": size, "estimate": plain(estimate)} for size, estimate in curve]
+    return tuple(Point(size=size, estimate=estimate) for size, estimate in curve)
 
 
 def described(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def described(facts: Facts, observations: Observations, found: Thresholds, searc
         "beyond": beyond,
         "reach": limit,
         "how": how,
-        "steps": shares(facts, found, limit),
+        "steps": [{"epsilon": one.size, "estimate": plain(one.estimate)} for one in shares(facts, found, limit)],
         "median": plain(middle),
         "text": sized(facts, middle) if middle else "",
         "reason": "" if middle else too_few if found else "nothing was measured",

@@ -1,4 +1,4 @@
-"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, in findings.json.
+"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report.
 
 A display names no colour, no font and no template. Its `role` says what it is for, so that a section can put it in its
 place. One file holds one kind of display; `Display` is the union of them all, told apart by their field `kind`.
@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from auditor.core.displays.attacked import Attacked
+from auditor.core.displays.contrast import Contrast
+from auditor.core.displays.counterfactuals import Counterfactual, Counterfactuals
+from auditor.core.displays.curve import Curve, Point
+from auditor.core.displays.groups import GroupRow, Groups
+from auditor.core.displays.matrix import Entry, Matrix
+from auditor.core.displays.null import Null
+from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
+from auditor.core.displays.selection import Category, Selection
+from auditor.core.displays.steps import Steps
 from auditor.core.displays.table import Cell, Table
 from auditor.core.displays.values import Values
 
@@ -20,12 +30,53 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of findings.json; raised whenever a display changes its fields."""
 
-Display = Rows | Table | Values
+Display = (
+    Rows
+    | Table
+    | Values
+    | Curve
+    | Steps
+    | Partition
+    | Groups
+    | Contrast
+    | Matrix
+    | Null
+    | Attacked
+    | Selection
+    | Counterfactuals
+)
 """Every kind of display."""
 
 Shown = TypeVar("Shown")
 
-__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "Values", "of_kind", "read_displays"]
+__all__ = [
+    "FORMAT",
+    "Attacked",
+    "Category",
+    "Cell",
+    "Contrast",
+    "Counterfactual",
+    "Counterfactuals",
+    "Curve",
+    "Display",
+    "Entry",
+    "GroupRow",
+    "Groups",
+    "Matrix",
+    "Named",
+    "Null",
+    "Partition",
+    "Point",
+    "Rows",
+    "Selection",
+    "Shown",
+    "Steps",
+    "Table",
+    "Values",
+    "first",
+    "of_kind",
+    "read_displays",
+]
 
 
 @cache
@@ -39,6 +90,11 @@ def read_displays(data: Iterable[Mapping[str, Any]]) -> tuple[Display, ...]:
     """Return the displays that `dataclasses.asdict` wrote (ValueError: a kind or a field that this version lacks)."""
     found: tuple[Display, ...] = _adapter().validate_python(list(data))
     return found
+
+
+def first(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> Shown | None:
+    """Return the first display of one kind, with a role the first that has it; None where there is none."""
+    return next(iter(of_kind(displays, kind, role)), None)
 
 
 def of_kind(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> list[Shown]:

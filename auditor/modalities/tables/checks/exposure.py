@@ -19,7 +19,7 @@ from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_
 from auditor.stats.shares import decide, proportion_p
 
 
-@checks.register("exposure-table", check="exposure", modality="table")
+@checks.register("exposure", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class ExposureTable:
     """How many decisions the cheapest changes flip, by zone of columns, and for how many that is proven."""

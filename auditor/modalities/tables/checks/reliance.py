@@ -40,7 +40,7 @@ WORDS = Words(
 )
 
 
-@checks.register("reliance-table", check="reliance", modality="table")
+@checks.register("reliance", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class RelianceTable:
     """How much of what moves decisions comes from columns that should not matter, by exchanging them between rows."""
