@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 
 from auditor.core.errors import ConfigError
 from auditor.core.facts import Facts
-from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.engine import prepare as prepare_module
 from auditor.engine.export import export_samples
