@@ -5,15 +5,25 @@ from dataclasses import asdict
 
 import pytest
 
-from auditor.core.displays import Named, Rows, Table, Values, of_kind, read_displays
+from auditor.core.displays import Cluster, Map, Named, Peak, Rows, Spot, Table, Values, of_kind, read_displays
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
 ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
+PEAK = Peak(row=0, column=1, name="right", value=0.5)
 EVERY = (
     Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),
     Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
     Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
+    Map(
+        rows=1,
+        columns=2,
+        spots=(Spot(row=0, column=1, estimate=ESTIMATE, stands_out=True),),
+        peak=PEAK,
+        clusters=(Cluster(size=2, classes={"a": 2}, values=((None, 0.5),), peak=PEAK, cases=("s1", "s2")),),
+        note="one group",
+        role="where",
+    ),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 

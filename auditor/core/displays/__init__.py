@@ -1,4 +1,5 @@
-"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report, stored in findings.json.
+"""What a finding shows beside its claim, as typed values: checks write them, the report draws them, findings.json
+keeps them.
 
 A display names no colour, no font and no template. Its `role` says what it is for, so that a section can put it in its
 place. One file holds one kind of display; `Display` is the union of them all, told apart by their field `kind`.
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from auditor.core.displays.map import Cluster, Map, Peak, Spot
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.table import Cell, Table
 from auditor.core.displays.values import Values
@@ -20,12 +22,27 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of findings.json; raised whenever a display changes its fields."""
 
-Display = Rows | Table | Values
+Display = Map | Rows | Table | Values
 """Every kind of display."""
 
 Shown = TypeVar("Shown")
 
-__all__ = ["FORMAT", "Cell", "Display", "Named", "Rows", "Shown", "Table", "Values", "of_kind", "read_displays"]
+__all__ = [
+    "FORMAT",
+    "Cell",
+    "Cluster",
+    "Display",
+    "Map",
+    "Named",
+    "Peak",
+    "Rows",
+    "Shown",
+    "Spot",
+    "Table",
+    "Values",
+    "of_kind",
+    "read_displays",
+]
 
 
 @cache
