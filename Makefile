@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test lint types unit format readme check-python check-pango clean
+.PHONY: demo test lint types unit format docs check-python check-pango clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo image --out demo-out
@@ -27,8 +27,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: $(STAMP)
-	$(BIN)/python tests/test_readme.py
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
 
 $(STAMP): pyproject.toml constraints.txt | check-python check-pango
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

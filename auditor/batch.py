@@ -11,20 +11,21 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
 
-from auditor.core.errors import ConfigError
-from auditor.core.records import QUESTIONS, Verdict
+from auditor.core.errors import ConfigError, StoreError
+from auditor.core.records import QUESTIONS, Finding, Verdict
 from auditor.engine.judge import read_findings
 from auditor.engine.store import write_whole
 from auditor.report.answers import answers
 from auditor.report.render import environment_of
 from auditor.report.templates import templates_dir
 
-KNOWN = (0, 1, 2, 3, 4, 130)
+COLUMNS = ("audit", "exit code", "fail", "inconclusive or not measured", "pass", "message")
+KNOWN = (0, 1, 2, 3, 4, 70, 130)
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,14 @@ class Outcome:
 
 def found_audits(patterns: Sequence[str]) -> list[Path]:
     """Return the audit files that paths and glob patterns name, each once (ConfigError: one names nothing)."""
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for pattern in patterns:
         matches = sorted(glob.glob(pattern, recursive=True))
         if not matches:
             raise ConfigError(f"batch: expected an audit file, but nothing matches '{pattern}'.")
-        found.update(dict.fromkeys(Path(match) for match in matches))
-    return list(found)
+        for match in matches:
+            found.setdefault(Path(match).resolve(), Path(match))
+    return list(found.values())
 
 
 def run_batch(
@@ -65,29 +67,84 @@ def run_batch(
     options: Sequence[str] = (),
     done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Return how each audit ended, in the order given; summary.csv and index.html are written to `out`."""
-    names = _names(audits)
+    """Return how each audit ended, in the order given; summary.csv and index.html are written to `out`, also where
+    audits crash or the batch is interrupted.
+
+    StoreError: `out` holds a summary that no batch wrote.
+    """
+    _refuse_foreign(out)
+    names = folder_names(audits)
     out.mkdir(parents=True, exist_ok=True)
+    ended = {
+        name: Outcome(
+            name, out / name, 130, _counts([]), (), "interrupted before its end; run the same command again to resume"
+        )
+        for name in names
+    }
 
-    def one(audit: Path) -> Outcome:
-        outcome = _run(audit, names[audit], out, options, jobs)
-        done(outcome)
-        return outcome
+    def one(audit: Path, name: str) -> None:
+        try:
+            ended[name] = _run(audit, name, out, options, jobs)
+        except Exception as error:  # whatever goes wrong with one audit, the others go on
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            ended[name] = replace(ended[name], code=70, message=f"Auditor itself failed ({what})")
+        done(ended[name])
 
-    with ThreadPoolExecutor(jobs) as pool:
-        results = list(pool.map(one, audits))
-    write_whole(out / "summary.csv", _csv(results))
-    write_whole(out / "index.html", _html(results))
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(one, audits, names))
+    finally:
+        results = list(ended.values())
+        write_whole(out / "summary.csv", _csv(results))
+        write_whole(out / "index.html", _html(results))
     return results
 
 
-def _names(audits: Sequence[Path]) -> dict[Path, str]:
-    """Return a folder name for each audit file: its stem, with the parent where that is not unique."""
-    stems = Counter(audit.stem for audit in audits)
-    return {
-        audit: audit.stem if stems[audit.stem] == 1 else f"{audit.resolve().parent.name}-{audit.stem}"
-        for audit in audits
-    }
+def _refuse_foreign(out: Path) -> None:
+    summary = out / "summary.csv"
+    ours = summary.is_file() and summary.read_bytes().startswith(",".join(COLUMNS).encode())
+    taken = [name for name in ("summary.csv", "index.html") if (out / name).exists() and not ours]
+    if taken:
+        raise StoreError(f"{out}: holds a '{taken[0]}' that no batch wrote; choose another --out, or move it away.")
+
+
+def folder_names(audits: Sequence[Path]) -> list[str]:
+    """Return a folder name for each audit file, no two alike on any file system.
+
+    It is the file's stem; where several share one, the names of as many folders above as tell them apart stand before
+    it; where nothing does, a number
+    stands after it.
+
+    >>> folder_names([Path("/x/s/audit.yaml"), Path("/y/s/audit.yaml"), Path("/y/s/audit.yml"), Path("/y/quick.yaml")])
+    ['x-s-audit', 'y-s-audit', 'y-s-audit-2', 'quick']
+    """
+    parts = [audit.resolve().with_suffix("").parts[1:] for audit in audits]
+    names: list[str] = []
+    for mine in parts:
+        alike = {other for other in parts if other[-1].casefold() == mine[-1].casefold()}
+        depth = next(
+            k
+            for k in range(1, len(mine) + 1)
+            if k == len(mine) or len({_folded(other[-k:]) for other in alike}) == len(alike)
+        )
+        names.append(_unlike("-".join(mine[-depth:]), names))
+    return names
+
+
+def _folded(parts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.casefold() for part in parts)
+
+
+def _unlike(name: str, taken: Sequence[str]) -> str:
+    """Return a name that none of the others equals, numbered where it must be."""
+    known = _folded(taken)
+    numbered = (name, *(f"{name}-{number}" for number in range(2, len(known) + 2)))
+    return next(one for one in numbered if one.casefold() not in known)
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
+    verdicts = Counter(finding.verdict if finding.verdict in ("pass", "fail") else "open" for finding in findings)
+    return {kind: verdicts[kind] for kind in ("fail", "open", "pass")}
 
 
 def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -> Outcome:
@@ -107,16 +164,14 @@ def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -
         "" if code in (0, 1, 3) else (ended.stderr.strip().splitlines() or [f"ended with code {ended.returncode}"])[-1]
     )
     findings = [] if message else read_findings(folder)[1]
-    verdicts = Counter(finding.verdict if finding.verdict in ("pass", "fail") else "open" for finding in findings)
-    counts = {kind: verdicts[kind] for kind in ("fail", "open", "pass")}
     answered = tuple((one.question, one.verdict) for one in answers(findings)) if findings else ()
-    return Outcome(name, folder, code, counts, answered, message)
+    return Outcome(name, folder, code, _counts(findings), answered, message)
 
 
 def _csv(results: Sequence[Outcome]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["audit", "exit code", "fail", "inconclusive or not measured", "pass", "message"])
+    writer.writerow(COLUMNS)
     writer.writerows(
         [one.name, one.code, one.counts["fail"], one.counts["open"], one.counts["pass"], one.message] for one in results
     )

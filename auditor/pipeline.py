@@ -8,10 +8,11 @@ from pathlib import Path
 from auditor.config.config import Audit
 from auditor.core.errors import PdfError
 from auditor.core.records import Finding
+from auditor.engine.cases import write_cases
+from auditor.engine.folder import refuse_foreign
 from auditor.engine.judge import judge
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import Progress, run, silent
-from auditor.modalities.images.cases import write_evidence
+from auditor.engine.run import LOCAL, Execution, Progress, run, silent
 from auditor.report.render import render
 
 
@@ -34,6 +35,7 @@ def audit(
     limit
         Audit only this many samples, drawn by seed and id.
     """
+    refuse_foreign(Path(out))
     prepared = prepare(
         source if isinstance(source, Audit) else Path(source),
         base=Path(base),
@@ -48,7 +50,7 @@ def finish(
     prepared: Prepared,
     out: Path,
     *,
-    batch_size: int = 64,
+    execution: Execution = LOCAL,
     fresh: bool = False,
     progress: Progress = silent,
     pdf: bool = True,
@@ -57,9 +59,9 @@ def finish(
 
     Where only the PDF cannot be made, that is logged as a warning and the findings stand.
     """
-    with run(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress) as store:
-        write_evidence(prepared, store)
-    findings = judge(out)
+    with run(prepared, out, execution=execution, fresh=fresh, progress=progress) as store:
+        findings = judge(out)
+        write_cases(prepared, store, findings)
     try:
         render(out, pdf=pdf)
     except PdfError as error:

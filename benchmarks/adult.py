@@ -30,8 +30,8 @@ from auditor.attacks.attack import Adversarials, attack
 from auditor.engine.prepare import Prepared, prepare
 from auditor.modalities.tables import rule_check
 from auditor.modalities.tables.rules import Rules
+from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.models.classifier import margin
-from auditor.threats.threat import Threat
 
 RULES = [
     {
@@ -88,7 +88,7 @@ def audit(table: Path, folder: Path, name: str, columns: dict[str, Any], *, rows
 
 def rows_near(prepared: Prepared, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return codes (n, columns) and decisions (n,) of feasible rows near the boundary."""
-    table = prepared.samples.table
+    table = prepared.samples.schema
     assert table is not None
     x = prepared.samples.load(range(3000)).x
     logits = prepared.classifier.logits(x)
@@ -102,9 +102,9 @@ def searched(
     prepared: Prepared, mask: str, x: torch.Tensor, y: torch.Tensor, **settings: Any
 ) -> tuple[Adversarials, int]:
     """Return what the search finds in a mask, and how many of its rows the independent checker refuses."""
-    table, budget = prepared.samples.table, MASKS[mask][1]
+    table, budget = prepared.samples.schema, MASKS[mask][1]
     assert table is not None
-    threat = Threat.table(table, torch.tensor([name in MASKS[mask][0] for name in table.names]))
+    threat = TableThreat(table, torch.tensor([name in MASKS[mask][0] for name in table.names]))
     found = attack("table_search", prepared.classifier, x, y, threat, epsilon=budget, batch_size=8192, **settings)
     decided = prepared.classifier.decisions(found.x)  # type: ignore[attr-defined]
     refused = 0
@@ -121,7 +121,7 @@ def brute_force(prepared: Prepared, x: torch.Tensor, y: torch.Tensor) -> tuple[l
     """Return the smallest number of changes in mask A that flips each row (infinite: none), by every joint value, and
     the mean number of rows shown.
     """
-    table = prepared.samples.table
+    table = prepared.samples.schema
     assert table is not None
     places = [table.index[name] for name in A]
     rules, shown, best = Rules(table), 0, []
@@ -216,7 +216,7 @@ def hop_skip_jump(prepared: Prepared, file: Path, x: torch.Tensor, y: torch.Tens
     from art.attacks.evasion import HopSkipJump
     from art.estimators.classification import BlackBoxClassifier
 
-    pipeline, tab = joblib.load(file), prepared.samples.table
+    pipeline, tab = joblib.load(file), prepared.samples.schema
     assert tab is not None
     names = list(pipeline[0].get_feature_names_out())
     encoded = pipeline[0].transform(tab.frame(x.numpy())[[*NUMBERS, *WORDS]]).to_numpy().astype(np.float32)
@@ -271,7 +271,7 @@ def decoded(
     """Return encoded points as the nearest rows of the table (n, columns): the strongest level, numbers rounded and cut
     to their limits.
     """
-    table = prepared.samples.table
+    table = prepared.samples.schema
     assert table is not None
     scaler, codes = pipeline[0].transformers_[0][1], x.numpy().copy()
     numbers = scaler.inverse_transform(found[:, [names.index(name) for name in NUMBERS]])

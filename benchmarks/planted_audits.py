@@ -20,7 +20,7 @@ from PIL import Image
 from planted_images import LESIONS, SIZE, dealt, render, scenes
 from planted_models import load, save, train, truth
 
-from auditor.checks import check_names
+from auditor.checks import checks
 from auditor.config.config import parse_audit
 from auditor.core.displays import Map, of_kind
 from auditor.core.records import Finding
@@ -111,7 +111,7 @@ def declared(case: Case, weights: Path) -> dict[str, Any]:
         "data": {"manifest": "manifest.csv", **columns} | ({"factors": ["nuisance"]} if case.factor else {}),
         "threat": {"epsilon": ["8/255"]},
         "attack": {"name": "pgd", "settings": {"steps": 10}},
-        "checks": {name: chosen.get(name, False) for name in check_names("image")},
+        "checks": {name: chosen.get(name, False) for name in checks.names("image")},
         "report": {"privacy": "none"},
     }
 

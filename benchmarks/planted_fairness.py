@@ -19,9 +19,10 @@ import torch
 from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, at, draw, write
 from planted_populations import families
 
-from auditor.checks import check_names
+from auditor.checks import checks
 from auditor.config.config import parse_audit
-from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.core.seeds import derive, generator
 from auditor.engine.judge import adjusted, doubted, judge, observations_of, trials_of
 from auditor.engine.prepare import Prepared, prepare
@@ -206,7 +207,7 @@ def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
         "data": {"manifest": "manifest.csv", **columns},
         "threat": {"epsilon": [f"{budget}/{LEVELS}" for budget in BUDGETS], "primary": f"{PRIMARY}/{LEVELS}"},
         **({} if whole and case.thorough else {"attack": {"name": "fgsm"}}),
-        "checks": {name: chosen.get(name, False) for name in check_names("image")},
+        "checks": {name: chosen.get(name, False) for name in checks.names("image")},
         "report": {"privacy": "none"},
     }
 

@@ -99,7 +99,7 @@ def truths(model: Any, case: Case, audited: pd.DataFrame) -> dict[str, Any]:
 
 
 def outside_share(model: Any, fresh: pd.DataFrame, odds: np.ndarray[Any, Any], seed: int) -> float:
-    """Return the outside share of transplants between fresh applicants, by decision (METHODS: reliance)."""
+    """Return the outside share of transplants between fresh applicants, by decision."""
     rng = np.random.default_rng(seed)
     hired = odds > 0
     pools = {flag: np.flatnonzero(hired == flag) for flag in (True, False)}

@@ -4,6 +4,8 @@ demonstration's images.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +25,13 @@ settings.load_profile("auditor")
 
 SMALL = """
 title: Small audit
-model: {{source: timm, name: resnet10t, settings: {settings}, weights: {name}.safetensors, classes: [benign, malignant], input: {input}}}
+model:
+  source: timm
+  name: resnet10t
+  settings: {settings}
+  weights: {name}.safetensors
+  classes: [benign, malignant]
+  input: {input}
 data: {{manifest: manifest.csv, id: id, image: path, label: label, mask: mask, unit: patient_id, groups: [sex]}}
 threat: {{norm: linf, epsilon: [4/255, 8/255], primary: 4/255}}
 attack: {{name: pgd, settings: {{steps: 5}}}}
@@ -45,6 +53,31 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("honest", "marker"):
         (folder / f"{name}.yaml").write_text(SMALL.format(name=name, settings=SETTINGS, input=INPUT))
     return folder
+
+
+BLOCKED = """
+import sys
+class Block:
+    def find_spec(self, name, *_):
+        if name.split('.')[0] in ('torch', 'torchvision', 'timm', 'captum', 'sklearn', 'skops'): raise ImportError(name + ' is blocked')
+sys.meta_path.insert(0, Block())
+from auditor.cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="session")
+def call_without_models() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function (arguments of `auditor`) -> how it ended in a process that cannot import what loads or explains
+    models.
+    """
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", BLOCKED, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+
+    return call
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +153,7 @@ def make_table_samples() -> Callable[..., Samples]:
             loader=lambda row: Loaded(x[row], inside, zones),
             modality="table",
             regions={name: (float(zone.mean()),) * len(x) for name, zone in zones.items()},
-            table=table,
+            schema=table,
         )
 
     return make

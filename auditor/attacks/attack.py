@@ -13,16 +13,18 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName, choose
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.modality import modality_named
+from auditor.core.outcomes import Outcome
 from auditor.core.seeds import Rows, derive
 from auditor.models.classifier import Classifier
 from auditor.models.meter import Meter
-from auditor.models.precision import searching
-from auditor.threats.threat import Threat
+from auditor.models.search_twin import searching
+from auditor.threats.threat import SmoothThreat, Threat
 
 VALUES = ("linf", "l2", "l1", "l0")
 """Norms of values, which attacks serve that name none; 'cost' counts changes of table rows."""
-BATCH = {"image": 64, "table": 8192}
-"""Inputs per call of the classifier, by modality."""
+BATCH = 64
+"""Inputs per call of the classifier, at least."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class Problem:
     epsilon: Tensor
     """One per row (n,)."""
     rng: Rows
+
+    @property
+    def smooth(self) -> SmoothThreat:
+        """Return the threat, for attacks that follow directions in it (AuditorError: its values can only be listed)."""
+        if not isinstance(self.threat, SmoothThreat):
+            raise AuditorError(
+                "threat: expected a search over listed values, such as 'table_search', since rows under rules follow no"
+                f" gradient, got {type(self.threat).__name__}."
+            )
+        return self.threat
 
     def loss(self, name: LossName) -> Loss:
         """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError:
@@ -87,9 +99,7 @@ class Adversarials:
     forwards: Tensor
     backwards: Tensor
     proof: Tensor
-    """(n,) what the search can say, by code of records.OUTCOMES: 0 none found, 1 fooled at most at this size, 2 at
-    exactly the smallest, 3 impossible.
-    """
+    """(n,) what the search can say: an `Outcome` of each sample, by its number."""
 
 
 def attack(
@@ -107,7 +117,7 @@ def attack(
 ) -> Adversarials:
     """Return what an attack finds against a classifier at inputs x (n, *shape) with labels y (n,).
 
-    A classifier with a faster twin (auditor.models.precision) is searched on the twin and judged by itself; a point
+    A classifier with a faster twin (auditor.models.search_twin) is searched on the twin and judged by itself; a point
     that fools only
     the twin does not count, and its sample is searched again on the classifier itself.
 
@@ -133,7 +143,7 @@ def attack(
     if refusal:
         raise AuditorError(f"attack '{name}': {refusal}")
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
-    batch_size = batch_size or BATCH.get(classifier.modality, 64)
+    batch_size = batch_size or max(BATCH, modality_named(classifier.modality).least_batch)
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
     size, placed = _budget(name, epsilon, x), threat.over(x)
@@ -146,29 +156,32 @@ def attack(
             name,
             by,
             x[rows],
-            few,
-            placed.take(rows),
-            size[rows],
-            [seeds[row] for row in rows.tolist()],
-            batch_size,
-            bound,
+            goal=few,
+            placed=placed.take(rows),
+            size=size[rows],
+            seeds=[seeds[row] for row in rows.tolist()],
+            batch_size=batch_size,
+            bound=bound,
         )
 
     every = torch.arange(len(x), device=x.device)
     search = searching(classifier)
     if search is classifier:
-        return _search(name, classifier, x, goal, placed, size, seeds, batch_size, bound)
+        return _search(
+            name, classifier, x, goal=goal, placed=placed, size=size, seeds=seeds, batch_size=batch_size, bound=bound
+        )
     points = found(search, every)
     meter = Meter(classifier, len(x), batch_size)
     holds = goal.reached(meter.logits(points.x, every), every) & placed.allows(points.x, x, size)
     lost = every[points.fooled & ~holds]
-    return _merged(points, holds, meter, lost, found(classifier, lost) if len(lost) else None)
+    return _merged(points, holds, meter, lost=lost, again=found(classifier, lost) if len(lost) else None)
 
 
 def _search(
     name: str,
     classifier: Classifier,
     x: Tensor,
+    *,
     goal: Goal,
     placed: Threat,
     size: Tensor,
@@ -181,21 +194,26 @@ def _search(
     def view(point: Tensor, rows: Tensor) -> Tensor:
         return placed.take(rows).saved(point, x[rows])
 
-    meter = Meter(classifier, len(x), batch_size, view if placed.levels is not None else None)
+    meter = Meter(classifier, len(x), batch_size, view=view if placed.levels is not None else None)
     point, fooled, *proven = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
     point = placed.saved(point, x)
     held = fooled & placed.allows(point, x, size)
-    proof = torch.where(held == fooled, proven[0], 0) if proven else held.long()
+    proof = torch.where(held == fooled, proven[0], Outcome.NONE_FOUND) if proven else _unproven(held)
     return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
 
 
+def _unproven(fooled: Tensor) -> Tensor:
+    """Return the outcomes (n,) of a search that proves nothing."""
+    return torch.where(fooled, Outcome.FLIPPED_AT_MOST, Outcome.NONE_FOUND)
+
+
 def _merged(
-    points: Adversarials, holds: Tensor, judge: Meter, lost: Tensor, again: Adversarials | None
+    points: Adversarials, holds: Tensor, judge: Meter, *, lost: Tensor, again: Adversarials | None
 ) -> Adversarials:
     """Return the points of a search in lower precision as float32 judges them (n,), the `lost` ones replaced by those
     of a search in float32.
     """
-    x, fooled, size, proof = points.x.clone(), holds.clone(), points.size.clone(), holds.long()
+    x, fooled, size, proof = points.x.clone(), holds.clone(), points.size.clone(), _unproven(holds)
     forwards, backwards = points.forwards + judge.forwards, points.backwards.clone()
     if again is not None:
         x[lost], fooled[lost], size[lost], proof[lost] = again.x, again.fooled, again.size, again.proof

@@ -63,8 +63,10 @@ def boundary(
         rows = torch.nonzero(search.found & ~search.fooled & (search.left >= number))[:, 0]
         if not len(rows):
             break
-        direction[rows] = MOMENTUM * direction[rows] + _slope(search, rows, x[rows], number, GRAINS[turn % len(GRAINS)])
-        x[rows] = search.approach(rows, _jump(search, rows, x[rows], direction[rows], turn))
+        direction[rows] = MOMENTUM * direction[rows] + _slope(
+            search, rows, x[rows], number=number, grain=GRAINS[turn % len(GRAINS)]
+        )
+        x[rows] = search.approach(rows, _jump(search, rows, x[rows], direction=direction[rows], turn=turn))
     return search.point, search.fooled
 
 
@@ -99,7 +101,7 @@ class Search:
         down.
         """
         problem = self.problem
-        threat, x0 = problem.threat.take(rows), problem.x[rows]
+        threat, x0 = problem.smooth.take(rows), problem.x[rows]
         reached = problem.goal.reached(problem.meter.logits(x, rows), rows)
         self.left.index_add_(0, rows, -torch.ones_like(rows))
         within = threat.allows(threat.saved(x, x0), x0, problem.epsilon[rows]) & ~self.fooled[rows]
@@ -120,7 +122,7 @@ class Search:
             rows = every[self.open(every) & ~self.found & (far > 0)]
             if not len(rows):
                 break
-            threat, x0 = problem.threat.take(rows), problem.x[rows]
+            threat, x0 = problem.smooth.take(rows), problem.x[rows]
             signs = blocks.cells(x0, problem.rng.take(rows.tolist()), STARTS[turn % len(STARTS)])
             drawn = threat.project(threat.step(x0, signs, x0, far[rows] * ((turn + 1) / starts)), x0, far[rows])
             hit = self.ask(drawn, rows)
@@ -134,7 +136,7 @@ class Search:
         first.
         """
         problem = self.problem
-        threat, x0, low = problem.threat.take(rows), problem.x[rows], problem.epsilon[rows].clone()
+        threat, x0, low = problem.smooth.take(rows), problem.x[rows], problem.epsilon[rows].clone()
         high, middle = threat.size(x, x0), low.clone()
         while True:
             live = torch.nonzero((high - low > PRECISION * high) & self.open(rows))[:, 0]
@@ -147,10 +149,10 @@ class Search:
             middle = (low + high) / 2
 
 
-def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> Tensor:
+def _slope(search: Search, rows: Tensor, x: Tensor, *, number: int, grain: int) -> Tensor:
     """Return the direction (k, *shape) of Euclidean length 1 in which probes around x (k, *shape) fool more often."""
     problem, blocks = search.problem, Blocks.of(search.problem)
-    threat, x0, rng = problem.threat.take(rows), problem.x[rows], problem.rng.take(rows.tolist())
+    threat, x0, rng = problem.smooth.take(rows), problem.x[rows], problem.rng.take(rows.tolist())
     radius = RADIUS * threat.size(x, x0)
     vast = torch.full_like(radius, float("inf"))
     packed = max(1, problem.meter.batch_size // len(rows))
@@ -173,12 +175,12 @@ def _slope(search: Search, rows: Tensor, x: Tensor, number: int, grain: int) -> 
     return slope / column(torch.linalg.vector_norm(slope.flatten(1), dim=1).clamp_min(torch.finfo(x.dtype).tiny), x)
 
 
-def _jump(search: Search, rows: Tensor, x: Tensor, direction: Tensor, turn: int) -> Tensor:
+def _jump(search: Search, rows: Tensor, x: Tensor, *, direction: Tensor, turn: int) -> Tensor:
     """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where
     it never does.
     """
     problem = search.problem
-    threat, x0 = problem.threat.take(rows), problem.x[rows]
+    threat, x0 = problem.smooth.take(rows), problem.x[rows]
     size = threat.size(x, x0) / turn**0.5
     landed, flying = x.clone(), torch.ones_like(rows, dtype=torch.bool)
     for halving in range(HALVINGS):

@@ -79,7 +79,7 @@ def carlini_wagner(
     loss, tags = problem.loss("margin"), problem.tags(every)
     logits, slope = problem.meter.gradient(x0, every, loss.slope, tags)
     fooled = problem.goal.reached(logits, every)
-    sharp = (problem.threat.step(x0, slope, x0, 1.0) - x0).mul_(slope).flatten(1).sum(1).clamp_min(1e-12)
+    sharp = (problem.smooth.step(x0, slope, x0, 1.0) - x0).mul_(slope).flatten(1).sum(1).clamp_min(1e-12)
     gap = -loss.value(logits, tags) + confidence
     away = torch.full_like(gap, float("inf"))
     search = Search(
@@ -96,12 +96,12 @@ def carlini_wagner(
         live = live[(search.shortest[live] > problem.epsilon[live]) | problem.epsilon[live].isinf()]
         if not len(live):
             break
-        hit = _descend(problem, search, live, pace[live], steps=steps, confidence=confidence)
+        hit = _descend(problem, search, live, pace=pace[live], steps=steps, confidence=confidence)
         search.reweigh(live, hit)
     return search.point, search.found & (search.shortest <= problem.epsilon)
 
 
-def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, steps: int, confidence: float) -> Tensor:
+def _descend(problem: Problem, search: Search, rows: Tensor, *, pace: Tensor, steps: int, confidence: float) -> Tensor:
     """Go through one round for the samples `rows` (k,) and return which of them it fooled (k,)."""
     loss, hit, start = problem.loss("margin"), torch.zeros_like(rows, dtype=torch.bool), problem.x[rows]
     live, x, mean, square = (
@@ -113,7 +113,7 @@ def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, st
     for step in range(1, steps + 1):
         here = rows[live]
         threat, x0, tags, epsilon = (
-            problem.threat.take(here),
+            problem.smooth.take(here),
             problem.x[here],
             problem.tags(here),
             problem.epsilon[here],
@@ -137,7 +137,7 @@ def _descend(problem: Problem, search: Search, rows: Tensor, pace: Tensor, *, st
     logits = problem.meter.logits(x, here)
     reached = problem.goal.reached(logits, here) & (loss.value(logits, problem.tags(here)) >= confidence)
     search.keep(
-        here[reached], x[reached], problem.threat.take(here[reached]).size(x[reached], problem.x[here[reached]])
+        here[reached], x[reached], problem.smooth.take(here[reached]).size(x[reached], problem.x[here[reached]])
     )
     hit[live[reached]] = True
     return hit

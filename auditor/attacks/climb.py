@@ -48,7 +48,7 @@ class Items:
         epsilon = problem.epsilon[rows]
         lowest = torch.full_like(epsilon, float("-inf"))
         still = torch.zeros_like(rows)
-        size = problem.threat.stride * epsilon
+        size = problem.smooth.stride * epsilon
         return cls(
             rows,
             tags,
@@ -102,7 +102,7 @@ def climb(
         Step -> how many items of each sample go on from there, those with the largest loss.
     """
     marks, previous_mark, keep = checkpoints(steps), 0, keep or {}
-    threat = problem.threat.take(items.rows)
+    threat = problem.smooth.take(items.rows)
     for step in range(steps):
         if not len(items.rows):
             break
@@ -120,13 +120,13 @@ def climb(
         if step in marks:
             slope = _review(items, slope, step - previous_mark)
             previous_mark = step
-        chosen = _survivors(items, reached, point, fooled) if bool(reached.any()) else None
+        chosen = _survivors(items, reached, point, fooled=fooled) if bool(reached.any()) else None
         if step in keep:
             among = torch.ones_like(reached) if chosen is None else chosen
             chosen = among & (_rank(items.rows, torch.where(among, items.best, float("-inf"))) < keep[step])
         if chosen is not None:
             items.keep(chosen)
-            slope, threat = slope[chosen], problem.threat.take(items.rows)
+            slope, threat = slope[chosen], problem.smooth.take(items.rows)
         if step + 1 < steps and len(items.rows):
             aim = threat.project(threat.step(items.x, slope, items.x0, items.size), items.x0, items.epsilon)
             if step:
@@ -148,7 +148,7 @@ def _review(items: Items, slope: Tensor, interval: int) -> Tensor:
     return torch.where(wide, items.best_slope, slope)
 
 
-def _survivors(items: Items, reached: Tensor, point: Tensor, fooled: Tensor) -> Tensor:
+def _survivors(items: Items, reached: Tensor, point: Tensor, *, fooled: Tensor) -> Tensor:
     """Write down what fools and return which items go on (k,)."""
     hits = torch.nonzero(reached)[:, 0].flip(0)  # written last to first, so that a sample's first item is the one kept
     for place in hits.tolist():

@@ -88,7 +88,7 @@ def evade(
     )
     point[left.rows] = left.best_x
     nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
-    order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], aims)
+    order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], most=aims)
     for turn in range(EFFORTS[effort] if restarts is None else restarts):
         rows = torch.nonzero(~fooled)[:, 0]
         if not len(rows):
@@ -97,7 +97,7 @@ def evade(
         if problem.goal.targets is None:
             rows, tags = aimed(problem, order, rows)
             loss, keep = LEAD, _pruning(order.shape[1], steps)
-        items = varied(problem, rows, tags, turn, point=point, fooled=fooled)
+        items = varied(problem, rows, tags, turn=turn, point=point, fooled=fooled)
         left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
         better = left.best > nearest[left.rows]
         point[left.rows[better]], nearest[left.rows[better]] = left.best_x[better], left.best[better]

@@ -58,24 +58,24 @@ def minimum_norm(
     high = torch.where(found, torch.zeros_like(high), high)
     low = torch.zeros_like(high)
     rows = torch.nonzero(~found)[:, 0]
-    order = ordered_targets(problem, clean, rows, max(1, aims))
+    order = ordered_targets(problem, clean, rows, most=max(1, aims))
     for _ in range(rounds):
         budget = (low + high) / 2
-        tried, fooled = problem.threat.project(point, x0, budget), torch.ones_like(found)
+        tried, fooled = problem.smooth.project(point, x0, budget), torch.ones_like(found)
         fooled[rows] = False
         _round(
             replace(problem, epsilon=budget), order if aims else order[:, :0], steps=steps, point=tried, fooled=fooled
         )
         hit = rows[fooled[rows]]
         point[hit], found[hit] = tried[hit], True
-        high[hit] = torch.minimum(budget[hit], problem.threat.take(hit).size(tried[hit], x0[hit]))
+        high[hit] = torch.minimum(budget[hit], problem.smooth.take(hit).size(tried[hit], x0[hit]))
         low[rows[~fooled[rows]]] = budget[rows[~fooled[rows]]]
     return point, found
 
 
 def reach(problem: Problem) -> Tensor:
     """Return the size of the largest change that zone and box allow, per sample (n,)."""
-    x0, threat = problem.x, problem.threat
+    x0, threat = problem.x, problem.smooth
     vast = torch.full((len(x0),), float("inf"), dtype=x0.dtype, device=x0.device)
     ends = [threat.project(torch.full_like(x0, end), x0, vast) for end in (-1e30, 1e30)]
     return threat.size(torch.where((ends[0] - x0).abs() > (ends[1] - x0).abs(), ends[0], ends[1]), x0)

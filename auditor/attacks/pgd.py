@@ -69,7 +69,7 @@ def descend(
     share
         Length of a step as a share of epsilon.
     """
-    base, threat, epsilon, tags = problem.x[rows], problem.threat.take(rows), problem.epsilon[rows], problem.tags(rows)
+    base, threat, epsilon, tags = problem.x[rows], problem.smooth.take(rows), problem.epsilon[rows], problem.tags(rows)
     end, hit = start.clone(), torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     live, x, size, gathered = (
         torch.arange(len(rows), device=rows.device),
@@ -88,7 +88,7 @@ def descend(
             live, rows, tags, x, base, slope, gathered, epsilon, size = (
                 part[go] for part in (live, rows, tags, x, base, slope, gathered, epsilon, size)
             )
-            threat = problem.threat.take(rows)
+            threat = problem.smooth.take(rows)
         if momentum:
             slope = gathered = momentum * gathered + scaled(slope)
         x = threat.project(threat.step(x, slope, base, size), base, epsilon)

@@ -51,7 +51,7 @@ def square(
         if not len(live):
             break
         now = share / 2 ** sum(query >= mark * queries for mark in HALVINGS)
-        tried = _try(problem, blocks, live, point[live], now if query else 0)
+        tried = _try(problem, blocks, live, x=point[live], share=now if query else 0)
         logits = problem.meter.logits(tried, live)
         value, hit = loss.value(logits, problem.tags(live)), goal.reached(logits, live)
         better = hit | (value >= best[live])
@@ -61,7 +61,7 @@ def square(
     return point, fooled
 
 
-def _try(problem: Problem, blocks: Blocks, rows: Tensor, x: Tensor, share: float) -> Tensor:
+def _try(problem: Problem, blocks: Blocks, rows: Tensor, *, x: Tensor, share: float) -> Tensor:
     """Return x (k, *shape) with one random block turned over, or everything in stripes where share is 0."""
     channels, last = blocks.shape[0], blocks.shape[-1]
     draw = problem.rng.take(rows.tolist()).uniform(
@@ -75,19 +75,19 @@ def _try(problem: Problem, blocks: Blocks, rows: Tensor, x: Tensor, share: float
     else:
         pattern = blocks.stripes(sides)
     pattern = pattern.view_as(x)
-    tried = _turned(problem, rows, x, pattern)
+    tried = _turned(problem, rows, x, pattern=pattern)
     same = (tried == x).flatten(1).all(1)
     if bool(same.any()):
-        tried[same] = _turned(problem, rows[same], x[same], -pattern[same])
+        tried[same] = _turned(problem, rows[same], x[same], pattern=-pattern[same])
     return tried
 
 
-def _turned(problem: Problem, rows: Tensor, x: Tensor, pattern: Tensor) -> Tensor:
+def _turned(problem: Problem, rows: Tensor, x: Tensor, *, pattern: Tensor) -> Tensor:
     """Return x moved by the pattern as far as takes it from one edge of the ball to the other, and projected.
 
     The whole zone at one edge has size epsilon, a block of it the share that its own size has in the norm.
     """
-    threat, x0, epsilon = problem.threat.take(rows), problem.x[rows], problem.epsilon[rows]
+    threat, x0, epsilon = problem.smooth.take(rows), problem.x[rows], problem.epsilon[rows]
     zone = torch.ones_like(x) if threat.zone is None else threat.zone.to(x.dtype)
     none = torch.zeros_like(x)
     share = threat.size(pattern * zone, none) / threat.size(zone, none)

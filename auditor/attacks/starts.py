@@ -16,7 +16,7 @@ SCATTER = 4
 """Steps along a random combination of logits."""
 
 
-def varied(problem: Problem, rows: Tensor, tags: Tensor, turn: int, *, point: Tensor, fooled: Tensor) -> Items:
+def varied(problem: Problem, rows: Tensor, tags: Tensor, *, turn: int, point: Tensor, fooled: Tensor) -> Items:
     """Return items of the samples `rows` (k,) with the tags (k, 2), started in the way of this restart: at random,
     scattered, or in runs.
 
@@ -63,5 +63,5 @@ def runs(problem: Problem, rows: Tensor) -> Tensor:
         for line, count in zip(knots, counts, strict=True)
     ]
     line = torch.stack(lines).view_as(x0) if lines else x0
-    threat, epsilon = problem.threat.take(rows), problem.epsilon[rows]
+    threat, epsilon = problem.smooth.take(rows), problem.epsilon[rows]
     return threat.project(threat.step(x0, line, x0, epsilon), x0, epsilon)

@@ -11,7 +11,7 @@ POOL = 9
 """At most this many classes, those with the largest logits, are ranked by their distance."""
 
 
-def ordered_targets(problem: Problem, logits: Tensor, rows: Tensor, most: int) -> Tensor:
+def ordered_targets(problem: Problem, logits: Tensor, rows: Tensor, *, most: int) -> Tensor:
     """Return up to `most` classes per sample (n, most), nearest first; -1 where there are no more, and for samples not
     in `rows`.
 
@@ -43,7 +43,7 @@ def aimed(problem: Problem, order: Tensor, rows: Tensor) -> tuple[Tensor, Tensor
 
 def _distances(problem: Problem, rows: Tensor, pool: Tensor) -> Tensor:
     """Return how far each of the classes `pool` (k, m) is (k, m): one forward and m input-gradients per sample."""
-    x0, threat = problem.x[rows], problem.threat.take(rows)
+    x0, threat = problem.x[rows], problem.smooth.take(rows)
     own = torch.zeros((len(rows), 1, len(problem.meter.classifier.classes)), dtype=x0.dtype, device=x0.device)
     own.scatter_(2, problem.goal.y[rows][:, None, None], 1.0)
     along = torch.zeros_like(own).expand(-1, pool.shape[1], -1).scatter(2, pool[:, :, None], 1.0) - own
@@ -52,5 +52,5 @@ def _distances(problem: Problem, rows: Tensor, pool: Tensor) -> Tensor:
         base = x0[places]
         return ((threat.take(places).step(base, slope, base, 1.0) - base) * slope).flatten(1).sum(1)
 
-    logits, found = problem.meter.slopes(x0, rows, along, dual)
+    logits, found = problem.meter.slopes(x0, rows, along, measure=dual)
     return -(along * logits[:, None]).sum(2) / found.clamp_min(torch.finfo(found.dtype).tiny)

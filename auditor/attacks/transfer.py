@@ -58,7 +58,7 @@ def transfer(
     shown = {round(steps * (place + 1) / tries) for place in range(min(tries, steps))}
     loss, x, gathered = outside.loss("ce"), x0[rows], torch.zeros_like(x0[rows])
     for step in range(1, steps + 1):
-        threat, base, epsilon = problem.threat.take(rows), x0[rows], problem.epsilon[rows]
+        threat, base, epsilon = problem.smooth.take(rows), x0[rows], problem.epsilon[rows]
         _, slope = outside.meter.gradient(x, rows, loss.slope, problem.tags(rows))
         gathered = momentum * gathered + scaled(slope)
         x = threat.project(threat.step(x, gathered, base, 2.5 / steps * epsilon), base, epsilon)

@@ -10,7 +10,8 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, percent, reason, shown_zone, span, usable, why_not
 from auditor.core.displays import Values
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.shares import decide, proportion
 
 REPEATED = 1e-4
@@ -47,11 +48,14 @@ OTHERS = {
 @checks.register("attack_quality", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class AttackQuality:
-    """Signs that an attack's failure says more of the attack than of the classifier."""
+    """Whether 'nothing found' may be believed: signs that the attack was too weak for this model."""
 
     samples: Annotated[int, Field(ge=10)] = 48
+    """Samples, drawn by seed, on which further attacks are tried."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Largest share of the correct samples that another attack may flip where the audit's own attack failed."""
     queries: Annotated[int, Field(ge=1)] = 300
+    """Points that the attack without gradients may try for each sample."""
 
     card: ClassVar[Card] = Card(
         title="Attack quality: may 'nothing found' be believed?",
@@ -172,7 +176,7 @@ class AttackQuality:
     def _answers(self, observations: Observations) -> tuple[Finding, Finding]:
         trial = clean_trial()
         rows = observations.of(trial)
-        measured = [row for row in rows.values() if row.error is None]
+        measured = [row for row in rows.values() if row.missing is None]
         random, squashed = (self._base(observations, name, trial) for name in ("randomness", "probabilities"))
         if not measured:
             why = why_not(rows.values())

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from auditor.core.records import Estimate, Facts, Observation, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, MissingKind
+from auditor.core.records import Estimate, Observation, Trial, Verdict
+from auditor.core.zones import control_number
 from auditor.stats.shares import needed_n
 
 LABELS = {
@@ -41,29 +44,32 @@ def evasion_trial(facts: Facts, zone: str, epsilon: float, *, attack: str | None
 
 
 def shown_zone(facts: Facts) -> str:
-    """Return the zone whose adversarials are shown and explained: 'outside', or 'everywhere' in data without any
-    mask.
+    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no mask leaves anything
+    outside and no column is set apart.
     """
-    return "outside" if any(facts.mask_share) else "everywhere"
+    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
 
 
 def usable(rows: Mapping[str, Observation]) -> dict[str, Observation]:
     """Return the rows that were measured on correctly classified samples."""
-    return {name: row for name, row in rows.items() if row.error is None and row.values.get("correct") == 1}
+    return {name: row for name, row in rows.items() if row.missing is None and row.values.get("correct") == 1}
 
 
-def why_not(rows: Iterable[Observation]) -> str:
-    """Return why nothing was measured: the most common reasons with their counts."""
-    reasons = Counter(row.error for row in rows if row.error)
+def why_not(rows: Iterable[Observation], otherwise: str = "nothing was measured") -> str:
+    """Return why nothing was measured: the most common reasons with their counts, or `otherwise` where no row gives
+    one.
+    """
+    reasons = Counter(row.missing.text for row in rows if row.missing)
     if not reasons:
-        return "nothing was measured"
+        return otherwise
     return "; ".join(f"{reason} ({n} samples)" for reason, n in reasons.most_common(3))
 
 
 def label(zone: str) -> str:
     """Return a zone in words that follow 'values'."""
-    if zone.startswith("control/"):
-        return LABELS.get(zone, f"in control zone {zone.partition('/')[2]}")
+    number = control_number(zone)
+    if number is not None:
+        return LABELS.get(zone, f"in control zone {number}")
     return LABELS.get(zone, f"in '{zone}'")
 
 
@@ -87,9 +93,17 @@ def plain(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else asdict(estimate)
 
 
-def few(n: int, minimum: int, what: str = "samples") -> str:
-    """Return the note of a group that is too small to be compared; empty where it is not."""
-    return f"too few to say: {n} of at least {minimum} {what}" if n < minimum else ""
+def few(n: int, minimum: int, what: str = "samples") -> Missing | None:
+    """Return that a group is too small to be compared; None where it is not."""
+    return Missing.too_few(f"{n} of at least {minimum} {what}") if n < minimum else None
+
+
+def noted(missing: Missing | None, otherwise: str = "") -> dict[str, Any]:
+    """Return the note of a group's row, and whether the group is too small to be compared."""
+    return {
+        "note": missing.text if missing else otherwise,
+        "few": missing is not None and missing.kind is MissingKind.TOO_FEW,
+    }
 
 
 def listed(counts: Mapping[str, int]) -> str:

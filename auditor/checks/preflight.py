@@ -11,7 +11,9 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, reason, span, why_not
 from auditor.core.displays import Named, Rows, Table
-from auditor.core.records import Card, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.zones import coverage, not_applicable
 from auditor.modalities.tables.checks.preflight import (
     judge_columns,
@@ -28,12 +30,12 @@ Observed = dict[str, Observation]
 @checks.register("preflight")
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """Accuracy, class balance, input range, logits, determinism and mask coverage; of a table also its rules and the
-    model's own decisions.
-    """
+    """Whether the audit can begin: accuracy, classes, inputs, scores, repeated answers, masks; of a table its rules."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    """Largest difference between two answers to the same input that counts as rounding."""
     minimum_class: Annotated[int, Field(ge=1)] = 10
+    """Samples that every class should have."""
 
     card: ClassVar[Card] = Card(
         title="Preflight: can this be audited?",
@@ -60,7 +62,7 @@ class Preflight:
         """Return six findings, of a table eight; none of them answers one of the four questions by itself."""
         trial = clean_trial()
         rows = observations.of(trial)
-        measured = {name: row for name, row in rows.items() if row.error is None}
+        measured = {name: row for name, row in rows.items() if row.missing is None}
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
         table = facts.modality == "table"
@@ -199,12 +201,12 @@ def _logits(rows: Observed, base: dict[str, Any]) -> Finding:
 
 
 def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
-    excluded: list[tuple[str, str, int]] = []
+    excluded: list[tuple[str, Missing, int]] = []
     for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
-        for why, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
-            excluded.append((zone, why, n))
+        for missing, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
+            excluded.append((zone, missing, n))
     found, displays = coverage(facts.mask_share), _not_applicable(excluded)
-    reasons = "; ".join(sorted({why for zone, why, _ in excluded if zone in ("inside", "outside")}))
+    reasons = "; ".join(sorted({why.text for zone, why, _ in excluded if zone in ("inside", "outside")}))
     if not found["present"]:
         why = reasons if found["empty"] or found["full"] else "masks were not given"
         return Finding(
@@ -224,7 +226,8 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, displays=displays, **base)
 
 
-def _not_applicable(excluded: list[tuple[str, str, int]]) -> tuple[Table, ...]:
+def _not_applicable(excluded: list[tuple[str, Missing, int]]) -> tuple[Table, ...]:
     """Return the samples to which a zone does not apply: its name, the reason and their number."""
     title, columns = "Samples to which a zone does not apply", ("Zone", "Reason", "Samples")
-    return (Table(title=title, columns=columns, rows=tuple(excluded), role="not applicable"),) if excluded else ()
+    rows = tuple((zone, missing.reason, n) for zone, missing, n in excluded)
+    return (Table(title=title, columns=columns, rows=rows, role="not applicable"),) if rows else ()

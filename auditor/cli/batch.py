@@ -32,7 +32,7 @@ import click
 def command(audits: tuple[str, ...], out: Path, jobs: int, options: tuple[str, ...]) -> int:
     """Run every audit file that AUDITS name (paths or glob patterns) and go on past those that fail.
 
-    The exit code is the worst of all audits: 130, then 4, 2, 1, 3, 0.
+    The exit code is the worst of all audits: 130, then 70, 4, 2, 1, 3, 0.
 
     \b
     Example:
@@ -51,4 +51,4 @@ def command(audits: tuple[str, ...], out: Path, jobs: int, options: tuple[str, .
             f" {one.message}"
         )
     click.echo(f"summary      {out / 'index.html'}")
-    return max((one.code for one in results), key=(0, 3, 1, 2, 4, 130).index)
+    return max((one.code for one in results), key=(0, 3, 1, 2, 4, 70, 130).index)

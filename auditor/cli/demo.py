@@ -16,7 +16,7 @@ import click
     show_default=True,
     help="Folder for images, audit files and reports.",
 )
-@click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
+@click.option("--fresh", is_flag=True, help="Drop what an earlier run wrote in --out instead of going on from there.")
 def command(which: str, out: Path, fresh: bool) -> int:
     """Write made-up data and classifiers to a folder, audit each, and lay their answers side by side.
 

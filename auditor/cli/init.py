@@ -23,7 +23,7 @@ def command(place: Path, force: bool) -> int:
       auditor init applicants.csv
       auditor validate my-study/audit.yaml
     """
-    from auditor.modalities.images.draft import write_draft
+    from auditor.config.draft import write_draft
 
     path, open_questions = write_draft(place, force=force)
     click.echo(path)

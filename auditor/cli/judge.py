@@ -9,18 +9,22 @@ import click
 from auditor.cli.options import exit_code, fail_on, out_folder
 
 
-@click.command("judge", short_help="Judge a run again, without the model.")
+@click.command("judge", short_help="Judge a run again and render its reports, without the model.")
 @out_folder
 @click.option(
     "--audit",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Take tolerances from this audit file instead of the locked ones.",
 )
+@click.option("--pdf/--no-pdf", default=True, show_default=True, help="Whether to write the PDF too.")
 @fail_on
-def command(out: Path, audit: Path | None, fail_on: str) -> int:
-    """Judge the observations in OUT again; with --audit under its tolerances, which are then locked.
+def command(out: Path, audit: Path | None, pdf: bool, fail_on: str) -> int:
+    """Judge the observations in OUT again and render the reports; with --audit under its tolerances, which are then
+    locked.
 
-    Tolerances belong before the run: the report names the lock's digest, so that a later change shows.
+    Where AUDIT asks for something that was not measured, nothing is overwritten. Tolerances belong before the run: the
+    report names the
+    lock's digest, so that a later change shows.
 
     \b
     Example:
@@ -28,11 +32,14 @@ def command(out: Path, audit: Path | None, fail_on: str) -> int:
       auditor judge audit-out --audit stricter.yaml
     """
     from auditor.cli.show import show_findings
+    from auditor.core.errors import PdfError
     from auditor.engine.judge import judge
-    from auditor.engine.lock import relock
+    from auditor.report.render import render
 
-    if audit is not None:
-        relock(out, audit)
-    findings = judge(out)
+    findings = judge(out, audit)
+    try:
+        render(out, pdf=pdf)
+    except PdfError as error:
+        click.echo(f"No PDF: {error}", err=True)
     show_findings(findings, out)
     return exit_code(findings, fail_on)

@@ -16,14 +16,15 @@ KINDS = {
     "models": ("auditor.models", "classifiers"),
     "data": ("auditor.samples", "data"),
     "masks": ("auditor.modalities.images.masks", "masks"),
+    "engines": ("auditor.engine.executors", "executors"),
 }
 
 
 @click.command("list", short_help="List checks, attacks, explanations, model and mask formats.")
 @click.argument("kind", required=False)
 def command(kind: str | None) -> int:
-    """List the names that an audit file may use, of one KIND (checks, attacks, explanations, probes, models, data,
-    masks) or of all.
+    """List the names that an audit file or a command may use, of one KIND (checks, attacks, explanations, probes,
+    models, data, masks, engines) or of all.
 
     \b
     Example:

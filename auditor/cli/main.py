@@ -14,8 +14,12 @@ COMMANDS = ("demo", "init", "validate", "plan", "run", "judge", "render", "verif
 EXIT_CODES = (
     "Exit codes: 0 nothing failed; 1 a finding failed; 2 usage, or an input that cannot be used; 3 nothing failed, but"
     " something is inconclusive or was not measured (with --fail-on inconclusive); 4 the run broke off and can be"
-    " resumed; 130 interrupted (resumable)."
+    " resumed; 70 Auditor itself failed, which says nothing about the model; 130 interrupted (resumable)."
 )
+
+SOFTWARE = 70
+"""Exit code of a defect of Auditor itself: EX_SOFTWARE of sysexits.h, far from the codes that speak of findings."""
+MOST_LETTERS = 300
 
 
 class Commands(click.Group):
@@ -52,6 +56,30 @@ def cli() -> None:
     """
 
 
+def failed(error: BaseException) -> int:
+    """Say in one sentence on stderr that Auditor itself failed and where the log with the traceback lies; return the
+    exit code.
+    """
+    import tempfile
+    import traceback
+    from importlib.metadata import version
+
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_LETTERS]
+    details = (
+        f"auditor {version('auditor')}, Python {sys.version}\n{sys.argv}\n{''.join(traceback.format_exception(error))}"
+    )
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="auditor-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            log.write(details)
+        where = f"the log with the details is {log.name}"
+    except OSError as full:
+        where = f"a log could not be written ({str(full.strerror).lower()}), so the details follow:\n{details}"
+    click.echo(f"Auditor itself failed ({what}), which says nothing about the model; {where}", err=True)
+    return SOFTWARE
+
+
 def main() -> NoReturn:
     """Run the command line and exit with the documented code."""
     try:
@@ -71,4 +99,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except SystemExit as error:
+        # click exits by itself where a pipe was closed; any other exit is of code that was called, and its code would
+        # pass for one of ours
+        by_click = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next is None
+        sys.exit(0 if by_click else failed(error))
+    except Exception as error:
+        sys.exit(failed(error))
     sys.exit(code if isinstance(code, int) else 0)

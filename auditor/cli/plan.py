@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from auditor.models.precision import Precision
 
 
-TIMED = {"image": 16, "table": 2048}
-"""Samples in the pass that is timed, by modality."""
-
-
 @click.command("plan", short_help="Show every trial, its passes, and the expected time.")
 @audit_file
 @loading
@@ -61,7 +57,7 @@ def command(
 
 
 def _row(planned: Planned) -> dict[str, Any]:
-    reasons = sorted(set(planned.excluded.values()))
+    reasons = sorted({why.text for why in planned.excluded.values()})
     return {
         "key": planned.key, **{name: value for name, value in planned.trial.as_dict().items() if name != "source"},
         "samples": planned.samples, "excluded": len(planned.excluded), "reasons": reasons, "forwards": planned.forwards, "backwards": planned.backwards,
@@ -73,7 +69,7 @@ def _table(planned: Sequence[Planned], seconds: float) -> None:
 
     click.echo(f"{'trial':<46}{'samples':>8}{'forwards':>10}{'backwards':>10}  not measured")
     for one in planned:
-        reasons = "; ".join(sorted(set(one.excluded.values())))
+        reasons = "; ".join(sorted({why.text for why in one.excluded.values()}))
         excluded = f"  {len(one.excluded)}: {reasons}" if one.excluded else ""
         click.echo(f"{words(one):<46}{one.samples:>8}{one.forwards:>10}{one.backwards:>10}{excluded}")
     forwards, backwards = sum(one.forwards for one in planned), sum(one.backwards for one in planned)
@@ -90,9 +86,10 @@ def pass_seconds(prepared: Prepared) -> tuple[float, float]:
     """
     import torch
 
+    from auditor.core.modality import modality_named
     from auditor.models.meter import Meter
 
-    chunk = prepared.samples.load(range(min(TIMED[prepared.facts.modality], len(prepared.samples))))
+    chunk = prepared.samples.load(range(min(modality_named(prepared.facts.modality).timed, len(prepared.samples))))
     n, x = len(chunk.ids), chunk.x.to(prepared.classifier.device)
     rows, meter = torch.arange(n), Meter(prepared.classifier, n, n)
     meter.logits(x, rows)

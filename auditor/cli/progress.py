@@ -19,6 +19,7 @@ def words(planned: Planned) -> str:
     epsilon = trial.threat.get("epsilon")
     by = "+".join(trial.settings.get("attribute", {}).get("columns", ()))
     parts = (
+        trial.subject,
         trial.probe,
         trial.method,
         f"by {by}" if by else "",

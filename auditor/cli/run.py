@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["local"]),
+    metavar="NAME",
     default="local",
     show_default=True,
-    help="Where chunks are measured; this release measures in its own process.",
+    help="Where chunks are measured: one of `auditor list engines`.",
 )
-@click.option("--fresh", is_flag=True, help="Drop what --out already holds instead of going on from there.")
+@click.option("--fresh", is_flag=True, help="Drop what an earlier run wrote in --out instead of going on from there.")
 @fail_on
 @as_json
 def command(
@@ -65,15 +65,20 @@ def command(
     """
     from auditor.cli.progress import progress_bar
     from auditor.cli.show import show_findings
+    from auditor.engine.executors import executors
+    from auditor.engine.folder import refuse_foreign
     from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
+    from auditor.engine.run import Execution
     from auditor.pipeline import finish
 
+    execution = Execution(executors[engine].make, batch_size)
+    refuse_foreign(out)
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
     with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
-        findings = finish(prepared, out, batch_size=batch_size, fresh=fresh, progress=progress)
+        findings = finish(prepared, out, execution=execution, fresh=fresh, progress=progress)
     if as_json:
         sys.stdout.write((out / "findings.json").read_text(encoding="utf-8"))
     else:

@@ -10,7 +10,6 @@ import click
 from auditor.cli.options import audit_file, loading
 
 if TYPE_CHECKING:
-    from auditor.modalities.tables.table import Table
     from auditor.models.precision import Precision
 
 MOST_VALUES = 20
@@ -35,28 +34,21 @@ def command(
     Example:
       auditor validate audit.yaml
     """
-    from auditor.core.zones import coverage
     from auditor.engine.prepare import prepare
+    from auditor.engine.stages import measuring
 
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
     facts, samples = prepared.facts, prepared.samples
-    table = samples.table
-    size = (f"{len(table)} columns" if table else prepared.classifier.input_shape) or "of any size"
+    said = measuring(facts.modality).summary(prepared)
     click.echo(
         f"model    {prepared.classifier.name}: classes {', '.join(facts.classes)}; offers {', '.join(facts.offers)};"
-        f" input {size}"
+        f" input {said.size}"
     )
-    marked = f"columns {_columns(table)}" if table else f"{sum(1 for share in facts.mask_share if share)} with a mask"
-    click.echo(f"data     {len(samples)} samples of {len(set(facts.units))} units; {marked}")
-    for name, shares in ({} if table else facts.regions).items():
-        found = coverage(shares)
-        size = f", median share of the area {found['median_share']:.1%}" if found["present"] else ""
-        click.echo(
-            f"zone     {name}: {found['present']} samples{size}; {found['empty']} empty, {found['full']} full,"
-            f" {found['missing']} without a mask"
-        )
+    click.echo(f"data     {len(samples)} samples of {len(set(facts.units))} units; {said.marked}")
+    for about, line in said.lines:
+        click.echo(f"{about:<9}{line}")
     for name, values in facts.groups.items():
         known = sorted({value for value in values if value})
         counts = [f"{value} {values.count(value)}" for value in known[:MOST_VALUES]] + [
@@ -67,11 +59,3 @@ def command(
         click.echo(f"note     {note}")
     click.echo(f"checks   {', '.join(prepared.checks)}")
     return 0
-
-
-def _columns(table: Table) -> str:
-    """Return how many columns have each role."""
-    from auditor.modalities.tables.table import ROLES
-
-    counts = ((role, sum(column.role == role for column in table.columns)) for role in ROLES)
-    return ", ".join(f"{count} {role}" for role, count in counts if count)

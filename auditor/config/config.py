@@ -22,10 +22,12 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from auditor.config.report import ReportSpec, Section
 from auditor.core.errors import AuditorError, ConfigError, nearest
+from auditor.core.modality import Modality, data_sources, modality_named, modality_of_source
 from auditor.core.zones import GUARD, resolve_zones
-from auditor.modalities.tables.table import ROLES
 
 MOST_VALUES = 100_000
+SOURCE = "images"
+"""The data source of an audit file that names none."""
 
 
 def number(value: Any) -> Any:
@@ -73,19 +75,19 @@ Guard = Annotated[
 ]
 
 
-TABLE_THREAT: dict[str, Any] = {"norm": "cost", "epsilon": [1.0, 2.0, 4.0]}
-
-
-def modality_of(data: Any) -> str:
-    """Return what kind of data an audit's `data` declare: 'image' where they name no known source, which is refused
-    later.
+def modality_of(data: Any) -> Modality:
+    """Return what kind of data an audit's `data` declare: that of the default source where they name no known one,
+    which is refused later.
     """
-    from auditor.samples import (
-        data as sources,  # imports the sources' folder, which reading a YAML file alone does not need
-    )
+    source = data.get("source", SOURCE) if isinstance(data, Mapping) else SOURCE
+    if source not in data_sources():
+        from auditor.samples import (
+            data as sources,
+        )  # imports model libraries; only a source of another package needs it
 
-    source = data.get("source", "images") if isinstance(data, Mapping) else "images"
-    return str(sources[source].facts.get("modality", "image")) if source in sources.names() else "image"
+        known = isinstance(source, str) and source in sources.names()
+        return modality_named(str(sources[source].facts["modality"])) if known else modality_of_source(SOURCE)
+    return modality_of_source(source)
 
 
 class ThreatSpec(Section):
@@ -129,14 +131,18 @@ class AttackSpec(Section):
     """Which attack exposure and fairness use."""
 
     name: str = "evade"
+    """Name of an attack."""
     settings: dict[str, Any] = {}
+    """Its own settings."""
 
 
 class Audit(Section):
     """An audit as its file declares it; only `model` and `data` have no default."""
 
     title: str = "Audit"
+    """The model with its release, as the cover of the report names it."""
     intended_use: str = ""
+    """One sentence: who uses the answer, and for what. The cover of the report repeats it."""
     model: dict[str, Any]
     """`source`, `weights` (or `path`), `classes`, `input` (size, channels, mean, std, preprocess), `draws`, and the
     source's own settings.
@@ -146,28 +152,35 @@ class Audit(Section):
     whatever the source.
     """
     threat: ThreatSpec = ThreatSpec()
+    """What an attacker may do."""
     attack: AttackSpec = AttackSpec(settings={"effort": "fast"})
+    """How a change that flips the answer is searched for; `evade` with `effort: fast` when not given, of tables
+    `table_search`."""
     checks: dict[str, dict[str, Any] | bool] = {}
     """Settings per check; a check that is not named runs with its defaults, `false` leaves it out."""
     report: ReportSpec = ReportSpec()
+    """What the report says on its cover and shows of single samples."""
     seed: int = 0
+    """Every random draw is made from this number: the same seed gives the same findings."""
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_of_tables(cls, given: Any) -> Any:
-        """Put the defaults of tables in the place of those of images; what is declared stays."""
-        if not isinstance(given, dict) or modality_of(given.get("data")) != "table":
+    def _defaults_of_the_modality(cls, given: Any) -> Any:
+        """Put the defaults of the modality in the place of the general ones; what is declared stays."""
+        if not isinstance(given, dict):
             return given
-        threat = given.get("threat") or {}
-        found = {
-            "attack": {"name": "table_search", "settings": {}},
-            **{key: value for key, value in given.items() if value is not None},
-        }
-        return {**found, "threat": {**TABLE_THREAT, **threat} if isinstance(threat, dict) else threat}
+        modality = modality_of(given.get("data"))
+        found = {key: value for key, value in given.items() if value is not None}
+        if modality.attack:
+            found = {"attack": dict(modality.attack), **found}
+        threat = found.get("threat", {})
+        if modality.threat and isinstance(threat, dict):
+            found["threat"] = {**modality.threat, **threat}
+        return found
 
     @property
-    def modality(self) -> str:
-        """Return what kind of data are audited: 'image' or 'table'."""
+    def modality(self) -> Modality:
+        """Return what kind of data are audited."""
         return modality_of(self.data)
 
     @property
@@ -179,8 +192,7 @@ class Audit(Section):
     def named_zones(self) -> tuple[str, ...]:
         """Return the names of the zones that the data declare."""
         declared = [self.data.get(key) for key in ("masks", "zones")]
-        roles = [str(role) for role in ROLES if role != "relevant"] if self.modality == "table" else []
-        return (*roles, *(str(name) for names in declared if isinstance(names, dict) for name in names))
+        return (*self.modality.zones, *(str(name) for names in declared if isinstance(names, dict) for name in names))
 
 
 def read_yaml(path: Path) -> Any:
@@ -279,9 +291,9 @@ def _check_annex(audit: Audit, path: Path, tree: Any) -> None:
 
 def _bind(name: str, settings: dict[str, Any], audit: Audit) -> None:
     """Refuse a check's settings, also a zone that the data do not declare (AuditorError)."""
-    from auditor.checks import bind_check  # imports the checks' folder, which reading a YAML file alone does not need
+    from auditor.checks import checks  # imports the checks' folder, which reading a YAML file alone does not need
 
-    bound, named = bind_check(name, audit.modality, settings), audit.named_zones
+    bound, named = checks.bind(name, settings, audit.modality.name), audit.named_zones
     for key in ("zone", "zones", "harm_zone"):
         zones = bound.get(key) or ()
         try:

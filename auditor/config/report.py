@@ -47,11 +47,16 @@ class ReportSpec(Section):
     """What the report's cover says, whether it shows images or cells, and which annexes it has."""
 
     organisation: str = ""
+    """Who asked for the audit, for the cover."""
     reviewer: str = ""
+    """Who reviews the audit, for the cover."""
     privacy: Literal["thumbnails", "none"] = "thumbnails"
+    """Whether pictures or cells of single samples stand in the report ('thumbnails') or are left out of it ('none').
+    The folder `evidence/` holds them in either case."""
     annex: list[Literal["hiring"]] = []
     """'hiring': tables shaped as the rules of New York City Local Law 144 ask for them; needs `hiring`."""
     hiring: HiringSpec | None = None
+    """What the annex on hiring must know."""
 
     @model_validator(mode="after")
     def _annex_is_declared(self) -> ReportSpec:

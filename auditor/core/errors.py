@@ -1,4 +1,4 @@
-"""The errors that a user of Auditor can meet; every other exception is a defect of Auditor itself."""
+"""The errors that a user of Auditor can meet; every other exception is a defect of Auditor itself (exit code 70)."""
 
 from __future__ import annotations
 

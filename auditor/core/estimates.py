@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,5 @@ class Estimate:
     level: float = 0.95
     units: int | None = None
     """Number of independent units (patients) behind the samples; None where each sample is its own."""
+    share: bool = field(kw_only=True)
+    """Whether it is a share of one or made of shares, and is read in per cent."""

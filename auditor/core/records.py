@@ -1,4 +1,4 @@
-"""The values that travel from stage to stage: plain data, no torch, nothing of the project but these."""
+"""The values that travel from stage to stage: plain data, no torch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 from auditor.core.displays import Display, read_displays
 from auditor.core.estimates import Estimate as Estimate
+from auditor.core.outcomes import Missing
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
 VERDICTS: tuple[Verdict, ...] = ("fail", "inconclusive", "not_measured", "pass")
@@ -22,15 +22,6 @@ QUESTIONS: dict[int, str] = {
     3: "Can its explanation be believed?",
     4: "Can it be tricked without touching what matters?",
 }
-
-
-OUTCOMES: tuple[str, ...] = (
-    "none found within the budget",
-    "flipped at a cost of at most",
-    "flipped at exact minimal cost",
-    "proven impossible within the budget",
-)
-"""What a search for the cheapest flip can say of a row, by code; the first is never called robust."""
 
 
 def canonical(value: Any) -> str:
@@ -65,13 +56,19 @@ class Trial:
     """Measure at most this many samples, drawn by seed and id; 0 means all."""
     keep: bool = False
     """Whether the arrays that it makes are kept as artefacts."""
+    subject: str = ""
+    """Name of the classifier that is measured; empty: the audited one."""
 
     def __hash__(self) -> int:
         return hash(canonical(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the trial as JSON-ready data."""
-        return asdict(self)
+        """Return the trial as JSON-ready data.
+
+        The audited classifier is not named in it, so that trials of ledgers older than the field keep their identity.
+        """
+        data = asdict(self) | {"source": self.source.as_dict() if self.source else None}
+        return data if self.subject else {name: value for name, value in data.items() if name != "subject"}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Trial:
@@ -109,8 +106,8 @@ class Observation:
     """Whether the runner found the point within the threat; None where no point was made."""
     artefact: str | None = None
     """SHA-256 of the stored arrays."""
-    error: str | None = None
-    """Why nothing was measured: 'not applicable: ...' by plan, anything else by failure."""
+    missing: Missing | None = None
+    """Why nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -168,72 +165,6 @@ class Finding:
             "displays": read_displays(data.get("displays", ())),
         }
         return cls(**{**data, **parts})
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What checks may know of an audit: enough to plan and to judge, without inputs, without the classifier."""
-
-    classes: tuple[str, ...]
-    offers: tuple[str, ...]
-    modality: str
-    ids: tuple[str, ...]
-    y: tuple[int, ...]
-    units: tuple[str, ...]
-    groups: Mapping[str, tuple[str, ...]]
-    mask_share: tuple[float | None, ...]
-    low: float
-    high: float
-    levels: int | None
-    norm: str
-    epsilons: tuple[float, ...]
-    """Declared budgets, ascending."""
-    primary: float
-    """The budget at which verdicts are taken."""
-    guard: float
-    attack: str
-    attack_settings: Mapping[str, Any]
-    """Complete settings of the attack."""
-    seed: int = 0
-    factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Column -> value of each sample: how it was acquired (site, scanner, marker), '' where unknown."""
-    regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
-    """Named zone -> its share of each sample's area, like `mask_share`."""
-    table: Mapping[str, Any] | None = None
-    """What Table.as_dict says of a table's columns and rules; None of other data."""
-    max_changes: int | None = None
-    """Most columns of a row that may be changed; None where there is no such limit."""
-
-    @cached_property
-    def unit_of(self) -> dict[str, str]:
-        """Return sample id -> unit."""
-        return dict(zip(self.ids, self.units, strict=True))
-
-    @cached_property
-    def position_of(self) -> dict[str, int]:
-        """Return sample id -> position."""
-        return {name: position for position, name in enumerate(self.ids)}
-
-    @cached_property
-    def unit_numbers(self) -> Any:
-        """Return the number of each sample's unit (n,) int64, units in sorted order."""
-        import numpy as np  # records are read by every command, most of which need no arrays
-
-        return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON-ready data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Facts:
-        """Return the facts that `as_dict` wrote."""
-        listed: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
-        }
-        for columns in ("groups", "factors", "regions"):
-            listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
-        return cls(**listed)
 
 
 @dataclass(frozen=True)

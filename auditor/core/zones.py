@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.outcomes import Missing
 from auditor.core.seeds import generator
 
 if TYPE_CHECKING:  # checks ask why a zone is not applicable without torch
@@ -39,7 +40,7 @@ def check_zone(name: str, named: Iterable[str] = ()) -> str:
     otherwise).
     """
     known = (*BUILT_IN, *named)
-    if name in known or _is_control(name):
+    if name in known or control_number(name) is not None:
         return name
     raise AuditorError(
         "zone: expected 'inside', 'outside', 'everywhere', 'control/<number>' or a named zone of the data, got"
@@ -52,8 +53,10 @@ def usable_name(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name) and name not in RESERVED
 
 
-def _is_control(name: str) -> bool:
-    return re.fullmatch(r"control/\d{1,9}", name, re.ASCII) is not None
+def control_number(name: str) -> int | None:
+    """Return the number of a control zone; None of any other zone."""
+    found = re.fullmatch(r"control/(\d{1,9})", name, re.ASCII)
+    return None if found is None else int(found[1])
 
 
 def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
     """
     every = [one for name in names for one in (CONTROLS if name == "control" else (name,))]
     for name in every:
-        if not (name in BUILT_IN or name == NAMED or _is_control(name) or usable_name(name)):
+        if not (name in BUILT_IN or name == NAMED or control_number(name) is not None or usable_name(name)):
             raise ValueError(
                 "expected 'inside', 'outside', 'everywhere', 'control', 'control/<number>', 'named' or a named zone of"
                 " the data"
@@ -99,21 +102,21 @@ def resolve_zones(names: Sequence[str], named: Iterable[str]) -> tuple[str, ...]
     return every
 
 
-def not_applicable(name: str, share: float | None) -> str:
-    """Return why a sample with this share of its area inside the zone's mask has no such zone; '' when it has one.
+def not_applicable(name: str, share: float | None) -> Missing | None:
+    """Return why a sample with this share of its area inside the zone's mask has no such zone; None when it has one.
 
     A full mask makes no zone, a named one no more than the expert's: it spares nothing, so it would measure
     'everywhere' under another name.
     """
     if name in ("everywhere", ""):
-        return ""
+        return None
     if share is None:
-        return f"not applicable for zone {name}: no mask"
+        return Missing.not_applicable("no mask", name)
     if share <= 0.0:
-        return f"not applicable for zone {name}: empty mask"
+        return Missing.not_applicable("empty mask", name)
     if share >= 1.0:
-        return f"not applicable for zone {name}: full mask"
-    return ""
+        return Missing.not_applicable("full mask", name)
+    return None
 
 
 def coverage(shares: Sequence[float | None]) -> dict[str, Any]:

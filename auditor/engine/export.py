@@ -9,19 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from auditor.core.records import OUTCOMES, Facts, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.modality import modality_named
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Observation, Observations, Trial
 from auditor.engine.store import write_whole
-
-SHOWN = {
-    "clean": ("predicted", "correct", "margin", "confidence"),
-    "evasion": ("fooled", "size", "margin"),
-    "smallest": ("fooled", "size"),
-    "attribution": ("inside", "noise/rank", "attack/rank", "null/rank"),
-}
-OF_TABLES = {
-    "clean": ("predicted", "correct", "margin", "confidence", "score", "missing"),
-    "flip": ("flipped", "cost", "changes", "outcome"),
-}
 
 
 def export_samples(out: Path, facts: Facts, observations: Observations, trials: Sequence[Trial]) -> None:
@@ -34,7 +26,7 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
     }
     columns |= {f"mask_share:{name}": shares for name, shares in sorted(facts.regions.items())}
     columns |= {f"group:{name}": values for name, values in facts.groups.items()}
-    shown: dict[str, tuple[str, ...]] = {**SHOWN, **(OF_TABLES if facts.modality == "table" else {})}
+    shown = modality_named(facts.modality).exported
     for trial in trials:
         rows = observations.of(trial)
         for value in shown.get(trial.probe, ()):
@@ -42,7 +34,7 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
                 _cell(value, rows[one].values.get(value)) if one in rows else None for one in facts.ids
             ]
         if trial.zone:
-            columns[_name(trial, "not measured")] = [rows[one].error if one in rows else None for one in facts.ids]
+            columns[_name(trial, "not measured")] = [_reason(rows.get(one)) for one in facts.ids]
     table = pd.DataFrame(columns)
     write_whole(out / "samples.csv", table.to_csv(index=False))
     parquet = io.BytesIO()
@@ -51,13 +43,18 @@ def export_samples(out: Path, facts: Facts, observations: Observations, trials: 
 
 
 def _cell(value: str, found: float | None) -> Any:
-    return OUTCOMES[int(found)] if value == "outcome" and found is not None else found
+    return Outcome(int(found)).text if value == "outcome" and found is not None else found
+
+
+def _reason(row: Observation | None) -> str | None:
+    return row.missing.text if row is not None and row.missing is not None else None
 
 
 def _name(trial: Trial, value: str) -> str:
     epsilon = trial.threat.get("epsilon") if trial.probe in ("evasion", "flip") else None
     towards = trial.threat.get("towards")
     parts = [
+        trial.subject,
         trial.probe,
         trial.method,
         trial.zone,

@@ -10,47 +10,80 @@ from pathlib import Path
 from typing import Any
 
 from auditor.checks import Check
-from auditor.core.errors import StoreError
 from auditor.core.displays import FORMAT
-from auditor.core.records import Facts, Finding, Observations, Trial, digest, ordered
+from auditor.core.errors import StoreError
+from auditor.core.facts import Facts
+from auditor.core.outcomes import MissingKind
+from auditor.core.records import Finding, Observations, Trial, digest, ordered
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
-from auditor.engine.lock import NAME, locked_checks, read_lock
+from auditor.engine.lock import NAME, lock_text, locked_checks, read_lock, relocked
+from auditor.engine.stages import judging
 from auditor.engine.store import Store, write_whole
-from auditor.modalities.tables.table import Table
 from auditor.stats.grouping import Attribute, edges_of
 from auditor.stats.shares import holm
 
-MOST_LEVELS = 40
-"""Levels of a column that the report lists."""
+REPORTS = ("report.html", "report.pdf", "junit.xml")
 
 
-def judge(out: Path) -> list[Finding]:
+def judge(out: Path, audit: Path | None = None) -> list[Finding]:
     """Return the findings of a complete run and write findings.json and the samples table (StoreError: it is not
     complete).
+
+    Reports of other findings are removed, so that none contradicts findings.json.
+
+    Parameters
+    ----------
+    audit
+        Judge under the tolerances of this audit file, which are then locked. Where they ask for what was not measured,
+        nothing is written.
     """
     with Store.open(out) as store:
-        content, findings = judged(out, store)
+        lock = read_lock(out)
+        text = (out / NAME).read_bytes()
+        if audit is not None:
+            lock = relocked(lock, audit)
+            text = lock_text(lock).encode()
+        content, findings = judged(out, store, lock, text, asked_by=audit)
+        if not (out / "findings.json").is_file() or content.encode() != (out / "findings.json").read_bytes():
+            for name in REPORTS:
+                (out / name).unlink(missing_ok=True)
+        write_whole(out / NAME, text)
         write_whole(out / "findings.json", content)
-        export_samples(out, facts_of(store), observations_of(store), trials_of(read_lock(out), facts_of(store)))
+        export_samples(out, facts_of(store), observations_of(store), trials_of(lock, facts_of(store)))
     return findings
 
 
-def judged(out: Path, store: Store) -> tuple[str, list[Finding]]:
-    """Return the text of findings.json, and the findings, from what a folder holds."""
-    lock, facts = read_lock(out), facts_of(store)
+def judged(
+    out: Path, store: Store, lock: Mapping[str, Any], text: bytes, *, asked_by: Path | None = None
+) -> tuple[str, list[Finding]]:
+    """Return the text of findings.json, and the findings, under a lock and its text; nothing is written (StoreError: a
+    trial was not measured).
+
+    Parameters
+    ----------
+    asked_by
+        The audit file whose tolerances the lock holds, where it is not the one of the run.
+    """
+    facts = facts_of(store)
     chosen, trials = locked_checks(lock), trials_of(lock, facts)
     observations = replace(observations_of(store), trials=tuple(trials))
-    open_trials = [trial for trial in trials if not store.complete(observations.key(trial))]
-    if open_trials:
+    missing = [trial for trial in trials if not store.complete(observations.key(trial))]
+    if missing and asked_by is not None:
+        first = " ".join(part for part in (missing[0].probe, missing[0].method, missing[0].zone) if part)
         raise StoreError(
-            f"{out}: {len(open_trials)} of {len(trials)} trials are not complete; run the same `auditor run` command"
-            " again to resume."
+            f"{asked_by}: asks for {len(missing)} of {len(trials)} trials that {out} has not measured, such as"
+            f" '{first}', so nothing was judged or overwritten; measure them with `auditor run`."
+        )
+    if missing:
+        raise StoreError(
+            f"{out}: {len(missing)} of {len(trials)} trials are not complete; run the same `auditor run` command again"
+            " to resume."
         )
     findings = doubted(adjusted([finding for check in chosen.values() for finding in check.judge(facts, observations)]))
     keys = [observations.key(trial) for trial in trials]
     audit = describe(lock, facts, chosen) | {
-        "digests": {"lock": digest((out / NAME).read_bytes()), "observations": store.ledger_digest(keys)},
+        "digests": {"lock": digest(text), "observations": store.ledger_digest(keys)},
         "trials": [_row(trial, observations) for trial in trials],
     }
     content = {"format": FORMAT, "audit": audit, "findings": [finding.as_dict() for finding in findings]}
@@ -123,7 +156,8 @@ def trials_of(lock: Mapping[str, Any], facts: Facts) -> list[Trial]:
 
 def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
     rows = observations.of(trial).values()
-    reasons = Counter(row.error for row in rows if row.error)
+    reasons = Counter(row.missing for row in rows if row.missing)
+    failed = {why.text: n for why, n in reasons.items() if why.kind is MissingKind.FAILED}
     return {
         "key": observations.key(trial),
         "probe": trial.probe,
@@ -131,9 +165,10 @@ def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
         "zone": trial.zone,
         "epsilon": trial.threat.get("epsilon"),
         "samples": len(rows),
-        "measured": sum(row.error is None for row in rows),
-        "not_applicable": {why: n for why, n in reasons.items() if why.startswith("not applicable")},
-        "failed": {why: n for why, n in reasons.items() if not why.startswith("not applicable")},
+        "measured": sum(row.missing is None for row in rows),
+        "not_applicable": {why.text: n for why, n in reasons.items() if why.kind is not MissingKind.FAILED},
+        "failed": failed,
+        "missing": [{**why.as_dict(), "n": n} for why, n in reasons.items()],
         "forwards": int(sum(row.values.get("forwards", 0) for row in rows)),
         "backwards": int(sum(row.values.get("backwards", 0) for row in rows)),
     }
@@ -164,7 +199,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "auditor_version": lock["auditor"],
         "report": audit["report"],
         "model": lock["model"],
-        "data": data | described_table(facts),
+        "data": data | judging(facts.modality).described(facts),
         "threat": {
             "norm": facts.norm,
             "epsilon": list(facts.epsilons),
@@ -180,23 +215,6 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "limit": lock["limit"],
         "environment": lock["environment"],
     }
-
-
-def described_table(facts: Facts) -> dict[str, Any]:
-    """Return what the report says of a table's columns and rules; nothing of other data. Levels of texts, which may be
-    names of people, are left out.
-    """
-    if facts.table is None:
-        return {}
-    table = Table.from_dict(facts.table)
-    columns = []
-    for one, column in zip(facts.table["columns"], table.columns, strict=True):
-        levels = [] if column.numeric or column.kind == "text" else [column.levels[code] for code in column.allowed]
-        unsupported = 0 if column.numeric or column.kind == "text" else len(column.levels) - len(column.allowed)
-        columns.append(
-            {**one, "levels": levels[:MOST_LEVELS], "allowed": len(column.allowed), "unsupported": unsupported}
-        )
-    return {"columns": columns, "rules": facts.table["rules"], "favourable": table.favourable}
 
 
 def banded(facts: Facts, lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -20,12 +20,17 @@ NAME = "audit.lock.yaml"
 
 def write_lock(out: Path, lock: Mapping[str, Any]) -> None:
     """Write a folder's lock."""
+    write_whole(out / NAME, lock_text(lock))
+
+
+def lock_text(lock: Mapping[str, Any]) -> str:
+    """Return a lock as it is written."""
     text = io.StringIO()
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.width = 160
     yaml.dump(lock, text)
-    write_whole(out / NAME, text.getvalue())
+    return text.getvalue()
 
 
 def read_lock(out: Path) -> dict[str, Any]:
@@ -51,12 +56,12 @@ def lock_checks(chosen: Mapping[str, Check]) -> dict[str, Any]:
 def locked_checks(lock: Mapping[str, Any]) -> dict[str, Check]:
     """Return the checks that a lock names, with their locked tolerances."""
     modality = modality_of(lock["audit"]["data"])
-    return {name: make_check(name, modality, settings) for name, settings in lock["checks"].items()}
+    return {name: make_check(name, modality.name, settings) for name, settings in lock["checks"].items()}
 
 
-def relock(out: Path, audit: Path) -> None:
-    """Rewrite a folder's lock with the checks' settings of another audit file."""
-    lock, declared = read_lock(out), load_audit(audit)
+def relocked(lock: Mapping[str, Any], audit: Path) -> dict[str, Any]:
+    """Return a lock with the checks' settings of another audit file (AuditorError); nothing is written."""
+    declared = load_audit(audit)
     settings = {name: declared.checks.get(name, {}) for name in lock["checks"]}
     wanted = {name: value if isinstance(value, dict) else {} for name, value in settings.items() if value is not False}
-    write_lock(out, {**lock, "checks": lock_checks(locked_checks({**lock, "checks": wanted}))})
+    return {**lock, "checks": lock_checks(locked_checks({**lock, "checks": wanted}))}

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from auditor.attacks import attacks
 from auditor.attacks.attack import norm_refused
 from auditor.checks import Check
-from auditor.core.records import Facts, Trial, ordered
+from auditor.core.errors import ConfigError, nearest
+from auditor.core.facts import Facts
+from auditor.core.modality import modality_named
+from auditor.core.outcomes import Missing
+from auditor.core.records import Trial, ordered
 from auditor.core.zones import not_applicable
 from auditor.explanations import explanations
 from auditor.probes import probes
 from auditor.samples.samples import Samples
-
-CHUNK = {"image": 32, "table": 256}
-"""Samples per chunk, by modality: the atom of work, of resume and of sharding."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Planned:
     key: str
     chunks: tuple[tuple[int, ...], ...]
     """Positions of the samples of each chunk."""
-    excluded: Mapping[int, str]
+    excluded: Mapping[int, Missing]
     """Position -> why the sample is not measured."""
     forwards: int
     """Most forward passes, over all samples."""
@@ -46,15 +47,26 @@ def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: s
     return tuple(_planned(trial, facts, samples, binding) for trial in ordered(wanted))
 
 
+def offers_of(subject: str, facts: Facts) -> tuple[str, ...]:
+    """Return what a trial's subject offers (ConfigError: the audit declares none of that name)."""
+    if subject and subject not in facts.subjects:
+        known = ", ".join(f"'{name}'" for name in sorted(facts.subjects)) or "no other"
+        raise ConfigError(
+            f"trial: expected the audited classifier as subject, or one that the audit declares ({known}), got"
+            f" '{subject}'; {nearest(subject, facts.subjects)}"
+        )
+    return facts.subjects[subject] if subject else facts.offers
+
+
 def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
     usable, excluded = _drawn(trial, facts, samples)
-    size = CHUNK[facts.modality]
+    size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
     forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
 
 
-def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, str]]:
+def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, Missing]]:
     """Return the positions to measure, drawn among the samples that have the trial's zone, and why the others have
     none.
     """
@@ -71,35 +83,36 @@ def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...
     )
 
 
-def _missing(trial: Trial, facts: Facts) -> str:
-    """Return what the trial's method needs and the classifier does not offer; a weaker method is never put in its
+def _missing(trial: Trial, facts: Facts) -> Missing | None:
+    """Return what the trial's method needs and its subject does not offer; a weaker method is never put in its
     place.
     """
+    offers = offers_of(trial.subject, facts)
+    who = f"'{trial.subject}'" if trial.subject else "this classifier"
     wanted = probes[trial.probe].facts.get("needs", "labels")
-    if wanted not in facts.offers:
-        return f"not applicable: probe '{trial.probe}' needs '{wanted}', which this classifier does not offer"
+    if wanted not in offers:
+        return Missing.not_applicable(f"probe '{trial.probe}' needs '{wanted}', which {who} does not offer")
     norm = str(trial.threat.get("norm", facts.norm))
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
-        return f"not applicable: attack '{trial.method}': {refusal}"
+        return Missing.not_applicable(f"attack '{trial.method}': {refusal}")
     explains = (
         explanations[trial.method].facts.get("modality", facts.modality)
         if trial.method in explanations.names()
         else facts.modality
     )
     if explains != facts.modality:
-        return f"not applicable: explanation '{trial.method}' explains data of modality '{explains}'"
+        return Missing.not_applicable(f"explanation '{trial.method}' explains data of modality '{explains}'")
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
         if trial.method in registry.names():
             needs = registry[trial.method].facts["needs"]
-            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in facts.offers)
+            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in offers)
             hint = f"; it can serve {served}" if served else ""
             return (
-                ""
-                if needs in facts.offers
-                else (
-                    f"not applicable: {kind} '{trial.method}' needs '{needs}', which this classifier does not"
-                    f" offer{hint}"
+                None
+                if needs in offers
+                else Missing.not_applicable(
+                    f"{kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}"
                 )
             )
-    return ""
+    return None

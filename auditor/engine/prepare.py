@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from auditor.checks import Check, check_names, make_check
-from auditor.config.config import Audit, load_audit
+from auditor.checks import Check, checks, make_check
+from auditor.config.config import SOURCE, Audit, load_audit
 from auditor.core.errors import AuditorError, ConfigError, nearest
-from auditor.core.records import Facts, digest
+from auditor.core.facts import Facts
+from auditor.core.records import digest
 from auditor.core.zones import check_zone
 from auditor.engine.lock import lock_checks
-from auditor.modalities.tables.classifier import TableClassifier
+from auditor.engine.plan import offers_of
+from auditor.engine.stages import measuring
 from auditor.models.classifier import Classifier
 from auditor.models.precision import Precision
+from auditor.probes import SURROGATE
 from auditor.samples.samples import Samples
-
-PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "statsmodels", "pillow")
-TABLE_PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "statsmodels",
-    "pandas",
-    "scikit-learn",
-    "skops",
-    "xgboost",
-    "lightgbm",
-    "catboost",
-    "onnxruntime",
-)
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,8 @@ class Prepared:
     """An audit ready to be planned."""
 
     audit: Audit
-    classifier: Classifier
+    subjects: Mapping[str, Classifier]
+    """Every classifier that a trial may name; '' is the audited one."""
     samples: Samples
     facts: Facts
     checks: Mapping[str, Check]
@@ -49,12 +39,17 @@ class Prepared:
     """Everything resolved, as written to audit.lock.yaml."""
     base: Path
     """Folder that the audit file's paths are relative to."""
-    surrogate: Classifier | None
-    """The classifier that `attack.settings.surrogate` names."""
     binding: str
     """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes
     observations comparable.
     """
+    again: Callable[[], Prepared]
+    """Prepares the same audit anew; it can be pickled, for another process that cannot be sent the classifiers."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """Return the audited classifier."""
+        return self.subjects[""]
 
 
 def prepare(
@@ -81,52 +76,72 @@ def prepare(
     precision, compile
         How attacks search on a GPU; what fools is decided in float32.
     """
+    again = partial(
+        prepare,
+        source.absolute() if isinstance(source, Path) else source,
+        base=base.absolute(),
+        device=device,
+        trust_code=trust_code,
+        limit=limit,
+        only=tuple(only),
+        precision=precision,
+        compile=compile,
+    )
     audit, base = (load_audit(source), source.parent) if isinstance(source, Path) else (source, base)
     where = f"{source}: " if isinstance(source, Path) else ""
     chosen = select_checks(audit, only)
     try:
-        classifier = load_model(
+        audited = load_model(
             audit.model, base, device=device, trust_code=trust_code, precision=precision, compile=compile
         )
-        surrogate = _surrogate(audit, base, classifier, device=device, trust_code=trust_code)
-        samples = _samples(audit, base, classifier)
-        classifier = _over(classifier, samples)
+        others = _others(audit, base, audited, device=device, trust_code=trust_code)
+        samples = _samples(audit, base, audited)
+        fitted = measuring(audit.modality.name).fitted
+        subjects = {name: fitted(one, samples) for name, one in {"": audited, **others}.items()}
     except AuditorError as error:
         prefix = where if str(error).startswith(("model source", "data source", "'model'", "'data")) else ""
         raise type(error)(f"{prefix}{error}") from None
+    classifier = subjects[""]
     samples = _limited(samples, limit, audit.seed)
-    facts = _facts(audit, classifier, samples)
-    _check_zones(chosen, facts, where)
+    offered = {name: tuple(sorted(subjects[name].offers)) for name in others}
+    facts = replace(_facts(audit, classifier, samples), subjects=offered)
+    _check_trials(chosen, facts, where)
     declared = {name: value for name, value in audit.model.items() if name not in ("path", "weights")}
     search = {"precision": precision, "compile": compile}
     # another search finds other points; the usual one keeps the binding of runs made before there was a choice
     unusual: list[dict[str, Any]] = [dict(search)] if search != {"precision": "float32", "compile": False} else []
-    unusual += [{"surrogate": surrogate.digest}] if surrogate is not None else []
+    unusual += [{name: other.digest} for name, other in sorted(others.items())]
     binding = digest([classifier.digest, declared, samples.digest, _version(), *unusual])
     lock = {**_lock(audit, classifier, samples, chosen, limit), "search": search}
-    return Prepared(audit, classifier, samples, facts, chosen, lock, base, surrogate, binding)
+    return Prepared(audit, subjects, samples, facts, chosen, lock, base, binding, again)
 
 
 def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
     """Return the checks of an audit by name, with their tolerances (ConfigError: unknown name in `only`)."""
-    known = check_names(audit.modality)
+    known = checks.names(audit.modality.name)
     for name in only:
         if name not in known:
             raise ConfigError(f"--check: expected a known check, got '{name}'; {nearest(name, known)}")
     wanted = {name: audit.checks.get(name, {}) for name in known if not only or name in only}
     return {
-        name: make_check(name, audit.modality, settings if isinstance(settings, dict) else {})
+        name: make_check(name, audit.modality.name, settings if isinstance(settings, dict) else {})
         for name, settings in wanted.items()
         if settings is not False
     }
 
 
-def _check_zones(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
-    """Refuse a zone that the data do not have (ConfigError)."""
+def _check_trials(chosen: Mapping[str, Check], facts: Facts, where: str) -> None:
+    """Refuse a zone that the data do not have, and a subject, an attack, an explanation or a setting of one that is
+    not known (ConfigError).
+    """
+    from auditor.probes import probes
+
     for name, check in chosen.items():
         try:
             for trial in check.trials(facts):
                 check_zone(trial.zone or "everywhere", facts.regions)
+                offers_of(trial.subject, facts)
+                probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
         except AuditorError as error:
             raise ConfigError(f"{where}check '{name}': {error}") from None
 
@@ -166,13 +181,15 @@ def load_model(
     )
 
 
-def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str, trust_code: bool) -> Classifier | None:
-    """Return the classifier that the attack climbs in place of the audited one, where the audit file names one
-    (ConfigError: it does not fit).
+def _others(
+    audit: Audit, base: Path, classifier: Classifier, *, device: str, trust_code: bool
+) -> dict[str, Classifier]:
+    """Return the subjects beside the audited classifier that the audit file declares, by name (ConfigError: one does
+    not fit): the surrogate that an attack climbs in its place.
     """
-    declared = audit.attack.settings.get("surrogate")
+    declared = audit.attack.settings.get(SURROGATE)
     if declared is None:
-        return None
+        return {}
     if not isinstance(declared, Mapping):
         raise ConfigError(
             f"'attack.settings.surrogate': expected what 'model' takes (source, weights, ...), got {declared!r}."
@@ -182,37 +199,20 @@ def _surrogate(audit: Audit, base: Path, classifier: Classifier, *, device: str,
         mine, its = getattr(classifier, what), getattr(other, what)
         if mine != its:
             raise ConfigError(f"'attack.settings.surrogate': expected {what} {mine} as the model has, got {its}.")
-    return other
+    return {SURROGATE: other}
 
 
 def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
     from auditor.samples import data
 
     settings = dict(audit.data)
-    source = settings.pop("source", "images")
+    source = settings.pop("source", SOURCE)
     bound = data.bind(source, settings)
-    if classifier.modality != audit.modality:
+    if classifier.modality != audit.modality.name:
         raise ConfigError(
             f"'data.source': expected data that fit a classifier of modality '{classifier.modality}', got '{source}'."
         )
-    if isinstance(classifier, TableClassifier):
-        return data[source].make(base, classifier.classes, classifier.columns, **bound)
-    samples = data[source].make(base, classifier.classes, classifier.input_shape, **bound)
-    if (classifier.low, classifier.high) != (samples.low, samples.high):
-        raise ConfigError(
-            f"'model': expected low {samples.low:g} and high {samples.high:g}, the range of the data, got"
-            f" {classifier.low} and {classifier.high}."
-        )
-    return samples
-
-
-def _over(classifier: Classifier, samples: Samples) -> Classifier:
-    """Return the classifier, one of tables made to read the codes of these samples."""
-    return (
-        classifier.over(samples.table)
-        if isinstance(classifier, TableClassifier) and samples.table is not None
-        else classifier
-    )
+    return measuring(audit.modality.name).read_samples(base, classifier, source, bound)
 
 
 def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
@@ -235,13 +235,12 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
             f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the"
             " smallest itself."
         )
-    if (audit.threat.norm == "cost") != (audit.modality == "table"):
-        wanted = (
-            "'cost', as tables are measured"
-            if audit.modality == "table"
-            else "a norm of values, since the data are no table"
+    if audit.threat.norm not in audit.modality.norms:
+        wanted = ", ".join(f"'{name}'" for name in audit.modality.norms)
+        raise ConfigError(
+            f"'threat.norm': expected {wanted}, as changes of a {audit.modality.words.sample} are measured, got"
+            f" '{audit.threat.norm}'."
         )
-        raise ConfigError(f"'threat.norm': expected {wanted}, got '{audit.threat.norm}'.")
     refusal = norm_refused(audit.attack.name, audit.threat.norm)
     if refusal:
         raise ConfigError(f"'threat.norm': {refusal}")
@@ -266,7 +265,7 @@ def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
         attack_settings=settings,
         seed=audit.seed,
         regions=dict(samples.regions),
-        table=samples.table.as_dict() if samples.table else None,
+        schema=samples.schema.as_dict() if samples.schema else None,
         max_changes=audit.threat.max_changes,
     )
 
@@ -291,11 +290,11 @@ def _lock(
         "model": model,
         "data": data,
         "limit": limit,
-        "environment": environment(TABLE_PACKAGES if samples.modality == "table" else PACKAGES),
+        "environment": environment(audit.modality.packages),
     }
 
 
-def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+def environment(packages: Sequence[str]) -> dict[str, str]:
     """Return the versions that a result depends on."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
     for name in packages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,16 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import BrokenOff, StoreError
+from auditor.core.outcomes import Missing
 from auditor.core.records import Observation, canonical, digest
+from auditor.engine.folder import EVIDENCE_FILES, LEDGER, clear, evidence_files, refuse_foreign
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (key TEXT PRIMARY KEY, trial TEXT NOT NULL, chunks INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS chunks (trial TEXT, chunk INTEGER, digest TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (trial, chunk));
+CREATE TABLE IF NOT EXISTS chunks (
+    trial TEXT, chunk INTEGER, digest TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (trial, chunk)
+);
 CREATE TABLE IF NOT EXISTS observations (
     trial TEXT, chunk INTEGER, sample TEXT, row TEXT NOT NULL, PRIMARY KEY (trial, sample)
 ) WITHOUT ROWID;
 """
+EARLIER = re.compile(r"not applicable(?: for zone (?P<zone>[^:]+))?: (?P<reason>.*)", re.DOTALL)
+"""How earlier versions wrote that a row is not applicable."""
 EXCLUDED = -1
 """Number of the chunk that holds the rows excluded by plan."""
 
@@ -35,7 +41,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / "observations.sqlite"
+        self.path = folder / LEDGER
         self._db = sqlite3.connect(self.path)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -50,7 +56,7 @@ class Store:
     @classmethod
     def create(cls, folder: Path, binding: str, *, fresh: bool = False) -> Store:
         """Return the store of one audit in a folder, new or to be resumed (StoreError: it holds another audit's
-        observations).
+        observations, or files of others).
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +64,7 @@ class Store:
             raise StoreError(
                 f"{folder}: expected a folder that can be written, but {str(error.strerror).lower()}."
             ) from None
+        refuse_foreign(folder)
         if fresh:
             clear(folder)
         store = cls(folder)
@@ -75,7 +82,7 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """Return the store of a finished or broken-off run (StoreError: there is none)."""
-        if not (folder / "observations.sqlite").is_file():
+        if not (folder / LEDGER).is_file():
             raise StoreError(f"{folder}: expected the output folder of a run, but it has no observations.sqlite.")
         store = cls(folder)
         if store.meta("binding") is None:
@@ -116,6 +123,23 @@ class Store:
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def evidence_file(self, *names: str) -> Path:
+        """Return where a file of the evidence folder may be written, under the first of the names that it may get
+        (StoreError: a file of others).
+
+        The ledger remembers the names first: what is deleted later is only what stands there.
+        """
+        paths, known = [f"evidence/{name}" for name in names], evidence_files(self.folder)
+        for path in paths:
+            if path not in known and (self.folder / path).exists():
+                raise StoreError(
+                    f"{self.folder / path}: this file is in the way and Auditor did not write it; move it away and run"
+                    " the same command again."
+                )
+        self.set_meta(EVIDENCE_FILES, json.dumps(sorted({*known, *paths})))
+        (self.folder / paths[0]).parent.mkdir(parents=True, exist_ok=True)
+        return self.folder / paths[0]
+
     def plan_trial(self, key: str, trial: Mapping[str, Any], chunks: int) -> None:
         """Enter a trial and how many chunks it has."""
         with self._transaction() as db:
@@ -142,7 +166,7 @@ class Store:
     def read(self, key: str) -> dict[str, Observation]:
         """Return the rows of one trial by sample id, in the order of ids."""
         found = self._db.execute("SELECT sample, row FROM observations WHERE trial = ? ORDER BY sample", (key,))
-        return {sample: Observation(trial=key, sample=sample, **json.loads(row)) for sample, row in found}
+        return {sample: _observation(key, sample, json.loads(row)) for sample, row in found}
 
     def forget(self, key: str) -> None:
         """Drop a trial's rows, so that it is measured again."""
@@ -204,7 +228,27 @@ class Store:
 
 
 def _row(row: Observation) -> dict[str, Any]:
-    return {"values": dict(row.values), "allowed": row.allowed, "artefact": row.artefact, "error": row.error}
+    missing = None if row.missing is None else row.missing.as_dict()
+    return {"values": dict(row.values), "allowed": row.allowed, "artefact": row.artefact, "missing": missing}
+
+
+def _observation(trial: str, sample: str, row: Mapping[str, Any]) -> Observation:
+    """Return a row of the ledger; those of earlier versions have a text `error` in the place of `missing`."""
+    if "error" in row:
+        missing = None if row["error"] is None else _missing_of(str(row["error"]))
+    else:
+        missing = None if row["missing"] is None else Missing.from_dict(row["missing"])
+    return Observation(trial, sample, row["values"], row["allowed"], row["artefact"], missing)
+
+
+def _missing_of(text: str) -> Missing:
+    """Return what a text of an earlier version says: 'not applicable: ...', 'not applicable for zone ...: ...', or
+    that of a failure.
+    """
+    found = EARLIER.fullmatch(text)
+    if found is None:
+        return Missing.failed(text.removeprefix("failed: "))
+    return Missing.not_applicable(found["reason"], found["zone"] or "")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -218,22 +262,3 @@ def write_whole(path: Path, content: bytes | str) -> None:
         raise BrokenOff(
             f"{path}: cannot be written ({str(error.strerror).lower()}); run the same command again to resume."
         ) from None
-
-
-OUTPUTS = (
-    "audit.lock.yaml",
-    "findings.json",
-    "samples.csv",
-    "samples.parquet",
-    "report.html",
-    "report.pdf",
-    "junit.xml",
-)
-
-
-def clear(folder: Path) -> None:
-    """Drop what an earlier run wrote in a folder, and nothing else."""
-    for name in ("observations.sqlite", "observations.sqlite-wal", "observations.sqlite-shm", *OUTPUTS):
-        (folder / name).unlink(missing_ok=True)
-    for name in ("artefacts", "evidence", "annex"):
-        shutil.rmtree(folder / name, ignore_errors=True)

@@ -27,7 +27,9 @@ class Encoding(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     mean: float = 0.0
+    """What is subtracted from a number."""
     std: float = 1.0
+    """What the difference is divided by."""
     levels: list[Cell] = []
     """Levels in their order; none for a column of numbers."""
     missing: Cell | None = None
@@ -69,11 +71,15 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     columns: dict[str, Encoding] = {}
+    """Of a table: each raw column and what it becomes."""
     size: int | tuple[int, int] | None = None
     """Height and width, or one number for both."""
     channels: int = 3
+    """1 for grey images, 3 for colour."""
     mean: list[float] = []
+    """Mean that was subtracted in training, per channel, for values from 0 to 1."""
     std: list[float] = []
+    """Standard deviation that was divided by in training, per channel."""
     preprocess: list[dict[str, int]] = []
     """What the deployed system does before mean and std, in this order: {round: levels}, {jpeg: quality}, {median:
     window}.

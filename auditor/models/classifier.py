@@ -74,7 +74,7 @@ class TorchClassifier:
     modality = "image"
     precision: Precision = "float32"
     search: TorchClassifier | None = None
-    """What attacks search on, where that is not this classifier itself (auditor.models.precision)."""
+    """What attacks search on, where that is not this classifier itself (auditor.models.search_twin)."""
 
     def __init__(
         self,
@@ -183,9 +183,9 @@ def wrap(
     module: nn.Module,
     classes: Sequence[str],
     low: Box = 0.0,
+    *,
     high: Box = 1.0,
     name: str = "",
-    *,
     preprocess: Preprocess | None = None,
     draws: int = 1,
 ) -> TorchClassifier:

@@ -36,7 +36,7 @@ def random_input(shape: tuple[int, ...], low: object, high: object, *, rows: int
     return floor + draw * (ceiling - floor)
 
 
-def width_of(module: nn.Module, input: Input, low: float, high: float, *, where: str) -> int:
+def width_of(module: nn.Module, input: Input, low: float, *, high: float, where: str) -> int:
     """Return the number of classes: the width of a module's output at one random input."""
     assert input.shape is not None
     try:

@@ -15,8 +15,9 @@ from auditor.models import Encoding, Input, classifiers
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import check
 from auditor.models.folding import fold
-from auditor.models.precision import Precision, check_precision, hasten, searching
+from auditor.models.precision import Precision, check_precision
 from auditor.models.preprocessing import Steps, said
+from auditor.models.search_twin import hasten, searching
 from auditor.models.torchscript import is_archive
 
 ENDINGS = {".onnx": "onnx", ".pt2": "exported", ".safetensors": "timm", ".pth": "timm", ".pt": "timm"}
@@ -27,8 +28,8 @@ def load_classifier(
     path: str | Path,
     source: str | None = None,
     low: float = 0.0,
-    high: float = 1.0,
     *,
+    high: float = 1.0,
     base: Path = Path("."),
     trust_code: bool = False,
     device: str = "cpu",
@@ -71,13 +72,16 @@ def load_classifier(
     bound = classifiers.bind(chosen, {**_box(chosen, low, high), **settings})
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
-    _declare(made, bound.get("input"), draws, where)
+    _declare(made, bound.get("input"), draws, where=where)
     columns = getattr(bound.get("input"), "columns", {})
     if isinstance(made, TableClassifier) or columns:
         if isinstance(made, TorchClassifier) and columns:
             two_sided(made, bound.get("classes"), where=where)
         return _of_table(
-            made, columns, where, "compile" if compile else "" if precision == "float32" else f"precision {precision}"
+            made,
+            columns,
+            where,
+            hurry="compile" if compile else "" if precision == "float32" else f"precision {precision}",
         )
     if isinstance(made, TorchClassifier):
         fold(made)
@@ -88,7 +92,7 @@ def load_classifier(
     return made
 
 
-def _of_table(made: Classifier, columns: Mapping[str, Encoding], where: str, hurry: str) -> Classifier:
+def _of_table(made: Classifier, columns: Mapping[str, Encoding], where: str, *, hurry: str) -> Classifier:
     """Return a classifier of raw rows (ClassifierError: it is given columns twice, or an arithmetic that only images
     have).
     """
@@ -117,7 +121,7 @@ def _box(source: str, low: float, high: float) -> dict[str, float]:
     return {"low": low, "high": high}
 
 
-def _declare(made: Classifier, input: Input | None, draws: int, where: str) -> None:
+def _declare(made: Classifier, input: Input | None, draws: int, *, where: str) -> None:
     """Put the preprocessing and randomness that an audit declares into a classifier."""
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
         raise ClassifierError(f"{where}: 'draws': expected a whole number from 1, got {draws!r}.")

@@ -54,7 +54,7 @@ class Meter:
         gradients pass straight through it (Bengio et al. 2013, arXiv:1308.3432)
     """
 
-    def __init__(self, classifier: Classifier, n: int, batch_size: int = 64, view: View | None = None) -> None:
+    def __init__(self, classifier: Classifier, n: int, batch_size: int = 64, *, view: View | None = None) -> None:
         self.classifier, self.batch_size, self._view = classifier, batch_size, view
         self._draws = int(getattr(classifier, "draws", 1))
         self._forwards, self._backwards = (torch.zeros(n, dtype=torch.long) for _ in range(2))
@@ -101,7 +101,7 @@ class Meter:
         return (out[0], out[1]) if out else (x.new_zeros((0, len(self.classifier.classes))), x.clone())
 
     def slopes(
-        self, x: Tensor, rows: Tensor, along: Tensor, measure: Callable[[Tensor, Tensor], Tensor]
+        self, x: Tensor, rows: Tensor, along: Tensor, *, measure: Callable[[Tensor, Tensor], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Return logits (k, classes), and a measure (k, m) of the gradient along each of m directions of the logits
         `along` (k, m, classes).

@@ -100,7 +100,7 @@ def onnx(
         )
     names = named(classes, expected.shape[1], where=str(file))
     notes: list[str] = []
-    module = _converted(model, graph, samples, expected, notes)
+    module = _converted(model, graph, samples, expected=expected, notes=notes)
     if module is None:
         return ScoreClassifier(
             lambda x: scores(_scaled(x, input)),
@@ -186,7 +186,7 @@ def _scaled(x: Tensor, input: Input) -> Tensor:
     return (x - torch.tensor(input.mean or [0.0]).view(axes)) / torch.tensor(input.std or [1.0]).view(axes)
 
 
-def _converted(model: Any, graph: Graph, samples: Tensor, expected: Tensor, notes: list[str]) -> nn.Module | None:
+def _converted(model: Any, graph: Graph, samples: Tensor, *, expected: Tensor, notes: list[str]) -> nn.Module | None:
     """Return the graph as a torch module whose outputs agree with onnxruntime's; None where there is none, with the
     reason in the notes.
     """

@@ -76,7 +76,7 @@ def add_converters() -> None:
                 operator,
                 version,
                 get_converter,
-                lambda version=version: add_converter(operation_type=operator, version=version)(convert),
+                add=lambda version=version: add_converter(operation_type=operator, version=version)(convert),
             )
 
     from onnx2torch.node_converters import registry
@@ -98,17 +98,17 @@ def add_converters() -> None:
             for schema in defs.get_all_schemas_with_history()
             if schema.name == operator and not schema.domain
         )
-        _extend(operator, versions, add_converter, get_converter)
+        _extend(operator, versions, add_converter, get=get_converter)
 
 
-def _missing(operator: str, version: int, get: Any, add: Any) -> None:
+def _missing(operator: str, version: int, get: Any, *, add: Any) -> None:
     try:
         get(operator, version)
     except NotImplementedError:
         add()
 
 
-def _extend(operator: str, versions: list[int], add: Any, get: Any) -> None:
+def _extend(operator: str, versions: list[int], add: Any, *, get: Any) -> None:
     """Enter the newest known converter of an operator for its later versions."""
     known = None
     for version in versions:

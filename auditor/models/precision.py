@@ -1,18 +1,14 @@
-"""Arithmetic in which attacks search; what fools is always decided in float32."""
+"""Arithmetic in which a module is evaluated: float32, or faster and coarser."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 
 from auditor.core.errors import ClassifierError, nearest
-
-if TYPE_CHECKING:
-    from auditor.models.classifier import Classifier, TorchClassifier
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")
@@ -61,34 +57,3 @@ def check_precision(device: str, precision: str, compile: bool) -> None:
             f"{' and '.join(asked)}: expected a CUDA device, where it is faster, got '{device}'; leave it out or name"
             " --device cuda."
         )
-
-
-def hasten(classifier: TorchClassifier, precision: Precision, *, compile: bool = False) -> None:
-    """Let attacks search in another arithmetic, or with a compiled module; `classifier.logits` stays as it is and
-    judges.
-
-    Parameters
-    ----------
-    precision
-        'tf32' rounds the factors of products to 10 bits, 'bfloat16' runs products in 7 bits (torch.autocast).
-    compile
-        Whether the search's module goes through torch.compile.
-    """
-    if precision == "float32" and not compile:
-        return
-    twin = copy.copy(classifier)
-    twin.precision = precision
-    if compile:
-        twin.module = torch.compile(classifier.module, dynamic=True)  # type: ignore[assignment]
-    classifier.search = twin
-    how = f"in {precision}" + " with a compiled module" * compile
-    classifier.notes = (
-        *classifier.notes,
-        f"attacks searched {how}; what fools was decided in float32 by the module as it is",
-    )
-
-
-def searching(classifier: Classifier) -> Classifier:
-    """Return the classifier as an attack's search sees it: the same, or its faster twin."""
-    twin: Classifier | None = getattr(classifier, "search", None)
-    return classifier if twin is None else twin

@@ -94,7 +94,9 @@ def _as_classifier(
                 f"{path}: expected `classes` or `input.size`, got neither, so the number of classes is not known."
             )
         names = (
-            classes if classes is not None else named(None, width_of(made, input, low, high, where=path), where=path)
+            classes
+            if classes is not None
+            else named(None, width_of(made, input, low, high=high, where=path), where=path)
         )
         made_of = digest([source, state_digest(made)])
         return TorchClassifier(
@@ -112,7 +114,7 @@ def _as_classifier(
     if isinstance(made, Classifier):
         return made
     if not callable(getattr(made, "logits", None)):
-        return _of_rows(made, path, source, classes)
+        return _of_rows(made, path, source, classes=classes)
     own = classes or getattr(made, "classes", None)
     if not own:
         raise ClassifierError(f"{path}: expected `classes` in the audit file or on the object, got none.")
@@ -129,7 +131,7 @@ def _as_classifier(
     )
 
 
-def _of_rows(made: Any, path: str, source: str, classes: list[str] | None) -> Classifier:
+def _of_rows(made: Any, path: str, source: str, *, classes: list[str] | None) -> Classifier:
     """Return the classifier of raw rows that an object with predict_proba(frame) or predict(frame) is."""
     if not callable(getattr(made, "predict", None)) and not callable(getattr(made, "predict_proba", None)):
         raise ClassifierError(

@@ -60,7 +60,7 @@ def timm(
         raise ClassifierError(f"{file}: source timm expects the architecture's name, such as name: resnet18, got none.")
     input = input or Input()
     state, stored = read_weights(file)
-    module = _build(name, {"in_chans": input.channels, **settings}, state, classes, str(file))
+    module = _build(name, {"in_chans": input.channels, **settings}, state, classes=classes, where=str(file))
     freeze(module, where=str(file))
     made_of = digest([file_digest(file), name, settings]) if settings else file_digest(file)
     return TorchClassifier(
@@ -79,7 +79,7 @@ def timm(
 
 
 def _build(
-    name: str, settings: dict[str, Any], state: dict[str, Tensor], classes: list[str] | None, where: str
+    name: str, settings: dict[str, Any], state: dict[str, Tensor], *, classes: list[str] | None, where: str
 ) -> nn.Module:
     """Return the architecture with its weights; the number of classes is the weights' own."""
     library = _timm()

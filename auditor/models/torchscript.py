@@ -55,7 +55,7 @@ def from_module(
             raise ClassifierError(
                 f"{file}: expected `classes` or `input.size`, got neither, so the number of classes is not known."
             )
-        classes = named(None, width_of(module, input, low, high, where=str(file)), where=str(file))
+        classes = named(None, width_of(module, input, low, high=high, where=str(file)), where=str(file))
     return TorchClassifier(
         module,
         classes=classes,

@@ -12,12 +12,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.registry import Registry
 from auditor.models.classifier import Classifier
 from auditor.samples.samples import Chunk, Samples
 
 Arrays = Mapping[str, NDArray[Any]]
+
+SURROGATE = "surrogate"
+"""Subject that an attack may climb in place of the audited classifier."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,13 @@ class Row:
     allowed: bool | None = None
     arrays: Arrays | None = None
     """Kept as an artefact if the trial says so."""
-    error: str | None = None
+    missing: Missing | None = None
+    """Why nothing was measured."""
+
+
+def no_arrays(_: str) -> Arrays | None:
+    """Return nothing: what a trial without a source reads of it."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -36,15 +46,16 @@ class Bench:
     """What a probe may use."""
 
     classifier: Classifier
+    """The one that the trial measures: its subject."""
     samples: Samples
     """For random access to other samples (donors)."""
-    source: Callable[[str], Arrays | None]
+    source: Callable[[str], Arrays | None] = no_arrays
     """function (sample id) -> arrays that the trial's source kept for it; of '' those of any, where a single sample
     carries what speaks for all
     """
     batch_size: int = 64
-    surrogate: Classifier | None = None
-    """Another classifier, for attacks that transfer from one."""
+    subjects: Mapping[str, Classifier] = field(default_factory=dict)
+    """Every classifier of the audit by the name that trials use; '' is the audited one."""
 
 
 Probe = Callable[[Bench, Trial, Chunk], list[Row]]

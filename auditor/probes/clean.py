@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.tables.probes.rows import Reader
 from auditor.models.classifier import margin
@@ -20,7 +21,7 @@ def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 
     Of a table's row: the model's own decision, whether the scores agree with it, missing cells and broken rules.
     """
-    if bench.samples.table is not None:
+    if bench.samples.schema is not None:
         return _table_rows(Reader.of(bench), chunk)
     rows = torch.arange(len(chunk.ids))
     meter = Meter(bench.classifier, len(rows), bench.batch_size)
@@ -29,7 +30,7 @@ def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     broken = ~torch.isfinite(first).all(1)
     edge, flat = margin(first, y.cpu()), x.flatten(1).cpu()
     return [
-        Row(error="failed: the classifier answered with values that are not finite numbers")
+        Row(missing=Missing.failed("the classifier answered with values that are not finite numbers"))
         if broken[row]
         else Row(
             {
@@ -59,7 +60,7 @@ def _table_rows(reader: Reader, chunk: Chunk) -> list[Row]:
     codes = chunk.x.numpy()
     missing, broken = np.isnan(codes).sum(1), reader.rules.broken(codes)
     return [
-        Row(error="failed: the classifier answered with values that are not finite numbers")
+        Row(missing=Missing.failed("the classifier answered with values that are not finite numbers"))
         if not bool(torch.isfinite(first[row]).all())
         else Row(
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from auditor.attacks.attack import attack
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import derive
 from auditor.probes import Bench, Row, probes
@@ -22,7 +23,9 @@ def directed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     aims = {int(own): int(target) for own, target in trial.threat["targets"].items()}
     prey = Attackable.of(bench, trial, chunk)
     others = [row for row in prey.rows.tolist() if int(chunk.y[row]) not in aims]
-    prey = prey.without(dict.fromkeys(others, Row(error="not applicable: no direction is declared for this class")))
+    prey = prey.without(
+        dict.fromkeys(others, Row(missing=Missing.not_applicable("no direction is declared for this class")))
+    )
     if not len(prey.rows):
         return prey.others
     epsilon, targets = float(trial.threat["epsilon"]), torch.tensor([aims[label] for label in prey.y.tolist()])

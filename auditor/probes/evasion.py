@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.attack import Adversarials, attack, attack_cost
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import derive
 from auditor.core.zones import make_zone
 from auditor.models.classifier import margin
 from auditor.models.meter import Meter
-from auditor.probes import Bench, Row, probes
+from auditor.probes import SURROGATE, Bench, Row, probes
 from auditor.samples.samples import Chunk
-from auditor.threats.threat import Threat
+from auditor.threats.threat import SmoothThreat, Threat
 
 
 def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -27,7 +28,7 @@ def cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
 
 def settings_of(bench: Bench, trial: Trial) -> dict[str, Any]:
     """Return the settings of a trial's attack, with the surrogate itself where they ask for one."""
-    return {**trial.settings, **({"surrogate": bench.surrogate} if "surrogate" in trial.settings else {})}
+    return {**trial.settings, **({SURROGATE: bench.subjects.get(SURROGATE)} if SURROGATE in trial.settings else {})}
 
 
 def zone_of(trial: Trial, chunk: Chunk) -> Tensor:
@@ -51,7 +52,7 @@ class Attackable:
     names: tuple[str, ...]
     x0: Tensor
     y: Tensor
-    threat: Threat
+    threat: SmoothThreat
     clean: Tensor
     """Their margins (k,)."""
     area: Tensor
@@ -67,8 +68,8 @@ class Attackable:
         empty = ~zone.flatten(1).any(1)
         meter = Meter(bench.classifier, len(rows), bench.batch_size)
         clean = margin(meter.logits(chunk.x.to(bench.classifier.device), rows).cpu(), chunk.y)
-        why = f"not applicable for zone {trial.zone}: the guard band leaves nothing"
-        others = [Row(error=why) if empty[row] else Row({"correct": 0}) for row in rows.tolist()]
+        why = Missing.not_applicable("the guard band leaves nothing", trial.zone)
+        others = [Row(missing=why) if empty[row] else Row({"correct": 0}) for row in rows.tolist()]
         rows, samples, device = rows[(clean > 0) & ~empty], bench.samples, bench.classifier.device
         threat = Threat.ball(trial.threat["norm"], zone[rows].to(device), samples.low, samples.high, samples.levels)
         names, area = tuple(chunk.ids[row] for row in rows.tolist()), zone[rows].flatten(1).sum(1)

@@ -14,20 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.attacks.losses import AWAY
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import derive, generator
 from auditor.models.meter import Meter
-from auditor.models.precision import searching
+from auditor.models.search_twin import searching
 from auditor.probes import Bench, Row, probes
 from auditor.probes.evasion import Attackable, zone_of
 from auditor.samples.samples import Chunk
 from auditor.stats.grouping import Attribute, dealt
-from auditor.threats.threat import Threat
+from auditor.threats.threat import SmoothThreat, Threat
 
 WARM = 4
 """One step in so many, the first ones, climbs on the samples of one class alone."""
-UNKNOWN = "not applicable: its group is unknown"
-NOTHING = "not applicable: no perturbation was fitted on another half"
+UNKNOWN = Missing.not_applicable("its group is unknown")
+NOTHING = Missing.not_applicable("no perturbation was fitted on another half")
 
 
 def _fit_cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -186,7 +187,7 @@ class Fit:
         return flips / len(self.positions)
 
 
-def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: Threat, epsilon: float) -> Tensor:
+def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: SmoothThreat, epsilon: float) -> Tensor:
     """Return what a file would hold of x0 (n, *shape) with a perturbation, one (1, *shape) or one each, added within
     the zone (n, *shape).
     """
@@ -200,19 +201,19 @@ def _slices(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 @probes.register("aimed", needs="gradient", cost=lambda method, settings: (1 + len(settings["names"]), 0))
 def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Whether each group's perturbation flips a correctly classified sample; of its two fits always the one that never
-    saw the sample's unit.
+    """Whether the perturbation fitted to each group flips a correctly classified sample; used is the fit that never saw
+    the sample's unit.
 
     `fooled/<group>` is left out where a group has no fit on that half. `allowed` says that every point was within the
     threat.
     """
     found = bench.source("")
     if found is None:
-        return [Row(error=NOTHING) for _ in chunk.ids]
+        return [Row(missing=NOTHING) for _ in chunk.ids]
     at = bench.samples.index()
     half = [int(found["half"][at[name]]) for name in chunk.ids]
     prey = Attackable.of(bench, trial, chunk).without(
-        {row: Row(error=UNKNOWN) for row, side in enumerate(half) if side < 0}
+        {row: Row(missing=UNKNOWN) for row, side in enumerate(half) if side < 0}
     )
     epsilon, n = float(trial.threat["epsilon"]), len(prey.rows)
     values: list[dict[str, float]] = [{"correct": 1} for _ in range(n)]
@@ -231,7 +232,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         values[row]["forwards"] = passes
     return prey.filled(
         [
-            Row(one, kept) if len(one) > 2 else Row(error=NOTHING)
+            Row(one, kept) if len(one) > 2 else Row(missing=NOTHING)
             for one, kept in zip(values, allowed.tolist(), strict=True)
         ]
     )

@@ -43,7 +43,7 @@ def shown(value: Any, kind: str) -> str:
     if kind == "ratio":
         return f"{value:.3f}"
     return {
-        "share": lambda: amount(value, "share"),
+        "share": lambda: amount(value, share=True),
         "p": lambda: p_text(value),
         "estimate": lambda: estimate_text(value),
     }.get(kind, lambda: number(value))()

@@ -1,35 +1,16 @@
-"""evidence/index.json -> the cases of the gallery, with pictures composed from the stored arrays."""
+"""evidence/index.json -> the cases of the gallery, as the modality draws them."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from auditor.core.errors import AuditorError
-from auditor.modalities.images.report import pictures
-from auditor.modalities.tables.report import views as table_views
-from auditor.modalities.tables.row_file import read_rows
-from auditor.report.words import clean, epsilon_text, is_number, number, zone_text
-
-RULES = {
-    "worst": "Worst case",
-    "median": "Median case",
-    "best": "Best case",
-}
-TABLE_RULES = {"worst": "Cheapest flip", "median": "Middle flip", "best": "Dearest flip"}
-HIDDEN: dict[str, Any] = {"before": "", "after": "", "change": "hidden"}
-MISSING = "missing"
-Compose = Callable[[Any], NDArray[np.uint8]]
-"""function (values that were read) -> picture (h, w, 3)"""
-FACTORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+from auditor.report.stages import rendering
+from auditor.report.words import clean
 
 
 @dataclass(frozen=True)
@@ -43,8 +24,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One column of a row, before and after."""
+class ChangedCell:
+    """One place of an input that is shown as text, before and after."""
 
     name: str
     role: str
@@ -67,8 +48,8 @@ class Case:
     pictures: tuple[Picture, ...]
     hidden: str = ""
     """Why no picture or cell is shown; empty where they are."""
-    cells: tuple[Cell, ...] = ()
-    """Of a table: the row, column by column."""
+    cells: tuple[ChangedCell, ...] = ()
+    """An input that is shown as text, place by place."""
     problem: str = ""
     """Why there are no cells."""
 
@@ -86,218 +67,23 @@ def cases(out: Path, audit: Mapping[str, Any]) -> list[Case]:
         raise AuditorError(
             f"{index}: expected an index of cases as JSON, got something else ({error}); run `auditor judge` again."
         ) from None
-    make = _table_case if audit.get("modality") == "table" else _case
+    make = rendering(audit).make_case
     return [make(item, index.parent, audit) for item in found if isinstance(item, Mapping)]
 
 
-def _table_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
-    private, data = _private(audit), audit.get("data") or {}
-    rule, found = str(item.get("rule") or ""), _cells(item, folder, data)
-    cells = () if isinstance(found, str) else tuple(replace(cell, **HIDDEN) if private else cell for cell in found)
-    facts = [
-        (key, str(item.get(name) or ""))
-        for key, name in (("label", "label"), ("decision before", "before"), ("decision after", "after"))
-    ]
-    facts += [
-        ("may be written", table_views.zone(item.get("zone"))),
-        ("cost", number(item["size"]) if is_number(item.get("size")) else ""),
-    ]
-    facts += [
-        ("budget", number(item["epsilon"]) if is_number(item.get("epsilon")) else ""),
-        ("outcome", str(item.get("outcome") or "")),
-    ]
-    return Case(
-        finding=str(item.get("finding") or ""),
-        rule=TABLE_RULES.get(rule, rule.capitalize()),
-        sample=str(item.get("sample") or ""),
-        facts=tuple((name, value) for name, value in facts if value),
-        text="" if private else str(item.get("text") or ""),
-        pictures=(),
-        hidden="Cells are left out because the audit file sets privacy: none." if private else "",
-        cells=cells,
-        problem=found if isinstance(found, str) else "",
-    )
-
-
-def _cells(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> list[Cell] | str:
-    """Return the row of a case column by column, or why it cannot be shown."""
-    files = item.get("files")
-    path = (folder / str(files.get("row") if isinstance(files, Mapping) else "")).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        return "the index points outside the evidence folder"
-    try:
-        names, before, after = (clean(part) for part in read_rows(path))
-    except FileNotFoundError:
-        return "the file is missing"
-    except (OSError, ValueError):
-        return "the file cannot be read"
-    roles = {one.name: one.role for one in table_views.columns(data)}
-    return [
-        Cell(
-            name,
-            roles.get(name, "not recorded"),
-            first or MISSING,
-            second or MISSING,
-            first != second,
-            _moved(first, second),
-        )
-        for name, first, second in zip(names, before, after, strict=True)
-    ]
-
-
-def _moved(before: str, after: str) -> str:
-    try:
-        by = float(after) - float(before)
-    except ValueError:
-        return ""
-    return f"{'+' if by > 0 else ''}{number(round(by, 9))}" if math.isfinite(by) else ""
-
-
-def _private(audit: Mapping[str, Any]) -> bool:
+def is_private(audit: Mapping[str, Any]) -> bool:
+    """Return whether the audit file says that no sample may be shown."""
     return str((audit.get("report") or {}).get("privacy") or "") == "none"
 
 
-def _case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
-    private = _private(audit)
-    hidden = "Pictures are left out because the audit file sets privacy: none." if private else ""
-    shown = () if private else tuple(_pictures(item, folder, audit.get("data") or {}))
+def plain_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
+    """Return a case in words alone."""
     rule = str(item.get("rule") or "")
     return Case(
         finding=str(item.get("finding") or ""),
-        rule=RULES.get(rule, rule.capitalize()),
+        rule=rule.capitalize(),
         sample=str(item.get("sample") or ""),
-        facts=tuple(_facts(item, audit.get("data") or {})),
+        facts=(),
         text=str(item.get("text") or ""),
-        pictures=shown,
-        hidden=hidden,
+        pictures=(),
     )
-
-
-def _facts(item: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    norm = f" ({item['norm']})" if item.get("norm") else ""
-    size = epsilon_text(item.get("size"), data) if item.get("norm") == "linf" else number(item.get("size"))
-    facts = [
-        ("label", str(item.get("label") or "")),
-        ("prediction before", str(item.get("before") or "")),
-        ("prediction after", str(item.get("after") or "")),
-        ("may be written", zone_text(item.get("zone")) if item.get("zone") else ""),
-        ("budget", f"{epsilon_text(item['epsilon'], data)}{norm}" if is_number(item.get("epsilon")) else ""),
-        ("size of the change", size if is_number(item.get("size")) else ""),
-    ]
-    return [(name, value) for name, value in facts if value]
-
-
-def _pictures(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> list[Picture]:
-    files = item.get("files")
-    files = files if isinstance(files, Mapping) else {}
-    reader = _Reader(folder, files, data, str(item.get("sample") or ""))
-    return [*reader.images(), *reader.effects(item.get("scale")), *reader.maps()]
-
-
-class _Reader:
-    """The files of one case, read once."""
-
-    def __init__(self, folder: Path, files: Mapping[str, Any], data: Mapping[str, Any], sample: str) -> None:
-        self._folder, self._files, self._data, self._sample = folder.resolve(), files, data, sample
-        low, high = data.get("low"), data.get("high")
-        self._range = (float(low) if is_number(low) else 0.0, float(high) if is_number(high) else 1.0)  # type: ignore[arg-type]
-        self._mask = self._read("mask", pictures.read_mask)
-        self._rim = self._mask if isinstance(self._mask, np.ndarray) else None
-
-    def images(self) -> list[Picture]:
-        """Return original, mask, zone, amplified change and adversarial, as far as they are stored."""
-        low, high = self._range
-        original = self._read("original", lambda path: pictures.read_image(path, low=low, high=high))
-        adversarial = self._read("adversarial", lambda path: pictures.read_image(path, low=low, high=high))
-        zone = self._read("zone", pictures.read_mask)
-        note = "marked region outlined" if self._rim is not None else ""
-        return [
-            *self._show("Original", original, lambda values: pictures.outlined(pictures.rgb(values), self._rim), note),
-            *self._show("Marked region", self._mask, pictures.flat, "white: marked by the expert"),
-            *self._show("May be written", zone, pictures.flat, "white: the attacker may write"),
-            *self._change(original, adversarial),
-            *self._show("After the change", adversarial, pictures.rgb, "what the classifier was shown"),
-        ]
-
-    def effects(self, scale: Any) -> list[Picture]:
-        """Return the map of what each place outside is worth, laid over the image; all cases of a finding share one
-        colour scale.
-        """
-        low, high = self._range
-        values, image = (
-            self._read("effects", pictures.read_map),
-            self._read("original", lambda path: pictures.read_image(path, low=low, high=high)),
-        )
-        full = float(scale) if is_number(scale) else 0.0
-        note = f"red: speaks for the class; full colour at {number(full)} logits"
-        return self._show(
-            "Effect of each place",
-            values,
-            lambda values: pictures.outlined(pictures.overlaid(image, values, scale=full), self._rim),
-            note,
-        )
-
-    def maps(self) -> list[Picture]:
-        """Return the attribution maps before and after, both of a method on one colour scale."""
-        names = sorted(name.partition("/")[2] for name in self._files if name.startswith("map_before/"))
-        late = sorted(name.partition("/")[2] for name in self._files if name.startswith("map_after/"))
-        return [picture for method in dict.fromkeys([*names, *late]) for picture in self._pair(method)]
-
-    def _pair(self, method: str) -> list[Picture]:
-        found = {moment: self._read(f"map_{moment}/{method}", pictures.read_map) for moment in ("before", "after")}
-        known = [np.abs(values) for values in found.values() if isinstance(values, np.ndarray)]
-        scale = max((float(np.quantile(values, 0.995)) or float(values.max()) for values in known), default=0.0)
-        shown = []
-        for moment, values in found.items():
-            title = f"{method.replace('_', ' ')}, {moment}"
-            shown += self._show(
-                title, values, lambda values: pictures.outlined(pictures.signed(values, scale=scale), self._rim), ""
-            )
-        return shown
-
-    def _change(self, original: Any, adversarial: Any) -> list[Picture]:
-        if (
-            not (isinstance(original, np.ndarray) and isinstance(adversarial, np.ndarray))
-            or original.shape != adversarial.shape
-        ):
-            return []
-        values = pictures.change(original, adversarial)
-        largest = float(np.abs(values).max())
-        factor = max((factor for factor in FACTORS if factor * largest <= 1.0), default=1)
-        size = epsilon_text(largest * (self._range[1] - self._range[0]), self._data)
-        note = f"amplified {factor} times; red brighter, blue darker; largest {size}" if largest else "nothing changed"
-        return self._show(
-            "Change",
-            values,
-            lambda values: pictures.outlined(pictures.signed(values, scale=1.0 / factor), self._rim),
-            note,
-        )
-
-    def _read(self, key: str, reader: Any) -> Any:
-        """Return the array of a file, None where the index names none, or a text that says why it cannot be shown."""
-        name = self._files.get(key)
-        if not name:
-            return None
-        path = (self._folder / str(name)).resolve()
-        if not path.is_relative_to(self._folder):
-            return "the index points outside the evidence folder"
-        try:
-            return reader(path)
-        except FileNotFoundError:
-            return "the file is missing"
-        except (OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError):
-            return "the file cannot be read"
-
-    def _show(self, title: str, values: Any, compose: Compose, note: str) -> list[Picture]:
-        if values is None:
-            return []
-        if isinstance(values, str):
-            return [Picture(title, "", f"{title} of sample {self._sample}", f"not shown: {values}")]
-        return [
-            Picture(
-                title,
-                pictures.encode(compose(values)),
-                f"{title} of sample {self._sample}" + (f" ({note})" if note else ""),
-                note,
-            )
-        ]

@@ -56,14 +56,11 @@ class Member:
     n: int | None = None
     units: int | None = None
     note: str = ""
+    few: bool = False
+    """Whether the group is too small to be compared."""
     numbers: Mapping[str, Estimate | None] = field(default_factory=dict)
     """Quantity -> estimate, over QUANTITIES."""
     median_text: str = ""
-
-    @property
-    def few(self) -> bool:
-        """Return whether the group is too small to be compared."""
-        return "too few" in self.note
 
 
 @dataclass(frozen=True)
@@ -295,6 +292,7 @@ def _member(item: Mapping[str, Any]) -> Member:
         n=_count(item.get("n")),
         units=_count(item.get("units")),
         note=_note(item),
+        few=bool(item.get("few")),
         numbers={quantity: read_estimate(item.get(quantity)) for quantity in QUANTITIES},
         median_text=str(item.get("median_text") or ""),
     )

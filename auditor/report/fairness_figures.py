@@ -142,7 +142,9 @@ def _dot(axes: Axes, panel: Panel, name: str, place: int, look: Look) -> None:
 def _tolerance(axes: Axes, tolerance: float, at: float) -> None:
     end = min(1.0, max(0.0, tolerance))
     axes.plot([0.0, end], [at - 0.15] * 2, color=INK, linewidth=3.5, solid_capstyle="butt")
-    axes.annotate(f"tolerated gap, {declared(tolerance, 'rate')}", (end + 0.02, at - 0.15), va="center", fontsize=6.5)
+    axes.annotate(
+        f"tolerated gap, {declared(tolerance, share=True)}", (end + 0.02, at - 0.15), va="center", fontsize=6.5
+    )
 
 
 def group_curves(
@@ -280,7 +282,7 @@ def _cell(axes: Axes, panel: Panel, name: str | None, place: tuple[int, int], *,
         "linewidth": 0.4,
     }
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **frame))
-    number = amount(estimate.value, "rate") if estimate else "not measured"
+    number = amount(estimate.value, share=True) if estimate else "not measured"
     text = "n = 0" if not known else f"{number}\nn = {_number_of(panel, name)}" if name is not None else number
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0} if hatch else None
     colour = "white" if shade < DARK else INK if known else GREY

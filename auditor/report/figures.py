@@ -15,7 +15,7 @@ from auditor.core.displays import Named
 from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
 from auditor.report.views import Curve, Point, Row, Smallest, epsilons
-from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_number, is_rate, number
+from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_number, number
 
 WIDTH = 6.8
 BANDED = "outside"
@@ -58,11 +58,11 @@ def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
         _limits(
             axes,
             [0.0, estimate.low, estimate.high, *([] if tolerance is None else [tolerance])],
-            rate=is_rate(estimate.unit),
+            rate=estimate.share,
         )
 
-    against = "" if tolerance is None else f"; tolerance {declared(tolerance, estimate.unit)}"
-    alt = f"Estimate {amount(estimate.value, estimate.unit)}, interval {interval(estimate)}{against}."
+    against = "" if tolerance is None else f"; tolerance {declared(tolerance, estimate.share)}"
+    alt = f"Estimate {amount(estimate.value, estimate.share)}, interval {interval(estimate)}{against}."
     return draw(paint, width=3.0, height=0.55, alt=alt)
 
 
@@ -238,7 +238,7 @@ def _entry(label: str) -> str:
 def intervals(found: Sequence[Named | Row], *, tolerance: float | None = None, label: str = "") -> Drawing:
     """Return named estimates as dots with intervals; a row without a number says so in its place."""
     measured = [row.estimate for row in found if row.estimate]
-    rate = bool(measured) and all(is_rate(estimate.unit) for estimate in measured)
+    rate = bool(measured) and all(estimate.share for estimate in measured)
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -279,7 +279,7 @@ def _dot(axes: Axes, row: Named | Row, place: int) -> None:
             color=GREY,
         )
         return
-    control = is_control(row.name)
+    control = row.control
     colour = GREY if control else ACCENT
     whisker(axes, at=place, low=row.estimate.low, high=row.estimate.high, colour=colour, style="--" if control else "-")
     axes.plot(
@@ -290,11 +290,6 @@ def _dot(axes: Axes, row: Named | Row, place: int) -> None:
         markerfacecolor="white" if control else colour,
         zorder=3,
     )
-
-
-def is_control(name: str) -> bool:
-    """Return whether a row is the comparison that a measurement is held against."""
-    return any(word in name.lower() for word in ("null", "baseline", "random", "unrelated", "control", "chance"))
 
 
 def _line(

@@ -16,32 +16,19 @@ from markupsafe import Markup
 from auditor.core.displays import Display
 from auditor.core.errors import AuditorError
 from auditor.core.records import QUESTIONS, VERDICTS, Finding
-from auditor.modalities.images.report import maps
-from auditor.modalities.tables.report import figures as table_figures
-from auditor.modalities.tables.report import views as table_views
 from auditor.report import annex, canvas, fairness, fairness_figures, figures, views, words
 from auditor.report.annexes import hiring
 from auditor.report.answers import answers
 from auditor.report.cases import cases
 from auditor.report.junit import junit
 from auditor.report.pdf import to_pdf
+from auditor.report.stages import helpers, modality_of_report
 from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
 
-MODULES = {
-    "annex": annex,
-    "fairness": fairness,
-    "fairness_figures": fairness_figures,
-    "figures": figures,
-    "hiring": hiring,
-    "maps": maps,
-    "table_figures": table_figures,
-    "table_views": table_views,
-    "views": views,
-    "words": words,
-}
-"""What templates may call, by the names that they use."""
+MODULES = (annex, canvas, fairness, fairness_figures, figures, hiring, views, words)
+"""What templates may call, under the modules' own names."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +98,12 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
 def page(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding]) -> str:
     """Return the report as one HTML page that needs nothing else."""
     folder = templates_dir()
-    files = section_files(folder, str(audit.get("modality") or "image"))
+    own = modality_of_report(audit).templates
+    files = section_files(folder, own)
     environment = environment_of(folder)
     shared = _content(out, audit, findings, covered={file.stem.partition("_")[2] for file in files})
     sections = [section for file in files if (section := _section(environment, file, shared))]
-    sheets = [sheet for name in ("style", audit.get("modality")) if (sheet := folder / f"{name}.css").is_file()]
+    sheets = [sheet for place in ("style.css", f"{own}/style.css") if (sheet := folder / place).is_file()]
     style = Markup("".join(sheet.read_text(encoding="utf-8") for sheet in sheets))
     return environment.get_template("report.html").render(**shared, sections=sections, style=style)
 
@@ -136,6 +124,7 @@ def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *
     grid = words.grid(audit)
     return {
         "audit": audit,
+        "modality": modality_of_report(audit),
         "data": audit.get("data") or {},
         "grid": grid,
         "epsilon": lambda value: words.epsilon_text(value, grid),
@@ -162,7 +151,8 @@ def environment_of(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     numbers = count(1)
-    environment.globals.update(MODULES, next_figure=lambda: next(numbers), shown=shown)
+    modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+    environment.globals.update(modules | helpers(), next_figure=lambda: next(numbers), shown=shown)
     environment.filters.update(
         {
             "number": words.number,
@@ -176,7 +166,6 @@ def environment_of(folder: Path) -> Environment:
             "plain": words.plain,
             "counts": words.counts,
             "sentence": words.sentence,
-            "short_reason": words.short_reason,
             "anchor": words.anchor,
             "shorten": canvas.shorten,
         }

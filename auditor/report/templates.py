@@ -21,10 +21,11 @@ def templates_dir(package: Path = PACKAGE) -> Path:
     )
 
 
-def section_files(folder: Path, modality: str = "image") -> list[Path]:
-    """Return the templates of the report's sections, in the order of their file names; those of a modality stand in the
-    place of the general ones.
+def section_files(folder: Path, own: str = "") -> list[Path]:
+    """Return the templates of the report's sections, in the order of their file names.
+
+    Those in the modality's `own` folder stand in the place of the shared ones of the same name.
     """
-    own = sorted((folder / f"{modality}_sections").glob("*.html"))
-    found = {file.name: file for file in [*sorted((folder / "sections").glob("*.html")), *own]}
+    mine = sorted((folder / own).glob("[0-9]*.html")) if own else []
+    found = {file.name: file for file in [*sorted((folder / "sections").glob("*.html")), *mine]}
     return [found[name] for name in sorted(found)]

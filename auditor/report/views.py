@@ -20,6 +20,8 @@ class Row:
     name: str
     estimate: Estimate | None
     note: str = ""
+    control: bool = False
+    """Whether it is what the others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def read_estimate(data: Any) -> Estimate | None:
         method=str(data.get("method") or ""),
         level=level if is_number(level) else 0.95,
         units=int(units) if is_number(units) else None,  # type: ignore[arg-type]
+        share=bool(data.get("share")),
     )
 
 
@@ -150,6 +153,7 @@ def rows(finding: Finding, key: str = "rows") -> list[Row]:
             next((str(item[name]) for name in names if item.get(name) is not None), ""),
             read_estimate(item.get("estimate")),
             _note(item),
+            bool(item.get("control")),
         )
         for item in _items(finding, key)
     ]

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Undefined
 
 from auditor.core.records import Estimate
+from auditor.core.zones import control_number
 
 SYMBOLS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "not_measured": "○"}
 WORDS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "not_measured": "Not measured"}
@@ -33,7 +34,6 @@ NORMS = {
     "l1": "the absolute changes add up to at most this much",
     "l0": "at most this many values may change",
 }
-RATES = re.compile(r"\b(shares?|rates?|accuracy|proportion|probability|fraction|success)\b", re.IGNORECASE)
 UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 """Characters that XML forbids, or that reorder the text around them."""
 NONE = "not measured"
@@ -76,44 +76,39 @@ def number(value: Any) -> str:
     return text.replace("-", "−")
 
 
-def is_rate(unit: str) -> bool:
-    """Return whether numbers of a unit are shares of one, shown as percentages."""
-    return bool(RATES.search(unit))
+def amount(value: Any, share: bool = False) -> str:
+    """Return a number; one that is a share in per cent.
 
-
-def amount(value: Any, unit: str = "") -> str:
-    """Return a number in its unit: rates as percentages.
-
-    >>> amount(0.123, "share of samples").split()
+    >>> amount(0.123, share=True).split()
     ['12.3', '%']
     """
-    if not is_number(value) or not is_rate(unit):
+    if not is_number(value) or not share:
         return number(value)
     return f"{100 * value:.1f}".removesuffix(".0").replace("-", "−") + "\u00a0%"
 
 
-def declared(value: Any, unit: str = "") -> str:
+def declared(value: Any, share: bool = False) -> str:
     """Return a tolerance as it was declared, without digits that nobody wrote.
 
-    >>> declared(0.1, "rate").split(), declared(0.8)
+    >>> declared(0.1, share=True).split(), declared(0.8)
     (['10', '%'], '0.8')
     """
     if not is_number(value):
         return NONE
-    text = f"{100 * value:.3g}\u00a0%" if is_rate(unit) else f"{value:.6g}"
+    text = f"{100 * value:.3g}\u00a0%" if share else f"{value:.6g}"
     return text.replace("-", "−")
 
 
 def interval(estimate: Estimate) -> str:
     """Return an estimate's interval in brackets, such as '[8.1 %, 17.2 %]'."""
-    return f"[{amount(estimate.low, estimate.unit)}, {amount(estimate.high, estimate.unit)}]"
+    return f"[{amount(estimate.low, estimate.share)}, {amount(estimate.high, estimate.share)}]"
 
 
 def estimate_text(estimate: Estimate | None, reason: str = "") -> str:
     """Return an estimate with its interval, or that it was not measured and why."""
     if estimate is None:
         return f"{NONE}: {reason}" if reason else NONE
-    return f"{amount(estimate.value, estimate.unit)} {interval(estimate)}"
+    return f"{amount(estimate.value, estimate.share)} {interval(estimate)}"
 
 
 def size_text(estimate: Estimate | None) -> str:
@@ -140,9 +135,9 @@ def zone_text(zone: Any) -> str:
     ('control region 2 (outside, cut into tiles and scattered at random: same size)', "the zone 'organ'")
     """
     name = str(zone or "")
-    number = name.removeprefix("control/")
-    if name != number and number.isdecimal():
-        return f"control region {number} (outside, {CONTROLS[int(number) % 3]} at random: same size)"
+    number = control_number(name)
+    if number is not None:
+        return f"control region {number} (outside, {CONTROLS[number % 3]} at random: same size)"
     return ZONES.get(name, f"the zone '{name}'")
 
 
@@ -163,22 +158,13 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def counts(value: Any) -> str:
-    """Return reasons with their counts, such as '62 empty mask'."""
-    return (
-        "; ".join(f"{number(n)} {short_reason(reason)}" for reason, n in value.items())
-        if isinstance(value, Mapping)
-        else ""
-    )
+def counts(missing: Sequence[Mapping[str, Any]], kind: str) -> str:
+    """Return the reasons of a kind with their counts, for a column that says the kind.
 
-
-def short_reason(reason: Any) -> str:
-    """Return why a sample was not applicable, for a column that already says so.
-
-    >>> short_reason("not applicable for zone outside: empty mask")
-    'empty mask'
+    >>> counts([{"kind": "not applicable", "reason": "empty mask", "n": 62}], "not applicable")
+    '62 empty mask'
     """
-    return re.sub(r"^not applicable( for zone [^:]*)?: ", "", str(reason or ""))
+    return "; ".join(f"{number(one['n'])} {one['reason']}" for one in missing if one["kind"] == kind)
 
 
 def sentence(text: str) -> str:

@@ -83,7 +83,8 @@ def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> lis
             )
     kept = _kept(file, frame, where)
     return [
-        _row(file, number, cells, columns) for number, cells in zip(kept.index, kept.to_dict("records"), strict=True)
+        _row(file, number, cells, columns=columns)
+        for number, cells in zip(kept.index, kept.to_dict("records"), strict=True)
     ]
 
 
@@ -104,7 +105,7 @@ def _kept(file: Path, frame: DataFrame, where: Mapping[str, Any]) -> DataFrame:
     return kept
 
 
-def _row(file: Path, number: Any, cells: Mapping[Any, str], columns: Columns) -> Row:
+def _row(file: Path, number: Any, cells: Mapping[Any, str], *, columns: Columns) -> Row:
     path = cells[columns.image]
     if not path:
         raise DataError(

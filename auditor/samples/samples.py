@@ -6,15 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from auditor.core.seeds import derive
-from auditor.modalities.tables.table import Table
+
+if TYPE_CHECKING:  # what data there are is known without torch; only loading them needs it
+    from torch import Tensor
 
 
 class Loaded(NamedTuple):
@@ -47,6 +47,8 @@ class Chunk:
 
     def take(self, rows: Sequence[int]) -> Chunk:
         """Return some of the rows."""
+        import torch
+
         index = torch.tensor(list(rows), dtype=torch.long)
         regions = {name: region[index] for name, region in self.regions.items()}
         return Chunk(tuple(self.ids[row] for row in rows), self.x[index], self.y[index], self.inside[index], regions)
@@ -80,8 +82,8 @@ class Samples:
     """How each sample was acquired: column (site, scanner, marker) -> value of each sample; '' where unknown."""
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
-    table: Table | None = None
-    """What the codes of a table's rows mean; None of other data."""
+    schema: Any = None
+    """What the modality needs to read an input, such as a table's columns and rules; None where it needs nothing."""
     cache_bytes: int = 256 * 2**20
     _cache: OrderedDict[int, Loaded] = field(default_factory=OrderedDict, repr=False, compare=False)
 
@@ -98,6 +100,8 @@ class Samples:
 
     def load(self, positions: Sequence[int]) -> Chunk:
         """Return the samples at some positions, loaded."""
+        import torch
+
         found = [self._one(position) for position in positions]
 
         def stacked(arrays: list[NDArray[np.bool_]]) -> Tensor:
@@ -139,9 +143,8 @@ class Samples:
             for part in ("groups", "factors", "regions")
         }
         parts = {name: take(getattr(self, name)) for name in ("ids", "y", "units", "mask_share")}
-        return replace(
-            self, **parts, **columns, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict()
-        )  # type: ignore[arg-type]
+        changed: dict[str, Any] = {**parts, **columns}
+        return replace(self, **changed, digest=digest, loader=lambda row: loader(chosen[row]), _cache=OrderedDict())
 
     def draw(self, n: int, seed: int, *, among: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return the positions of n samples (of those `among`), drawn by seed and id, in the data's order; all of them

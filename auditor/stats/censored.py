@@ -54,7 +54,7 @@ def flipped_curve(
         one = (
             proportion((found & (times <= step)).astype(float).tolist(), units, unit=unit, level=level)
             if step <= whole
-            else _kaplan_meier(times, found, units, step, unit, level)
+            else _kaplan_meier(times, found, units, step=step, unit=unit, level=level)
         )
         assert one is not None
         curve.append((step, one))
@@ -62,7 +62,7 @@ def flipped_curve(
 
 
 def _kaplan_meier(
-    times: Array, found: NDArray[np.bool_], units: Sequence[str], step: float, unit: str, level: float
+    times: Array, found: NDArray[np.bool_], units: Sequence[str], *, step: float, unit: str, level: float
 ) -> Estimate:
     """Return the share found at or below a size: Kaplan and Meier's, its variance from what each sample adds (Greenwood
     1926), summed by unit.
@@ -80,15 +80,23 @@ def _kaplan_meier(
         hit = found & (times <= step)
         pull[hit] -= 1 / (risk - events)[past[hit] - 1]
         spread = float((np.bincount(owner, weights=left * pull) ** 2).sum())
-        worth = _worth(left, spread, curve, at, n, m)
+        worth = _worth(left, spread, curve, at=at, n=n, m=m)
     share = 1 - left
     low, high = share_interval(share, worth, level)
     return Estimate(
-        share, low, high, n, unit, named("Kaplan-Meier, Wilson and mid-P", m < n), level, m if m < n else None
+        share,
+        low,
+        high,
+        n,
+        unit,
+        named("Kaplan-Meier, Wilson and mid-P", m < n),
+        level,
+        m if m < n else None,
+        share=True,
     )
 
 
-def _worth(left: float, spread: float, curve: SurvfuncRight, at: NDArray[np.bool_], n: int, m: int) -> float:
+def _worth(left: float, spread: float, curve: SurvfuncRight, *, at: NDArray[np.bool_], n: int, m: int) -> float:
     """Return how many uncensored samples a Kaplan-Meier estimate is worth: as in `effective_n` where units share
     samples.
     """
@@ -120,7 +128,15 @@ def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", lev
         return None
     clustered = len(set(units)) < n
     return Estimate(
-        value, low, high, n, unit, named("order statistics", clustered), level, len(set(units)) if clustered else None
+        value,
+        low,
+        high,
+        n,
+        unit,
+        named("order statistics", clustered),
+        level,
+        len(set(units)) if clustered else None,
+        share=False,
     )
 
 
@@ -170,7 +186,7 @@ def log_rank_p(
     if not scores.any():
         return None
     if len(set(owner.tolist())) == len(owner):
-        return _chi_square(times, found.astype(int), group, label)
+        return _chi_square(times, found.astype(int), group, label=label)
     columns = np.zeros((len(times), 2))
     columns[order, 0], columns[:, 1] = scores, 1.0
     people = owner.tolist()
@@ -178,15 +194,15 @@ def log_rank_p(
         columns,
         group.tolist(),
         label.tolist(),
-        people,
-        lambda sums: (sums[..., 0] ** 2 / sums[..., 1]).sum(-1),
+        units=people,
+        statistic=lambda sums: (sums[..., 0] ** 2 / sums[..., 1]).sum(-1),
         seed=seed,
         draws=draws,
     )
 
 
 def _chi_square(
-    times: Array, status: NDArray[np.int64], group: NDArray[np.str_], label: NDArray[np.int64]
+    times: Array, status: NDArray[np.int64], group: NDArray[np.str_], *, label: NDArray[np.int64]
 ) -> float | None:
     try:
         p = float(survdiff(times, status, group, strata=label)[1])

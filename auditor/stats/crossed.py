@@ -102,4 +102,5 @@ def crossed_proportion(flags: Sequence[float], units: NDArray[np.int64], *, unit
         "Wilson and mid-P, effective sample size over the units of both",
         level,
         among,
+        share=True,
     )

@@ -87,7 +87,9 @@ def permutation_p(
     group = [values[row] for row in known]
     if alone:
         return _counted_p(columns, group, largest, seed=seed, draws=draws)
-    return exchange_p(columns, group, labels.tolist(), [units[row] for row in known], largest, seed=seed, draws=draws)
+    return exchange_p(
+        columns, group, labels.tolist(), units=[units[row] for row in known], statistic=largest, seed=seed, draws=draws
+    )
 
 
 def _counted_p(
@@ -117,9 +119,9 @@ def exchange_p(
     columns: Array,
     values: Sequence[str],
     y: Sequence[int],
+    *,
     units: Sequence[str],
     statistic: Callable[[Array], Array],
-    *,
     seed: int,
     draws: int,
 ) -> float:

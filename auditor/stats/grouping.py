@@ -164,7 +164,7 @@ def is_number(text: str) -> bool:
         return False
 
 
-def halves(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: int) -> NDArray[np.int64]:
+def halves(values: Sequence[str], y: Sequence[int], units: Sequence[str], *, seed: int) -> NDArray[np.int64]:
     """Return the half (n,), 0 or 1, of each sample: whole units, dealt in turn within each group and its classes."""
     traits: dict[str, tuple[set[str], set[int]]] = defaultdict(lambda: (set(), set()))
     for value, label, unit in zip(values, y, units, strict=True):
@@ -214,7 +214,7 @@ class Blocks:
         return taken
 
 
-def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], seed: int) -> tuple[str, ...]:
+def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], *, seed: int) -> tuple[str, ...]:
     """Return the groups (n,) after one random exchange between blocks; what is unknown stays so."""
     blocks = Blocks.of(values, y, units)
     taken = blocks.exchanges(generator(seed, "exchanged"), 1)[0]
@@ -235,6 +235,6 @@ def dealt(
         for value, share in zip(attribute.values(data.groups), shares, strict=True)
     )
     if exchange:
-        groups = exchanged(groups, data.y, data.units, derive(seed, "exchange", attribute.name, exchange))
-    half = halves(groups, data.y, data.units, derive(seed, "halves", attribute.name, exchange))
+        groups = exchanged(groups, data.y, data.units, seed=derive(seed, "exchange", attribute.name, exchange))
+    half = halves(groups, data.y, data.units, seed=derive(seed, "halves", attribute.name, exchange))
     return groups, np.where([bool(group) for group in groups], half, -1)

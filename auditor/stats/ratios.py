@@ -89,7 +89,15 @@ def lowest_ratio(
     n, units = sum(one.n for one in shares.values()), sum(one.units for one in shares.values())
     method = named("recovered from the logarithms, Tukey-Kramer over pairs", units < n)
     estimate = Estimate(
-        value, min(low, value), max(high, value), n, "impact ratio", method, level, units if units < n else None
+        value,
+        min(low, value),
+        max(high, value),
+        n,
+        "impact ratio",
+        method,
+        level,
+        units if units < n else None,
+        share=False,
     )
     return Lowest(estimate, group, reference, simultaneous_p(inverted(ends, value, against), k))
 
@@ -109,7 +117,9 @@ def ratio_to(a: Share, b: Share, level: float) -> Estimate | None:
         return None
     n, units = a.n + b.n, a.units + b.units
     method = named("recovered from the logarithms", units < n)
-    return Estimate(a.value / b.value, low, high, n, "impact ratio", method, level, units if units < n else None)
+    return Estimate(
+        a.value / b.value, low, high, n, "impact ratio", method, level, units if units < n else None, share=False
+    )
 
 
 def fisher_p(a: Share, b: Share) -> float:
@@ -182,5 +192,13 @@ def largest_ratio(
     units = sum(one.units or one.n for one in means.values())
     method = named("bootstrap of each mean, recovered from the logarithms, Tukey-Kramer over pairs", units < n)
     return Estimate(
-        value, min(low, value), max(high, value), n, "ratio of means", method, level, units if units < n else None
+        value,
+        min(low, value),
+        max(high, value),
+        n,
+        "ratio of means",
+        method,
+        level,
+        units if units < n else None,
+        share=False,
     ), pair

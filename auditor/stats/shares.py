@@ -76,7 +76,15 @@ def proportion(
     share, (low, high) = _seen(flags, names, level)
     clustered = len(set(names)) < n
     return Estimate(
-        share, low, high, n, unit, named("Wilson and mid-P", clustered), level, len(set(names)) if clustered else None
+        share,
+        low,
+        high,
+        n,
+        unit,
+        named("Wilson and mid-P", clustered),
+        level,
+        len(set(names)) if clustered else None,
+        share=True,
     )
 
 
@@ -155,6 +163,7 @@ def difference(
         named("Newcombe", units < n),
         level,
         units if units < n else None,
+        share=True,
     )
 
 
@@ -188,7 +197,7 @@ def recovered_ratio(
 
 
 def share_ratio(
-    a: Sequence[float], b: Sequence[float], units_a: Sequence[str], units_b: Sequence[str], *, level: float = 0.95
+    a: Sequence[float], b: Sequence[float], units_a: Sequence[str], *, units_b: Sequence[str], level: float = 0.95
 ) -> Estimate | None:
     """Return the ratio of two shares, a / b, on effective numbers; None where either has no samples, or b may be 0.
 
@@ -204,7 +213,9 @@ def share_ratio(
     low, high = recovered_ratio(share_a, span_a, share_b, span_b)
     units, n = len(set(units_a)) + len(set(units_b)), len(a) + len(b)
     method = named("recovered from the logarithms", units < n)
-    return Estimate(share_a / share_b, low, high, n, "ratio of shares", method, level, units if units < n else None)
+    return Estimate(
+        share_a / share_b, low, high, n, "ratio of shares", method, level, units if units < n else None, share=True
+    )
 
 
 def paired_difference(
@@ -228,7 +239,15 @@ def paired_difference(
     low, high = recovered(one.value, (one.low, one.high), two.value, (two.low, two.high), bound)
     method = named("Newcombe for pairs", one.units is not None)
     return Estimate(
-        one.value - two.value, max(-1.0, low), min(1.0, high), one.n, "difference of shares", method, level, one.units
+        one.value - two.value,
+        max(-1.0, low),
+        min(1.0, high),
+        one.n,
+        "difference of shares",
+        method,
+        level,
+        one.units,
+        share=True,
     )
 
 
@@ -258,6 +277,7 @@ def ratio(
     *,
     seed: int = 0,
     unit: str = "",
+    share: bool = False,
     level: float = 0.95,
 ) -> Estimate | None:
     """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of too
@@ -275,7 +295,7 @@ def ratio(
     value, clustered = float(tops.sum() / bottoms.sum()), m if m < n else None
     wide = float(1 - 2 * sps.norm.sf(math.sqrt(m / (m - 1)) * sps.t.isf((1 - level) / 2, m - 1)))
     if np.ptp(tops - value * bottoms) < 1e-12:
-        return Estimate(value, value, value, n, unit, "all units equal", level, clustered)
+        return Estimate(value, value, value, n, unit, "all units equal", level, clustered, share=share)
 
     def quotient(top: Array, bottom: Array, axis: int = -1) -> Array:
         return np.asarray(top.sum(axis=axis) / bottom.sum(axis=axis))
@@ -307,15 +327,22 @@ def ratio(
                 f"{method} bootstrap over units, widened for few",
                 level,
                 clustered,
+                share=share,
             )
     return None
 
 
 def mean(
-    values: Sequence[float], units: Sequence[str], *, seed: int = 0, unit: str = "", level: float = 0.95
+    values: Sequence[float],
+    units: Sequence[str],
+    *,
+    seed: int = 0,
+    unit: str = "",
+    share: bool = False,
+    level: float = 0.95,
 ) -> Estimate | None:
     """Return the mean with its BCa bootstrap interval, whole units resampled; None of fewer than two units."""
-    return ratio(values, [1.0] * len(values), units, seed=seed, unit=unit, level=level)
+    return ratio(values, [1.0] * len(values), units, seed=seed, unit=unit, share=share, level=level)
 
 
 def ratio_p(above: Sequence[float], below: Sequence[float], units: Sequence[str], against: float) -> float:

@@ -249,7 +249,7 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     mine = (sides[pair[0]].together, sides[pair[1]].together)
     estimate = _estimate(value, max(0.0, low), high, list(sides.values()), "Tukey-Kramer over pairs", level)
     raw = _at(difference(mine[0][0], mine[1][0], mine[0][1], mine[1][1], level=each), level)
-    ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], mine[0][1], level=each)
+    ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], units_b=mine[0][1], level=each)
     p = simultaneous_p(inverted(ends, value, against), k)
     return Gap(
         estimate,
@@ -288,13 +288,23 @@ def _estimate(value: float, low: float, high: float, sides: Sequence[Side], over
     owners = [unit for side in sides for unit in side.together[1]]
     n, units = len(owners), len(set(owners))
     method = named(f"Newcombe by class, standardised, {over}", units < n)
-    return Estimate(value, low, high, n, "difference of shares", method, level, units if units < n else None)
+    return Estimate(
+        value, low, high, n, "difference of shares", method, level, units if units < n else None, share=True
+    )
 
 
 def _at(one: Estimate, level: float) -> Estimate:
     """Return a pair's estimate under the level that all pairs have together."""
     return Estimate(
-        one.value, one.low, one.high, one.n, one.unit, f"{one.method}, Tukey-Kramer over pairs", level, one.units
+        one.value,
+        one.low,
+        one.high,
+        one.n,
+        one.unit,
+        f"{one.method}, Tukey-Kramer over pairs",
+        level,
+        one.units,
+        share=one.share,
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def quantise(x: Tensor, x0: Tensor, levels: int, low: float | Tensor, high: float | Tensor) -> Tensor:
+def quantise(x: Tensor, x0: Tensor, levels: int, *, low: float | Tensor, high: float | Tensor) -> Tensor:
     """Return x (n, *shape) rounded toward x0 onto the file's grid of `levels` steps from low to high.
 
     Rounding goes toward the original, so that the change never grows; a change that misses a step by no more than the

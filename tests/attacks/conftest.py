@@ -43,9 +43,12 @@ class Case:
         free = [
             place
             for place, column in enumerate(self.table.columns)
-            if self.zone[place] and column.mutable and not np.isnan(self.x[place]) and not ("sum" in names and column.name == "t")
+            if self.zone[place]
+            and column.mutable
+            and not np.isnan(self.x[place])
+            and not ("sum" in names and column.name == "t")
             and not ("sum" in names and column.name in "ij" and not self.zone[6])
-        ]  # fmt: skip
+        ]
         values = [self._values(place) if place in free else [self.x[place]] for place in range(7)]
         rows, costs = [], []
         for row in self._within(values, epsilon):

@@ -1,4 +1,4 @@
-"""Linear models, whose worst case under any zone and norm is known exactly (METHODS 8)."""
+"""Linear models, whose worst case under any zone and norm is known exactly."""
 
 from dataclasses import dataclass
 from typing import Any

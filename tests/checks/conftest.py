@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from auditor.checks import make_check
-from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.modalities.tables.table import Column, Rule, Table
 
 Rows = Mapping[str, Mapping[str, float] | str]
@@ -62,7 +64,9 @@ def observe() -> Callable[[Mapping[Trial, Rows]], Observations]:
         for trial, rows in measured.items():
             key = trial.key("binding")
             table[key] = {
-                name: Observation(key, name, error=row) if isinstance(row, str) else Observation(key, name, dict(row))
+                name: Observation(key, name, missing=row)
+                if isinstance(row, Missing)
+                else Observation(key, name, dict(row))
                 for name, row in rows.items()
             }
         return Observations("binding", lambda key: table.get(key, {}))
@@ -92,7 +96,7 @@ def table_facts(facts: Callable[..., Facts]) -> Callable[..., Facts]:
             "primary": 2.0,
             "attack": "table_search",
             "attack_settings": {},
-            "table": TABLE.as_dict(),
+            "schema": TABLE.as_dict(),
             "max_changes": 3,
         }
         return facts(n, **{**known, **changes})

@@ -18,14 +18,17 @@ from auditor.checks import checks
 from auditor.checks.exposure.directions import pairs
 from auditor.checks.exposure.smallest import Threshold, reach, thresholds
 from auditor.core.errors import ConfigError
-from auditor.core.records import Facts, Finding, Observation, Observations
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observation, Observations
 from auditor.core.seeds import derive
 from auditor.core.zones import make_zone
-from auditor.engine.local import bench_for, measure
+from auditor.engine.executors import Task
+from auditor.engine.measure import measure
 from auditor.engine.plan import plan
 from auditor.modalities.images.checks.exposure import Exposure, label
 from auditor.models.classifier import Classifier, margin, wrap
-from auditor.probes import probes
+from auditor.probes import Bench, probes
 from auditor.samples.samples import Samples
 
 N, SIDE = 40, 8
@@ -70,16 +73,15 @@ def measured(check: Exposure, study: Study) -> Observations:
     classifier, samples, known = study
     table: dict[str, dict[str, Any]] = {}
     for planned in plan({"exposure": check}, known, samples, "binding"):
-        rows = [
-            row for chunk in planned.chunks for row in measure(planned, chunk, bench_for(samples, classifier, None, 64))
-        ]
+        bench = Bench(classifier, samples, subjects={"": classifier})
+        rows = [row for chunk in planned.chunks for row in measure(Task(planned.trial, planned.key, chunk), bench)]
         names = [samples.ids[place] for chunk in planned.chunks for place in chunk]
         table[planned.key] = {
-            name: Observation(planned.key, name, row.values, row.allowed, None, row.error)
+            name: Observation(planned.key, name, row.values, row.allowed, None, row.missing)
             for name, row in zip(names, rows, strict=True)
         }
         table[planned.key] |= {
-            samples.ids[place]: Observation(planned.key, samples.ids[place], error=why)
+            samples.ids[place]: Observation(planned.key, samples.ids[place], missing=why)
             for place, why in planned.excluded.items()
         }
     return Observations("binding", lambda key: table.get(key, {}))
@@ -212,7 +214,7 @@ def test_directions_aim_at_exactly_one_class_both_ways(study: Make) -> None:
     free = make_zone("outside", one[1].load([0]).inside, guard=0.02, seeds=[0]).flatten()
     for place, (name, own) in enumerate(zip(one[1].ids, one[2].y, strict=True)):
         if own == 1:
-            assert rows[name].error is not None and "no direction" in rows[name].error
+            assert rows[name].missing == Missing.not_applicable("no direction is declared for this class")
             continue
         target = 2 - own
         gap = float(
@@ -257,11 +259,13 @@ def test_an_attack_that_does_not_serve_few_values_says_so_at_plan_time(study: Ma
     refused = plan(
         {"exposure": _Only((replace(trial, method="square", settings={"queries": 5}),))}, known, samples, "b"
     )
-    assert all("serves, got 'l0'" in why for why in refused[0].excluded.values()) and len(refused[0].excluded) == N
+    assert (
+        all("serves, got 'l0'" in why.reason for why in refused[0].excluded.values()) and len(refused[0].excluded) == N
+    )
 
 
 class _Only:
-    card = checks["exposure"].make.card
+    card = checks.serving("exposure", "image").make.card
 
     def __init__(self, wanted: Any) -> None:
         self.wanted = wanted

@@ -8,7 +8,9 @@ import pytest
 
 from auditor.checks import checks
 from auditor.core.displays import Rows, Table, Values, of_kind
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observations
 
 SHARES = [
     ((1, 1, -1, -1), 0.0),
@@ -42,7 +44,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
         order: Sequence[int] | None = None,
     ) -> Finding:
         rng = np.random.default_rng(0)
-        check = checks["reliance"].make()
+        check = checks.serving("reliance", "image").make()
         ids = tuple(f"{prefix}{row:03d}/{copy}" for row in range(n) for copy in range(copies))
         known = facts(n * copies, ids=ids, units=tuple(name.split("/")[0] for name in ids))
         rows: dict[str, Mapping[str, float]] = {}
@@ -125,8 +127,8 @@ def test_names_and_order_do_not_matter(judge: Judge) -> None:
 def test_recipients_without_donors_are_counted_by_reason(
     facts: Callable[..., Facts], observe: Callable[..., Observations]
 ) -> None:
-    check, known = checks["reliance"].make(), facts(3)
-    rows: dict[str, Any] = dict.fromkeys(known.ids, "not applicable: empty mask")
+    check, known = checks.serving("reliance", "image").make(), facts(3)
+    rows: dict[str, Any] = dict.fromkeys(known.ids, Missing.not_applicable("empty mask"))
     found = check.judge(known, observe({check.trials(known)[0]: rows}))[0]
     assert (found.verdict, found.reason) == ("not_measured", "not applicable: empty mask (3 samples)")
 
@@ -143,7 +145,7 @@ def measured(facts: Callable[..., Facts], observe: Callable[..., Observations]) 
     def run(
         n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]
     ) -> dict[str, Finding]:
-        check, known = checks["reliance"].make(), facts(n, **(changes or {}))
+        check, known = checks.serving("reliance", "image").make(), facts(n, **(changes or {}))
         rows = {
             trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)}
             for trial in check.trials(known)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from auditor.checks import make_check
-from auditor.core.records import OUTCOMES, VERDICTS, Facts, Finding, Observations, Trial, canonical
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, Outcome
+from auditor.core.records import VERDICTS, Finding, Observations, Trial, canonical
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 from auditor.stats.shares import proportion
 
@@ -162,7 +164,7 @@ def test_verdicts_of_the_table_are_known() -> None:
     assert {verdict for _, verdict, *_ in CASES} == set(VERDICTS) and {kind for kind, *_ in CASES} == set(ALL)
 
 
-@pytest.mark.parametrize("rows", [None, "not applicable: nothing to see", "failed: RuntimeError: boom"])
+@pytest.mark.parametrize("rows", [None, Missing.not_applicable("nothing to see"), Missing.failed("RuntimeError: boom")])
 def test_nothing_measured_is_never_good(judge: Judge, rows: Any) -> None:
     empty = judge(None, rows=rows)
     assert list(empty) == list(judge(FAIR)), "no row goes missing, and the order stays"
@@ -189,7 +191,7 @@ def test_trials_are_values_and_shared(table_facts: Callable[..., Facts]) -> None
     for trial in trials:
         assert Trial.from_dict(trial.as_dict()) == trial and canonical(trial.as_dict())
     assert not make_check("fairness", "table", {}).trials(
-        replace(facts, groups={}, table={**facts.table, "columns": facts.table["columns"][:3], "rules": []})
+        replace(facts, groups={}, schema={**facts.schema, "columns": facts.schema["columns"][:3], "rules": []})
     )
 
 
@@ -334,7 +336,7 @@ def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
         and men["median_text"] == "1 [1, 1]"
     )
     assert cost.details["tests"][0]["name"] == "Log-rank" and cost.details["tests"][0]["p"] < 1e-6
-    assert women["exact"]["value"] == 1.0 and women["outcomes"][OUTCOMES[2]] == round(
+    assert women["exact"]["value"] == 1.0 and women["outcomes"][Outcome.FLIPPED_EXACTLY.text] == round(
         women["flipped"]["value"] * women["n"]
     )
 

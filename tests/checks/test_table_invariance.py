@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from auditor.core.records import Facts, Finding, Observations
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observations
 from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
 from auditor.modalities.tables.table import Column, Rule, Table
 
@@ -39,7 +40,7 @@ def judge(table_facts: Callable[..., Facts], observe: Callable[..., Observations
 
     def run(rows: Sequence[tuple[int, int, int, int | None, int]], tolerance: float = 0.02, **changes: Any) -> Finding:
         facts = table_facts(
-            len(rows), table=TABLE.as_dict(), groups={}, mask_share=(0.5,) * len(rows), regions={}, **changes
+            len(rows), schema=TABLE.as_dict(), groups={}, mask_share=(0.5,) * len(rows), regions={}, **changes
         )
         column = next(column for column in protected(facts) if column.name == "sex")
         values = {}
@@ -60,7 +61,9 @@ def judge(table_facts: Callable[..., Facts], observe: Callable[..., Observations
 
 def test_what_is_asked(table_facts: Callable[..., Facts]) -> None:
     ages = ("20", "30", "40", "50", "unknown") * 20
-    facts = table_facts(100, table=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100})
+    facts = table_facts(
+        100, schema=TABLE.as_dict(), groups={"age": ages, "code": ("a", "b") * 50, "race": ("v",) * 100}
+    )
     trials = {trial.settings["column"]: trial.settings for trial in invariance_trials(facts)}
     assert list(trials) == [
         "sex",
@@ -160,7 +163,7 @@ def test_several_values_count_once_for_each_row(
     table = replace(
         TABLE, columns=tuple(replace(one, allowed=(0, 1, 2)) if one.name == "sex" else one for one in TABLE.columns)
     )
-    facts = table_facts(300, table=table.as_dict(), groups={}, mask_share=(0.5,) * 300, regions={})
+    facts = table_facts(300, schema=table.as_dict(), groups={}, mask_share=(0.5,) * 300, regions={})
     column = next(column for column in protected(facts) if column.name == "sex")
     row = {"before": 0, "own": 0, "possible/1": 1, "possible/2": 1} | {
         f"{kind}/{k}": float(k == 2) for kind in ("naive", "repaired", "worst") for k in (1, 2)
@@ -178,7 +181,7 @@ def test_several_values_count_once_for_each_row(
 
 
 def test_blindness_is_no_pass(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
-    facts = table_facts(100, table=TABLE.as_dict(), groups={"race": ("v", "w") * 50})
+    facts = table_facts(100, schema=TABLE.as_dict(), groups={"race": ("v", "w") * 50})
     found = next(
         finding for finding in judge_invariance(facts, observe({}), 0.02) if finding.id == "fairness/race/invariance"
     )

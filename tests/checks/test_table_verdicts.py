@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks import check_names, make_check
+from auditor.checks import checks, make_check
 from auditor.core import displays
-from auditor.core.records import OUTCOMES, Facts, Finding, Trial, canonical
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, Outcome
+from auditor.core.records import Finding, Trial, canonical
 
 Rows = dict[str, Any]
 Measure = Callable[[Facts, Trial], Rows]
 N = 100
-CHECKS = tuple(name for name in check_names("table") if not name.startswith("fairness"))
+CHECKS = tuple(name for name in checks.names("table") if not name.startswith("fairness"))
 
 
 def every(make: Callable[[int], Any], n: int = N) -> Measure:
@@ -205,8 +207,8 @@ def test_every_verdict_is_reachable(
     "rows",
     [
         None,
-        every(lambda row: "not applicable: nothing to see"),
-        every(lambda row: "failed: RuntimeError: boom"),
+        every(lambda row: Missing.not_applicable("nothing to see")),
+        every(lambda row: Missing.failed("RuntimeError: boom")),
         every(plain, 0),
     ],
 )
@@ -258,7 +260,7 @@ def test_what_exposure_shows(judge_as: Judge) -> None:
     )
     assert "random changes of the same cost flip 10 %" in found.claim
     assert (
-        details["outcomes"] == dict(zip(OUTCOMES, (20, 30, 0, 50), strict=True))
+        details["outcomes"] == dict(zip([one.text for one in Outcome], (20, 30, 0, 50), strict=True))
         and details["refused"] == 0
         and details["forwards"] == 40
     )

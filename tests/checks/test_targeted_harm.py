@@ -10,14 +10,16 @@ import pytest
 
 from auditor.checks.fairness.held_out import DRAWS, Held, codes_of, statistic
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
-from auditor.core.records import Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observations, Trial
 from auditor.stats.grouping import Attribute, dealt
 from auditor.stats.strata import stratified_difference
 
 ATTRIBUTE = Attribute(("sex",))
 SETTINGS: dict[str, Any] = {"zone": "everywhere", "minimum_group": 30}
 
-NONE = "not applicable: no perturbation was fitted on another half"
+NONE = Missing.not_applicable("no perturbation was fitted on another half")
 Judge = Callable[..., Finding]
 
 
@@ -51,7 +53,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
                         if group in one
                     }
                     rows[name] = {"correct": 1, **fooled} if correct is None or correct[row] else {"correct": 0}
-                    rows[name] = rows[name] if groups[row] else "not applicable: its group is unknown"
+                    rows[name] = rows[name] if groups[row] else Missing.not_applicable("its group is unknown")
                 measured[trials[2 * number]] = {audit.ids[0]: fit or {"forwards": 1}}
                 measured[trials[2 * number + 1]] = (
                     dict.fromkeys(audit.ids, NONE) if isinstance(fit, str) and fit else rows

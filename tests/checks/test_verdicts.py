@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks import check_names, checks, make_check
-from auditor.core.records import VERDICTS, Facts, Finding, Trial, canonical
+from auditor.checks import checks, make_check
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import VERDICTS, Finding, Trial, canonical
+from auditor.core.registry import Entry
 
 Rows = dict[str, Any]
 N = 100
@@ -249,7 +252,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
         "not_measured",
         {},
         {"attack": "square", "offers": ("labels", "scores")},
-        every(lambda row: "not applicable: no gradient"),
+        every(lambda row: Missing.not_applicable("no gradient")),
     ),
     ("exposure/benign-to-malignant", "fail", AIMED, {}, only("directed", 40)),
     ("exposure/malignant-to-benign", "pass", AIMED, {}, only("directed", 0)),
@@ -259,7 +262,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
         "not_measured",
         AIMED,
         {},
-        every(lambda row: "not applicable: no direction is declared for this class"),
+        every(lambda row: Missing.not_applicable("no direction is declared for this class")),
     ),
     ("attack_quality/gradient", "pass", {}, {}, attacks_tried()),
     ("attack_quality/gradient", "fail", {}, {}, attacks_tried(vanished=60)),
@@ -346,7 +349,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
 Judge = Callable[[str, dict[str, Any], dict[str, Any], Callable[[Facts, Trial], Rows] | None], dict[str, Finding]]
 
 
-IMAGE = check_names("image")
+IMAGE = checks.names("image")
 
 
 @pytest.fixture
@@ -395,8 +398,8 @@ def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     "rows",
     [
         None,
-        every(lambda row: "not applicable: the classifier offers no gradient"),
-        every(lambda row: "failed: RuntimeError: boom"),
+        every(lambda row: Missing.not_applicable("the classifier offers no gradient")),
+        every(lambda row: Missing.failed("RuntimeError: boom")),
         every(plain, 0),
     ],
 )
@@ -444,9 +447,9 @@ def test_trials_are_values(facts: Callable[..., Facts], name: str) -> None:
         assert Trial.from_dict(trial.as_dict()) == trial and canonical(trial.as_dict())
 
 
-@pytest.mark.parametrize("name", checks.names())
-def test_method_cards_are_complete(name: str) -> None:
-    card = checks[name].make.card
+@pytest.mark.parametrize("entry", list(checks), ids=lambda entry: f"{entry.name} {entry.modality}")
+def test_method_cards_are_complete(entry: Entry[Any]) -> None:
+    card = entry.make.card
     assert all(len(text) > 10 for text in vars(card).values())
 
 

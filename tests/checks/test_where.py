@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from auditor.core.displays import Map, Rows, Values, of_kind
 from auditor.core.estimates import Estimate
-from auditor.core.records import Facts, Finding, Observations
-from auditor.modalities.images.checks.clusters import clusters, number_of_clusters, place_words
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observations
+from auditor.modalities.images.checks.clusters import clusters, number_of_clusters, place_words, spectral_labels
 from auditor.modalities.images.checks.where import judge_where, where_trial
 
 SIDE, EVIDENCE = 6, 4.0
@@ -205,7 +207,7 @@ def test_nothing_to_share_out(judge: Judge) -> None:
     assert (flat.verdict, flat.estimate) == ("inconclusive", None) and "neither" in flat.reason
     few = judge(planted(4, effects=hot(0)))
     assert few.verdict == "not_measured" and "at least 5 units" in few.reason
-    none = judge({f"s{row:03d}/0": "not applicable for zone outside: empty mask" for row in range(9)})
+    none = judge({f"s{row:03d}/0": Missing.not_applicable("empty mask", "outside") for row in range(9)})
     assert (none.verdict, none.reason) == ("not_measured", "not applicable for zone outside: empty mask (9 samples)")
 
 
@@ -230,6 +232,23 @@ def test_two_planted_groups_are_separated_exactly(seed: int, n: int) -> None:
     assert all((int(name[1:]) % 3 == 0) == (place == 1) for place, one in enumerate(found) for name in one.cases)
     order = np.random.default_rng(seed).permutation(sorted(maps)).tolist()
     assert clusters({name: maps[name] for name in order}, label, ("a", "b"), least=0.2) == (found, why)
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(8))
+def test_clusters_are_those_of_scikit_learn(seed: int, k: int) -> None:
+    from sklearn.cluster import SpectralClustering
+
+    rng = np.random.default_rng(seed)
+    flat = rng.normal(size=(int(rng.integers(20, 90)), 36)) * 0.6 + rng.normal(size=(k, 36))[rng.integers(k, size=1)]
+    flat += 2 * rng.normal(size=(k, 36))[rng.integers(k, size=len(flat))]
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    alike = np.exp(-3 * (2 - 2 * (flat @ flat.T).clip(-1, 1)))
+    mine = spectral_labels(alike, k)
+    theirs = SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=0).fit_predict(
+        alike
+    )
+    assert len(set(mine)) == k == len(set(zip(mine.tolist(), theirs.tolist(), strict=True)))
 
 
 def test_noise_and_one_hot_cell_are_one_group() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 
 from auditor.cli.main import COMMANDS
 from auditor.cli.options import exit_code
+from auditor.core.errors import PdfError
 from auditor.core.records import Finding, Verdict
 
 
@@ -57,22 +60,99 @@ def test_verify(finished: Path, call: Callable[..., object]) -> None:
     assert ended.code == 0 and all(one["holds"] for one in json.loads(ended.out))
 
 
-def test_judge_with_other_tolerances_and_render(finished: Path, study: Path, call: Callable[..., object]) -> None:
-    before = (finished / "findings.json").read_text()
+def held(folder: Path) -> dict[str, bytes]:
+    """Return the files that judging and rendering write."""
+    names = ("audit.lock.yaml", "findings.json", "samples.csv", "report.html", "report.pdf", "junit.xml")
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
+
+
+def test_judge_with_other_tolerances_leaves_no_old_report(
+    finished: Path, study: Path, call: Callable[..., object]
+) -> None:
+    before = held(finished)
+    assert set(before) == {"audit.lock.yaml", "findings.json", "samples.csv", "report.html", "report.pdf", "junit.xml"}
     lenient = study / "lenient.yaml"
     lenient.write_text((study / "marker.yaml").read_text().replace("exposure: {", "exposure: {tolerance: 0.97, "))
-    call("judge", finished, "--audit", lenient, "--fail-on", "never")
-    exposure = next(
-        one
-        for one in json.loads((finished / "findings.json").read_text())["findings"]
-        if one["id"] == "exposure/outside"
+    ended = call("judge", finished, "--audit", lenient, "--fail-on", "never")
+    assert ended.code == 0, ended
+    content, after = json.loads((finished / "findings.json").read_text()), held(finished)
+    exposure = next(one for one in content["findings"] if one["id"] == "exposure/outside")
+    said = "the whole 95 % interval lies within the tolerance 97 %"
+    assert exposure["tolerance"] == 0.97 and exposure["reason"].startswith(said)
+    assert said.encode() in after["report.html"] and said.encode() not in before["report.html"]
+    assert (
+        content["audit"]["digests"]["lock"].encode() in after["report.html"]
+        and exposure["claim"].encode() in after["junit.xml"]
     )
-    assert exposure["tolerance"] == 0.97 and exposure["reason"].startswith(
-        "the whole 95 % interval lies within the tolerance 97 %"
-    )
+    assert after["report.pdf"] != before["report.pdf"] and after["junit.xml"] != before["junit.xml"]
     call("judge", finished, "--audit", study / "marker.yaml", "--fail-on", "never")
-    assert (finished / "findings.json").read_text() == before
-    assert call("render", finished, "--no-pdf").code == 0
+    assert held(finished) == before
+    assert call("render", finished).code == 0 and held(finished) == before
+
+
+def test_judging_and_rendering_need_no_model(
+    finished: Path, study: Path, tmp_path: Path, call_without_models: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    assert call_without_models("verify", finished).returncode == 70, "what needs torch cannot get it"
+    before = held(finished)
+    reliance = json.loads(before["findings.json"])["findings"]
+    assert any(len(one["details"].get("clusters", ())) > 1 for one in reliance), (
+        "the case must find clusters, or it shows nothing"
+    )
+    for arguments in (("judge", "--audit", study / "marker.yaml", "--fail-on", "never"), ("render",)):
+        ended = call_without_models(arguments[0], finished, *arguments[1:])
+        assert ended.returncode == 0 and ended.stderr == "", ended.stderr
+        assert held(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("exposure: {zones: [outside, inside], ", "trials that .* has not measured, such as 'evasion pgd inside'"),
+        ("exposure: {tolerance: 7, ", "tolerance"),
+        ("exposed: {", "did you mean 'exposure'"),
+    ],
+)
+def test_judge_overwrites_nothing_that_it_cannot_judge(
+    finished: Path, study: Path, call: Callable[..., object], wanted: str, words: str
+) -> None:
+    before = held(finished)
+    (study / "other.yaml").write_text(
+        (study / "marker.yaml").read_text().replace("exposure: {zones: [outside, everywhere, control/0], ", wanted)
+    )
+    ended = call("judge", finished, "--audit", study / "other.yaml")
+    assert ended.code == 2 and ended.err.count("\n") == 1 and re.search(words, ended.err), ended
+    assert held(finished) == before
+
+
+def test_judge_without_pango_leaves_no_old_pdf(
+    finished: Path, tmp_path: Path, call: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+
+    def no_pango(_: str) -> bytes:
+        raise PdfError("report.pdf was not written because Pango could not be loaded")
+
+    monkeypatch.setattr("auditor.report.render.to_pdf", no_pango)
+    ended = call("judge", out, "--fail-on", "never")
+    assert ended.code == 0 and "No PDF: report.pdf was not written because Pango" in ended.err
+    assert not (out / "report.pdf").exists() and held(out) == {
+        name: content for name, content in held(finished).items() if name != "report.pdf"
+    }
+
+
+def test_a_report_that_cannot_be_rendered_leaves_no_old_one(
+    finished: Path, study: Path, tmp_path: Path, call: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    strict = study / "strict.yaml"
+    strict.write_text((study / "marker.yaml").read_text().replace("exposure: {", "exposure: {tolerance: 0.01, "))
+    monkeypatch.setattr("auditor.report.render.page", lambda *_: {}["broken"])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert call("judge", out, "--audit", strict).code == 70
+    assert set(held(out)) == {"audit.lock.yaml", "findings.json", "samples.csv"}
 
 
 def test_plan_as_json(study: Path, call: Callable[..., object]) -> None:
@@ -137,6 +217,38 @@ def test_interrupted_it_says_how_to_resume(study: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "resume" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("error", [KeyError("background"), RuntimeError("two\nlines"), SystemExit(1)])
+def test_a_defect_is_no_failed_finding(
+    error: BaseException, tmp_path: Path, call: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("auditor.engine.verify.verify", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = call("verify", tmp_path)
+    (log,) = tmp_path.glob("auditor-*.log")
+    assert (
+        ended.code == 70 and ended.err.count("\n") == 1 and type(error).__name__ in ended.err and str(log) in ended.err
+    )
+    assert "Traceback" in log.read_text() and "in broken" in log.read_text() and "verify" in log.read_text()
+
+
+def test_a_defect_without_room_for_a_log(
+    tmp_path: Path, call: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.engine.verify.verify", lambda *_, **__: {}["missing"])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    ended = call("verify", tmp_path)
+    assert ended.code == 70 and "log could not be written" in ended.err and "Traceback" in ended.err
+
+
+def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
+    show = f"{sys.executable} -m auditor schema | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and ended.stderr == ""
 
 
 def test_every_command_has_help_with_an_example(call: Callable[..., object]) -> None:

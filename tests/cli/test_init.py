@@ -97,8 +97,9 @@ def test_further_columns_of_masks(run: Run, tmp_path: Path) -> None:
         for place in ("masks", "heads"):
             Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / f"{place}/{number}.png")
     header = "path,label,lesion_mask,head_mask,inside_mask,twin,gone"
+    folders = ["masks", "heads", "heads", "images", "none"]
     rows = [
-        f"images/{row}.png,{'ab'[row % 2]},masks/{row}.png,heads/{row}.png,heads/{row}.png,images/{row}.png,none/{row}.png"
+        ",".join([f"images/{row}.png", "ab"[row % 2], *(f"{folder}/{row}.png" for folder in folders)])
         for row in range(20)
     ]
     (tmp_path / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
@@ -220,8 +221,8 @@ def test_the_draft_of_a_table_can_be_read_with_all_its_rules(run: Run, tmp_path:
     path.write_text(re.sub(r"^  # (rules:|  - )", r"  \1", path.read_text(), flags=re.MULTILINE))
     settings = {name: value for name, value in load_audit(path).data.items() if name != "source"}
     samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", settings))
-    assert samples.table is not None and len(samples) == 400
-    rules = {rule.then: rule for rule in samples.table.rules}
+    assert samples.schema is not None and len(samples) == 400
+    rules = {rule.then: rule for rule in samples.schema.rules}
     assert rules["sex == 'Female'"].when == "relationship == 'Wife'" and rules["sex == 'Female'"].swap == {
         "relationship": {"Husband": "Wife"}
     }

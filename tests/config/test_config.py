@@ -10,8 +10,20 @@ from auditor.core.errors import ConfigError
 EXAMPLE = """\
 title: Glioma slice classifier, release 2.3
 intended_use: Flags brain MRI slices with suspected abnormality for a second reading.
-model: {source: timm, name: resnet10t, weights: model.safetensors, classes: [normal, abnormal], input: {size: 224, channels: 1, mean: [0.5], std: [0.25]}}
-data: {manifest: manifest.csv, image: path, label: label, mask: mask, unit: patient_id, groups: [sex, age_band, institution], where: {fold: [0]}}
+model:
+  source: timm
+  name: resnet10t
+  weights: model.safetensors
+  classes: [normal, abnormal]
+  input: {size: 224, channels: 1, mean: [0.5], std: [0.25]}
+data:
+  manifest: manifest.csv
+  image: path
+  label: label
+  mask: mask
+  unit: patient_id
+  groups: [sex, age_band, institution]
+  where: {fold: [0]}
 threat: {norm: linf, epsilon: [1/255, 2/255, 4/255, 8/255], primary: 2/255}      # in the image's own grey levels
 checks:
   exposure:  {zones: [outside, inside, everywhere, control], tolerance: 0.10}

@@ -9,7 +9,7 @@ from auditor.core.displays import Cluster, Map, Named, Peak, Rows, Spot, Table, 
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
-ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
+ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4, share=True)
 PEAK = Peak(row=0, column=1, name="right", value=0.5)
 EVERY = (
     Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.core.records import VERDICTS, Estimate, Evidence, Facts, Finding, Trial, canonical, digest, ordered, worst
+from auditor.core.facts import Facts
+from auditor.core.records import VERDICTS, Estimate, Evidence, Finding, Trial, canonical, digest, ordered, worst
 
 SOURCE = Trial(
     "evasion", "pgd", {"steps": 20, "step_size": None}, "outside", {"norm": "linf", "epsilon": 2 / 255}, 3, keep=True
@@ -50,7 +51,7 @@ def test_sources_come_first_and_equal_trials_once() -> None:
 
 
 def test_a_finding_survives_a_file() -> None:
-    estimate = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=3)
+    estimate = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=3, share=True)
     finding = Finding(
         "a/b",
         "a",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from auditor.core.errors import AuditorError
+from auditor.core.outcomes import Missing
 from auditor.core.zones import (
     CONTROLS,
     GUARD,
@@ -168,23 +169,23 @@ def test_flat_samples_keep_their_shape() -> None:
 
 
 REASONS = [
-    ("inside", None, "not applicable for zone inside: no mask"),
-    ("outside", 0.0, "not applicable for zone outside: empty mask"),
-    ("control/0", 1.0, "not applicable for zone control/0: full mask"),
-    ("outside", 1.0, "not applicable for zone outside: full mask"),
-    ("organ", None, "not applicable for zone organ: no mask"),
-    ("organ", 0.0, "not applicable for zone organ: empty mask"),
-    ("organ", 1.0, "not applicable for zone organ: full mask"),
-    ("organ", 0.3, ""),
-    ("outside", 0.3, ""),
-    ("inside", 0.3, ""),
-    ("everywhere", None, ""),
-    ("", None, ""),
+    ("inside", None, Missing.not_applicable("no mask", "inside")),
+    ("outside", 0.0, Missing.not_applicable("empty mask", "outside")),
+    ("control/0", 1.0, Missing.not_applicable("full mask", "control/0")),
+    ("outside", 1.0, Missing.not_applicable("full mask", "outside")),
+    ("organ", None, Missing.not_applicable("no mask", "organ")),
+    ("organ", 0.0, Missing.not_applicable("empty mask", "organ")),
+    ("organ", 1.0, Missing.not_applicable("full mask", "organ")),
+    ("organ", 0.3, None),
+    ("outside", 0.3, None),
+    ("inside", 0.3, None),
+    ("everywhere", None, None),
+    ("", None, None),
 ]
 
 
 @pytest.mark.parametrize(("zone", "share", "why"), REASONS)
-def test_why_a_sample_has_no_such_zone(zone: str, share: float | None, why: str) -> None:
+def test_why_a_sample_has_no_such_zone(zone: str, share: float | None, why: Missing | None) -> None:
     assert not_applicable(zone, share) == why
 
 

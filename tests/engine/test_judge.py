@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from auditor.core.records import Facts, Finding
+from auditor.core.facts import Facts
+from auditor.core.records import Finding
 from auditor.engine.judge import adjusted, banded, doubted
 
 SIGN = Finding("attack_quality/gradient", "attack_quality", "fail", "There is no gradient.", advice="Use square.")

@@ -88,10 +88,7 @@ def test_samples_without_a_zone_are_counted_with_the_reason(prepared: Prepared, 
     with Store.open(out) as store:
         for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding):
             if one.trial.zone == "organ":
-                found = Counter(
-                    (row.error or "").removeprefix("not applicable for zone organ: ")
-                    for row in store.read(one.key).values()
-                )
+                found = Counter(row.missing.reason if row.missing else "" for row in store.read(one.key).values())
                 assert found == expected and len(store.read(one.key)) == LIMIT
     data = json.loads((out / "findings.json").read_text())["audit"]["data"]
     assert {name: data["regions"]["organ"][name] for name in ("present", "empty", "full", "missing")} == {

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from auditor.core.errors import BrokenOff, StoreError
-from auditor.engine import run as run_module
+from auditor.engine.executors import Task, local
 from auditor.engine.judge import judge, read_findings
-from auditor.engine.local import bench_for, measure
-from auditor.engine.plan import CHUNK, plan
+from auditor.engine.measure import measure
+from auditor.engine.plan import plan
 from auditor.engine.prepare import Prepared, prepare
-from auditor.engine.run import run
+from auditor.engine.run import Execution, bench_of, run
 from auditor.engine.store import Store
+from auditor.modalities.images import MODALITY
 from auditor.pipeline import finish
 
 LIMIT = 40
@@ -78,7 +79,7 @@ def test_a_broken_run_resumes_to_the_same_findings(
         return measure(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(run_module, "measure", failing)
+        patched.setattr(local, "measure", failing)
         with pytest.raises(BrokenOff):
             run(prepared, tmp_path)
     assert not (tmp_path / "findings.json").exists()
@@ -90,7 +91,7 @@ def test_a_broken_run_resumes_to_the_same_findings(
 
 def test_a_second_run_measures_nothing(prepared: Prepared, reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (reference / "findings.json").read_bytes()
-    monkeypatch.setattr(run_module, "measure", lambda *_: pytest.fail("a finished chunk was measured again"))
+    monkeypatch.setattr(local, "measure", lambda *_: pytest.fail("a finished chunk was measured again"))
     finish(prepared, reference, pdf=False)
     assert (reference / "findings.json").read_bytes() == before
 
@@ -135,7 +136,7 @@ def _chunks(out: Path) -> int:
 
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_batch_size_changes_no_verdict(prepared: Prepared, reference: Path, tmp_path: Path, batch_size: int) -> None:
-    finish(prepared, tmp_path, batch_size=batch_size, pdf=False)
+    finish(prepared, tmp_path, execution=Execution(batch_size=batch_size), pdf=False)
     _, expected = read_findings(reference)
     _, found = read_findings(tmp_path)
     assert [(one.id, one.verdict) for one in found] == [(one.id, one.verdict) for one in expected]
@@ -149,9 +150,9 @@ def test_the_order_of_the_manifest_changes_nothing_that_was_measured(
 ) -> None:
     planned = {one.trial: one for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)}
     trial = next(trial for trial in planned if trial.probe == "evasion" and trial.zone == "control/0")
-    bench = bench_for(prepared.samples, prepared.classifier, None, 64)
-    forward = measure(planned[trial], tuple(range(8)), bench)
-    backward = measure(planned[trial], tuple(reversed(range(8))), bench)[::-1]
+    bench, key = bench_of(prepared), planned[trial].key
+    forward = measure(Task(trial, key, tuple(range(8))), bench)
+    backward = measure(Task(trial, key, tuple(reversed(range(8)))), bench)[::-1]
     assert [row.values.get("fooled") for row in forward] == [row.values.get("fooled") for row in backward]
 
 
@@ -184,7 +185,7 @@ def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
 
 def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
-    assert all(len(chunk) <= CHUNK["image"] for one in planned for chunk in one.chunks)
+    assert all(len(chunk) <= MODALITY.chunk for one in planned for chunk in one.chunks)
     assert len({one.key for one in planned}) == len(planned)
     sources = {one.trial: place for place, one in enumerate(planned)}
     assert all(sources[one.trial.source] < place for place, one in enumerate(planned) if one.trial.source)

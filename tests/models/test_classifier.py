@@ -122,7 +122,7 @@ def test_gradients_are_those_of_the_loss() -> None:
 def test_several_directions_cost_one_forward() -> None:
     meter = Meter(wrap(Small(), ["a", "b"]), 11, 4)
     along = torch.randn(11, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    logits, found = meter.slopes(X, ROWS, along, lambda slope, places: (slope * (places + 1)[:, None]).sum(1))
+    logits, found = meter.slopes(X, ROWS, along, measure=lambda slope, places: (slope * (places + 1)[:, None]).sum(1))
     assert torch.allclose(logits, meter.logits(X, ROWS))
     assert meter.forwards.tolist() == [2] * 11 and meter.backwards.tolist() == [3] * 11
     for place in range(3):

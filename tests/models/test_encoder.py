@@ -248,7 +248,8 @@ class Bare:
 
 def ready():
     scores = lambda frame: np.stack([-frame["age"], frame["age"] - 80], 1)
-    return TableClassifier(scores=scores, name="own", digest="own", classes=("no", "yes"), offers=frozenset({"labels", "scores"}))
+    offers = frozenset({"labels", "scores"})
+    return TableClassifier(scores=scores, name="own", digest="own", classes=("no", "yes"), offers=offers)
 """
 
 

@@ -15,7 +15,8 @@ from auditor.engine.lock import read_lock
 from auditor.engine.prepare import load_model, prepare
 from auditor.models import load, precision
 from auditor.models.classifier import TorchClassifier, wrap
-from auditor.models.precision import PRECISIONS, arithmetic, check_precision, hasten, rounding_to_tf32, searching
+from auditor.models.precision import PRECISIONS, arithmetic, check_precision, rounding_to_tf32
+from auditor.models.search_twin import hasten, searching
 from auditor.pipeline import finish
 from auditor.threats.threat import Threat
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from auditor.attacks.attack import attack
 from auditor.core.errors import ClassifierError
-from auditor.engine.local import drawing
+from auditor.engine.measure import drawing
 from auditor.models import Input
 from auditor.models.classifier import ScoreClassifier, TorchClassifier, margin, wrap
 from auditor.models.load import load_classifier

@@ -57,4 +57,4 @@ def test_the_table_is_raw_and_the_models_take_their_columns(audits: Mapping[str,
     assert set(table["degree"]) == {"none", "bachelor", "master", "doctorate"} and "outcome" not in table
     for audit in audits.values():
         prepared = prepare(audit, limit=50)
-        assert prepared.samples.table is not None and prepared.samples.table.names == (*NUMBERS, *WORDS)
+        assert prepared.samples.schema is not None and prepared.samples.schema.names == (*NUMBERS, *WORDS)

@@ -19,7 +19,10 @@ from torch import nn
 
 
 class Model(nn.Module):
-    """Decides by the mean brightness, and, unless robust, by ten times the left half over the right one too, which is 0 in the data."""
+    """Decides by the mean brightness, and, unless robust, by ten times the left half over the right one too.
+
+    That difference is 0 in the data.
+    """
 
     def __init__(self, robust=False, masked=False):
         super().__init__()
@@ -33,7 +36,12 @@ class Model(nn.Module):
         return 20 * torch.stack([-z, z], 1)
 '''
 AUDIT = """
-model: {{source: python, path: "models.py:Model", settings: {settings}, classes: [dark, bright], input: {{size: 16, channels: 1}}}}
+model:
+  source: python
+  path: "models.py:Model"
+  settings: {settings}
+  classes: [dark, bright]
+  input: {{size: 16, channels: 1}}
 data: {{manifest: manifest.csv, image: path, label: label, mask: mask, id: path}}
 threat: {{epsilon: [4/255, 8/255], primary: 8/255}}
 attack: {{name: pgd, settings: {{steps: 10}}}}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.table import Column, Rule, Table
 from auditor.probes import Bench
@@ -118,7 +118,7 @@ def facts_of() -> Callable[[Bench], Facts]:
             guard=0.0,
             attack="table_search",
             attack_settings={},
-            table=bench.samples.table.as_dict() if bench.samples.table else None,
+            schema=bench.samples.schema.as_dict() if bench.samples.schema else None,
         )
 
     return make

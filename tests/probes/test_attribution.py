@@ -41,7 +41,7 @@ def test_what_a_row_says(bench: Bench) -> None:
     predicted = bench.classifier.logits(bench.samples.load(range(N)).x).argmax(1)
     for place, row in enumerate(rows):
         mass = weight[predicted[place]].astype(float)
-        assert row.error is None and row.values["correct"] == 1
+        assert row.missing is None and row.values["correct"] == 1
         assert ("area" in row.values) == (place != 0), "a sample with an empty mask has no agreement"
         if place:
             assert row.values["area"] == 0.125 and row.values["inside"] == pytest.approx(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from auditor.attacks import attacks
+from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Trial
 from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row, probes
@@ -128,7 +129,7 @@ def test_a_lying_attack_is_not_believed(bench: Bench, monkeypatch: pytest.Monkey
 
 def test_a_guard_band_that_leaves_nothing_is_a_reason(bench: Bench) -> None:
     rows = measured(bench, replace(TRIAL, threat={**TRIAL.threat, "guard": 0.49}))
-    assert {row.error for row in rows} == {"not applicable for zone outside: the guard band leaves nothing"}
+    assert {row.missing for row in rows} == {Missing.not_applicable("the guard band leaves nothing", "outside")}
 
 
 def test_clean_answers(bench: Bench) -> None:
@@ -151,8 +152,8 @@ def test_probabilities_and_broken_answers_are_noticed(bench: Bench) -> None:
         replace(bench, classifier=wrap(Odd(), ["a", "b"]), batch_size=64), Trial("clean"), bench.samples.load(range(4))
     )
     assert (
-        broken.error is not None
-        and broken.error.startswith("failed: ")
+        broken.missing is not None
+        and broken.missing.kind is MissingKind.FAILED
         and all(row.values["like_probabilities"] == 1 for row in others)
     )
 
@@ -240,7 +241,7 @@ def test_only_declared_classes_are_directed(bench: Bench) -> None:
     chunk = bench.samples.load(range(N))
     for place, row in enumerate(probes["directed"].make(bench, trial, chunk)):
         if place >= 5 and chunk.y[place] == 1:
-            assert row.error == "not applicable: no direction is declared for this class"
+            assert row.missing == Missing.not_applicable("no direction is declared for this class")
         elif place >= 5:
             assert row.values["target"] == 1 and (not row.values["fooled"] or row.values["predicted"] == 1)
 

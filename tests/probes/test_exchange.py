@@ -13,7 +13,9 @@ import torch
 from auditor.checks import make_check
 from auditor.checks.reliance.arms import Draws
 from auditor.core.displays import Rows, of_kind
-from auditor.core.records import Facts, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Observation, Observations, Trial
 from auditor.modalities.tables.checks.reliance import blocks
 from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
@@ -32,12 +34,12 @@ def measured(bench: Bench, trial: Trial, rows: Any = None) -> list[Row]:
 def test_arms_are_what_they_say(table_bench: Make) -> None:
     """Every arm's margin, rebuilt from the positions of its donors alone."""
     bench = table_bench()
-    x, table = bench.samples.load(range(120)).x.numpy(), bench.samples.table
+    x, table = bench.samples.load(range(120)).x.numpy(), bench.samples.schema
     assert table is not None
     outside, rules = ~table.zone("relevant"), Rules(table)
     decided = np.array(bench.samples.y)
     rows = measured(bench, EXCHANGE)
-    assert all(row.error is None for row in rows)
+    assert all(row.missing is None for row in rows)
     for place, row in enumerate(rows[:30]):
         sign = 1 if decided[place] else -1
         for draw in range(3):
@@ -67,7 +69,7 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
     trial = (
         EXCHANGE
         if probe == "exchange"
-        else Trial("permuted", settings={"blocks": blocks(bench.samples.table), "pool": 60})
+        else Trial("permuted", settings={"blocks": blocks(bench.samples.schema), "pool": 60})
     )  # type: ignore[arg-type]
     whole = measured(bench, trial)
     backwards = measured(bench, trial, list(range(119, -1, -7)))
@@ -77,7 +79,7 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
 def share(bench: Bench, facts: Facts, draws: int = 6) -> Any:
     trial = Trial("exchange", settings={"draws": draws, "pool": 120}, zone="outside")
     rows = {
-        name: Observation("k", name, row.values, error=row.error)
+        name: Observation("k", name, row.values, missing=row.missing)
         for name, row in zip(bench.samples.ids, measured(bench, trial), strict=True)
     }
     return Draws.of(facts, Observations("b", lambda key: rows), trial)
@@ -114,7 +116,7 @@ def test_an_honest_model_and_one_that_reads_shoes_only(
     found: dict[str, dict[str, Observation]] = {}
     for trial in check.trials(facts):
         rows = zip(bench.samples.ids, measured(bench, trial), strict=True)
-        found[trial.key("b")] = {name: Observation("k", name, row.values, error=row.error) for name, row in rows}
+        found[trial.key("b")] = {name: Observation("k", name, row.values, missing=row.missing) for name, row in rows}
     findings = {one.id: one for one in check.judge(facts, Observations("b", lambda key: found[key]))}
     outside = findings["reliance/outside-share"]
     assert outside.estimate is not None and outside.verdict == verdict
@@ -130,7 +132,7 @@ def test_coupled_columns_never_make_impossible_people(table_bench: Make) -> None
     """With 'rel' alone outside, most exchanges would marry husbands to women: they are drawn again, or the row is not
     applicable.
     """
-    table = table_bench().samples.table
+    table = table_bench().samples.schema
     assert table is not None
     other = replace(
         table,
@@ -139,7 +141,7 @@ def test_coupled_columns_never_make_impossible_people(table_bench: Make) -> None
     bench, inside = table_bench(table=other), other.zone("relevant")
     x, rules = bench.samples.load(range(120)).x.numpy(), Rules(other)
     rows = measured(bench, EXCHANGE)
-    good = [row for row in rows if row.error is None]
+    good = [row for row in rows if row.missing is None]
     assert len(good) > 60
     for place, row in enumerate(rows):
         for draw in range(3):
@@ -153,14 +155,14 @@ def test_rows_that_break_a_rule_neither_take_nor_give(table_bench: Make, table_r
     x[:10, 3], x[:10, 4] = 1, 0  # husbands who are women
     bench = table_bench(x=x)
     rows = measured(bench, EXCHANGE)
-    assert [row.error for row in rows[:10]] == ["not applicable: the row itself breaks rule 'husband'"] * 10
+    assert [row.missing for row in rows[:10]] == [Missing.not_applicable("the row itself breaks rule 'husband'")] * 10
     assert all(int(row.values[f"{name}/{draw}"]) >= 10 for row in rows[10:] for name in "jkl" for draw in range(3))
 
 
 def test_one_column_from_another_row_by_brute_force(table_bench: Make) -> None:
     bench = table_bench()
-    assert bench.samples.table is not None
-    parts = blocks(bench.samples.table)
+    assert bench.samples.schema is not None
+    parts = blocks(bench.samples.schema)
     assert parts == [[0], [1], [2, 5], [3, 4]]
     x = bench.samples.load(range(120)).x.numpy()
     rows = measured(bench, Trial("permuted", settings={"blocks": parts, "pool": 60}))
@@ -183,7 +185,7 @@ def test_plain_answers_of_rows(table_bench: Make, table_rows: Callable[[], np.nd
     bench = table_bench(x=x)
     strict = replace(bench.classifier, decide=lambda frame: (bench.classifier.scores(frame)[:, 1] > 1).astype(np.int64))  # type: ignore[attr-defined, call-overload]
     rows = measured(replace(bench, classifier=strict), Trial("clean"))
-    assert all(row.error is None for row in rows), "a missing cell is no failure"
+    assert all(row.missing is None for row in rows), "a missing cell is no failure"
     assert rows[3].values["missing"] == 1 and rows[5].values["missing"] == 0
     assert [rows[4].values[f"broken/{place}"] for place in range(3)] == [1, 0, 0]
     for row in rows:

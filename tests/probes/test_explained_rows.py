@@ -9,7 +9,9 @@ import torch
 from scipy.stats import spearmanr
 
 from auditor.core.records import Trial
+from auditor.core.registry import Entry
 from auditor.explanations import explanations
+from auditor.modalities.tables.probes.attribution import BACKGROUND
 from auditor.modalities.tables.probes.rows import lenders
 from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
@@ -44,7 +46,7 @@ def test_what_a_row_says(table_bench: Make, method: str) -> None:
     for place, row in enumerate(rows):
         # of a sum both methods say the same: each column's part less its mean over the background
         known = np.abs(np.array([1.0, 0.1, 0.5, 0, 0, 0]) * (x[place] - background.mean(0)))
-        assert row.error is None and row.values["correct"] == 1 and row.values["area"] == pytest.approx(1 / 3)
+        assert row.missing is None and row.values["correct"] == 1 and row.values["area"] == pytest.approx(1 / 3)
         assert row.values["inside"] == pytest.approx(known[inside].sum() / known.sum(), abs=1e-9)
         assert row.values["pointing"] == float(inside[known.argmax()])
         assert ("attack/rank" in row.values) == (place == 3) == (row.arrays is not None)
@@ -73,3 +75,27 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, method: str) -> None
     bench = table_bench()
     whole, (alone,) = measured(bench, method), measured(bench, method, range(7, 8))
     assert alone.values == pytest.approx(whole[7].values)
+
+
+def test_an_explanation_without_the_setting_background_is_given_background_rows(
+    table_bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def deviation(
+        _: object, x: torch.Tensor, target: torch.Tensor, *, _background: torch.Tensor, _seeds: object, _batch_size: int
+    ) -> torch.Tensor:
+        seen.append(_background)
+        return x - _background.mean(0)
+
+    explanations.names()
+    monkeypatch.setitem(
+        explanations._entries,
+        "deviation",
+        Entry("deviation", deviation, "", {"modality": "table", "needs": "labels", "cost": lambda: 1}),
+    )
+    bench = table_bench()
+    found = Trial("attribution_table", "deviation", {}, "", THREAT, samples=N)
+    rows = probes["attribution_table"].make(bench, found, bench.samples.load(range(N)))
+    assert all(row.missing is None and "inside" in row.values for row in rows)
+    assert all(torch.equal(one, lenders(bench.samples, BACKGROUND, 0)[1]) for one in seen) and len(seen) == 4

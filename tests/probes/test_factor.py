@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.images.probes.factor import factor
 from auditor.modalities.images.probes.left_over import biharmonic, left_over
@@ -91,7 +92,9 @@ def test_a_sample_without_mask_is_blanked_like_its_partner(make_samples: Make) -
     rows = measured(left_over, make_samples(painted(CLASSED, [0.5] * N, mask), Y, mask), np.ones((1, 8, 8)))
     for row, label in zip(rows, Y, strict=True):
         assert (
-            row.error is None and row.values["hole"] == pytest.approx(6 / 64) and ("kept" in row.values) == (label == 1)
+            row.missing is None
+            and row.values["hole"] == pytest.approx(6 / 64)
+            and ("kept" in row.values) == (label == 1)
         )
 
 
@@ -103,7 +106,8 @@ def test_why_a_pair_cannot_be_blanked(make_samples: Make) -> None:
         ([0] * N, INSIDE, "no sample of another class"),
     ):
         assert all(
-            why in (row.error or "") for row in measured(left_over, make_samples(x, y, mask), np.ones((1, 8, 8)))
+            why in (row.missing.reason if row.missing else "")
+            for row in measured(left_over, make_samples(x, y, mask), np.ones((1, 8, 8)))
         )
 
 
@@ -144,8 +148,8 @@ def test_a_factor_that_goes_with_the_class_cannot_be_told_from_it(make_samples: 
     rows = measured(
         factor, make_samples(painted(CLASSED, CLASSED), Y, INSIDE, factors={"site": site}), np.ones((1, 8, 8))
     )
-    assert {row.error for row in rows} == {
-        "not applicable: its class has not two values of 'site' in different other units"
+    assert {row.missing for row in rows} == {
+        Missing.not_applicable("its class has not two values of 'site' in different other units")
     }
 
 

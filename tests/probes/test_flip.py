@@ -14,7 +14,9 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
 from auditor.checks import make_check
-from auditor.core.records import Facts, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, Outcome
+from auditor.core.records import Observation, Observations, Trial
 from auditor.modalities.tables.rule_check import broken, cost, forbidden
 from auditor.modalities.tables.table import Table
 from auditor.probes import Bench, Row, probes
@@ -54,8 +56,8 @@ def liar() -> Iterator[Callable[..., str]]:
 
 
 def table_of(bench: Bench) -> Table:
-    assert bench.samples.table is not None
-    return bench.samples.table
+    assert bench.samples.schema is not None
+    return bench.samples.schema
 
 
 def least_shoes(bench: Bench, towards: int = -1) -> list[float]:
@@ -85,10 +87,13 @@ def test_cheapest_flips_by_brute_force(table_bench: Make) -> None:
         assert row.values["searched"] == 1 and row.values["refused"] == 0 and row.values["correct"] == 1
         if np.isinf(known):
             assert (
-                row.values["outcome"] == 3 and row.arrays is None and row.allowed is None and "cost" not in row.values
+                row.values["outcome"] == Outcome.PROVEN_IMPOSSIBLE
+                and row.arrays is None
+                and row.allowed is None
+                and "cost" not in row.values
             )
         else:
-            assert row.values["outcome"] == 2 and row.values["cost"] == known and row.allowed
+            assert row.values["outcome"] == Outcome.FLIPPED_EXACTLY and row.values["cost"] == known and row.allowed
             assert row.values["changes"] == 1 and {key for key in row.values if key.startswith("set/")} == {
                 "set/2",
                 "set/5",
@@ -130,7 +135,7 @@ def test_every_found_row_can_be_had(table_bench: Make) -> None:
 
 def test_a_model_that_reads_what_should_matter_only_cannot_be_flipped_outside(table_bench: Make) -> None:
     rows = measured(table_bench((1, 0.1, 0, 0, 0, 0)))
-    assert all(row.values["flipped"] == 0 and row.values["outcome"] == 3 for row in rows)
+    assert all(row.values["flipped"] == 0 and row.values["outcome"] == Outcome.PROVEN_IMPOSSIBLE for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,7 @@ def test_a_search_that_lies_is_refused(
     rows = measured(bench, replace(TRIAL, method=liar(point), settings={}))
     for row, flip in zip(rows, flips.tolist(), strict=True):
         assert row.values["flipped"] == float(allowed and flip)
-        assert row.values["outcome"] in (0, 1), "nobody proved anything"
+        assert row.values["outcome"] in (Outcome.NONE_FOUND, Outcome.FLIPPED_AT_MOST), "nobody proved anything"
         assert not (row.values["flipped"] and row.values["refused"]) and (row.arrays is None) == (
             not row.values["flipped"]
         )
@@ -182,12 +187,14 @@ def test_rows_that_break_a_rule_are_left_out(table_bench: Make, table_rows: Call
     x = table_rows()
     x[7, 3], x[7, 4] = 1, 0
     found = measured(table_bench(x=x))
-    assert found[7].error == "not applicable: the row itself breaks rule 'husband'" and found[6].error is None
+    assert (
+        found[7].missing == Missing.not_applicable("the row itself breaks rule 'husband'") and found[6].missing is None
+    )
 
 
 def test_a_zone_in_which_nothing_may_change_is_no_zone(table_bench: Make) -> None:
     rows = measured(table_bench(), replace(TRIAL, zone="protected"))
-    assert {row.error for row in rows} == {"not applicable for zone protected: none of its columns may change"}
+    assert {row.missing for row in rows} == {Missing.not_applicable("none of its columns may change", "protected")}
 
 
 def test_missing_cells_stay_as_they_are(table_bench: Make, table_rows: Callable[[], np.ndarray]) -> None:
@@ -195,7 +202,7 @@ def test_missing_cells_stay_as_they_are(table_bench: Make, table_rows: Callable[
     x[::2, 0] = np.nan
     x[::3, 3] = np.nan
     rows = measured(table_bench(x=x))
-    assert all(row.error is None for row in rows) and any(row.arrays for row in rows)
+    assert all(row.missing is None for row in rows) and any(row.arrays for row in rows)
     for place, row in enumerate(rows):
         if row.arrays is not None:
             assert np.array_equal(np.isnan(row.arrays["adversarial"]), np.isnan(x[place]))
@@ -223,7 +230,9 @@ def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make,
     bench = replace(bench, classifier=strict)
     rows, least = measured(bench), least_shoes(bench)
     for row, known in zip(rows, least, strict=True):
-        assert row.values["refused"] == 0 and row.values["outcome"] == (3 if np.isinf(known) else 2)
+        assert row.values["refused"] == 0 and row.values["outcome"] == (
+            Outcome.PROVEN_IMPOSSIBLE if np.isinf(known) else Outcome.FLIPPED_EXACTLY
+        )
         assert row.values.get("cost", np.inf) == known
     assert any(np.isfinite(known) for known in least)
 
@@ -244,7 +253,7 @@ def exposure(bench: Bench, zones: list[str], facts: Facts) -> dict[str, Any]:
     for trial in check.trials(facts):
         rows = zip(bench.samples.ids, measured(bench, trial), strict=True)
         found[trial.key("b")] = {
-            name: Observation("k", name, row.values, row.allowed, None, row.error) for name, row in rows
+            name: Observation("k", name, row.values, row.allowed, None, row.missing) for name, row in rows
         }
     return {
         one.id.removeprefix("exposure/"): one for one in check.judge(facts, Observations("b", lambda key: found[key]))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
@@ -23,7 +24,7 @@ REVERSING = (1.0, 0.1, 0.0, -1.5, 0.8, 0.0)
 @pytest.fixture
 def coupled_bench(table_bench: MakeBench) -> MakeBench:
     """Return function (weights) -> Bench whose rules swap wife and husband whichever of the two is broken."""
-    table = table_bench().samples.table
+    table = table_bench().samples.schema
     assert table is not None
     husband, wife, *rest = table.rules
     both = replace(table, rules=(husband, replace(wife, swap=husband.swap), *rest))
@@ -45,7 +46,7 @@ def decided(bench: Bench, rows: Any) -> list[int]:
 
 def test_every_value_agrees_with_brute_force(coupled_bench: MakeBench) -> None:
     bench = coupled_bench(REVERSING)
-    rules = Rules(bench.samples.table)
+    rules = Rules(bench.samples.schema)
     x = bench.samples.load(range(120)).x.numpy()
     before = decided(bench, x)
     for row, (found, own) in enumerate(zip(measured(bench), x, strict=True)):
@@ -93,14 +94,14 @@ def test_rows_that_cannot_be_asked_say_why(coupled_bench: MakeBench, table_rows:
     x[2, REL] = np.nan
     x[3, 0] = np.nan
     rows = measured(coupled_bench(REVERSING, x=x))
-    assert rows[0].error == "not applicable: 'sex' is missing"
-    assert rows[1].error == "not applicable: the row itself breaks rule 'husband'"
+    assert rows[0].missing == Missing.not_applicable("'sex' is missing")
+    assert rows[1].missing == Missing.not_applicable("the row itself breaks rule 'husband'")
     k = 1 - int(x[2, SEX])
     assert (
         rows[2].values[f"naive/{k}"] == rows[2].values[f"repaired/{k}"] == rows[2].values[f"worst/{k}"]
         and rows[2].values[f"joint/{k}"] == 1
     )
-    assert rows[3].error is None
+    assert rows[3].missing is None
 
 
 def test_what_stays_impossible_after_the_repair_is_left_out(
@@ -110,7 +111,7 @@ def test_what_stays_impossible_after_the_repair_is_left_out(
     block.
     """
     x = table_rows()
-    table = coupled_bench(REVERSING).samples.table
+    table = coupled_bench(REVERSING).samples.schema
     assert table is not None
     plain = replace(table, rules=tuple(replace(rule, swap={}) for rule in table.rules))
     alone = Trial("invariance", settings={"column": "sex", "values": [0.0, 1.0], "block": {}})

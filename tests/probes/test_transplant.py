@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import nn
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.core.zones import grow
@@ -65,7 +66,7 @@ def arms(samples: Samples, who: tuple[int, int, int, int], guard: float, blend: 
 def test_whose_pixel_is_whose(make_samples: Make) -> None:
     samples, who = make_samples(X, Y, BLOCKS, units=UNITS), (0, 3, 7, 11)
     found = arms(samples, who, guard=0.0)
-    i, j, k, l = who  # noqa: E741  the letters of METHODS
+    i, j, k, l = who  # noqa: E741  the letters of the transplant
     for arm, (inside, outside) in enumerate([(i, j), (i, k), (k, j), (k, l)]):
         for place in np.ndindex(6, 6):
             own = BLOCKS[inside, 0][place]
@@ -178,7 +179,7 @@ def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
     samples = make_samples(x, y, inside)
     for region, moves in ((inside[0], ("A", "C")), (~inside[0], ("A", "B"))):
         for row in run(samples, Sums(region)):
-            assert row.error is None and set(row.values) == {"sham"} | {
+            assert row.missing is None and set(row.values) == {"sham"} | {
                 f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)
             }
             a, b, c, d = (row.values[f"{arm}/0"] for arm in "ABCD")
@@ -202,8 +203,8 @@ def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:
 def test_no_donor_is_a_reason(make_samples: Make) -> None:
     for y, units in (([0] * N, UNITS), ([row % 2 for row in range(N)], ["one"] * N)):
         rows = run(make_samples(X, y, BLOCKS, units=units), Sums(np.ones((1, 6, 6))))
-        assert {row.error for row in rows} == {
-            "not applicable: no donor of the same and two of another class from other units"
+        assert {row.missing for row in rows} == {
+            Missing.not_applicable("no donor of the same and two of another class from other units")
         }
 
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
-from auditor.core.records import Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
+from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row, probes
 from auditor.samples.samples import Samples
@@ -242,12 +244,12 @@ def test_who_cannot_be_judged_says_why(make_samples: Callable[..., Samples]) -> 
     styles = ["a" if row % 2 == 0 else "b" if row < 60 else "" for row in range(N)]
     bench = planted(make_samples, Gated(), groups={"style": styles})
     rows = judged(bench, fitted(bench))
-    assert {row.error for row, style in zip(rows, styles, strict=True) if not style} == {
-        "not applicable: its group is unknown"
+    assert {row.missing for row, style in zip(rows, styles, strict=True) if not style} == {
+        Missing.not_applicable("its group is unknown")
     }
-    assert all(row.error is None for row, style in zip(rows, styles, strict=True) if style)
+    assert all(row.missing is None for row, style in zip(rows, styles, strict=True) if style)
     nothing = judged(replace(bench), Row())
-    assert {row.error for row in nothing} == {"not applicable: no perturbation was fitted on another half"}
+    assert {row.missing for row in nothing} == {Missing.not_applicable("no perturbation was fitted on another half")}
     none = fitted(bench, replace(FIT, settings={**SETTINGS, "names": ["c", "a"]}))
     assert none.arrays is not None and sorted(none.arrays) == ["1/0", "1/1", "half"]
     assert all("fooled/0" not in row.values for row in judged(bench, none))
@@ -313,7 +315,7 @@ def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
         table[fit.key("")] = {samples.ids[0]: Observation("", samples.ids[0], row.values)}
         rows = zip(samples.ids, judged(bench, row, judge), strict=True)
         table[judge.key("")] = {
-            name: Observation("", name, one.values, one.allowed, error=one.error) for name, one in rows
+            name: Observation("", name, one.values, one.allowed, missing=one.missing) for name, one in rows
         }
     return judge_harm(facts, Observations("", lambda key: table[key]), ATTRIBUTE, tolerance=0.1, **settings)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.images.probes.where import LEAST, exchanged, grid, where
 from auditor.models.classifier import wrap
@@ -161,9 +162,11 @@ def test_what_a_seam_does_cancels(make_samples: Make) -> None:
 def test_reasons(make_samples: Make) -> None:
     region = np.ones((1, SIDE, SIDE))
     alone = run(make_samples(X, [0] * N, BLOCKS), region)
-    assert {row.error for row in alone} == {"not applicable: no donor of another class from another unit"}
+    assert {row.missing for row in alone} == {Missing.not_applicable("no donor of another class from another unit")}
     wide = run(make_samples(X, Y, BLOCKS), region, guard=0.9)
-    assert {row.error for row in wide} == {"not applicable: the masks of one draw leave nothing outside to exchange"}
+    assert {row.missing for row in wide} == {
+        Missing.not_applicable("the masks of one draw leave nothing outside to exchange")
+    }
 
 
 def test_cost() -> None:

@@ -15,6 +15,9 @@ from auditor.report.render import render
 
 EPSILONS = [k / 255 for k in (1, 2, 4, 8)]
 ZONES = ["outside", "inside", "everywhere", "control/0", "control/1"]
+GAP = "difference of rates"
+SHARES = ("share of samples", "share", "accuracy", GAP)
+"""Units of numbers that are shown in per cent."""
 MISCHIEF = "<script>alert('title')</script>"
 
 
@@ -28,6 +31,7 @@ def estimate(
         "high": high,
         "n": n,
         "unit": unit,
+        "share": unit in SHARES,
         "method": "Wilson",
         "level": 0.95,
         "units": 24,
@@ -171,7 +175,6 @@ INSTITUTIONS = {
 SEXES = {"female": 70, "male": 63}
 RACES = {"asian": 33, "black": 57, "white": 300, "_other": 17}
 AGES = {"under 40": 40, "40 to under 60": 80, "60 and over": 81}
-GAP = "difference of rates"
 
 
 def _too_few(n: int) -> str:
@@ -185,7 +188,15 @@ def _member(place: int, name: str, n: int, keys: dict[str, float]) -> dict[str, 
         key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None
         for key, value in keys.items()
     }
-    return {"group": name, "values": name.split(" / "), "n": n, "units": max(1, n // 2), **numbers, "note": _too_few(n)}
+    return {
+        "group": name,
+        "values": name.split(" / "),
+        "n": n,
+        "units": max(1, n // 2),
+        **numbers,
+        "note": _too_few(n),
+        "few": bool(_too_few(n)),
+    }
 
 
 def _flipped(place: int, name: str, n: int) -> dict[str, Any]:
@@ -379,7 +390,11 @@ def fairness() -> list[dict[str, Any]]:
 def attribution() -> list[dict[str, Any]]:
     rows = [
         {"name": "maps before and after noise", "estimate": estimate(0.93, 0.02, unit="rank correlation")},
-        {"name": "null: maps of unrelated images", "estimate": estimate(0.52, 0.04, unit="rank correlation")},
+        {
+            "name": "null: maps of unrelated images",
+            "estimate": estimate(0.52, 0.04, unit="rank correlation"),
+            "control": True,
+        },
         {"name": "maps of the re-initialised model", "estimate": None, "note": "not planned in this audit"},
     ]
     return [

@@ -26,7 +26,7 @@ def _frame(groups: int = 2) -> Map:
 
 
 def _worth(value: float) -> Estimate:
-    return Estimate(value, value - 0.1, value + 0.1, 12, "change of the margin (logits)", "max-t")
+    return Estimate(value, value - 0.1, value + 0.1, 12, "change of the margin (logits)", "max-t", share=False)
 
 
 def test_the_map_in_words() -> None:

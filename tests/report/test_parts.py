@@ -95,7 +95,7 @@ def test_half_an_estimate_is_none(data: object) -> None:
 
 
 def test_the_same_figure_has_the_same_bytes() -> None:
-    estimate = Estimate(0.5, 0.4, 0.6, 30, "share", "Wilson")
+    estimate = Estimate(0.5, 0.4, 0.6, 30, "share", "Wilson", share=True)
     assert strip(estimate, tolerance=0.1) == strip(estimate, tolerance=0.1)
     assert strip(estimate).alt.startswith("Estimate 50\u00a0%")
 

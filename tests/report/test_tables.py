@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from auditor.core.records import OUTCOMES, Finding
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Finding
 from auditor.modalities.tables.report import views as table_views
 from auditor.modalities.tables.report.figures import outcome_bars
 from auditor.modalities.tables.row_file import write_rows
@@ -88,7 +89,7 @@ def _write(out: Path, data: dict[str, Any]) -> Path:
     case |= {
         "epsilon": 4.0,
         "size": 1.2,
-        "outcome": OUTCOMES[2],
+        "outcome": Outcome.FLIPPED_EXACTLY.text,
         "files": {"row": "a/row.csv"},
         "text": "'denied' becomes 'granted' when hours change from 40 to 42.",
     }
@@ -140,7 +141,7 @@ def test_nothing_of_images_is_said(out: Path) -> None:
 
 def test_sections_of_tables_take_the_place_of_general_ones() -> None:
     folder = templates_dir()
-    general, tables = section_files(folder), section_files(folder, "table")
+    general, tables = section_files(folder), section_files(folder, "tables")
     assert {file.name for file in general} < {file.name for file in tables}
     assert {file.parent.name for file in general} == {"sections"} and [file.name for file in tables] == sorted(
         file.name for file in tables
@@ -223,7 +224,7 @@ def test_findings_without_details_and_facts_are_not_measured(bent: Callable[...,
     [
         {"outcomes": {"x": "many"}, "curve": 3, "smallest": [], "excluded": 1, "changed": None, "tables": "none"},
         {
-            "outcomes": {OUTCOMES[0]: 0},
+            "outcomes": {Outcome.NONE_FOUND.text: 0},
             "zone": 3,
             "rows": [{}],
             "categories": [{"values": 3}],
@@ -246,9 +247,14 @@ def test_odd_details_do_not_stop_the_report(bent: Callable[..., str], details: d
 def test_outcomes_are_counted_and_told_by_more_than_colour(out: Path) -> None:
     found = table_views.outcomes(load(out)[1])
     assert [(one.zone, one.n) for one in found] == [("outside", 397), ("everywhere", 397), ("control/0", 397)]
-    assert [name for name, _ in found[0].counts] == [OUTCOMES[2], OUTCOMES[1], OUTCOMES[3], OUTCOMES[0]]
+    assert [name for name, _ in found[0].counts] == [
+        Outcome.FLIPPED_EXACTLY.text,
+        Outcome.FLIPPED_AT_MOST.text,
+        Outcome.PROVEN_IMPOSSIBLE.text,
+        Outcome.NONE_FOUND.text,
+    ]
     drawing = outcome_bars(found)
-    assert drawing == outcome_bars(found) and f"{OUTCOMES[3]} 217 (54.7" in drawing.alt
+    assert drawing == outcome_bars(found) and f"{Outcome.PROVEN_IMPOSSIBLE.text} 217 (54.7" in drawing.alt
 
 
 def test_curves_speak_of_cost(out: Path) -> None:

@@ -156,7 +156,9 @@ def test_the_largest_gap_under_exchange_as_by_brute_force() -> None:
 
 def test_groups_are_exchanged_as_in_grouping() -> None:
     """The same gaps, as often: 4000 exchanges by auditor.stats.grouping beside as many drawn here."""
-    theirs = Counter(round(largest_by_hand(list(exchanged(VALUES, LABELS, UNITS, seed))), 9) for seed in range(4000))
+    theirs = Counter(
+        round(largest_by_hand(list(exchanged(VALUES, LABELS, UNITS, seed=seed))), 9) for seed in range(4000)
+    )
     every = Counter(round(largest_by_hand(values), 9) for values in all_exchanges())
     mine: Counter[float] = Counter()
     known = [row for row, value in enumerate(VALUES) if value]
@@ -169,7 +171,7 @@ def test_groups_are_exchanged_as_in_grouping() -> None:
             mine[round(largest_by_hand(new), 9)] += 1
         return np.zeros(len(sums))
 
-    assert exchange_p(np.eye(len(known)), values, y, units, statistic, seed=3, draws=4000) == 1.0
+    assert exchange_p(np.eye(len(known)), values, y, units=units, statistic=statistic, seed=3, draws=4000) == 1.0
     assert set(theirs) == set(mine) == set(every)
     total = sum(every.values())
     for gap, count in every.items():

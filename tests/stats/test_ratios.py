@@ -69,7 +69,10 @@ def test_a_fair_twin_is_never_accused_and_a_low_ratio_is_found(monkeypatch: pyte
 def test_of_two_groups_it_is_the_ratio_of_their_shares() -> None:
     found = lowest_ratio({"f": share(30, 150), "m": share(80, 200)}, ["f", "m"], against=0.8)
     other = share_ratio(
-        [1.0] * 30 + [0.0] * 120, [1.0] * 80 + [0.0] * 120, [f"a{k}" for k in range(150)], [f"b{k}" for k in range(200)]
+        [1.0] * 30 + [0.0] * 120,
+        [1.0] * 80 + [0.0] * 120,
+        [f"a{k}" for k in range(150)],
+        units_b=[f"b{k}" for k in range(200)],
     )
     assert found is not None and other is not None and (found.group, found.reference) == ("f", "m")
     assert (found.estimate.value, found.estimate.low, found.estimate.high) == pytest.approx(
@@ -162,7 +165,7 @@ def test_units_count_and_not_their_samples() -> None:
 
 
 def mean(value: float, half: float) -> Estimate:
-    return Estimate(value, value - half, value + half, 100, "cost", "")
+    return Estimate(value, value - half, value + half, 100, "cost", "", share=False)
 
 
 def test_the_largest_ratio_of_means() -> None:

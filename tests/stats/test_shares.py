@@ -132,7 +132,7 @@ def test_a_ratio_of_shares_beside_koopman() -> None:
     """Koopman 1984, Biometrics 40, 513-517: 36 of 40 beside 16 of 80 give 2.94 to 7.15. Another method, and so not the
     same digits.
     """
-    found = share_ratio(flags(36, 40), flags(16, 80), own(40, "a"), own(80, "b"))
+    found = share_ratio(flags(36, 40), flags(16, 80), own(40, "a"), units_b=own(80, "b"))
     assert found is not None and (found.value, found.low, found.high) == (
         4.5,
         pytest.approx(2.94, rel=0.03),
@@ -144,7 +144,7 @@ def test_a_ratio_of_shares_beside_koopman() -> None:
     ("a", "m", "b", "n"), [(20, 50, 30, 60), (45, 50, 40, 60), (100, 300, 150, 200), (190, 200, 95, 100)]
 )
 def test_a_ratio_of_shares_beside_statsmodels(a: int, m: int, b: int, n: int) -> None:
-    found = share_ratio(flags(a, m), flags(b, n), own(m, "a"), own(n, "b"))
+    found = share_ratio(flags(a, m), flags(b, n), own(m, "a"), units_b=own(n, "b"))
     ends = confint_proportions_2indep(a, m, b, n, method="score", compare="ratio")
     assert found is not None and (found.low, found.high) == (
         pytest.approx(ends[0], rel=0.03),
@@ -155,10 +155,10 @@ def test_a_ratio_of_shares_beside_statsmodels(a: int, m: int, b: int, n: int) ->
 @given(st.integers(1, 40), st.integers(1, 40), st.data())
 def test_a_ratio_of_shares_turns_with_its_groups(m: int, n: int, data: st.DataObject) -> None:
     a, b = data.draw(st.integers(0, m)), data.draw(st.integers(1, n))
-    found = share_ratio(flags(a, m), flags(b, n), own(m, "a"), own(n, "b"))
+    found = share_ratio(flags(a, m), flags(b, n), own(m, "a"), units_b=own(n, "b"))
     assert found is not None and 0 <= found.low <= found.value <= found.high < math.inf and (found.low == 0) == (a == 0)
     if a:
-        turned = share_ratio(flags(b, n), flags(a, m), own(n, "b"), own(m, "a"))
+        turned = share_ratio(flags(b, n), flags(a, m), own(n, "b"), units_b=own(m, "a"))
         assert turned is not None and (1 / turned.high, 1 / turned.low) == (
             pytest.approx(found.low),
             pytest.approx(found.high),
@@ -167,13 +167,13 @@ def test_a_ratio_of_shares_turns_with_its_groups(m: int, n: int, data: st.DataOb
 
 def test_a_ratio_beside_the_full_share_has_an_interval() -> None:
     """Where statsmodels 0.15 gives [0.625, 0.625] for a ratio of 0.25."""
-    found = share_ratio(flags(5, 20), flags(20, 20), own(20, "a"), own(20, "b"))
+    found = share_ratio(flags(5, 20), flags(20, 20), own(20, "a"), units_b=own(20, "b"))
     assert found is not None and found.low < 0.13 and 0.45 < found.high < 0.6
 
 
 def test_nothing_is_not_measured() -> None:
     assert proportion([]) is None and ratio([], [], []) is None and mean([], []) is None
-    assert share_ratio([], [1.0], [], ["u"]) is None and share_ratio([1.0], [0.0], ["u"], ["v"]) is None
+    assert share_ratio([], [1.0], [], units_b=["u"]) is None and share_ratio([1.0], [0.0], ["u"], units_b=["v"]) is None
     assert decide(None, 0.1) == "not_measured" and holm([]) == [] and benjamini_hochberg([]) == []
 
 
@@ -334,7 +334,7 @@ DECISIONS = [
 
 @pytest.mark.parametrize(("low", "high", "worse", "verdict"), DECISIONS)
 def test_a_verdict_is_taken_on_the_whole_interval(low: float, high: float, worse: str, verdict: str) -> None:
-    assert decide(Estimate((low + high) / 2, low, high, 10, "", ""), 0.1, worse=worse) == verdict
+    assert decide(Estimate((low + high) / 2, low, high, 10, "", "", share=True), 0.1, worse=worse) == verdict
 
 
 def test_the_number_that_would_decide() -> None:

@@ -26,7 +26,7 @@ def test_rounding_goes_toward_the_original(seed: int, levels: int, span: tuple[f
     x0 = from_grid(torch.randint(0, levels + 1, (2, 30), generator=rng), levels, low, high)
     x = (x0 + reach * (high - low) * (torch.rand(2, 30, generator=rng) - 0.5)).clamp(low, high)
     x[:, :5] = x0[:, :5]
-    found, step = quantise(x, x0, levels, low, high), (high - low) / levels
+    found, step = quantise(x, x0, levels, low=low, high=high), (high - low) / levels
     on_grid = ((found.double() - low) / step).round()
     assert torch.equal(found, from_grid(on_grid, levels, low, high))
     change, wanted = found.double() - x0.double(), x.double() - x0.double()
@@ -36,7 +36,7 @@ def test_rounding_goes_toward_the_original(seed: int, levels: int, span: tuple[f
     assert ((wanted - change).abs() < step + rounding).all()
     assert torch.equal(found[:, :5], x0[:, :5]) and torch.equal(found[change == 0], x0[change == 0])
     if low == 0:
-        assert torch.equal(quantise(found, x0, levels, low, high), found)
+        assert torch.equal(quantise(found, x0, levels, low=low, high=high), found)
 
 
 WRITTEN = [2 / 255, 8 / 255, 0.00392, 0.00784, 0.0078431, 0.0157, 0.0314, 0.03137, 0.031372, 1 / 255, 0.5 / 255]
@@ -49,7 +49,7 @@ def test_a_saved_change_stays_within_any_written_budget(epsilon: float, levels: 
     """
     x0 = from_grid(torch.full((1, 1), value) * (levels // 255), levels, 0.0, 1.0)
     threat = Threat.ball().over(x0)
-    found = quantise(threat.project(x0 + sign, x0, epsilon), x0, levels, 0.0, 1.0)
+    found = quantise(threat.project(x0 + sign, x0, epsilon), x0, levels, low=0.0, high=1.0)
     assert threat.allows(found, x0, epsilon).all()
     # a bright pixel's last digits are coarser
     steps = {int(np.floor(epsilon * levels * (1 + slack))) for slack in (-1e-6, 1e-6, 2e-5)}
@@ -61,7 +61,7 @@ def test_whole_steps_survive_in_both_depths() -> None:
     for levels in (255, 65535):
         start = torch.arange(0, levels - levels // 100, levels // 255)
         x0 = from_grid(start, levels, 0.0, 1.0)[None]
-        moved = quantise(x0 + 514 / 65535, x0, levels, 0.0, 1.0)
+        moved = quantise(x0 + 514 / 65535, x0, levels, low=0.0, high=1.0)
         assert torch.equal(moved[0], from_grid(start + (2 if levels == 255 else 514), levels, 0.0, 1.0))
 
 
@@ -72,7 +72,7 @@ def test_a_quantised_point_is_still_allowed(norm: str, seed: int) -> None:
     x0 = from_grid(torch.randint(0, 256, (3, 1, 4, 4), generator=rng), 255, 0.0, 1.0)
     zone = torch.rand(3, 1, 4, 4, generator=rng) < 0.5
     threat, epsilon = Threat.ball(norm, zone).over(x0), {"l1": 0.5, "l0": 3}.get(norm, 0.03)
-    found = quantise(threat.project(x0 + torch.randn(x0.shape, generator=rng), x0, epsilon), x0, 255, 0.0, 1.0)
+    found = quantise(threat.project(x0 + torch.randn(x0.shape, generator=rng), x0, epsilon), x0, 255, low=0.0, high=1.0)
     assert threat.allows(found, x0, epsilon).all()
     assert torch.equal(found[~zone], x0[~zone])
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.threat import Numbers, Places
+from auditor.threats.listed import Numbers, Places
 
 FIRST = 64
 """Combinations of the first slice; each is twice as long as the last one, up to PIECE."""
@@ -15,7 +15,7 @@ LONGEST = 1024
 
 
 def combinations(
-    costs: Sequence[Numbers], counts: Sequence[Places], ceiling: float, most: int, cap: int
+    costs: Sequence[Numbers], counts: Sequence[Places], ceiling: float, *, most: int, cap: int
 ) -> Places | None:
     """Return every combination (k, blocks) that costs less than the ceiling and writes at most `most` columns; None
     where there are more than cap.
@@ -43,7 +43,7 @@ def enumerated(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> Search:
 
     Nothing is shown where there are more than cap. `hunt.exact` says whether the space leaves nothing out.
     """
-    combos = combinations(hunt.costs, hunt.counts, hunt.ceiling, hunt.space.most, cap)
+    combos = combinations(hunt.costs, hunt.counts, hunt.ceiling, most=hunt.space.most, cap=cap)
     if combos is None:
         return
     cost, _ = hunt.priced(combos)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.threats.threat import DiscreteThreat, Flags, Numbers, Places, Space
+from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
 
 Search = Generator[Numbers, Numbers, None]
 """Yields rows (k, columns), is sent their scores (k, classes)."""
@@ -46,7 +46,7 @@ class Aim:
 class Hunt:
     """The state of one row's search over combinations (k, blocks): which joint value each block takes."""
 
-    def __init__(self, threat: DiscreteThreat, row: int, space: Space, aim: Aim, scored: bool) -> None:
+    def __init__(self, threat: ListedThreat, row: int, space: Space, *, aim: Aim, scored: bool) -> None:
         self.threat, self.row, self.aim, self.scored = threat, row, aim, scored
         self.ceiling = space.epsilon * (1 + TIE) + TIE
         """Only what costs less is of interest."""

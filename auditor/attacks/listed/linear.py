@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from auditor.attacks.listed.exact import combinations
 from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.threat import Block, Numbers, Places
+from auditor.threats.listed import Block, Numbers, Places
 
 LISTED = 20_000
 """Combinations that are listed in place of a call of the solver."""
@@ -59,10 +59,10 @@ def linear(hunt: Hunt) -> Generator[Numbers, Numbers, bool]:
     for block in hunt.space.blocks:
         effects.append((yield from _effects(hunt.space.x, block, base[0])))
     size = max([1e-12, *(float(np.abs(one.moved - one.moved[:, :1]).max()) for one in effects)])
-    if not (yield from _faithful(hunt, effects, base[0], size)):
+    if not (yield from _faithful(hunt, effects, base[0], size=size)):
         return False
     for needs in _needs(hunt, base[0]):
-        if not (yield from _solved(hunt, effects, needs, size)):
+        if not (yield from _solved(hunt, effects, needs, size=size)):
             return False
     hunt.exact = hunt.space.complete
     return True
@@ -75,7 +75,7 @@ def _effects(x: Numbers, block: Block, base: Numbers) -> Generator[Numbers, Numb
     ends = block.values + block.stride * block.extent
     wide = block.extent.max(0) > 0
     lists = [
-        _points(block.values[:, place], ends[:, place], bool(wide[place]), x[column])
+        _points(block.values[:, place], ends[:, place], bool(wide[place]), own=x[column])
         for place, column in enumerate(block.columns)
     ]
     if not wide.any() and len(block) - 1 <= sum(map(len, lists)):
@@ -102,7 +102,7 @@ def _effects(x: Numbers, block: Block, base: Numbers) -> Generator[Numbers, Numb
     return Effects(block, moved, slope)
 
 
-def _points(values: Numbers, ends: Numbers, wide: bool, own: float) -> Numbers:
+def _points(values: Numbers, ends: Numbers, wide: bool, *, own: float) -> Numbers:
     """Return the values of one column that must be shown: of one that is straight the farthest, else all
     but its own.
     """
@@ -112,7 +112,9 @@ def _points(values: Numbers, ends: Numbers, wide: bool, own: float) -> Numbers:
     return np.setdiff1d(values[~np.isnan(values)], [own])
 
 
-def _faithful(hunt: Hunt, effects: Sequence[Effects], base: Numbers, size: float) -> Generator[Numbers, Numbers, bool]:
+def _faithful(
+    hunt: Hunt, effects: Sequence[Effects], base: Numbers, *, size: float
+) -> Generator[Numbers, Numbers, bool]:
     """Show a row with every block changed, and return whether its log odds are the sum that they should be."""
     best = int(np.delete(base, hunt.aim.decision).argmax())
     best += best >= hunt.aim.decision
@@ -135,24 +137,26 @@ def _needs(hunt: Hunt, base: Numbers) -> list[Numbers]:
     return [(unit[other] - unit[hunt.aim.decision])[None] for other in others]
 
 
-def _solved(hunt: Hunt, effects: Sequence[Effects], along: Numbers, size: float) -> Generator[Numbers, Numbers, bool]:
+def _solved(
+    hunt: Hunt, effects: Sequence[Effects], along: Numbers, *, size: float
+) -> Generator[Numbers, Numbers, bool]:
     """Find the cheapest flip along some directions; return whether nothing cheaper is left."""
     base = np.asarray((yield hunt.rows(hunt.own)))[0] @ along.T
     if not any((one.block.extent > 0).any() for one in effects):
-        combos = combinations(hunt.costs, hunt.counts, hunt.ceiling, hunt.space.most, LISTED)
+        combos = combinations(hunt.costs, hunt.counts, hunt.ceiling, most=hunt.space.most, cap=LISTED)
         if combos is not None:
             lead = base + sum(
                 (one.moved[combos[:, place]] @ along.T for place, one in enumerate(effects)), np.zeros((1, len(along)))
             )
             yield from _listed(hunt, combos[(lead > -SLACK * size).all(1)])
             return True
-    loose = solve(hunt, effects, along, -base, -SLACK * size)
+    loose = solve(hunt, effects, along, need=-base, slack=-SLACK * size)
     if loose is None:
         return True
     yield from _checked(hunt, loose)
     if hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost):
         return True
-    firm = solve(hunt, effects, along, -base, SLACK * size)
+    firm = solve(hunt, effects, along, need=-base, slack=SLACK * size)
     if firm is not None:
         yield from _checked(hunt, firm)
     return hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost)
@@ -179,7 +183,7 @@ def _checked(hunt: Hunt, found: Found) -> Search:
     hunt.met(row[None], np.array([found.cost]), hunt.aim.margin(scores), hunt.aim.reached(scores))
 
 
-def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, need: Numbers, slack: float) -> Found | None:
+def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, *, need: Numbers, slack: float) -> Found | None:
     """Return the cheapest combination with effects of at least need + slack along every direction (r, classes), by an
     integer program; None: there is none.
 
@@ -200,9 +204,12 @@ def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, need: Numbers,
         rules, low, high = [*rules, rows], [*low, *lows], [*high, *highs]
     most = np.concatenate([np.append(np.ones(len(part.block)), part.room) for part in parts])
     answer = milp(
-        cost, integrality=np.ones(len(cost)), bounds=Bounds(np.zeros(len(cost)), most),
-        constraints=LinearConstraint(csr_matrix(np.concatenate(rules)), np.array(low), np.array(high)), options={"mip_rel_gap": 0.0},
-    )  # fmt: skip
+        cost,
+        integrality=np.ones(len(cost)),
+        bounds=Bounds(np.zeros(len(cost)), most),
+        constraints=LinearConstraint(csr_matrix(np.concatenate(rules)), np.array(low), np.array(high)),
+        options={"mip_rel_gap": 0.0},
+    )
     if answer.x is None:
         return None
     values = np.round(answer.x)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 
 from auditor.attacks.listed.hunt import Hunt, Name, Search
-from auditor.threats.threat import Numbers, Places, Space
+from auditor.threats.listed import Numbers, Places, Space
 
 BINS, DEPTH = 32, 8
 """Combinations under way are kept by cost, in that many bins, each with that many of the largest gains."""
@@ -41,7 +41,7 @@ def measured(hunt: Hunt, anchor: Places) -> Generator[Numbers, Numbers, list[Num
     return [base[0] - part for part in parts]
 
 
-def promised(hunt: Hunt, gains: Sequence[Numbers], need: float, count: int) -> Places:
+def promised(hunt: Hunt, gains: Sequence[Numbers], need: float, *, count: int) -> Places:
     """Return combinations (k, blocks) worth showing if gains (size,) of the blocks add up: cheapest that reach `need`
     first, then the largest gains.
 
@@ -60,7 +60,7 @@ def promised(hunt: Hunt, gains: Sequence[Numbers], need: float, count: int) -> P
         combos = np.column_stack([combos[which], choice])
         few = _thinned(cost, gain)
         combos, cost, changes, gain = combos[few], cost[few], changes[few], gain[few]
-    return combos[_chosen(cost, gain, need, count)]
+    return combos[_chosen(cost, gain, need, count=count)]
 
 
 def _thinned(cost: Numbers, gain: Numbers) -> Places:
@@ -75,7 +75,7 @@ def _thinned(cost: Numbers, gain: Numbers) -> Places:
     return np.sort(ranked[np.arange(len(cost)) - first[bins[ranked]] < DEPTH])
 
 
-def _chosen(cost: Numbers, gain: Numbers, need: float, count: int) -> Places:
+def _chosen(cost: Numbers, gain: Numbers, need: float, *, count: int) -> Places:
     """Return the places to show: the cheapest that reach the need, the largest gains, and the largest
     gains per cost.
     """
@@ -97,7 +97,7 @@ def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
     front, margins = front[~np.isnan(margins)], margins[~np.isnan(margins)]
     expanded: set[Name] = set()
     for _ in range(len(hunt.sizes)):
-        parents = _parents(hunt, front, base - margins, width, expanded)
+        parents = _parents(hunt, front, base - margins, width=width, expanded=expanded)
         if not len(parents):
             return
         children = np.concatenate([singles(hunt, one) for one in front[parents]])
@@ -112,13 +112,13 @@ def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
             gain += given[children[:, place]] - given[parent[:, place]]
         few = hunt.fresh(children)
         few = few[~np.isnan(gain[few])]
-        few = few[_chosen(hunt.priced(children[few])[0], gain[few], base, FAN * width)]
+        few = few[_chosen(hunt.priced(children[few])[0], gain[few], base, count=FAN * width)]
         more = yield from hunt.shown(children[few])
         kept = ~np.isnan(more)
         front, margins = np.concatenate([front, children[few][kept]]), np.concatenate([margins, more[kept]])
 
 
-def _parents(hunt: Hunt, front: Places, gain: Numbers, width: int, expanded: set[Name]) -> Places:
+def _parents(hunt: Hunt, front: Places, gain: Numbers, *, width: int, expanded: set[Name]) -> Places:
     """Return the places of the combinations to go on from, each once in a search."""
     cost, _ = hunt.priced(front)
     names = hunt.keys(front)
@@ -156,7 +156,7 @@ def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> Searc
             np.where(np.isnan(here), there - there[at], here)
             for here, there, at in zip(near, first, anchor, strict=True)
         ]
-        yield from hunt.shown(promised(hunt, gains, margin, PROMISED) if hunt.scored else pairs(hunt, anchor))
+        yield from hunt.shown(promised(hunt, gains, margin, count=PROMISED) if hunt.scored else pairs(hunt, anchor))
         if hunt.cost == before:
             return
 

@@ -21,7 +21,8 @@ from auditor.attacks.listed.linear import linear
 from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, scattered
 from auditor.attacks.listed.strike import TRIED, strike
 from auditor.core.errors import AuditorError
-from auditor.threats.threat import DiscreteThreat, Numbers
+from auditor.core.outcomes import Outcome
+from auditor.threats.listed import ListedThreat, Numbers
 
 TOGETHER = 256
 """Rows that are searched in lock-step."""
@@ -80,9 +81,9 @@ def table_search(
         Whether a proof is worth its rows; without it the search stops at what it believes to be cheapest.
     """
     threat = problem.threat
-    if not isinstance(threat, DiscreteThreat):
+    if not isinstance(threat, ListedThreat):
         raise AuditorError(
-            "attack 'table_search': expected a threat of listed values, such as Threat.table(...), got"
+            "attack 'table_search': expected a threat of listed values, such as TableThreat(...), got"
             f" {type(threat).__name__}."
         )
     structure = getattr(problem.meter.classifier, "structure", None)
@@ -90,23 +91,29 @@ def table_search(
     plan = Plan(exact_rows, beam, polish, exact, straight and exact, _thresholds(problem))
     hunts: list[Hunt] = []
     for start in range(0, len(problem.x), TOGETHER):
-        hunts += _together(problem, threat, range(start, min(start + TOGETHER, len(problem.x))), plan)
+        hunts += _together(problem, threat, range(start, min(start + TOGETHER, len(problem.x))), plan=plan)
     return gathered(problem, hunts)
 
 
 def gathered(problem: Problem, hunts: list[Hunt]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the cheapest flips (n, columns), whether there is one (n,), and what is proven (n,) as a code of
-    records.OUTCOMES.
+    """Return the cheapest flips (n, columns), whether there is one (n,), and the `Outcome` of each (n,)
+    by its number.
     """
     found = [hunt.closest if hunt.best is None else hunt.best for hunt in hunts]
     point = torch.as_tensor(np.array(found).reshape(problem.x.shape), dtype=problem.x.dtype, device=problem.x.device)
     fooled = torch.tensor([hunt.best is not None for hunt in hunts], dtype=torch.bool, device=problem.x.device)
     proof = torch.tensor(
-        [(2 if hunt.exact else 1) if hunt.best is not None else 3 * hunt.exact for hunt in hunts],
+        [_outcome(hunt) for hunt in hunts],
         dtype=torch.long,
         device=problem.x.device,
     )
     return point, fooled, proof
+
+
+def _outcome(hunt: Hunt) -> Outcome:
+    if hunt.best is None:
+        return Outcome.PROVEN_IMPOSSIBLE if hunt.exact else Outcome.NONE_FOUND
+    return Outcome.FLIPPED_EXACTLY if hunt.exact else Outcome.FLIPPED_AT_MOST
 
 
 def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:
@@ -121,7 +128,7 @@ def _thresholds(problem: Problem) -> Mapping[str, Numbers] | None:
     return found
 
 
-def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan) -> list[Hunt]:
+def _together(problem: Problem, threat: ListedThreat, rows: range, *, plan: Plan) -> list[Hunt]:
     """Search some rows in lock-step; the last state of each."""
     x, scored = problem.x.cpu().numpy(), "scores" in problem.meter.classifier.offers
     goal, hunts, searches = problem.goal, [], {}
@@ -132,13 +139,13 @@ def _together(problem: Problem, threat: DiscreteThreat, rows: range, plan: Plan)
             threat,
             row,
             threat.space(x[row], row, float(problem.epsilon[row]), {} if plan.linear else plan.thresholds),
-            aim,
-            scored,
+            aim=aim,
+            scored=scored,
         )
         drawn = torch.zeros((1, 0 if scored else DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64)
         gains = first.gains(hunt, row - rows.start) if first is not None else None
         hunts.append(hunt)
-        searches[row] = _search(hunt, plan, problem.rng.take([row]).uniform(drawn)[0].numpy(), gains)
+        searches[row] = _search(hunt, plan, problem.rng.take([row]).uniform(drawn)[0].numpy(), pulled=gains)
     lockstep(problem, searches)
     return hunts
 
@@ -163,13 +170,13 @@ def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
         return
 
 
-def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | None) -> Search:
+def _search(hunt: Hunt, plan: Plan, draws: Numbers, *, pulled: Sequence[Numbers] | None) -> Search:
     """Search one row."""
     if hunt.space.loose and not len(hunt.sizes):
         return
     if pulled is not None and len(hunt.sizes):
         base = float((yield from hunt.shown(hunt.own))[0])
-        yield from hunt.shown(promised(hunt, pulled, base, TRIED))
+        yield from hunt.shown(promised(hunt, pulled, base, count=TRIED))
     if plan.linear:
         if hunt.space.complete and (yield from linear(hunt)):
             return
@@ -188,7 +195,7 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | 
         return
     if hunt.scored:
         base = float((yield from hunt.known(hunt.own))[0])
-        yield from hunt.shown(promised(hunt, gains, base, PROMISED))
+        yield from hunt.shown(promised(hunt, gains, base, count=PROMISED))
         yield from beam(hunt, gains, plan.beam)
     else:
         yield from hunt.shown(scattered(hunt, draws))
@@ -201,4 +208,7 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, pulled: Sequence[Numbers] | 
 
 def _few(hunt: Hunt, cap: int) -> bool:
     """Return whether there are few enough combinations to show them all."""
-    return hunt.space.complete and combinations(hunt.costs, hunt.counts, hunt.ceiling, hunt.space.most, cap) is not None
+    return (
+        hunt.space.complete
+        and combinations(hunt.costs, hunt.counts, hunt.ceiling, most=hunt.space.most, cap=cap) is not None
+    )

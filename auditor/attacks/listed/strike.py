@@ -12,7 +12,7 @@ import torch
 
 from auditor.attacks.attack import Problem
 from auditor.attacks.listed.hunt import Hunt
-from auditor.threats.threat import Numbers
+from auditor.threats.listed import Numbers
 
 TRIED = 16
 """Combinations that the strike shows."""

@@ -5,17 +5,26 @@ the shares of a table's columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from auditor.checks.common import reason, span, why_not
 from auditor.core.displays import Named, Rows
-from auditor.core.records import Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Evidence, Finding, Observation, Observations, Trial
 from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
 
 Observed = Mapping[str, Observation]
+Methods = tuple[str, ...] | dict[str, dict[str, Any] | None]
+"""Explanations by name, or name -> its settings; those not given are the check's own."""
+
+
+def settings_of(methods: Methods, method: str, defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of one of a check's methods: what its audit file gives over the check's own defaults."""
+    given = methods.get(method) if isinstance(methods, dict) else None
+    return {**defaults.get(method, {}), **(given or {})}
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Judge:
         """Return the three findings on what a trial measured."""
         rows, method = observations.of(trial), trial.method
         base: dict[str, Any] = {"check": "attribution", "evidence": Evidence(trials=(observations.key(trial),))}
-        known, missing = {one: row for one, row in rows.items() if row.error is None}, why_not(rows.values())
+        known, missing = {one: row for one, row in rows.items() if row.missing is None}, why_not(rows.values(), "")
         judged = {"agreement": self._agreement, "stability": self._stability, "blindness": self._blindness}
         return tuple(
             judge(known, method, {**base, "id": f"attribution/{method}/{name}"}, missing)
@@ -74,17 +83,20 @@ class Judge:
             return Finding(
                 verdict="not_measured",
                 claim=f"Agreement of {method} with {w.mask} was not measured.",
-                reason=_why(missing, w.no_mask),
+                reason=missing or w.no_mask,
                 **base,
             )
         verdict = decide(estimate, 1.0, worse="below")
         pointing, random_hit = (
-            mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples"),
-            mean(area, units, seed=self.facts.seed, unit=w.area_unit),
+            mean(_column(used, "pointing"), units, seed=self.facts.seed, unit="share of samples", share=True),
+            mean(area, units, seed=self.facts.seed, unit=w.area_unit, share=True),
         )
         shares = (
-            Named(name=f"mass {w.inside}", estimate=mean(inside, units, seed=self.facts.seed, unit="share of mass")),
-            Named(name=f"mass inside, random {w.map}", estimate=random_hit, note=w.area),
+            Named(
+                name=f"mass {w.inside}",
+                estimate=mean(inside, units, seed=self.facts.seed, unit="share of mass", share=True),
+            ),
+            Named(name=f"mass inside, random {w.map}", estimate=random_hit, note=w.area, control=True),
             Named(name=w.strongest, estimate=pointing),
         )
         claim = (
@@ -128,13 +140,13 @@ class Judge:
             return Finding(
                 verdict="not_measured",
                 claim=f"Stability of {method} was not measured.",
-                reason=_why(missing, why),
+                reason=missing or why,
                 **base,
             )
         verdict = decide(estimate, self.tolerance, worse="below")
         table = [
             _row(f"under {w.noise}", noise, units, self.facts),
-            _row(f"unrelated {w.image} of the same class (null)", null, units, self.facts),
+            replace(_row(f"unrelated {w.image} of the same class (null)", null, units, self.facts), control=True),
         ]
         table += [
             _row(f"under {w.disturbed}, {label}", _column(used, f"noise/{key}"), units, self.facts)
@@ -178,11 +190,12 @@ class Judge:
             return Finding(
                 verdict="not_measured",
                 claim=f"Blindness of {method} was not measured.",
-                reason=_why(missing, short),
+                reason=missing or short,
                 **base,
             )
         bar = float(np.quantile(null, 0.95))
         units = [self.facts.unit_of[name] for name in used]
+        of_null = [self.facts.unit_of[name] for name, row in rows.items() if "null/rank" in row.values]
         attacked = _column(used, "attack/rank")
         flags = [float(value > bar) for value in attacked]
         estimate = proportion(flags, units, unit=f"share of flips that the {w.map} did not notice")
@@ -190,12 +203,7 @@ class Judge:
         verdict = decide(estimate, self.blind_tolerance)
         table = [
             _row("before and after a flip", attacked, units, self.facts),
-            _row(
-                f"unrelated {w.image} of the same class (null)",
-                null,
-                [self.facts.unit_of[name] for name, row in rows.items() if "null/rank" in row.values],
-                self.facts,
-            ),
+            replace(_row(f"unrelated {w.image} of the same class (null)", null, of_null, self.facts), control=True),
         ]
         table += [
             _row(
@@ -203,7 +211,7 @@ class Judge:
                 _column(used, f"outside_{when}"),
                 units,
                 self.facts,
-                "share of mass",
+                shares=True,
             )
             for when in ("before", "after")
         ]
@@ -235,11 +243,8 @@ def _column(rows: Observed, key: str) -> list[float]:
     return [row.values[key] for row in rows.values()]
 
 
-def _why(missing: str, otherwise: str) -> str:
-    return otherwise if missing == "nothing was measured" else missing
-
-
-def _row(name: str, values: list[float], units: list[str], facts: Facts, unit: str = "similarity") -> Named:
-    found = mean(values, units, seed=facts.seed, unit=unit)
+def _row(name: str, values: list[float], units: list[str], facts: Facts, *, shares: bool = False) -> Named:
+    """Return a row of means: of similarities, or of shares of the mass."""
+    found = mean(values, units, seed=facts.seed, unit="share of mass" if shares else "similarity", share=shares)
     short = f"an interval needs at least two units, there are {len(set(units))}"
     return Named(name=name, estimate=found, note="" if found else short)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auditor.checks.common import plain, why_not
-from auditor.core.records import Facts, Observation
+from auditor.core.facts import Facts
+from auditor.core.records import Observation
 from auditor.stats.shares import paired_difference, paired_p, proportion
 
 

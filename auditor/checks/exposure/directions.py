@@ -9,7 +9,8 @@ from typing import Any
 from auditor.checks.common import plain
 from auditor.checks.exposure.smallest import Thresholds, median_size, sized
 from auditor.core.errors import ConfigError, nearest
-from auditor.core.records import Facts, Observation, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Trial
 from auditor.stats.shares import proportion
 
 MOST_ROWS = 12

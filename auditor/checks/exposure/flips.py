@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from auditor.checks.common import plain, why_not
-from auditor.core.records import OUTCOMES, Estimate, Facts, Observation
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Estimate, Observation
 from auditor.modalities.tables.checks.common import searched, table_of
 from auditor.stats.censored import flipped_curve, median
 from auditor.stats.shares import proportion
@@ -55,7 +57,7 @@ class Flips:
         flips that may not be the cheapest.
         """
         done = self.flags(cost)
-        return {name: float(not done[name] and row.values["outcome"] not in (2, 3)) for name, row in self.used.items()}
+        return {name: float(not done[name] and not Outcome.of(row.values).proven) for name, row in self.used.items()}
 
     def share(self, cost: float) -> Estimate | None:
         """Return the share that flips at a cost."""
@@ -77,14 +79,14 @@ class Flips:
         ]
 
     def outcomes(self) -> dict[str, int]:
-        """Return of how many rows each outcome is known, in the words of `records.OUTCOMES`."""
-        counts = Counter(int(row.values["outcome"]) for row in self.used.values())
-        return {text: counts[code] for code, text in enumerate(OUTCOMES)}
+        """Return of how many rows each outcome is known, in words."""
+        counts = Counter(Outcome.of(row.values) for row in self.used.values())
+        return {one.text: counts[one] for one in Outcome}
 
     def excluded(self) -> list[dict[str, Any]]:
         """Return why how many rows were not searched, the most common reason first."""
-        reasons = Counter(row.error for row in self.rows.values() if row.error)
-        already = sum(row.error is None and row.values["searched"] == 0 for row in self.rows.values())
+        reasons = Counter(row.missing.text for row in self.rows.values() if row.missing)
+        already = sum(row.missing is None and row.values["searched"] == 0 for row in self.rows.values())
         rows = [{"reason": reason, "n": n} for reason, n in reasons.most_common()]
         return rows + ([{"reason": "decided as wanted already", "n": already}] if already else [])
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
-from auditor.core.records import Estimate, Facts, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Observation, Observations, Trial
 from auditor.stats.censored import flipped_curve, median
 
 SEARCH = {"rounds": 7, "steps": 16, "aims": 0}

@@ -12,7 +12,7 @@ from pydantic import Field
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import members
 from auditor.core.errors import ConfigError, nearest
-from auditor.core.records import Facts
+from auditor.core.facts import Facts
 from auditor.stats.grouping import Attribute, edges_of
 
 LEVEL = 0.95

@@ -9,7 +9,8 @@ from typing import Any
 from auditor.checks.common import listed, percent, plain, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.records import Facts, Finding, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Verdict
 from auditor.stats.exchange import breslow_day_p, mantel_haenszel_p, permutation_p
 from auditor.stats.shares import decide, difference
 from auditor.stats.strata import Gap, Side, Strata, largest_gap, needed_per_group, shortfalls

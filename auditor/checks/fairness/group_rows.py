@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.checks.common import few, grey, plain
+from auditor.checks.common import few, grey, noted, plain
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
-from auditor.core.records import Estimate, Facts
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.shares import mean, proportion
 
@@ -65,7 +66,7 @@ def _head(facts: Facts, group: Group, known: Sequence[str], minimum: int) -> dic
         "values": list(group.values),
         "n": len(known),
         "units": units,
-        "note": few(len(known), minimum),
+        **noted(few(len(known), minimum)),
     }
 
 
@@ -80,7 +81,13 @@ def _calibration(measured: Measured, group: Group) -> Estimate | None:
         return None
     over = {name: row.values["confidence"] - row.values["correct"] for name, row in measured.answers.items()}
     mine = group.among(over)
-    return mean([over[one] for one in mine], _units(facts, mine), seed=facts.seed, unit="mean confidence less accuracy")
+    return mean(
+        [over[one] for one in mine],
+        _units(facts, mine),
+        seed=facts.seed,
+        unit="mean confidence less accuracy",
+        share=True,
+    )
 
 
 def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> list[dict[str, Any]]:

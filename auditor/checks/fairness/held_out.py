@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import usable
-from auditor.core.records import Estimate, Facts, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Observations, Trial
 from auditor.core.seeds import generator
 from auditor.stats.grouping import Attribute, Blocks, dealt
 from auditor.stats.shares import paired_difference
@@ -117,7 +118,7 @@ class Held:
     def estimate(self, found: tuple[float, float, float], rows: Rows) -> Estimate:
         """Return a difference of shares with its interval, over some of the samples (m,)."""
         n, units = int(rows.sum()), len(set(self.units[rows].tolist()))
-        return Estimate(*found, n, "difference of shares", METHOD, 0.95, units if units < n else None)
+        return Estimate(*found, n, "difference of shares", METHOD, 0.95, units if units < n else None, share=True)
 
     def aimed(self, name: str) -> Estimate | None:
         """Return by how much more of a group its own perturbation flips than those of the other groups do on average,

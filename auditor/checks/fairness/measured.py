@@ -10,7 +10,8 @@ from typing import TypeVar
 from auditor.checks.common import evasion_trial
 from auditor.checks.exposure.smallest import Thresholds, thresholds
 from auditor.checks.reliance.arms import Draws
-from auditor.core.records import Facts, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Observations, Trial
 
 T = TypeVar("T")
 Flags = Mapping[str, float]
@@ -91,7 +92,7 @@ class Measured:
 
 
 def _known(rows: Mapping[str, Observation]) -> dict[str, Observation]:
-    return {name: row for name, row in rows.items() if row.error is None}
+    return {name: row for name, row in rows.items() if row.missing is None}
 
 
 def members(facts: Facts, values: Sequence[str]) -> dict[str, list[str]]:

@@ -12,7 +12,9 @@ from auditor.checks.common import few, listed, percent, plain, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.records import Facts, Finding, Verdict
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, MissingKind
+from auditor.core.records import Finding, Verdict
 from auditor.stats.ratios import Lowest, Share, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
 from auditor.stats.shares import decide, proportion
 
@@ -55,7 +57,7 @@ class Category:
     share: Share
     of_all: float
     """Its share of the rows whose group is known."""
-    excluded: str
+    excluded: Missing | None
     may_refer: bool
 
 
@@ -117,13 +119,14 @@ def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> li
     return found
 
 
-def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> str:
+def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> Missing | None:
     if of_all < limits.share:
-        return f"fewer than {percent(limits.share)} of the rows"
+        return Missing.excluded(f"fewer than {percent(limits.share)} of the rows")
     if note := few(share.units, limits.minimum, "rows" if share.units == share.n else "units"):
         return note
     expected = share.worth * pooled
-    return f"too few to say: {expected:.1f} of at least {LEAST_EVENTS} expected" if expected < LEAST_EVENTS else ""
+    enough = expected >= LEAST_EVENTS
+    return None if enough else Missing.too_few(f"{expected:.1f} of at least {LEAST_EVENTS} expected")
 
 
 def _table(
@@ -172,7 +175,7 @@ def _row(facts: Facts, item: Category, best: Share | None, is_best: bool, level:
         [asked.flags[name] for name in ids], [facts.unit_of[name] for name in ids], unit=f"{asked.kind} rate"
     )
     other = None if is_best or best is None else best
-    small = item.excluded.startswith("fewer than")
+    small = item.excluded is not None and item.excluded.kind is MissingKind.EXCLUDED
     return {
         "category": item.group.name,
         "values": list(item.group.values),
@@ -181,7 +184,7 @@ def _row(facts: Facts, item: Category, best: Share | None, is_best: bool, level:
         "selected": round(item.share.value * item.share.n),
         "rate": plain(rate),
         "ratio": plain(ratio_to(item.share, other, level)) if other and not small else None,
-        "excluded": item.excluded,
+        "excluded": item.excluded.text if item.excluded else "",
         "fisher_p": fisher_p(item.share, other) if other else None,
         "z_p": z_p(item.share, other) if other else None,
         "one_more": bool(other and one_more(item.share, other)),
@@ -227,9 +230,10 @@ def _reason(
 
 def _notes(known: Sequence[Category]) -> str:
     """Return which groups are not compared and why, those left out for one reason together."""
-    small = {item.group.name: item.share.n for item in known if item.excluded.startswith("too few")}
-    out = {item.group.name: item.share.n for item in known if item.excluded.startswith("fewer than")}
-    why = next((item.excluded for item in known if item.group.name in out), "")
+    left = [(item.group.name, item.share.n, item.excluded) for item in known if item.excluded]
+    small = {name: n for name, n, why in left if why.kind is MissingKind.TOO_FEW}
+    out = {name: n for name, n, why in left if why.kind is MissingKind.EXCLUDED}
+    why = next((why.reason for name, _, why in left if name in out), "")
     return "; ".join(
         [
             *([f"too few to say for {listed(small)}"] if small else []),

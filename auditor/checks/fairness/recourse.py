@@ -10,21 +10,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from auditor.checks.common import few, listed, percent, plain, reason, span, why_not
+from auditor.checks.common import few, listed, noted, percent, plain, reason, span, why_not
 from auditor.checks.exposure.flips import Flips
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.records import OUTCOMES, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import table_of, where
 from auditor.stats.censored import log_rank_p, median, restricted_mean
 from auditor.stats.ratios import largest_ratio
 from auditor.stats.shares import decide, proportion
 from auditor.stats.strata import bounded_ends, simultaneous_level
-
-EXACT, IMPOSSIBLE = 2, 3
-"""Codes of records.OUTCOMES that are proofs."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Searches:
     @cached_property
     def certain(self) -> Flags:
         """Return whether the search's answer is exact: a proven minimal cost, or a proof that there is no flip."""
-        return {name: float(row.values["outcome"] in (EXACT, IMPOSSIBLE)) for name, row in self.flips.used.items()}
+        return {name: float(Outcome.of(row.values).proven) for name, row in self.flips.used.items()}
 
     @property
     def reach(self) -> float:
@@ -85,7 +84,7 @@ class Searches:
         rows = self.flips.rows.values()
         return (
             why_not(rows)
-            if any(row.error for row in rows) or not rows
+            if any(row.missing for row in rows) or not rows
             else "no row is decided unfavourably, so that none needs a change"
         )
 
@@ -151,7 +150,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     proven.
     """
     assert found.estimate is not None and found.tolerance is not None
-    share, details = wide.unit == "difference of shares", {**found.details, "bounds": plain(wide)}
+    details = {**found.details, "bounds": plain(wide)}
     rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
     verdict = decide(wide, found.tolerance)
     if verdict == found.verdict:
@@ -161,7 +160,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
             + ("" if verdict == "inconclusive" else ": the verdict holds whatever is true of them"),
             details=details,
         )
-    ends = " to ".join(percent(end) if share else f"{end:.3g}" for end in (wide.low, wide.high))
+    ends = " to ".join(percent(end) if wide.share else f"{end:.3g}" for end in (wide.low, wide.high))
     why = f"too few to tell: {rows}; over all that may be true of them the interval goes from {ends}"
     return replace(
         found,
@@ -194,7 +193,7 @@ def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, An
         f"Flip at {done.cost:g} found",
         "Found or not excluded",
         "Search exact or proven",
-        *(said.capitalize() for said in OUTCOMES),
+        *(one.text.capitalize() for one in Outcome),
         "Median cost",
         "Mean cost",
         "Note",
@@ -232,14 +231,11 @@ def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
         "values": list(group.values),
         "n": len(ids),
         "units": len(set(units)),
-        "note": few(len(ids), minimum, "rows"),
+        **noted(few(len(ids), minimum, "rows")),
         "flipped": share(done.flipped, "share of rows"),
         "possible": share(done.possible, "share of rows"),
         "exact": share(done.certain, "share of searches"),
-        "outcomes": {
-            said: sum(done.flips.used[name].values["outcome"] == code for name in ids)
-            for code, said in enumerate(OUTCOMES)
-        },
+        "outcomes": {one.text: sum(Outcome.of(done.flips.used[name].values) is one for name in ids) for one in Outcome},
         "median": plain(middle),
         "median_text": _median(sizes, middle, done.reach),
         "restricted": (

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import few, listed, percent, plain, reason, span, why_not
+from auditor.checks.common import few, listed, noted, percent, plain, reason, span, why_not
 from auditor.checks.fairness.gaps import Rule
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Measured
@@ -41,7 +41,7 @@ def judge_reliance(
             "n": n[group.name],
             "units": len(np.unique(mine[group.name].part.units[:, 0])),
             "share": plain(estimates(mine[group.name], 0.0)[0]) if n[group.name] else None,
-            "note": few(n[group.name], rule.minimum),
+            **noted(few(n[group.name], rule.minimum)),
         }
         for group in groups
     ]
@@ -143,6 +143,7 @@ def _largest(draws: Draws, arms: Array, names: Sequence[str], rule: Rule) -> tup
             f"{METHOD}, simultaneous over pairs",
             rule.level,
             units,
+            share=True,
         ),
         pair,
         p,

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auditor.checks.common import few, grey, label, listed, percent, plain, reason, span, why_not
+from auditor.checks.common import few, grey, label, listed, noted, percent, plain, reason, span, why_not
 from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, null
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.grouping import Attribute, dealt
 from auditor.stats.shares import decide, proportion
 
@@ -142,7 +143,7 @@ def _loose(held: Held, large: Iterable[str], seen: Mapping[str, float], toleranc
 
 def _seen(observations: Observations, trials: Sequence[Trial]) -> dict[str, float]:
     """Return the share of the samples that each group's perturbations were fitted on and flip."""
-    rows = [row.values for trial in trials[:1] for row in observations.of(trial).values() if row.error is None]
+    rows = [row.values for trial in trials[:1] for row in observations.of(trial).values() if row.missing is None]
     found = {}
     for place, name in enumerate(trials[0].settings["names"] if rows else ()):
         sizes = [
@@ -165,7 +166,7 @@ def _matrix(held: Held, counts: Mapping[str, int]) -> list[dict[str, Any]]:
         for judged in counts:
             flags, units = held.flipped(fitted, held.groups == judged) if fitted in held.names else ([], [])
             note = (
-                few(len(flags), held.minimum, "correct predictions")
+                noted(few(len(flags), held.minimum, "correct predictions"))
                 if fitted in held.names
                 else _unfitted(n, held.minimum)
             )
@@ -174,7 +175,7 @@ def _matrix(held: Held, counts: Mapping[str, int]) -> list[dict[str, Any]]:
                     "fitted": fitted,
                     "judged": judged,
                     "estimate": plain(proportion(flags, units, unit="success among correct")),
-                    "note": note,
+                    **note,
                 }
             )
     return table
@@ -183,15 +184,14 @@ def _matrix(held: Held, counts: Mapping[str, int]) -> list[dict[str, Any]]:
 def _excess_row(held: Held, name: str, n: int, excess: Estimate | None) -> dict[str, Any]:
     """Return a group's excess, and by how much its own perturbation is ahead of the others' on the same samples."""
     if name not in held.names:
-        return {"group": name, "estimate": None, "aimed": None, "note": _unfitted(n, held.minimum)}
-    note = few(held.n(name), held.minimum, "correct predictions") or (
-        "" if excess else "no class in common with the others"
-    )
-    return {"group": name, "estimate": plain(excess), "aimed": plain(held.aimed(name)), "note": note}
+        return {"group": name, "estimate": None, "aimed": None, **_unfitted(n, held.minimum)}
+    small = few(held.n(name), held.minimum, "correct predictions")
+    note = noted(small, "" if excess else "no class in common with the others")
+    return {"group": name, "estimate": plain(excess), "aimed": plain(held.aimed(name)), **note}
 
 
-def _unfitted(n: int, minimum: int) -> str:
-    return few(n, minimum, "samples") or "not fitted, since no other group is large enough"
+def _unfitted(n: int, minimum: int) -> dict[str, Any]:
+    return noted(few(n, minimum, "samples"), "not fitted, since no other group is large enough")
 
 
 def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:
@@ -203,7 +203,7 @@ def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, 
         return small
     fits, judged = (observations.of(trial).values() for trial in trials[:2])
     if not held.flags.size:
-        return why_not(judged if any(row.error is None for row in fits) else fits)
+        return why_not(judged if any(row.missing is None for row in fits) else fits)
     correct = {name: held.n(name) for name in held.names}
     if sum(n >= held.minimum for n in correct.values()) > 1:
         return "the groups have no class in common"

@@ -16,7 +16,8 @@ from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, 
 from auditor.checks.reliance.factor import factor_trial, judge_factor
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
 from auditor.core.displays import Display, Named, Rows, Table, Values, of_kind
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.images.checks.where import judge_where, where_trial
 from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
 from auditor.stats.shares import bootstrap_p, decide, mean
@@ -70,7 +71,7 @@ class Draws:
         """Return the draws that a trial measured."""
         margins, who = [], []
         for name, row in observations.of(trial).items():
-            for draw in range(0 if row.error else sum(key.startswith("A/") for key in row.values)):
+            for draw in range(0 if row.missing else sum(key.startswith("A/") for key in row.values)):
                 margins.append([row.values[f"{arm}/{draw}"] for arm in "ABCD"])
                 who.append([facts.position_of[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")])
         return cls(facts, np.array(margins, dtype=float).reshape(-1, 4), np.array(who, dtype=np.int64).reshape(-1, 4))
@@ -92,7 +93,7 @@ class Draws:
         """Return some of the draws."""
         return Draws(self.facts, self.margins[rows], self.who[rows])
 
-    def estimate(self, value: float, draws: Array, unit: str, *, level: float = 0.95) -> Estimate:
+    def estimate(self, value: float, draws: Array, unit: str, *, share: bool = False, level: float = 0.95) -> Estimate:
         """Return an estimate on these draws' recipients from a resampled distribution."""
         recipients = np.unique(self.who[:, 0])
         units = len(np.unique(self.facts.unit_numbers[recipients]))
@@ -104,21 +105,25 @@ class Draws:
             METHOD,
             level,
             units if units < len(recipients) else None,
+            share=share,
         )
 
 
 @checks.register("reliance", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Reliance:
-    """Factorial transplant of insides and outsides between samples of the same and of another class, and what is left
-    without the inside.
-    """
+    """How much of the class evidence comes from outside the mask, by exchanging insides and outsides."""
 
     donors: Annotated[int, Field(ge=1)] = 8
+    """How often each sample is exchanged with others."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Largest share of the class evidence that may come from outside the mask."""
     flips: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest share of decisions that surroundings of another class may cost, beyond those of the same class."""
     left_over: Annotated[float, Field(gt=0, lt=0.5)] = 0.10
+    """How far beyond one half the model may tell two samples apart whose marked region is blanked."""
     blend: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    """Width of the rim over which a pasted inside fades out, as a share of the diagonal; at most the guard band's."""
     where: Annotated[int, Field(ge=0)] = 48
     """Samples whose surroundings are searched cell by cell for the place that matters; 0: no search."""
 
@@ -229,7 +234,7 @@ class Reliance:
         moved = {
             name: row.values["sham"] - clean[name].values["margin"]
             for name, row in observations.of(trial).items()
-            if row.error is None and "sham" in row.values and name in clean and clean[name].error is None
+            if row.missing is None and "sham" in row.values and name in clean and clean[name].missing is None
         }
         found = (
             mean(
@@ -294,7 +299,10 @@ def judge_flips(
     found = Crossed.of([Part(lost, draws.part.units)])
     resampled = found.draws(draws.facts.seed)
     gap = draws.estimate(
-        float(found.point[1] - found.point[0]), resampled[:, 1] - resampled[:, 0], "difference of flip rates"
+        float(found.point[1] - found.point[0]),
+        resampled[:, 1] - resampled[:, 0],
+        "difference of flip rates",
+        share=True,
     )
     verdict = decide(gap, tolerance)
     # one draw of each recipient: McNemar's pairs must not share one
@@ -360,9 +368,14 @@ def estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate],
     value, spread = effects_of(found.point), effects_of(resampled)
     effects = [draws.estimate(float(value[k]), spread[:, k], "change of the margin (logits)") for k in range(3)]
     shares = shares_of(resampled)
-    share = draws.estimate(float(shares_of(found.point)), shares, "share of the class evidence")
+    share = draws.estimate(float(shares_of(found.point)), shares, "share of the class evidence", share=True)
     if not draws.moved:
-        return Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", 0.95, share.units), effects, arms, 1.0
+        return (
+            Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", 0.95, share.units, share=True),
+            effects,
+            arms,
+            1.0,
+        )
     return share, effects, arms, bootstrap_p(shares, tolerance)
 
 

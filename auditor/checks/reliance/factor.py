@@ -11,7 +11,8 @@ import numpy as np
 
 from auditor.checks.common import reason, span, why_not
 from auditor.core.displays import Named, Rows
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
 from auditor.stats.shares import bootstrap_p, decide
 
@@ -54,7 +55,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
     if not contrasts:
         why = (
             why_not(rows.values())
-            if len(inside.values) or not any(row.error is None for row in rows.values())
+            if len(inside.values) or not any(row.missing is None for row in rows.values())
             else "the inside effect was not measured"
         )
         return Finding(
@@ -65,7 +66,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
     top = max(contrasts, key=lambda one: abs(one.share[0]))
     low = max(max(a, -b, 0.0) for a, b in ends)
     high = max(max(-a, b) for a, b in ends)
-    n = sum(row.error is None for row in rows.values())
+    n = sum(row.missing is None for row in rows.values())
     value = abs(float(top.share[0]))
     estimate = Estimate(
         value,
@@ -75,6 +76,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         "share of the class evidence",
         f"{METHOD}, simultaneous over values",
         0.95,
+        share=True,
     )
     verdict = decide(estimate, tolerance)
     towards, effect = _direction(facts, top), abs(float(top.effect[0]))
@@ -104,7 +106,7 @@ def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: P
     column = facts.factors[str(trial.settings["column"])]
     gaps, who = [], []
     for name, row in observations.of(trial).items():
-        for pair in range(0 if row.error else sum(key.startswith("P/") for key in row.values)):
+        for pair in range(0 if row.missing else sum(key.startswith("P/") for key in row.values)):
             gaps.append(row.values[f"P/{pair}"] - row.values[f"Q/{pair}"])
             who.append([facts.position_of[name], int(row.values[f"p/{pair}"]), int(row.values[f"q/{pair}"])])
     if not gaps or not len(inside.values):
@@ -157,12 +159,20 @@ def _displays(contrasts: list[Contrast], level: float, n: int) -> tuple[Rows, Ro
 
 def _effect(one: Contrast, level: float, n: int) -> Estimate:
     return Estimate(
-        float(one.effect[0]), *bounds(one.effect[1:], level), n, "change of the log odds (logits)", METHOD, level
+        float(one.effect[0]),
+        *bounds(one.effect[1:], level),
+        n,
+        "change of the log odds (logits)",
+        METHOD,
+        level,
+        share=False,
     )
 
 
 def _share(one: Contrast, level: float, n: int) -> Estimate:
-    return Estimate(float(one.share[0]), *one.interval(level), n, "share of the class evidence", METHOD, level)
+    return Estimate(
+        float(one.share[0]), *one.interval(level), n, "share of the class evidence", METHOD, level, share=True
+    )
 
 
 def _advice(verdict: Verdict, column: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, reason, span, why_not
 from auditor.core.displays import Display, Named, Rows, Table
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion, share_of
 from auditor.stats.shares import RESAMPLES, decide, proportion
@@ -49,7 +50,7 @@ def judge_left_over(
         "question": 1,
         "evidence": Evidence(trials=(observations.key(trial),)),
     }
-    measured = {name: row for name, row in rows.items() if row.error is None and "partner" in row.values}
+    measured = {name: row for name, row in rows.items() if row.missing is None and "partner" in row.values}
     if not measured:
         return Finding(
             verdict="not_measured",
@@ -103,6 +104,7 @@ def _share(lead: Part, inside: Part, seed: int) -> Estimate | None:
         len(lead.values),
         "share of the class evidence",
         METHOD,
+        share=True,
     )
 
 
@@ -180,7 +182,7 @@ def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observati
     label = dict(zip(facts.ids, facts.y, strict=True))
     shown = {name: float(row.values["kept"] == label[name]) for name, row in rows.items() if "kept" in row.values}
     clean = observations.of(clean_trial())
-    whole = {name: clean[name].values["correct"] for name in shown if name in clean and clean[name].error is None}
+    whole = {name: clean[name].values["correct"] for name in shown if name in clean and clean[name].missing is None}
 
     def accuracy(flags: Mapping[str, float]) -> Estimate | None:
         return proportion(list(flags.values()), [facts.unit_of[name] for name in flags], unit="accuracy")

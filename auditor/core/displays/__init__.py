@@ -1,5 +1,4 @@
-"""What a finding shows beside its claim, as typed values: checks write them, the report draws them, findings.json
-keeps them.
+"""What a finding shows beside its claim, as typed values: written by checks, drawn by the report.
 
 A display names no colour, no font and no template. Its `role` says what it is for, so that a section can put it in its
 place. One file holds one kind of display; `Display` is the union of them all, told apart by their field `kind`.

@@ -17,6 +17,8 @@ class Named:
     note: str = ""
     """What a reader must know of the number; why there is none where it is missing."""
     p: float | None = None
+    control: bool = False
+    """Whether it is what chance, or something unrelated, would give: it stands beside a measured number."""
 
 
 @dataclass(frozen=True, kw_only=True)

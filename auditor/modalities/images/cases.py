@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import evasion_trial, grey, shown_zone, usable
-from auditor.core.records import Facts, Observation, Observations, Trial, digest
-from auditor.engine.judge import observations_of, trials_of
-from auditor.engine.lock import read_lock
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Trial, digest
 from auditor.engine.picks import picked
 from auditor.engine.prepare import Prepared
-from auditor.engine.store import Store, write_whole
+from auditor.engine.stages import Judged
+from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
-from auditor.modalities.images.places import place_cases
-from auditor.modalities.tables.cases import table_cases
+from auditor.modalities.images.places import image_file
 from auditor.probes.evasion import zone_of
 
 RULES = ("worst", "median", "best")
@@ -31,46 +28,22 @@ MEANING = {
 }
 
 
-def write_evidence(prepared: Prepared, store: Store) -> None:
-    """Write the evidence folder anew: for the primary attack the worst, the median and the best flip, chosen by rule;
-    for the shortcut search centre cases.
+def flip_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
+    """Return the index entries of the worst, the median and the best flip of the primary attack, their files written;
+    none where it was not made.
     """
-    facts, folder = prepared.facts, store.folder / "evidence"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    observations, planned = observations_of(store), trials_of(read_lock(store.folder), facts)
-    found = table_cases if facts.modality == "table" else _image_cases
-    cases = found(prepared, store, observations, planned)
-    index = json.dumps({"cases": cases}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(folder / "index.json", index)
-    store.set_meta("evidence", digest(index.encode()))
-
-
-def _image_cases(
-    prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]
-) -> list[dict[str, Any]]:
-    facts = prepared.facts
+    facts, observations = prepared.facts, judged.observations
     trial = evasion_trial(facts, shown_zone(facts), facts.primary)
-    cases = []
-    if trial in planned:
-        rows = {
-            name: row for name, row in usable(observations.of(trial)).items() if row.values["fooled"] and row.artefact
-        }
-        maps = {
-            one.method: observations.of(one) for one in planned if one.probe == "attribution" and one.source == trial
-        }
-        for rule, name in choose(rows, maps).items():
-            cases.append(
-                _case(
-                    prepared,
-                    store,
-                    trial,
-                    rows[name],
-                    rule,
-                    {method: found.get(name) for method, found in maps.items()},
-                )
-            )
-    return cases + place_cases(prepared, store, observations)
+    if trial not in judged.planned:
+        return []
+    rows = {name: row for name, row in usable(observations.of(trial)).items() if row.values["fooled"] and row.artefact}
+    maps = {
+        one.method: observations.of(one) for one in judged.planned if one.probe == "attribution" and one.source == trial
+    }
+    return [
+        _case(prepared, store, trial, rows[name], rule, {method: found.get(name) for method, found in maps.items()})
+        for rule, name in choose(rows, maps).items()
+    ]
 
 
 def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Observation]]) -> dict[str, str]:
@@ -94,23 +67,24 @@ def _case(
     arrays = store.get(row.artefact or "")
     if arrays is None:
         raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
-    folder = store.folder / "evidence" / f"{rule}-{digest(row.sample)[:12]}"
-    folder.mkdir()
+    case = f"{rule}-{digest(row.sample)[:12]}"
     zone = zone_of(trial, chunk)[0].numpy()
     files: dict[str, Path] = {}
     assert samples.levels is not None, "images have a value grid"
     images = {"original": chunk.x[0].numpy(), "adversarial": arrays["adversarial"]}
     for kind, x in images.items():
-        files[kind] = save_image(folder / f"{kind}.png", x, samples.levels)
+        files[kind] = save_image(image_file(store, case, kind), x, samples.levels)
     for kind, region in {"mask": chunk.inside[0].numpy(), "zone": zone}.items():
         files[kind] = save_image(
-            folder / f"{kind}.png", np.asarray(region.any(0, keepdims=True), dtype=np.float32), 255
+            image_file(store, case, kind), np.asarray(region.any(0, keepdims=True), dtype=np.float32), 255
         )
     for method, found in maps.items():
         kept = store.get(found.artefact) if found is not None and found.artefact else None
         for when in ("before", "after") if kept else ():
             assert kept is not None
-            files[f"map_{when}/{method}"] = _save_map(folder / f"map_{when}_{method}.npy", kept[when])
+            files[f"map_{when}/{method}"] = _save_map(
+                store.evidence_file(f"{case}/map_{when}_{method}.npy"), kept[when]
+            )
     relative = {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()}
     label, after = facts.classes[facts.y[position]], facts.classes[int(row.values["predicted"])]
     return {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from auditor.core.displays import Cluster, Map, of_kind
 from auditor.core.records import Finding, Observation, Observations, digest
 from auditor.engine.prepare import Prepared
+from auditor.engine.stages import Judged
 from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.probes.where import grid
@@ -20,21 +21,17 @@ MOST = 6
 """Most cases shown."""
 
 
-def place_cases(prepared: Prepared, store: Store, observations: Observations) -> list[dict[str, Any]]:
+def place_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
     """Return the index entries of the clusters' centre cases, their files written; none where the search was not run or
     found nothing amiss.
     """
-    check = prepared.checks.get("reliance")
-    found = (
-        [
-            one
-            for one in check.judge(prepared.facts, observations)
-            if one.id == "reliance/where" and one.verdict != "pass"
-        ]
-        if check
-        else []
-    )
-    return [case for finding in found for case in _cases(prepared, store, observations, finding)]
+    found = [one for one in judged.findings if one.id == "reliance/where" and one.verdict != "pass"]
+    return [case for finding in found for case in _cases(prepared, store, judged.observations, finding)]
+
+
+def image_file(store: Store, case: str, kind: str) -> Path:
+    """Return where an image of a case is written; `save_image` turns the ending to .npy where a PNG cannot hold it."""
+    return store.evidence_file(f"{case}/{kind}.png", f"{case}/{kind}.npy")
 
 
 def heat_map(values: Mapping[str, float], shape: Sequence[int], cells: int) -> NDArray[np.float32]:
@@ -72,16 +69,17 @@ def _case(
     facts, samples = prepared.facts, prepared.samples
     position = samples.index()[row.sample]
     chunk = samples.load([position])
-    folder = store.folder / "evidence" / f"where-{digest(row.sample)[:12]}"
-    folder.mkdir()
+    case = f"where-{digest(row.sample)[:12]}"
     assert samples.levels is not None, "images have a value grid"
     effects = heat_map(row.values, chunk.x.shape[-2:], frame.rows)
     files: dict[str, Path] = {
-        "original": save_image(folder / "original.png", chunk.x[0].numpy(), samples.levels),
+        "original": save_image(image_file(store, case, "original"), chunk.x[0].numpy(), samples.levels),
         "mask": save_image(
-            folder / "mask.png", np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32), 255
+            image_file(store, case, "mask"),
+            np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32),
+            255,
         ),
-        "effects": folder / "effects.npy",
+        "effects": store.evidence_file(f"{case}/effects.npy"),
     }
     np.save(files["effects"], effects)
     label = facts.classes[facts.y[position]]

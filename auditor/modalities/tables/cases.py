@@ -5,20 +5,21 @@ made it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from auditor.checks.common import shown_zone
 from auditor.core.errors import DataError
-from auditor.core.records import OUTCOMES, Observation, Observations, Trial, digest
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Observation, Observations, Trial, digest
 from auditor.engine.picks import picked
 from auditor.engine.prepare import Prepared
+from auditor.engine.stages import Claim, Shown
 from auditor.engine.store import Store
 from auditor.modalities.tables import rule_check
-from auditor.modalities.tables.checks.common import searched, shown_zone, table_of, where
+from auditor.modalities.tables.checks.common import searched, table_of, where
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.row_file import read_rows, write_rows
 from auditor.modalities.tables.table import Table
@@ -60,15 +61,14 @@ def _chosen(rows: Mapping[str, Observation]) -> dict[str, str]:
 
 
 def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Observation, rule: str) -> dict[str, Any]:
-    facts, values = prepared.facts, row.values
+    facts, values, outcome = prepared.facts, row.values, Outcome.of(row.values)
     table, position = table_of(facts), facts.position_of[row.sample]
     arrays = store.get(row.artefact or "")
     if arrays is None:
         raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
-    folder = store.folder / "evidence" / f"{finding.partition('/')[0]}-{rule}-{digest(row.sample)[:12]}"
-    folder.mkdir()
+    case = f"{finding.partition('/')[0]}-{rule}-{digest(row.sample)[:12]}"
     before, after = table.texts(np.stack([prepared.samples.load([position]).x[0].numpy(), arrays["adversarial"]]))
-    path = write_rows(folder / "row.csv", table.names, before, after)
+    path = write_rows(store.evidence_file(f"{case}/row.csv"), table.names, before, after)
     decisions = [facts.classes[int(values[key])] for key in ("before", "predicted")]
     changed = [(name, *pair) for name, *pair in zip(table.names, before, after, strict=True) if pair[0] != pair[1]]
     return {
@@ -84,13 +84,13 @@ def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Obs
         "norm": trial.threat["norm"],
         "zone": trial.zone,
         "size": values["cost"],
-        "outcome": OUTCOMES[int(values["outcome"])],
-        "files": {"row": f"{folder.name}/row.csv"},
+        "outcome": outcome.text,
+        "files": {"row": f"{case}/row.csv"},
         "digests": {"row": digest(path.read_bytes())},
         "text": (
             f"{rule.capitalize()} case ({MEANING[rule]}): {_told(decisions, changed)}, at a cost of {values['cost']:g}."
             f" Changes were sought {where(trial.zone)};"
-            f" {OUTCOMES[int(values['outcome'])].removesuffix(' at a cost of at most')}."
+            f" {'flipped' if outcome is Outcome.FLIPPED_AT_MOST else outcome.text}."
         ),
     }
 
@@ -109,23 +109,14 @@ def zone_columns(table: Table, zone: str) -> frozenset[str]:
     return frozenset(known.get(zone, {name for name, role in every.items() if role == zone}))
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One claim about a case, and what speaks against it; empty where it holds."""
-
-    what: str
-    why: str = ""
-
-
-def row_claims(
-    folder: Path, case: Mapping[str, Any], row: Observation | None, table: Table, classifier: TableClassifier | None
-) -> Iterator[Claim]:
+def row_claims(shown: Shown, table: Table, classifier: TableClassifier | None) -> Iterator[Claim]:
     """Yield what was checked of a case, from the cells of its file alone: limits and rules by `rule_check`, the
     decisions by the classifier.
     """
-    yield _ledger(case, row)
+    case = shown.case
+    yield _ledger(case, shown.row)
     try:
-        names, *rows = read_rows(folder / case["files"]["row"])
+        names, *rows = read_rows(shown.folder / case["files"]["row"])
         before, after = (dict(zip(names, texts, strict=True)) for texts in rows)
         codes = table.codes(rows)
         if names != table.names:

@@ -275,7 +275,7 @@ def _arithmetic(columns: Sequence[tuple[Column, Codes]]) -> Iterator[_Found]:
         active = ~np.isnan(a) & ~np.isnan(c) & (a != 0)
         factor = float(f"{np.median(c[active] / a[active]):.6g}") if active.sum() >= SUPPORT else 0.0
         names = frozenset((target.name, one.name))
-        if abs(factor) >= 1 and names not in tied and _equal(c, factor * a, active, 0.0):
+        if abs(factor) >= 1 and names not in tied and _equal(c, factor * a, active, tolerance=0.0):
             tied.add(names)
             left, right = called(target.name), called(one.name)
             yield _Found(
@@ -289,7 +289,7 @@ def _arithmetic(columns: Sequence[tuple[Column, Codes]]) -> Iterator[_Found]:
             names = frozenset((target.name, parts[0][0].name, parts[1][0].name))
             if any(already <= names for already in tied):
                 continue
-            tolerance = _of_two(sign, target, c, parts)
+            tolerance = _of_two(sign, target, c, parts=parts)
             if tolerance is not None:
                 tied.add(names)
                 yield _Found(
@@ -312,7 +312,7 @@ def _triples(columns: Sequence[tuple[Column, Codes]], sign: str) -> Iterator[tup
         yield from ((target, one, other) for target in columns if target[0].name not in (one[0].name, other[0].name))
 
 
-def _of_two(sign: str, target: Column, c: Codes, parts: Sequence[tuple[Column, Codes]]) -> float | None:
+def _of_two(sign: str, target: Column, c: Codes, *, parts: Sequence[tuple[Column, Codes]]) -> float | None:
     """Return the tolerance at which a column is the sum, product or ratio of two others: 0, or half a unit of its last
     digit; None where it is not.
     """
@@ -325,10 +325,10 @@ def _of_two(sign: str, target: Column, c: Codes, parts: Sequence[tuple[Column, C
     divisor = np.where(active, b, 1.0)
     value = a + b if sign == "+" else a * b if sign == "*" else a / divisor
     tries = (0.0, 0.5000001 * target.step) if target.kind == "real" else (0.0,)
-    return next((tolerance for tolerance in tries if _equal(c, value, active, tolerance)), None)
+    return next((tolerance for tolerance in tries if _equal(c, value, active, tolerance=tolerance)), None)
 
 
-def _equal(c: Codes, value: Codes, active: Flags, tolerance: float) -> bool:
+def _equal(c: Codes, value: Codes, active: Flags, *, tolerance: float) -> bool:
     """Return whether a column equals a value in the rows that tell, as it would not if its cells were moved to other
     rows.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from auditor.attacks.attack import Adversarials, attack
 from auditor.modalities.tables.classifier import Structure, TableClassifier
 from auditor.modalities.tables.table import Column, Rule, Table
-from auditor.threats.threat import Threat
+from auditor.modalities.tables.threats.threat import TableThreat
 
 LONG = Table(
     (
@@ -65,7 +65,7 @@ def every(x: NDArray[np.float64], epsilon: float, most: int = 4) -> tuple[NDArra
 
 def found(classifier: TableClassifier, x: NDArray[np.float64], most: int | None = None, **more: Any) -> Adversarials:
     rows = torch.tensor(x)[None]
-    threat = Threat.table(LONG, max_changes=most)
+    threat = TableThreat(LONG, max_changes=most)
     result = attack("table_search", classifier, rows, classifier.logits(rows).argmax(1), threat, epsilon=1.5, **more)
     assert threat.over(rows).allows(result.x, rows, 1.5).all()
     return result

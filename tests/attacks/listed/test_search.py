@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.attacks.attack import Adversarials, attack, attack_cost, norm_refused
+from auditor.attacks.attack import Adversarials, Goal, Problem, attack, attack_cost, norm_refused
 from auditor.attacks.listed.exact import combinations
 from auditor.core.errors import AuditorError
-from auditor.core.records import OUTCOMES
+from auditor.core.outcomes import Outcome
+from auditor.core.seeds import Rows
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.table import Column, Rule, Table
+from auditor.modalities.tables.threats.threat import TableThreat
+from auditor.models.meter import Meter
 from auditor.threats.threat import Threat
 
 KINDS = ("additive", "trees", "network")
@@ -23,7 +26,7 @@ SEEDS = range(16)
 
 def search(one: Any, epsilon: float = 2.0, **settings: Any) -> Adversarials:
     x = torch.tensor(one.x)[None]
-    threat = Threat.table(one.table, torch.tensor(one.zone), one.most)
+    threat = TableThreat(one.table, torch.tensor(one.zone), one.most)
     found = attack(
         "table_search", one.classifier, x, one.classifier.logits(x).argmax(1), threat, epsilon=epsilon, **settings
     )
@@ -43,7 +46,7 @@ def cheapest(one: Any, epsilon: float = 2.0, target: int | None = None) -> float
 def check(one: Any, found: Adversarials, best: float) -> None:
     """Hold what was found against the smallest cost there is."""
     assert bool(found.fooled[0]) == (best < float("inf"))
-    assert OUTCOMES[found.proof[0]] == (
+    assert Outcome(int(found.proof[0])).text == (
         "flipped at exact minimal cost" if found.fooled[0] else "proven impossible within the budget"
     )
     if found.fooled[0]:
@@ -123,7 +126,7 @@ def test_rows_do_not_depend_on_their_neighbours_batch_or_place(case: Any) -> Non
             one.classifier,
             x[rows],
             y[rows],
-            Threat.table(one.table, zone[rows]),
+            TableThreat(one.table, zone[rows]),
             epsilon=1.5,
             seed=seeds,
             **more,
@@ -148,7 +151,7 @@ def test_rows_do_not_depend_on_their_neighbours_batch_or_place(case: Any) -> Non
 def test_the_same_seed_gives_the_same_rows(case: Any, name: str) -> None:
     one = case(5, "network", labels=True, wide=40)
     x = torch.tensor(one.x)[None]
-    threat, y = Threat.table(one.table), one.classifier.logits(x).argmax(1)
+    threat, y = TableThreat(one.table), one.classifier.logits(x).argmax(1)
     first, again = (attack(name, one.classifier, x, y, threat, epsilon=3.0, seed=[7]) for _ in range(2))
     assert torch.equal(first.x.nan_to_num(-1), again.x.nan_to_num(-1)) and torch.equal(first.forwards, again.forwards)
 
@@ -219,13 +222,13 @@ def coupled() -> tuple[Table, TableClassifier, torch.Tensor]:
 @pytest.mark.parametrize("settings", [{}, {"exact": False, "exact_rows": 0}])
 def test_columns_that_only_move_together_are_moved_together(settings: dict[str, Any]) -> None:
     table, classifier, x = coupled()
-    found = attack("table_search", classifier, x, torch.tensor([0]), Threat.table(table), epsilon=4.0, **settings)
+    found = attack("table_search", classifier, x, torch.tensor([0]), TableThreat(table), epsilon=4.0, **settings)
     assert (
         found.fooled[0]
         and found.size[0] == 3
         and table.texts(found.x.numpy()) == [("Female", "Wife", "married", "Female")]
     )
-    none = attack("table_search", classifier, x, torch.tensor([0]), Threat.table(table, max_changes=2), epsilon=4.0)
+    none = attack("table_search", classifier, x, torch.tensor([0]), TableThreat(table, max_changes=2), epsilon=4.0)
     assert not none.fooled[0] and none.proof[0] == 3
 
 
@@ -244,7 +247,7 @@ def test_blocks_too_large_to_list_are_moved_column_by_column() -> None:
 
     classifier = TableClassifier(scores, "m", "d", ("no", "yes"), frozenset({"labels", "scores"})).over(table)
     x = torch.tensor([[0.0, 2.0, *[0.0] * 6]]).double()
-    found = attack("table_search", classifier, x, torch.tensor([0]), Threat.table(table), epsilon=8.0)
+    found = attack("table_search", classifier, x, torch.tensor([0]), TableThreat(table), epsilon=8.0)
     assert found.fooled[0] and found.size[0] == 4 and found.proof[0] == 1, (
         "the swap belongs to the change, and nothing is proven"
     )
@@ -255,7 +258,7 @@ def test_a_row_that_breaks_a_rule_itself_is_left_alone() -> None:
     table, classifier, x = coupled()
     x[0, 1] = 0
     x[0, 0] = 0
-    found = attack("table_search", classifier, x, torch.tensor([0]), Threat.table(table), epsilon=4.0)
+    found = attack("table_search", classifier, x, torch.tensor([0]), TableThreat(table), epsilon=4.0)
     assert torch.equal(found.x, x) and not found.fooled[0] and found.proof[0] == 0
 
 
@@ -277,7 +280,7 @@ def test_a_cheaper_flip_is_never_forgotten_on_a_long_column(edge: int) -> None:
         classifier,
         torch.zeros(1, 2).double(),
         torch.tensor([0]),
-        Threat.table(table),
+        TableThreat(table),
         epsilon=6.0,
         exact=False,
     )
@@ -291,7 +294,7 @@ def test_nothing_writable_is_a_proof() -> None:
         classifier,
         x,
         torch.tensor([0]),
-        Threat.table(table, torch.zeros(4, dtype=torch.bool)),
+        TableThreat(table, torch.zeros(4, dtype=torch.bool)),
         epsilon=4.0,
     )
     assert torch.equal(found.x, x) and found.proof[0] == 3 and found.forwards[0] == 1
@@ -304,8 +307,12 @@ def test_a_gradient_strikes_first_and_changes_no_answer(case: Any) -> None:
 
         def pulls(table: Table, x: Any, direction: Any, values: Any, one: Any = one, calls: list[int] = calls) -> Any:
             calls.append(len(x))
-            return [np.array([[one.classifier.scores(_moved(table, row, place, value)) @ d for value in points] for row, d in zip(x, direction, strict=True)])
-                    .reshape(len(x), len(points)) for place, points in enumerate(values)]  # fmt: skip
+            gained = []
+            for place, points in enumerate(values):
+                pairs = zip(x, direction, strict=True)
+                scores = [[one.classifier.scores(_moved(table, row, place, v)) @ d for v in points] for row, d in pairs]
+                gained.append(np.array(scores).reshape(len(x), len(points)))
+            return gained
 
         struck = replace(
             one, classifier=replace(one.classifier, pulls=pulls, offers=one.classifier.offers | {"gradient"})
@@ -325,7 +332,7 @@ def _moved(table: Table, row: Any, place: int, value: float) -> Any:
 def test_random_changes_are_allowed_and_do_not_depend_on_their_batch(case: Any) -> None:
     one = case(2, "additive")
     x = torch.tensor(np.repeat(one.x[None], 60, axis=0))
-    threat, y = Threat.table(one.table, torch.tensor(one.zone), one.most), one.classifier.logits(x).argmax(1)
+    threat, y = TableThreat(one.table, torch.tensor(one.zone), one.most), one.classifier.logits(x).argmax(1)
     seeds = list(range(60))
     found = attack("random_change", one.classifier, x, y, threat, epsilon=2.0, seed=seeds, tries=1)
     assert (
@@ -344,10 +351,13 @@ def test_random_changes_are_allowed_and_do_not_depend_on_their_batch(case: Any) 
 
 def test_combinations_are_all_within_the_cap_and_none_beyond_it() -> None:
     costs, counts = [np.array([0, 1, 2.0]), np.array([0, 0.5, 3.0])], [np.array([0, 1, 1]), np.array([0, 1, 2])]
-    found = combinations(costs, counts, 2.0, 2, 10)
+    found = combinations(costs, counts, 2.0, most=2, cap=10)
     assert found is not None and sorted(map(tuple, found.tolist())) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert combinations(costs, counts, 2.0, 1, 10) is not None and len(combinations(costs, counts, 2.0, 1, 10)) == 3  # type: ignore[arg-type]
-    assert combinations(costs, counts, 2.0, 2, 3) is None
+    assert (
+        combinations(costs, counts, 2.0, most=1, cap=10) is not None
+        and len(combinations(costs, counts, 2.0, most=1, cap=10)) == 3
+    )  # type: ignore[arg-type]
+    assert combinations(costs, counts, 2.0, most=2, cap=3) is None
 
 
 def test_attacks_of_values_and_of_tables_refuse_each_other(case: Any) -> None:
@@ -357,11 +367,15 @@ def test_attacks_of_values_and_of_tables_refuse_each_other(case: Any) -> None:
         AuditorError,
         match="attack 'random_noise': expected a norm that 'random_noise' serves, got 'cost'; valid: l0, l1, l2, linf",
     ):
-        attack("random_noise", one.classifier, x, torch.tensor([0]), Threat.table(one.table), epsilon=1.0)
+        attack("random_noise", one.classifier, x, torch.tensor([0]), TableThreat(one.table), epsilon=1.0)
     with pytest.raises(
         AuditorError, match="attack 'table_search': expected a norm that 'table_search' serves, got 'linf'; valid: cost"
     ):
         attack("table_search", one.classifier, x, torch.tensor([0]), Threat.ball(), epsilon=1.0)
+    goal, size = Goal(torch.tensor([0])), torch.ones(1)
+    problem = Problem(Meter(one.classifier, 1, 1), x, goal, TableThreat(one.table), size, Rows.of(0, 1))
+    with pytest.raises(AuditorError, match="rows under rules follow no gradient, got TableThreat"):
+        _ = problem.smooth
     assert norm_refused("table_search", "cost") == norm_refused("random_change", "cost") == ""
     assert (
         attack_cost("random_change", {"tries": 3}) == (3, 0)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from auditor.core.displays import Map, of_kind
+from auditor.core.outcomes import Missing
 from auditor.core.records import Finding
 from auditor.engine.plan import plan
 from auditor.engine.prepare import Prepared, prepare
@@ -98,7 +99,7 @@ def test_as_many_as_wanted_are_drawn_among_those_with_the_zone(prepared: Prepare
     (searched,) = (one for one in plan({"reliance": check}, facts, samples, "b") if one.trial.probe == "where")
     assert searched.samples == 10 and all(position % 4 == 0 for chunk in searched.chunks for position in chunk)
     assert (
-        set(searched.excluded.values()) == {"not applicable for zone outside: empty mask"}
+        set(searched.excluded.values()) == {Missing.not_applicable("empty mask", "outside")}
         and len(searched.excluded) == 45
     )
     few = replace(check, where=5)

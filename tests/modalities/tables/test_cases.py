@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.core.records import OUTCOMES
+from auditor.core.outcomes import Outcome
 from auditor.engine.prepare import prepare
 from auditor.engine.verify import verify
 from auditor.modalities.tables.cases import zone_columns
@@ -42,10 +43,13 @@ data:
   rules:
     - {{id: husband, if: "relationship == 'Husband'", then: "sex == 'Male'", swap: {{relationship: {{Husband: Wife}}}}}}
 threat: {{epsilon: [1, 2], primary: 2}}
-report: {{annex: [hiring], hiring: {{sex: sex, race: race, data: test, why_test: "Applicants were drawn for this test."}}}}
+report:
+  annex: [hiring]
+  hiring: {{sex: sex, race: race, data: test, why_test: "Applicants were drawn for this test."}}
 checks:
   exposure: {{zones: [outside], samples: 60}}
-  fairness: {{minimum_group: 10, minimum_reference: 10, samples: 60, exposure_samples: 60, intersections: [[race, sex]]}}
+  fairness:
+    {{minimum_group: 10, minimum_reference: 10, samples: 60, exposure_samples: 60, intersections: [[race, sex]]}}
   attribution: false
   reliance: false
 """
@@ -180,7 +184,7 @@ def test_one_row_of_the_ledger(copy: Path) -> None:
 def test_the_samples_table_tells_costs_and_outcomes_in_words(finished: Path) -> None:
     table = pd.read_csv(finished / "samples.csv")
     outcome = table["flip:table_search:outside:2:outcome"].dropna()
-    assert len(outcome) and set(outcome) <= set(OUTCOMES)
+    assert len(outcome) and set(outcome) <= {one.text for one in Outcome}
     flipped = table["flip:table_search:outside:2:flipped"] == 1
     assert flipped.any() and (table.loc[flipped, "flip:table_search:outside:2:cost"] <= 2).all()
     assert table["clean:score"].notna().all() and "flip:table_search:everywhere:2:towards granted:cost" in table
@@ -217,6 +221,20 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "row.csv").write_text(text)
     with pytest.raises(ValueError, match="expected|end of"):
         read_rows(tmp_path / "row.csv")
+
+
+def test_judging_and_rendering_a_table_need_no_model(
+    finished: Path, copy: Path, call_without_models: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    names = ("audit.lock.yaml", "findings.json", "samples.csv", "report.html", "junit.xml")
+    before = {name: (copy / name).read_bytes() for name in names}
+    for arguments in (
+        ("judge", copy, "--audit", finished.parent / "audit.yaml", "--no-pdf", "--fail-on", "never"),
+        ("render", copy, "--no-pdf"),
+    ):
+        ended = call_without_models(*arguments)
+        assert ended.returncode == 0 and ended.stderr == "", ended.stderr
+        assert {name: (copy / name).read_bytes() for name in names} == before
 
 
 def test_zones_of_columns() -> None:

@@ -206,8 +206,8 @@ def test_names() -> None:
 def test_adult() -> None:
     settings = data.bind("table", {"table": "adult.csv.gz", "label": "income_gt_50k", "where": {"split": ["train"]}})
     samples = data["table"].make(ADULT, ("0", "1"), None, **settings)
-    assert samples.table is not None
-    found = says(mine(samples.table, np.stack([samples.loader(row)[0] for row in range(len(samples))])))
+    assert samples.schema is not None
+    found = says(mine(samples.schema, np.stack([samples.loader(row)[0] for row in range(len(samples))])))
     assert found["relationship == 'Husband' => sex == 'Male'"] == (13193, 1)
     assert found["relationship == 'Wife' => sex == 'Female'"] == (1568, 2)
     assert found["relationship == 'Wife' => marital_status in ['Married-AF-spouse', 'Married-civ-spouse']"] == (1568, 0)

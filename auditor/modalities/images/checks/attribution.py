@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge
+from auditor.checks.attribution.explained import Judge, Methods, settings_of
 from auditor.checks.common import evasion_trial, shown_zone
-from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Finding, Observations, Trial
 
 DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "saliency": {}}
 
@@ -18,12 +19,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "s
 @checks.register("attribution", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Agreement of maps with the mask, stability under harmless noise, blindness to flips."""
+    """Whether heat maps agree with the mask, stay as they are under harmless noise, and notice a flip."""
 
-    methods: tuple[str, ...] = ("integrated_gradients", "saliency")
+    methods: Methods = ("integrated_gradients", "saliency")
+    """Explanations that are judged: names, or names with settings such as `{integrated_gradients: {steps: 64}}`."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
+    unlike as that of another input."""
     blind_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Largest share of flips after which the explanation may still look like the old one."""
     samples: Annotated[int, Field(ge=1)] = 64
+    """Samples that are explained."""
 
     card: ClassVar[Card] = Card(
         title="Attribution: can the explanation be believed?",
@@ -62,7 +68,7 @@ class Attribution:
         return Trial(
             "attribution",
             method,
-            DEFAULTS.get(method, {}),
+            settings_of(self.methods, method, DEFAULTS),
             "",
             threat,
             facts.seed,

@@ -81,14 +81,26 @@ def number_of_clusters(alike: Array) -> int:
     return int(np.diff(values).argmax()) + 1
 
 
+def spectral_labels(alike: Array, k: int) -> NDArray[np.int64]:
+    """Return the cluster (n,) of each row of an affinity (n, n): spectral embedding in k dimensions, then pivoted QR.
+
+    The labels are those of scikit-learn's SpectralClustering with assign_labels='cluster_qr', up to their order;
+    nothing is drawn at random
+    (Damle, Minden and Ying 2019, Information and Inference 8, 181-203).
+    """
+    from scipy.linalg import qr, svd
+    from scipy.sparse.csgraph import laplacian
+
+    laplace, scale = laplacian(alike, normed=True, return_diag=True)
+    vectors = np.linalg.eigh(laplace)[1][:, :k] / scale[:, None]
+    pivots = qr(vectors.T, pivoting=True)[2]
+    left, _, right = svd(vectors[pivots[:k]].T)
+    return np.asarray(np.abs(vectors @ left @ right).argmax(1), dtype=np.int64)
+
+
 def _labels(alike: Array) -> NDArray[np.int64]:
     k = number_of_clusters(alike)
-    if k == 1:
-        return np.zeros(len(alike), dtype=np.int64)
-    from sklearn.cluster import SpectralClustering  # slow to import, and most audits need no clusters
-
-    model = SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=0)
-    return np.asarray(model.fit_predict(alike), dtype=np.int64)
+    return np.zeros(len(alike), dtype=np.int64) if k == 1 else spectral_labels(alike, k)
 
 
 def _cluster(

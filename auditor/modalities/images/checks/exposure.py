@@ -14,7 +14,8 @@ from auditor.checks.common import evasion_trial, grey, label, percent, plain, re
 from auditor.checks.exposure.against import compared, paired_table
 from auditor.checks.exposure.directions import Pair, by_class, class_table, directed_trial, pairs
 from auditor.checks.exposure.smallest import Thresholds, described, relative, search_trial, thresholds
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observation, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observation, Observations, Trial
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.stats.shares import decide, proportion, proportion_p
 
@@ -27,9 +28,7 @@ Rows = Mapping[str, Observation]
 @checks.register("exposure", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """Masked attack per zone and epsilon, beside control zones and random noise; smallest epsilons, few values,
-    directions.
-    """
+    """How often an attack flips the answer, by zone and budget, beside control zones and random noise."""
 
     zones: Annotated[tuple[str, ...], AfterValidator(expand_zones), Field(min_length=1)] = (
         "outside",
@@ -39,12 +38,20 @@ class Exposure:
         "control/1",
         "named",
     )
+    """Where an attack may write, one zone after the other; 'control' means three control zones, 'named' all zones
+    that the data name."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest share of correct predictions that an attack may flip; what it does outside the mask decides."""
     noise: bool = True
+    """Whether random noise of the same size stands beside every attack."""
     smallest: bool = True
+    """Whether the smallest change that flips is searched for each sample."""
     few_values: Annotated[int, Field(ge=0)] = 10
+    """How many values an attack may change to anything it likes, in one more finding; 0: no such attack."""
     directions: tuple[tuple[str, str], ...] = ()
+    """Pairs of classes; an attack aims from the first to the second, and back."""
     samples: Annotated[int, Field(ge=1)] = 200
+    """Samples in the searches for the smallest change, for few values and for directions."""
 
     card: ClassVar[Card] = Card(
         title="Exposure: the masked attack",

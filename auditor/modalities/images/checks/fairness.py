@@ -17,22 +17,29 @@ from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
 from auditor.core.errors import ConfigError, nearest
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.core.zones import single_zone
 
 
 @checks.register("fairness", modality="image")
 @dataclass(frozen=True, kw_only=True)
 class Fairness:
-    """Accuracy, robustness and exposure per group, compared among equals; harm aimed at one group;
-    reliance by group.
-    """
+    """Accuracy, robustness, exposure and reliance of each group, compared among equals; harm aimed at one group."""
 
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest gap between two groups, in accuracy, robustness, exposure and reliance; largest excess of targeted
+    harm."""
     minimum_group: Annotated[int, Field(ge=2)] = 30
+    """Groups with fewer samples are listed, but compared in no verdict."""
     zone: Annotated[str, AfterValidator(single_zone)] = "everywhere"
+    """Where the attack behind the gap in robustness may write."""
     bands: Bands = None
+    """Column of numbers -> edges of its bands, or into how many bands of equal size it is cut; four where none are
+    declared."""
     intersections: Intersections = "pairs"
+    """Columns whose combinations are compared too. Those named here decide like single columns; 'pairs' tries every
+    pair and decides nothing."""
     positive: str = ""
     """The class that sensitivity, specificity and selection rate speak of; of two classes the last one where none is
     named.

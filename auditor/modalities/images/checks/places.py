@@ -82,7 +82,7 @@ class Search:
         found = place.estimate
         value, low, high = (number / self.evidence for number in (found.value, found.low, found.high))
         return Estimate(
-            value, low, high, found.n, "share of the class evidence", found.method, found.level, found.units
+            value, low, high, found.n, "share of the class evidence", found.method, found.level, found.units, share=True
         )
 
     def displays(self, groups: tuple[Cluster, ...], note: str) -> tuple[Display, ...]:

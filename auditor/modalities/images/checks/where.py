@@ -14,7 +14,8 @@ from scipy import stats as sps
 
 from auditor.checks.common import why_not
 from auditor.core.displays import Values
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.modalities.images.checks.clusters import clusters
 from auditor.modalities.images.checks.places import FEWEST, METHOD, NOTHING, Place, Search
@@ -109,7 +110,7 @@ def judge_where(
 def _cells(facts: Facts, rows: Mapping[str, Observation], side: int) -> Cells:
     effects, involved = [], []
     for name in sorted(rows):
-        values = rows[name].values if rows[name].error is None else {}
+        values = rows[name].values if rows[name].missing is None else {}
         for draw in range(sum(key.startswith("k/") for key in values)):
             donor = int(values[f"k/{draw}"])
             effects.append([values.get(f"cell/{cell // side}/{cell % side}/{draw}", np.nan) for cell in range(side**2)])
@@ -189,7 +190,9 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
 def _place(facts: Facts, drawn: Cells, cell: int, mean: float, half: float) -> Place:
     members = set(drawn.recipients[~np.isnan(drawn.effects[:, cell])].tolist())
     n, units = len(members), len({facts.units[one] for one in members})
-    estimate = Estimate(mean, mean - half, mean + half, n, UNIT, METHOD, 0.95, units if units < n else None)
+    estimate = Estimate(
+        mean, mean - half, mean + half, n, UNIT, METHOD, 0.95, units if units < n else None, share=False
+    )
     return Place(cell // drawn.side, cell % drawn.side, estimate) if cell < drawn.side**2 else Place(-1, -1, estimate)
 
 

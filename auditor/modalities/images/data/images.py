@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +15,9 @@ import numpy as np
 from auditor.core.errors import DataError
 from auditor.core.records import digest
 from auditor.modalities.images.data.pixels import Picture, decode, fitted, fitted_mask, read_bytes, turned
-from auditor.modalities.images.data.regions import MAIN, Mask, Regions, declare
-from auditor.modalities.images.masks import masks as formats
-from auditor.modalities.images.masks import read_mask
+from auditor.modalities.images.data.regions import MAIN, Regions, declare
+from auditor.modalities.images.masks import Mask, endings
+from auditor.modalities.images.masks import read as read_mask
 from auditor.samples import data
 from auditor.samples.manifest import Columns, Row, check_ids, from_folder, from_manifest, label_index
 from auditor.samples.samples import Loaded, Samples
@@ -87,9 +88,14 @@ def images(
         CSV, TSV or Parquet file with one row per image; paths in it are relative to its own folder.
     folder
         Folder with one folder of images per class.
-    image, label, id, unit
-        Columns of the manifest. The id is the image's path without its ending where no column is given. Samples of one
-        unit, such as a patient, depend on each other.
+    image
+        Column with the path of the image file.
+    label
+        Column with the class, by name or by its number from 0.
+    id
+        Column with a name for each sample; the image's path without its ending when not given.
+    unit
+        Column that says which samples belong together, such as those of one patient.
     mask
         Column with the path of the mask file, empty where there is none; with `folder`, the folder that holds the masks
         under the same relative paths as the images.
@@ -110,14 +116,19 @@ def images(
     where
         Column -> values to keep, compared as text.
     """
-    regions = declare(mask, masks, zones, inside)
+    regions = declare(mask, masks, zones, inside=inside)
     rows, listed = _rows(
-        base, manifest, folder, Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)), where
+        base,
+        manifest,
+        folder,
+        columns=Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)),
+        where=where,
     )
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
-    scan = _in_order(lambda row: _see(row, target, regions, free=shape is None), rows)
+    hashed = cache(lambda path: digest(read_bytes(path)))  # one file may hold the masks of many samples
+    scan = _in_order(lambda row: _see(row, target, regions, hashed, free=shape is None), rows)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
     known = [
@@ -156,7 +167,7 @@ def images(
 
 
 def _rows(
-    base: Path, manifest: str | None, folder: str | None, columns: Columns, where: dict[str, Any]
+    base: Path, manifest: str | None, folder: str | None, *, columns: Columns, where: dict[str, Any]
 ) -> tuple[list[Row], Path]:
     """Return the rows and what lists them."""
     if (manifest is None) == (folder is None):
@@ -172,10 +183,8 @@ def _rows(
     ):
         if value:
             raise DataError(f"data: `{key}` needs the columns of a `manifest`, got `folder`.")
-    endings = sorted(ending for entry in formats for ending in entry.facts["endings"])
-    return from_folder(
-        base / str(folder), {name: base / place for name, place in columns.masks.items()}, endings
-    ), base / str(folder)
+    places = {name: base / place for name, place in columns.masks.items()}
+    return from_folder(base / str(folder), places, endings()), base / str(folder)
 
 
 def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
@@ -228,29 +237,32 @@ def _masks(row: Row, picture: Picture, target: tuple[int, int, int]) -> tuple[di
         if path is None:
             found[name] = None
         else:
-            found[name], more = _mask(path, "the mask" if name == MAIN else f"the mask '{name}'", picture, target)
-            notes += more
+            mask, moved = _upright(read_mask(path, sample=row.id, size=picture.size), picture)
+            if not _same_aspect(mask.shape, picture.size):
+                raise DataError(
+                    f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect,"
+                    f" got {_size(mask.shape)}."
+                )
+            found[name] = small = fitted_mask(mask, target[1:])
+            called = "the mask" if name == MAIN else f"the mask '{name}'"
+            gone = mask.any() and not small.any()
+            notes += (f"{called} was turned as the image was",) if moved else ()
+            notes += (f"{called} has no pixel left at the classifier's size and counts as empty",) if gone else ()
     return found, notes
 
 
-def _mask(path: Path, called: str, picture: Picture, target: tuple[int, int, int]) -> tuple[Mask, tuple[str, ...]]:
-    mask = read_mask(path)
+def _upright(mask: Mask, picture: Picture) -> tuple[Mask, bool]:
+    """Return a mask turned as its image was, and whether that was needed: it has the size from before and not the one
+    after.
+    """
     before = picture.size[::-1] if picture.turned_sideways else picture.size
-    notes: tuple[str, ...] = ()
-    if mask.shape != picture.size and mask.shape == before:
-        mask, notes = turned(mask, picture.orientation), (f"{called} was turned as the image was",)
-    if not _same_aspect(mask.shape, picture.size):
-        raise DataError(
-            f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect, got"
-            f" {_size(mask.shape)}."
-        )
-    small = fitted_mask(mask, target[1:])
-    if mask.any() and not small.any():
-        notes += (f"{called} has no pixel left at the classifier's size and counts as empty",)
-    return small, notes
+    needed = mask.shape != picture.size and mask.shape == before
+    return (turned(mask, picture.orientation) if needed else mask), needed
 
 
-def _see(row: Row, target: tuple[int, int, int], regions: Regions, *, free: bool) -> Seen:
+def _see(
+    row: Row, target: tuple[int, int, int], regions: Regions, hashed: Callable[[Path], str], *, free: bool
+) -> Seen:
     picture, image = _picture(row)
     if free and picture.size != target[1:]:
         raise DataError(
@@ -260,7 +272,7 @@ def _see(row: Row, target: tuple[int, int, int], regions: Regions, *, free: bool
     masks, notes = _masks(row, picture, target)
     if not _same_aspect(picture.size, target[1:]):
         notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
-    files = {name: digest(read_bytes(path)) if path is not None else None for name, path in row.masks.items()}
+    files = {name: hashed(path) if path is not None else None for name, path in row.masks.items()}
     shares = {
         name: float(area.mean()) if area is not None else None for name, area in {**masks, **regions.of(masks)}.items()
     }

@@ -60,7 +60,7 @@ def decode(data: bytes, path: Path) -> Picture:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             orientation = image.getexif().get(0x0112, 1)  # asked first, since Pillow turns a TIFF while it loads
             image.load()
-            return _upright(image, data, path, orientation if orientation in range(1, 9) else 1)
+            return _upright(image, data, path, orientation=orientation if orientation in range(1, 9) else 1)
     except (
         OSError,
         SyntaxError,
@@ -86,7 +86,7 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: expected a readable file, got: {error.strerror or error}.") from None
 
 
-def _upright(image: Image, data: bytes, path: Path, orientation: int) -> Picture:
+def _upright(image: Image, data: bytes, path: Path, *, orientation: int) -> Picture:
     from PIL import ImageOps
 
     pages = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1

@@ -34,7 +34,7 @@ def read_deep_colour(data: bytes) -> NDArray[np.uint16]:
     above = bytearray(stride)
     lines = []
     for start in range(0, len(raw), stride + 1):
-        above = _line(raw[start], bytearray(raw[start + 1 : start + 1 + stride]), above, step)
+        above = _line(raw[start], bytearray(raw[start + 1 : start + 1 + stride]), above, step=step)
         lines.append(np.frombuffer(bytes(above), ">u2"))
     return np.stack(lines).astype(np.uint16).reshape(height, width, COLOURS[kind])
 
@@ -52,7 +52,7 @@ def _chunks(data: bytes) -> Iterator[bytes]:
         at += 12 + size
 
 
-def _line(kind: int, line: bytearray, above: bytearray, step: int) -> bytearray:
+def _line(kind: int, line: bytearray, above: bytearray, *, step: int) -> bytearray:
     """Return a line of bytes with its filter undone (PNG specification, clause 9)."""
     if kind == 1:
         return bytearray(np.frombuffer(line, np.uint8).reshape(-1, step).cumsum(axis=0, dtype=np.uint8).tobytes())

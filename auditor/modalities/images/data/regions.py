@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from auditor.core.errors import DataError, nearest
 from auditor.core.zones import RESERVED, usable_name
-
-Mask = NDArray[np.bool_]
+from auditor.modalities.images.masks import Mask
 
 MAIN = "mask"
 """Name of the main mask in expressions."""
@@ -110,7 +106,7 @@ class Regions:
         }
 
 
-def declare(mask: str | None, masks: Mapping[str, str], zones: Mapping[str, str], inside: str | None) -> Regions:
+def declare(mask: str | None, masks: Mapping[str, str], zones: Mapping[str, str], *, inside: str | None) -> Regions:
     """Return the declared regions, checked (DataError: a name that cannot be one, one that is used twice, an expression
     that cannot be read).
     """

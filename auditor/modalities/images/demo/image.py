@@ -54,12 +54,15 @@ threat:
   epsilon: [4/255, 8/255]             # ... in grey levels of the 8-bit image
   primary: 4/255                      # verdicts are taken here, the others draw the curve
 
-attack: {{name: pgd, settings: {{steps: 10}}}}   # weaker than the default (evade), to keep the demonstration short; attack_quality notices
+# Weaker than the default (evade), to keep the demonstration short; attack_quality notices.
+attack: {{name: pgd, settings: {{steps: 10}}}}
 
 checks:                               # tolerances are declared before the run and printed in the report
-  exposure: {{tolerance: 0.10, samples: 20, zones: [outside, inside, everywhere, control/0]}}   # at most this share may flip without touching the lesion
+  # at most this share may flip without touching the lesion
+  exposure: {{tolerance: 0.10, samples: 20, zones: [outside, inside, everywhere, control/0]}}
   reliance: {{donors: 5, tolerance: 0.05}}   # at most this share of the class evidence may come from outside the mask
-  fairness: {{tolerance: 0.10, minimum_group: 30, targeted_harm: [sex]}}   # harm aimed at groups of this column only, to keep the demonstration short
+  # harm aimed at groups of this column only, to keep the demonstration short
+  fairness: {{tolerance: 0.10, minimum_group: 30, targeted_harm: [sex]}}
   attack_quality: {{samples: 12, queries: 100}}   # stronger attacks on these samples only
 
 report:

@@ -65,7 +65,7 @@ def phantoms(
     classes
         Names of the smooth and of the spiculated class.
     """
-    _check(n, marker_given_class, size, classes)
+    _check(n, marker_given_class, size, classes=classes)
     rng = np.random.default_rng(seed)
     patient = _visits(n, rng)
     labels, groups = _people(patient, rng)
@@ -78,7 +78,7 @@ def phantoms(
     return Phantoms(grey, collar(region, COLLAR), labels, marker, marks, names, groups, tuple(classes))
 
 
-def _check(n: int, marker_given_class: float, size: int, classes: Sequence[str]) -> None:
+def _check(n: int, marker_given_class: float, size: int, *, classes: Sequence[str]) -> None:
     if n < 1 or size < 32:
         raise AuditorError(f"phantoms: expected at least 1 image of at least 32 pixels, got {n} of {size}.")
     if not 0 <= marker_given_class <= 1:

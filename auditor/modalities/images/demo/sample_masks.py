@@ -15,15 +15,17 @@ PAIRS, SEED = 5, 12
 README = """\
 # Sample masks
 
-One of each mask format, with the image it belongs to. A mask is True (any value but 0) where the answer should be looked
-for: here the lesion, with a narrow collar so that its outline lies inside. An audit never lets the attacker touch it.
+One of each mask format, with the image it belongs to. A mask is True (any value but 0) where the answer should be
+looked for: here the lesion, with a narrow collar so that its outline lies inside. An audit never lets the attacker
+touch it.
 
 | image | class | marker | mask | lesion and collar |
 |---|---|---|---|---|
 {rows}
 
 All are 64 x 64 pixels, 8-bit grey; the images are phantoms drawn by code. `{array}` holds the same mask as
-`phantom_01_mask.png`, as a NumPy array of booleans (height, width). Made by `python -m auditor.modalities.images.demo.sample_masks sample_masks`.
+`phantom_01_mask.png`, as a NumPy array of booleans (height, width). Made by
+`python -m auditor.modalities.images.demo.sample_masks sample_masks`.
 """
 
 
@@ -32,11 +34,11 @@ def write_sample_masks(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = phantoms(PAIRS, seed=SEED, marker_given_class=0.5)
     array = "phantom_01_mask.npy"
-    rows = [_write(folder, drawn, row, array if row == 0 else None) for row in range(PAIRS)]
+    rows = [_write(folder, drawn, row, array=array if row == 0 else None) for row in range(PAIRS)]
     (folder / "README.md").write_text(README.format(rows="\n".join(rows), array=array), encoding="utf-8")
 
 
-def _write(folder: Path, drawn: Phantoms, row: int, array: str | None) -> str:
+def _write(folder: Path, drawn: Phantoms, row: int, *, array: str | None) -> str:
     """Write one pair and return its line of the README's table."""
     image, mask = f"phantom_{row + 1:02d}.png", f"phantom_{row + 1:02d}_mask.png"
     write_pair(drawn, row, image=folder / image, mask=folder / mask)

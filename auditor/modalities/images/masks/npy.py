@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.masks import masks
+from auditor.modalities.images.masks import Mask, masks
 
 NAME = "mask"
 """The array that is read from an .npz file that holds several."""
 
 
 @masks.register("npy", endings=(".npy", ".npz"))
-def npy(path: Path) -> NDArray[np.bool_]:
+def npy(path: Path, _sample: str, _size: tuple[int, int]) -> Mask:
     """NumPy array (.npy; .npz with one array, or one named 'mask'), (height, width) or with one more axis of length 1:
     True where not 0.
     """

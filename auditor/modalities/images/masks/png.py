@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.masks import masks
+from auditor.modalities.images.masks import Mask, masks
 
 
 @masks.register("png", endings=(".png", ".tif", ".tiff", ".bmp"))
-def png(path: Path) -> NDArray[np.bool_]:
+def png(path: Path, _sample: str, _size: tuple[int, int]) -> Mask:
     """Image of any depth (.png, .tif, .bmp): True where any colour is not 0.
 
     Transparency is ignored, unless every colour is 0 and the transparency varies: then True where it is not fully

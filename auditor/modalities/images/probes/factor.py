@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.modalities.images.probes.collage import Sheet
@@ -39,14 +40,13 @@ def _recipient(
         donors = _donors(pool, values, position, rng)
         if donors is None:
             return Row(
-                error=(
-                    f"not applicable: its class has not two values of '{trial.settings['column']}' in different other"
-                    " units"
+                missing=Missing.not_applicable(
+                    f"its class has not two values of '{trial.settings['column']}' in different other units"
                 )
             )
         sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial))
         if sheet.full:
-            return Row(error="not applicable: the masks of one pair leave nothing outside to fill from")
+            return Row(missing=Missing.not_applicable("the masks of one pair leave nothing outside to fill from"))
         images += [sheet.paste(0, 1), sheet.paste(0, 2)]
         found |= {f"p/{pair}": float(donors[0]), f"q/{pair}": float(donors[1])}
     edges = margins(bench, images, int(chunk.y[row]))

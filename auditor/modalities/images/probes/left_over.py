@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from skimage.restoration import inpaint_biharmonic
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.core.zones import Mask, grow
@@ -36,14 +37,14 @@ def left_over(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 def _pair(bench: Bench, trial: Trial, pool: Pool, position: int, name: str) -> Row:
     partner = pool.draw(generator(trial.seed, "partner", name), position=position, same=False, avoid=(position,))
     if partner is None:
-        return Row(error="not applicable: no sample of another class from another unit")
+        return Row(missing=Missing.not_applicable("no sample of another class from another unit"))
     loaded = bench.samples.load((position, partner))
     own, foreign = (grow(mask.numpy(), float(trial.settings["guard"])) for mask in loaded.inside.any(1))
     hole = own | foreign
     if not hole.any() or hole.all():
         return Row(
-            error=(
-                f"not applicable: the masks of the pair leave {'nothing outside' if hole.all() else 'nothing to blank'}"
+            missing=Missing.not_applicable(
+                f"the masks of the pair leave {'nothing outside' if hole.all() else 'nothing to blank'}"
             )
         )
     x = loaded.x.numpy()

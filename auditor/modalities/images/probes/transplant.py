@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.modalities.images.probes.collage import Cutting, Sheet
@@ -21,7 +22,7 @@ ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
 
 @probes.register("transplant", cost=lambda *, method, settings: (4 * settings["draws"] + 1, 0))
 def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Margins for the recipient's class in the four arms of every draw, with the donors' positions (METHODS: reliance).
+    """Margins for the recipient's class in the four arms of every draw, with the donors' positions.
 
     Arm A: own inside, outside of the same class. B: own inside, outside of another class. C: inside of another class,
     outside of the same. D: inside and outside of another class. What an image has under any mask of its draw is
@@ -51,10 +52,10 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, row: int, 
     for draw in range(int(trial.settings["draws"])):
         donors = _donors(pool, position, rng)
         if donors is None:
-            return Row(error="not applicable: no donor of the same and two of another class from other units")
+            return Row(missing=Missing.not_applicable("no donor of the same and two of another class from other units"))
         sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial))
         if sheet.full:
-            return Row(error="not applicable: the masks of one draw leave nothing outside to fill from")
+            return Row(missing=Missing.not_applicable("the masks of one draw leave nothing outside to fill from"))
         images += [sheet.paste(0, 0)] if not images else []
         images += [sheet.paste(inside, outside) for inside, outside in ARMS.values()]
         values |= {f"{name}/{draw}": float(donor) for name, donor in zip("jkl", donors, strict=True)}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.modalities.images.probes.collage import Cutting, Sheet
@@ -62,10 +63,10 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, name: str)
     for draw in range(draws):
         donor = pool.draw(rng, position=position, same=False, avoid=(position,))
         if donor is None:
-            return Row(error="not applicable: no donor of another class from another unit")
+            return Row(missing=Missing.not_applicable("no donor of another class from another unit"))
         made = exchanged(bench.samples, position, donor, cells=cells, guard=guard, arriving=bool(draw % 2))
         if made is None:
-            return Row(error="not applicable: the masks of one draw leave nothing outside to exchange")
+            return Row(missing=Missing.not_applicable("the masks of one draw leave nothing outside to exchange"))
         values[f"k/{draw}"] = float(donor)
         values |= _measured(bench, made, position, draw)
     return Row(values)

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge, Words
-from auditor.core.records import Card, Facts, Finding, Observations, Trial
+from auditor.checks.attribution.explained import Judge, Methods, Words, settings_of
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -35,17 +36,20 @@ WORDS = Words(
 )
 
 
-@checks.register("attribution-table", check="attribution", modality="table")
+@checks.register("attribution", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class AttributionTable:
-    """Agreement of attributions with the columns that should matter, stability under allowed changes, blindness to
-    flips.
-    """
+    """Whether attributions agree with the columns that should matter, stay under small changes, and notice a flip."""
 
-    methods: tuple[str, ...] = ("kernel_shap", "permutation")
+    methods: Methods = ("kernel_shap", "permutation")
+    """Explanations that are judged: names, or names with settings such as `{permutation: {background: 64}}`."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Least stability: 1 where a small change of the input leaves the explanation as it is, 0 where it becomes as
+    unlike as that of another input."""
     blind_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Largest share of flips after which the explanation may still look like the old one."""
     samples: Annotated[int, Field(ge=1)] = 64
+    """Samples that are explained."""
     searched: Annotated[int, Field(ge=1)] = SEARCHED
     """Rows in which flips were looked for: exposure's `samples`, so that its searches are used."""
 
@@ -94,7 +98,7 @@ class AttributionTable:
         return Trial(
             "attribution_table",
             method,
-            DEFAULTS.get(method, {}),
+            settings_of(self.methods, method, DEFAULTS),
             "",
             threat,
             facts.seed,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.core.records import Facts, Observation, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Observation, Trial
+from auditor.core.zones import control_number
 from auditor.modalities.tables.table import Table
 
 LABELS = {
@@ -25,22 +27,16 @@ searches.
 
 def where(zone: str) -> str:
     """Return a zone in words that follow 'a change'."""
-    if zone.startswith("control/"):
-        return LABELS["control/0"] if zone == "control/0" else f"{LABELS['control/0']} (draw {zone.partition('/')[2]})"
+    number = control_number(zone)
+    if number is not None:
+        return LABELS["control/0"] if number == 0 else f"{LABELS['control/0']} (draw {number})"
     return LABELS[zone]
-
-
-def shown_zone(facts: Facts) -> str:
-    """Return the zone whose flips are shown and explained: 'outside', or 'everywhere' where no column should not
-    matter.
-    """
-    return "outside" if any(share is not None and 0 < share < 1 for share in facts.mask_share) else "everywhere"
 
 
 def table_of(facts: Facts) -> Table:
     """Return what the data's columns and rules are."""
-    assert facts.table is not None, "a check of tables is given a table"
-    return Table.from_dict(facts.table)
+    assert facts.schema is not None, "a check of tables is given a table"
+    return Table.from_dict(facts.schema)
 
 
 def favourable(facts: Facts) -> int:
@@ -72,4 +68,4 @@ def flip_trial(facts: Facts, zone: str, *, towards: str = "", samples: int = 0, 
 
 def searched(rows: Mapping[str, Observation]) -> dict[str, Observation]:
     """Return the rows on which a search was made."""
-    return {name: row for name, row in rows.items() if row.error is None and row.values["searched"] == 1}
+    return {name: row for name, row in rows.items() if row.missing is None and row.values["searched"] == 1}

@@ -12,28 +12,30 @@ from auditor.checks import checks
 from auditor.checks.common import percent, plain, reason, span, why_not
 from auditor.checks.exposure.against import compared, paired_table
 from auditor.checks.exposure.flips import FLIPPED, Flips
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
 from auditor.stats.shares import decide, proportion_p
 
 
-@checks.register("exposure-table", check="exposure", modality="table")
+@checks.register("exposure", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class ExposureTable:
-    """Cheapest flips of decisions per zone of columns, with what is proven and what is not, beside random changes and
-    control columns.
-    """
+    """How many decisions the cheapest changes flip, by zone of columns, and for how many that is proven."""
 
     zones: Annotated[tuple[str, ...], AfterValidator(expand_zones), Field(min_length=1)] = (
         "outside",
         "everywhere",
         "control/0",
     )
+    """Which columns a search may change, one zone after the other; a zone may be a role such as 'proxy'."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest share of decisions that a search may flip; what it does in columns that should not matter decides."""
     random: bool = True
     """Whether random changes of the same cost stand beside the search."""
     samples: Annotated[int, Field(ge=1)] = SEARCHED
+    """Rows that are searched."""
 
     card: ClassVar[Card] = Card(
         title="Exposure of a table: the search for the cheapest flip",

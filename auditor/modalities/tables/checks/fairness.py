@@ -18,19 +18,18 @@ from auditor.checks.fairness.group_rows import as_it_is
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.checks.fairness.ratio import Limits, Rates, judge_ratio
 from auditor.checks.fairness.recourse import Searches, judge_cost, judge_exposure, judge_reach
-from auditor.core.records import Card, Evidence, Facts, Finding, Observations, Trial
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, favourable, flip_trial
 from auditor.modalities.tables.checks.invariance import invariance_trials, judge_invariance
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-@checks.register("fairness-table", check="fairness", modality="table")
+@checks.register("fairness", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class TableFairness:
-    """Impact ratio, scoring rate, equalised odds, reachability and cost of the favourable decision, exposure and
-    invariance by group.
-    """
+    """Favourable decisions, errors, and what a change can reach, by group; and whether a protected column decides."""
 
     tolerance: Share = 0.10
     """Largest gap in accuracy, in true and false positives, and in exposure."""
@@ -43,12 +42,17 @@ class TableFairness:
     invariance: Share = 0.02
     """Largest share of decisions that may change with a protected column."""
     minimum_group: Annotated[int, Field(ge=2)] = 30
+    """Groups with fewer rows are listed, but compared in no verdict."""
     minimum_reference: Annotated[int, Field(ge=2)] = 100
     """Rows of a group that others are compared with in a ratio."""
     exclude_share: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """A group with a smaller share of the rows is listed with its rate, but compared in no ratio."""
     bands: Bands = None
+    """Column of numbers -> edges of its bands, or into how many bands of equal size it is cut; four where none are
+    declared."""
     intersections: Intersections = "pairs"
+    """Columns whose combinations are compared too. Those named here decide like single columns; 'pairs' tries every
+    pair and decides nothing."""
     samples: Annotated[int, Field(ge=0)] = 1000
     """Rows of which at most the favourable decision is searched for; 0: all."""
     exposure_samples: Annotated[int, Field(ge=0)] = SEARCHED

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from auditor.checks.common import percent, plain, reason, span, why_not
-from auditor.core.records import Estimate, Evidence, Facts, Finding, Observation, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import favourable, table_of
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Column, Table
@@ -183,7 +184,7 @@ def _column(
 ) -> Finding:
     trial = invariance_trial(facts, column)
     rows = observations.of(trial)
-    measured = {name: row for name, row in rows.items() if row.error is None}
+    measured = {name: row for name, row in rows.items() if row.missing is None}
     base |= {"evidence": Evidence(trials=(observations.key(trial),))}
     values = trial.settings["values"]
     whole = {kind: _change(measured, kind, range(len(values))) for kind in KINDS}

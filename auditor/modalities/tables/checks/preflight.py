@@ -9,7 +9,8 @@ from typing import Any
 
 from auditor.checks.common import listed, percent, span
 from auditor.core.displays import Table, Values
-from auditor.core.records import Facts, Finding, Observation
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.table import ROLES
 from auditor.stats.shares import proportion

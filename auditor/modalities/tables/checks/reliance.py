@@ -13,7 +13,8 @@ from auditor.checks import checks
 from auditor.checks.common import percent, reason, span, why_not
 from auditor.checks.reliance.arms import Draws, Words, judge_flips, judge_share
 from auditor.core import displays
-from auditor.core.records import Card, Estimate, Evidence, Facts, Finding, Observations, Trial, Verdict
+from auditor.core.facts import Facts
+from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
@@ -47,17 +48,19 @@ WORDS = Words(
 )
 
 
-@checks.register("reliance-table", check="reliance", modality="table")
+@checks.register("reliance", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class RelianceTable:
-    """Factorial exchange of the columns that should not matter between rows, and of each block of
-    columns on its own.
-    """
+    """How much of what moves decisions comes from columns that should not matter, by exchanging them between rows."""
 
     donors: Annotated[int, Field(ge=1)] = 8
+    """How often each row is exchanged with others."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Largest share of what moves the decisions that may come from columns that should not matter."""
     flips: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """Largest share of decisions that may change with those columns, together or one of them alone."""
     samples: Annotated[int, Field(ge=1)] = 1000
+    """Rows whose columns are exchanged."""
 
     card: ClassVar[Card] = Card(
         title="Reliance of a table: where the evidence comes from",
@@ -124,7 +127,7 @@ class RelianceTable:
         lost = [
             [row.values[f"lost/{arm}/{draw}"] for arm in "AB"]
             for row in rows.values()
-            for draw in range(0 if row.error else sum(key.startswith("A/") for key in row.values))
+            for draw in range(0 if row.missing else sum(key.startswith("A/") for key in row.values))
         ]
         return (
             judge_share(
@@ -148,7 +151,7 @@ class RelianceTable:
 
     def _columns(self, facts: Facts, observations: Observations) -> Finding:
         trial, table = self._permuted(facts), table_of(facts)
-        rows = {name: row for name, row in observations.of(trial).items() if row.error is None}
+        rows = {name: row for name, row in observations.of(trial).items() if row.missing is None}
         base: dict[str, Any] = {
             "id": "reliance/columns",
             "check": "reliance",
@@ -255,6 +258,7 @@ class _Permuted:
             METHOD,
             0.95,
             len(np.unique(self.units[:, 0])),
+            share=False,
         )
 
 

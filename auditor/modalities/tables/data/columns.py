@@ -152,7 +152,7 @@ def inferred_kind(cells: Cells) -> Kind:
     return "text" if len(cells.texts) > max(FEW, len(cells.places) / PER_LEVEL) else "categorical"
 
 
-def make_column(name: str, cells: Cells, rows: NDArray[np.int64], spec: ColumnSpec) -> tuple[Column, Codes]:
+def make_column(name: str, cells: Cells, rows: NDArray[np.int64], *, spec: ColumnSpec) -> tuple[Column, Codes]:
     """Return a column and the codes (rows,) of the rows kept: kind and levels of the whole file, limits of the rows
     (DataError).
     """
@@ -161,14 +161,14 @@ def make_column(name: str, cells: Cells, rows: NDArray[np.int64], spec: ColumnSp
     if kind == "text":  # names and remarks: only those that are audited
         kept = _without_unused(kept)
     declared = [_as_seen(level, cells.texts) for level in spec.levels or ()]
-    bare = Column(name, kind, spec.role or "relevant", _levels(name, kind, kept, declared), read_type(cells))
+    bare = Column(name, kind, spec.role or "relevant", _levels(name, kind, kept, declared=declared), read_type(cells))
     _check_cells(bare, cells)
     by_text = np.array([*(bare.code(text) for text in kept.texts), np.nan])
     codes = by_text[kept.places]
     mutable = spec.mutable if spec.mutable is not None else bare.role != "protected" and kind not in ("text", "date")
     step = spec.step or (float(f"1e-{_digits(kept.texts)}") if kind == "real" else 1.0)
     column = replace(bare, mutable=mutable, step=step, cost=spec.cost or _cost(bare, codes), missing=kept.missing)
-    return _limited(column, codes, spec, kept.counts, declared), codes
+    return _limited(column, codes, spec, counts=kept.counts, declared=declared), codes
 
 
 def _without_unused(cells: Cells) -> Cells:
@@ -193,7 +193,7 @@ def canonical(text: str) -> str:
     return f"{float(bare) + 0.0:.17g}" if NUMBER.fullmatch(bare) else bare
 
 
-def _levels(name: str, kind: Kind, cells: Cells, declared: Sequence[str]) -> tuple[str, ...]:
+def _levels(name: str, kind: Kind, cells: Cells, *, declared: Sequence[str]) -> tuple[str, ...]:
     if kind in NUMERIC:
         if declared:
             raise DataError(
@@ -273,7 +273,9 @@ def _cost(column: Column, codes: Codes) -> float:
     return 1.0 / spread if spread else 1.0
 
 
-def _limited(column: Column, codes: Codes, spec: ColumnSpec, counts: dict[str, int], declared: Sequence[str]) -> Column:
+def _limited(
+    column: Column, codes: Codes, spec: ColumnSpec, *, counts: dict[str, int], declared: Sequence[str]
+) -> Column:
     """Return the column with what may be written to it."""
     ordered = column.numeric or column.kind == "ordinal"
     given = [
@@ -287,7 +289,7 @@ def _limited(column: Column, codes: Codes, spec: ColumnSpec, counts: dict[str, i
             f"column '{column.name}': expected no `{given[0]}`, since it is"
             f" {column.kind}{'' if ordered else ' and has no order'}."
         )
-    allowed = () if column.numeric else _allowed(column, spec, counts, declared)
+    allowed = () if column.numeric else _allowed(column, spec, counts, declared=declared)
     if not ordered:
         return replace(column, allowed=allowed)
     known = codes[~np.isnan(codes)]
@@ -306,7 +308,7 @@ def _limited(column: Column, codes: Codes, spec: ColumnSpec, counts: dict[str, i
     return replace(column, allowed=allowed, low=low, high=high, least=least, most=most)
 
 
-def _allowed(column: Column, spec: ColumnSpec, counts: dict[str, int], declared: Sequence[str]) -> tuple[int, ...]:
+def _allowed(column: Column, spec: ColumnSpec, counts: dict[str, int], *, declared: Sequence[str]) -> tuple[int, ...]:
     """Return the codes of the levels that may be written: declared ones of an unordered column, otherwise those with
     enough rows.
     """

@@ -41,16 +41,27 @@ class ColumnSpec(Declared):
     """What a column is, and what may be done with it; what is not declared is inferred."""
 
     type: Kind | None = None
+    """What the cells are; a date is written as 2020-12-31. `ordinal` is never inferred."""
     role: Role | None = None
+    """Whether it should matter (`relevant`, when not given) or not, or says who someone is (`protected`), or stands
+    for that (`proxy`)."""
     levels: list[Cell] | None = None
     """Of an ordinal column all of them, in their order; of another one those that may be written."""
     mutable: bool | None = None
+    """Whether a search may change it; when not given, everything but protected columns, texts and dates."""
     range: tuple[Cell, Cell] | None = None
+    """Smallest and largest value that may be written; those seen in the data when not given."""
     change: tuple[float, float] | None = None
+    """Largest step down and largest step up from a row's own value; of an ordinal column, in levels."""
     direction: str = "both"
+    """Whether it may only grow (`up`), only shrink (`down`), or `both`."""
     cost: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Price of one unit of a number, of one level of an ordinal column, of any change of another. When not given, the
+    middle half of the numbers spans a cost of 1."""
     step: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Grid of the numbers that may be written; 1 for whole numbers, the last digit seen for others."""
     min_support: int | None = Field(None, ge=0)
+    """Rows that a level must have before it may be written; 30, or none where the levels are declared."""
 
     @field_validator("direction")
     @classmethod
@@ -71,12 +82,20 @@ class RuleSpec(Declared):
     """One rule: `if` with `then`, `require`, or `define`."""
 
     id: str
+    """Name under which the report counts it."""
     when: str = Field("", alias="if")
+    """Condition of a rule of the form: if this, then that."""
     then: str = ""
+    """What must hold under the condition."""
     require: str = ""
+    """What must hold in every row."""
     define: str = ""
+    """A column that is computed from others, such as `ratio = debt / income`."""
     swap: dict[str, dict[Cell, Cell]] = {}
+    """Column -> level -> the level that takes its place, both ways, where a change of another column breaks the
+    rule."""
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Largest difference of numbers that still counts as equal."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> RuleSpec:

@@ -55,9 +55,12 @@ def table_rows(
         Columns that the classifier takes, in its order; None: all that are not label, id, unit, in `where` or dropped.
     table
         The file.
-    label, id, unit
-        Columns: the true class, the row's name (the row's number in the file, from 1, where none is given), and what
-        makes rows dependent.
+    label
+        Column with the true class.
+    id
+        Column with a name for each row; its number in the file, from 1, when not given.
+    unit
+        Column that says which rows belong together, such as those of one person.
     favourable
         The class that people want; the last one when not given.
     groups
@@ -75,14 +78,14 @@ def table_rows(
     """
     file = TableFile(base / table, [text_of(word) for word in missing])
     rows = _kept(file, where)
-    names = _names(file, takes, {label, *(name for name in (id, unit) if name), *where}, drop)
+    names = _names(file, takes, {label, *(name for name in (id, unit) if name), *where}, drop=drop)
     _refuse_unknown(file, columns, names)
     whole = {name: file.cells(name, "which the classifier takes" if takes else "model") for name in names}
-    made = [make_column(name, whole[name], rows, columns.get(name, ColumnSpec())) for name in names]
+    made = [make_column(name, whole[name], rows, spec=columns.get(name, ColumnSpec())) for name in names]
     codes = np.stack([one for _, one in made], 1)
     shown = Table(tuple(column for column, _ in made), _rules(rules), _favourable(favourable, classes))
     kept = Rules(shown)
-    y, by_place = label_codes(file.cells(label, "label").at(rows), classes, file.path, rows)
+    y, by_place = label_codes(file.cells(label, "label").at(rows), classes, file.path, rows=rows)
     ids = _ids(file, id, rows)
     units = file.cells(unit, "unit").at(rows).listed() if unit else ids
     attributes = {name: file.cells(name, "groups").at(rows).listed() for name in groups}
@@ -119,7 +122,7 @@ def table_rows(
         modality="table",
         notes=notes,
         regions={name: (float(zone.mean()),) * len(ids) for name, zone in regions.items()},
-        table=shown,
+        schema=shown,
     )
 
 
@@ -141,7 +144,7 @@ def _kept(file: TableFile, where: Mapping[str, list[Cell] | Cell]) -> NDArray[np
     return rows
 
 
-def _names(file: TableFile, takes: tuple[str, ...] | None, never: set[str], drop: Sequence[str]) -> tuple[str, ...]:
+def _names(file: TableFile, takes: tuple[str, ...] | None, never: set[str], *, drop: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that the classifier is given, in its order (DataError)."""
     unknown = next((name for name in drop if name not in file.names), None)
     if unknown is not None:
@@ -199,7 +202,7 @@ def _named(text: str, classes: Sequence[str]) -> str | None:
 
 
 def label_codes(
-    cells: Cells, classes: tuple[str, ...], path: Path, rows: NDArray[np.int64]
+    cells: Cells, classes: tuple[str, ...], path: Path, *, rows: NDArray[np.int64]
 ) -> tuple[tuple[int, ...], bool]:
     """Return each label's index in the classes, and whether the labels were numbers of classes rather than their names
     (DataError: neither).

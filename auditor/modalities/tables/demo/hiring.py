@@ -45,7 +45,7 @@ data:
   favourable: hired                   # the outcome that people want
   groups: [sex, race]                 # compared as groups, though the model is not given them
   columns:                            # the expert's mask: which columns should matter, and what can change
-    years: {{type: integer, role: relevant, change: [0, 3], range: [0, 40], cost: 1}}       # a year of experience costs 1
+    years: {{type: integer, role: relevant, change: [0, 3], range: [0, 40], cost: 1}}     # a year of experience costs 1
     degree: {{type: ordinal, role: relevant, levels: [none, bachelor, master, doctorate], change: [0, 1], cost: 2}}
     test: {{type: integer, role: relevant, change: [-5, 15], range: [0, 100], cost: 0.2}}   # five points cost 1
     certified: {{type: categorical, role: relevant, cost: 1}}
@@ -63,8 +63,10 @@ threat:
   epsilon: [1, 2, 4]                  # costs, in the units declared above
   primary: 2                          # verdicts are taken here, the others draw the curve
 
-checks:                               # tolerances and sizes, declared before the run; what is not named keeps its default
-  exposure: {{samples: 150, zones: [outside, everywhere]}}   # fewer rows, zones and methods than usual, to keep the demonstration short
+# Tolerances and sizes, declared before the run; what is not named keeps its default.
+checks:
+  # fewer rows, zones and methods than usual, to keep the demonstration short
+  exposure: {{samples: 150, zones: [outside, everywhere]}}
   reliance: {{samples: 300}}
   attribution: {{methods: [kernel_shap], samples: 48, searched: 150}}
   fairness: {{samples: 300, exposure_samples: 150, minimum_group: 80}}   # smaller groups are listed, not judged
@@ -76,7 +78,7 @@ report:
 """
 
 
-def trained(kind: str, history: History, seed: int, n: int = TRAINED_ON) -> Pipeline:
+def trained(kind: str, history: History, seed: int, *, n: int = TRAINED_ON) -> Pipeline:
     """Return a model, 'linear' or 'trees', of n applicants of a history."""
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import GradientBoostingClassifier

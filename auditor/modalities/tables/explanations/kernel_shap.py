@@ -50,10 +50,12 @@ def kernel_shap(
     for row, seed in enumerate(_seeds):
 
         def worth(kept: Tensor, row: int = row) -> Tensor:
-            return mixed_margins(classifier, x[row], _background, kept, int(target[row]), _batch_size)
+            return mixed_margins(
+                classifier, x[row], _background, kept=kept, target=int(target[row]), batch_size=_batch_size
+            )
 
         maps[row] = (
-            enumerated(worth, columns) if 2**columns <= coalitions else _sampled(worth, columns, coalitions, seed)
+            enumerated(worth, columns) if 2**columns <= coalitions else _sampled(worth, columns, coalitions, seed=seed)
         )
     return maps
 
@@ -74,7 +76,7 @@ def enumerated(worth: Worth, columns: int) -> Tensor:
     return result
 
 
-def _sampled(worth: Worth, columns: int, coalitions: int, seed: int) -> Tensor:
+def _sampled(worth: Worth, columns: int, coalitions: int, *, seed: int) -> Tensor:
     """Return Captum's Kernel SHAP values (columns,) of a game whose players are a row's columns, so that no cell is
     ever multiplied.
     """

@@ -9,7 +9,7 @@ from auditor.models.classifier import Classifier, margin
 
 
 def mixed_margins(
-    classifier: Classifier, row: Tensor, background: Tensor, kept: Tensor, target: int, batch_size: int
+    classifier: Classifier, row: Tensor, background: Tensor, *, kept: Tensor, target: int, batch_size: int
 ) -> Tensor:
     """Return the mean margin (m,) of a target class over background rows (b, columns), for each of the sets of columns
     `kept` (m, columns) of a row.

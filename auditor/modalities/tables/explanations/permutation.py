@@ -36,6 +36,8 @@ def permutation(
     kept = torch.cat([torch.ones(1, columns, dtype=torch.bool), ~torch.eye(columns, dtype=torch.bool)])
     maps = torch.zeros(n, columns, dtype=torch.float64)
     for row in range(n):
-        edges = mixed_margins(classifier, x[row], _background, kept, int(target[row]), _batch_size)
+        edges = mixed_margins(
+            classifier, x[row], _background, kept=kept, target=int(target[row]), batch_size=_batch_size
+        )
         maps[row] = edges[0] - edges[1:]
     return maps

@@ -56,6 +56,8 @@ def command(
         folder, once per batch.
     arguments
         What follows it, such as [score.R].
+    format
+        How rows are written to it: 'csv' with a header, or one JSON object a line.
     answers
         What a line holds: scores or probabilities, one per class or one of the last of two, parted by commas or as a
         JSON list; or a class by name.
@@ -63,6 +65,8 @@ def command(
         The columns that it reads, in their order; all that the data declare when not given.
     threshold
         Probability of the last of two classes from which it is the answer.
+    timeout_s
+        Seconds that one batch may take.
     """
     if not _trust_code:
         raise ClassifierError(f"source command runs a program: '{path}' is only started with --trust-code.")
@@ -71,7 +75,9 @@ def command(
         raise ClassifierError(f"{path}: expected at least two `classes`, got {list(names)}.")
     program = Program((_program(path, _base), *arguments), _base.resolve(), format, timeout_s, path)
     reader = Reader(program, names, answers)
-    scores, decide = (reader.scores, None) if threshold is None else thresholded(reader.read, threshold, names, path)
+    scores, decide = (
+        (reader.scores, None) if threshold is None else thresholded(reader.read, threshold, names, where=path)
+    )
     return TableClassifier(
         scores=scores,
         name=Path(path).name,

@@ -75,7 +75,7 @@ def from_estimator(
     scores: Callable[[pd.DataFrame], Scores] = lambda frame: reading(frame)[0]  # noqa: E731
     declared, threshold = threshold is not None, tuned_threshold(estimator) if threshold is None else threshold
     if threshold is not None:
-        scores, by_threshold = thresholded(reading, threshold, names, where)
+        scores, by_threshold = thresholded(reading, threshold, names, where=where)
         decide = by_threshold if declared else decide
         said = (
             f"the answer is '{names[-1]}' from a share of"

@@ -148,7 +148,7 @@ def _random(column: Column, n: int, draw: np.random.Generator) -> Codes:
     )
 
 
-def reaching(encode: Encode, table: Table, features: Sequence[int], draw: np.random.Generator) -> NDArray[np.bool_]:
+def reaching(encode: Encode, table: Table, features: Sequence[int], *, draw: np.random.Generator) -> NDArray[np.bool_]:
     """Return which columns are seen to reach which features (columns, features)."""
     rows, others = random_rows(table, ROWS, draw), random_rows(table, ROWS, draw)
     changed = np.repeat(rows[None], len(table), 0)
@@ -163,7 +163,7 @@ def reaching(encode: Encode, table: Table, features: Sequence[int], draw: np.ran
 
 
 def lines(
-    encode: Encode, table: Table, place: int, features: Sequence[int], draw: np.random.Generator
+    encode: Encode, table: Table, place: int, *, features: Sequence[int], draw: np.random.Generator
 ) -> list[Line] | None:
     """Return how a numeric column becomes features that depend on it alone; None: some are no straight line."""
     values = values_of(table.columns[place], draw)

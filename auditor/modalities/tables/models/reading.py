@@ -40,7 +40,7 @@ def two_sided(odds: NDArray[np.float64]) -> Scores:
 
 
 def thresholded(
-    reading: Reading, threshold: float, names: Sequence[str], where: str
+    reading: Reading, threshold: float, names: Sequence[str], *, where: str
 ) -> tuple[Callable[[pd.DataFrame], Scores], Decide]:
     """Return scores shifted so that the largest agrees with a threshold on the last class's share, and the decisions by
     it (ClassifierError).

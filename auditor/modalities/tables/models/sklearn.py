@@ -57,7 +57,7 @@ def sklearn(
         order of training].
     """
     file = locate(path, _base)
-    estimator, notes = _loaded(file, trusted, _trust_code, _base)
+    estimator, notes = _loaded(file, trusted, _trust_code, base=_base)
     settings: dict[str, Any] = {"columns": columns, "threshold": threshold, "array": array, "categories": categories}
     _check_categories(estimator, categories, file)
     return from_estimator(
@@ -65,7 +65,7 @@ def sklearn(
     )
 
 
-def _loaded(file: Path, trusted: list[str], trust_code: bool, base: Path) -> tuple[Any, tuple[str, ...]]:
+def _loaded(file: Path, trusted: list[str], trust_code: bool, *, base: Path) -> tuple[Any, tuple[str, ...]]:
     """Return the object in a file and notes on how it was read."""
     ending = file.suffix.lower()
     if ending == ".skops":

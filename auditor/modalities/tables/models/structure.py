@@ -69,11 +69,11 @@ def is_linear(classifier: TableClassifier, table: Table) -> bool:
     steps = odds(alone.reshape(-1, len(table))).reshape(len(table), PAIRS, -1) - start
     if not _close(start + steps.sum(0), end):
         return False
-    return all(_straight(odds, table, place, draw) for place, column in enumerate(table.columns) if column.numeric)
+    return all(_straight(odds, table, place, draw=draw) for place, column in enumerate(table.columns) if column.numeric)
 
 
 def _straight(
-    odds: Callable[[Codes], NDArray[np.float64]], table: Table, place: int, draw: np.random.Generator
+    odds: Callable[[Codes], NDArray[np.float64]], table: Table, place: int, *, draw: np.random.Generator
 ) -> bool:
     values = values_of(table.columns[place], draw)
     rows = np.repeat(random_rows(table, 1, draw), len(values), 0)
@@ -100,7 +100,7 @@ def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | 
     single = splits.single or encode(random_rows(table, 1, draw)).dtype == np.float32
     jumps = splits.jumps(single=single)
     features = sorted({*jumps, *splits.levels})
-    reached = reaching(encode, table, features, draw)
+    reached = reaching(encode, table, features, draw=draw)
     made: Thresholds = {}
     for place, column in enumerate(table.columns):
         mine = [(feature, at) for at, feature in enumerate(features) if reached[place, at]]
@@ -108,7 +108,7 @@ def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | 
             continue
         alone = all(reached[:, at].sum() == 1 and feature not in splits.levels for feature, at in mine)
         straight = (
-            lines(encode, table, place, [feature for feature, _ in mine], draw)
+            lines(encode, table, place, features=[feature for feature, _ in mine], draw=draw)
             if mine and alone and column.numeric
             else None
         )

@@ -17,9 +17,12 @@ from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, top_overlap
 from auditor.modalities.images.probes.attribution import attacked_points, partners
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, lenders
+from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.probes import Bench, Row, probes
 from auditor.samples.samples import Chunk
-from auditor.threats.threat import Threat
+
+BACKGROUND = 16
+"""Background rows of an explanation that has no setting of this name, such as one of another package."""
 
 
 def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -39,7 +42,7 @@ def attribution_table(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     small, moved = _small_changes(reader, trial, chunk)
     others, known = partners(trial, chunk, bench.samples)
     attacked, fooled = attacked_points(bench, chunk)
-    background = lenders(bench.samples, int(trial.settings["background"]), trial.seed)[1]
+    background = lenders(bench.samples, int(trial.settings.get("background", BACKGROUND)), trial.seed)[1]
     maps: dict[str, NDArray[np.float64]] = {}
     decided: dict[str, Tensor] = {}
     for name, x in {"clean": chunk.x, "noise": small, "partner": others, "attacked": attacked}.items():
@@ -90,7 +93,7 @@ def _small_changes(reader: Reader, trial: Trial, chunk: Chunk) -> tuple[Tensor, 
     whether anything changed.
     """
     limit = float(trial.threat["epsilon"])
-    threat = Threat.table(reader.table, None, trial.threat["max_changes"]).over(chunk.x)
+    threat = TableThreat(reader.table, None, trial.threat["max_changes"]).over(chunk.x)
     x = threat.start(chunk.x, Rows([derive(trial.seed, "small change", name) for name in chunk.ids]), limit)
     good = [not rule for rule in broken_rule(reader.rules, x.numpy())]
     equal = (x == chunk.x) | (torch.isnan(x) & torch.isnan(chunk.x))

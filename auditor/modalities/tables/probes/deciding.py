@@ -35,11 +35,9 @@ def deciding(reader: Reader, samples: Samples, seed: int) -> TableClassifier:
     shift = _threshold(scores, decided)
 
     def agreeing(frame: Any) -> Scores:
-        found, wanted = (
-            np.asarray(classifier.scores(frame), dtype=np.float64) - shift,
-            np.asarray(classifier.decide(frame), dtype=np.int64),
-        )  # type: ignore[misc]
-        return _put_right(found, wanted)
+        assert classifier.decide is not None, "only a model with answers of its own can disagree with its scores"
+        found = np.asarray(classifier.scores(frame), dtype=np.float64) - shift
+        return _put_right(found, np.asarray(classifier.decide(frame), dtype=np.int64))
 
     return replace(
         classifier, scores=agreeing, decide=None, structure=None, pulls=None, offers=classifier.offers - {"gradient"}

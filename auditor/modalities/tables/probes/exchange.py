@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.modalities.images.probes.transplant import ARMS
@@ -30,7 +31,7 @@ class _Recipient:
     """The draws of one row: donors among the lenders, and the arms (4, columns) made of them."""
 
     rng: np.random.Generator
-    error: str = ""
+    missing: Missing | None = None
     donors: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     arms: dict[int, Codes] = field(default_factory=dict)
     blocked: str = ""
@@ -39,8 +40,7 @@ class _Recipient:
 
 @probes.register("exchange", cost=lambda *, method, settings: (6 * settings["draws"] + 1, 0))
 def exchange(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Margins for the recipient's own decision in the four arms of every draw, with the donors' positions (METHODS:
-    reliance).
+    """Margins for the recipient's own decision in the four arms of every draw, with the donors' positions.
 
     As in `transplant`, with decisions in the place of classes: arm A has the row's own columns that should matter and
     the others of a row
@@ -63,7 +63,7 @@ def exchange(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     )
     own = broken_rule(reader.rules, chunk.x.numpy())
     found = [
-        _Recipient(generator(trial.seed, "exchange", name), own_fault(rule) if rule else "")
+        _Recipient(generator(trial.seed, "exchange", name), own_fault(rule) if rule else None)
         for name, rule in zip(chunk.ids, own, strict=True)
     ]
     _draw(
@@ -85,15 +85,17 @@ def _draw(reader: Reader, found: list[_Recipient], pool: Pool, codes: Codes, out
             (place, draw)
             for place, one in enumerate(found)
             for draw in range(draws)
-            if not one.error and draw not in one.donors
+            if not one.missing and draw not in one.donors
         ]
         made: list[tuple[int, int, tuple[int, int, int]]] = []
         for place, draw in drawn:
-            donors = None if found[place].error else _donors(pool, first + place, found[place].rng)
+            donors = None if found[place].missing else _donors(pool, first + place, found[place].rng)
             if donors is not None:
                 made.append((place, draw, donors))
-            elif not found[place].error:
-                found[place].error = "not applicable: no donor of the same and two of another decision from other units"
+            elif not found[place].missing:
+                found[place].missing = Missing.not_applicable(
+                    "no donor of the same and two of another decision from other units"
+                )
         if not made:
             return
         arms = rules.recomputed(
@@ -124,7 +126,7 @@ def _measured(
     """Return a row per recipient; all arms of the chunk are shown to the model together."""
     stacked, owners = [], []
     for place, one in enumerate(found):
-        if not one.error and one.arms:
+        if not one.missing and one.arms:
             stacked += [x[place].numpy()[None], *one.arms.values()]
             owners += [place] * (1 + 4 * len(one.arms))
     every = torch.from_numpy(np.concatenate(stacked)) if stacked else x[:0]
@@ -132,11 +134,13 @@ def _measured(
     edges, lost = reader.margins(every, label).tolist(), (reader.decisions(every) != label).tolist()
     result, start = [], 0
     for one in found:
-        if one.error or not one.arms:
+        if one.missing or not one.arms:
             result.append(
                 Row(
-                    error=one.error
-                    or f"not applicable: in {TRIES} draws of donors an arm broke a rule each time, such as '{one.blocked}'"
+                    missing=one.missing
+                    or Missing.not_applicable(
+                        f"in {TRIES} draws of donors an arm broke a rule each time, such as '{one.blocked}'"
+                    )
                 )
             )
             continue

@@ -13,17 +13,18 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.attack import Adversarials, attack
+from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import Trial
 from auditor.core.seeds import derive
 from auditor.modalities.tables.probes.deciding import deciding
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, own_fault
 from auditor.modalities.tables.rule_check import broken, forbidden
 from auditor.modalities.tables.rule_check import cost as cost_of
+from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.models.classifier import Classifier
 from auditor.probes import Bench, Row, probes
 from auditor.probes.evasion import cost, zone_of
 from auditor.samples.samples import Chunk
-from auditor.threats.threat import Threat
 
 SLACK = 1e-9
 """What rounding may add to a cost, as a share of the budget."""
@@ -55,9 +56,9 @@ def flip(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         strict=True,
     ):
         if rule:
-            rows.append(Row(error=own_fault(rule)))
+            rows.append(Row(missing=own_fault(rule)))
         elif not free.any():
-            rows.append(Row(error=f"not applicable for zone {trial.zone}: none of its columns may change"))
+            rows.append(Row(missing=Missing.not_applicable("none of its columns may change", trial.zone)))
         else:
             rows.append(
                 Row({"searched": 0, "before": decision, "correct": int(decision == label)}) if decision == aim else None
@@ -83,7 +84,7 @@ def _searched(
     """Return a row per row of the chunk, all of which are searched."""
     if not len(chunk.ids):
         return []
-    threat, limit = Threat.table(reader.table, zone, trial.threat.get("max_changes")), float(trial.threat["epsilon"])
+    threat, limit = TableThreat(reader.table, zone, trial.threat.get("max_changes")), float(trial.threat["epsilon"])
     found = attack(
         trial.method,
         # its fields are frozen, which the protocol does not ask for
@@ -119,7 +120,7 @@ def _searched(
         values |= {
             "flipped": int(flipped),
             "refused": int(claimed and not flipped),
-            "outcome": _outcome(found, row, claimed, flipped, checked.cost[row]),
+            "outcome": int(_outcome(found, row, claimed, flipped, checked.cost[row])),
         }
         if flipped:
             changed = np.flatnonzero(checked.changed[row]).tolist()
@@ -148,16 +149,15 @@ def _alone(reader: Reader, x: Tensor, after: Tensor, before: Tensor, edges: Tens
     return result
 
 
-def _outcome(found: Adversarials, row: int, claimed: bool, flipped: bool, cost: float) -> int:
-    """Return the code of what is known of a row (records.OUTCOMES): what was refused is nothing, and a cost that was
-    told wrong is no minimum.
-    """
-    code = int(found.proof[row])
+def _outcome(found: Adversarials, row: int, claimed: bool, flipped: bool, cost: float) -> Outcome:
+    """Return what is known of a row: what was refused is nothing, and a cost that was told wrong is no minimum."""
+    told = Outcome(int(found.proof[row]))
     if not claimed:
-        return code
+        return told
     if not flipped:
-        return 0
-    return 2 if code == 2 and math.isclose(cost, float(found.size[row]), rel_tol=1e-6, abs_tol=1e-9) else 1
+        return Outcome.NONE_FOUND
+    exact = told is Outcome.FLIPPED_EXACTLY and math.isclose(cost, float(found.size[row]), rel_tol=1e-6, abs_tol=1e-9)
+    return Outcome.FLIPPED_EXACTLY if exact else Outcome.FLIPPED_AT_MOST
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, own_fault
 from auditor.modalities.tables.rules import Rules
@@ -43,12 +44,14 @@ def invariance(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     reader, x = Reader.of(bench), chunk.x.numpy()
     table, rules, place = reader.table, reader.rules, reader.table.index[str(trial.settings["column"])]
     absent, broken = np.isnan(x[:, place]), broken_rule(rules, x)
-    errors = [
-        f"not applicable: '{table.columns[place].name}' is missing" if absent[row] else own_fault(one) if one else ""
+    missing = [
+        Missing.not_applicable(f"'{table.columns[place].name}' is missing")
+        if absent[row]
+        else (own_fault(one) if one else None)
         for row, one in enumerate(broken)
     ]
-    rows = np.array([row for row, why in enumerate(errors) if not why], dtype=np.int64)
-    found: list[dict[str, float]] = [{} for _ in errors]
+    rows = np.array([row for row, why in enumerate(missing) if why is None], dtype=np.int64)
+    found: list[dict[str, float]] = [{} for _ in missing]
     if len(rows):
         variants = list(_variants(table, rules, place, x, rows, trial.settings))
         decided = iter(_decided(reader, [x[rows], *(one.x for one in variants)]))
@@ -56,7 +59,7 @@ def invariance(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         favourable = reader.classifier.classes.index(table.favourable)
         for one, after in zip(variants, decided, strict=True):
             one.note(found, after, favourable)
-    return [Row(error=why) if why else Row(found[row]) for row, why in enumerate(errors)]
+    return [Row(missing=why) if why else Row(found[row]) for row, why in enumerate(missing)]
 
 
 def _note(found: list[dict[str, float]], rows: Places, own: Codes, before: Places) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, lenders, own_fault
@@ -25,13 +26,15 @@ def permuted(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     units, index = bench.samples.unit_numbers(), bench.samples.index()
     gives = np.array([not fault for fault in broken_rule(reader.rules, rows.numpy())])
     lent, own = units[list(positions)], broken_rule(reader.rules, chunk.x.numpy())
-    donors: list[int | str] = []
+    donors: list[int | Missing] = []
     for name, rule in zip(chunk.ids, own, strict=True):
         open_ones = np.flatnonzero(gives & (lent != units[index[name]]))
-        missing = own_fault(rule) if rule else "" if len(open_ones) else "not applicable: no donor from another unit"
-        donors.append(missing or int(generator(trial.seed, "permuted", name).choice(open_ones)))
-    used = [row for row, donor in enumerate(donors) if not isinstance(donor, str)]
-    base, other = chunk.x[used], rows[[donor for donor in donors if not isinstance(donor, str)]]
+        if rule or not len(open_ones):
+            donors.append(own_fault(rule) if rule else Missing.not_applicable("no donor from another unit"))
+        else:
+            donors.append(int(generator(trial.seed, "permuted", name).choice(open_ones)))
+    used = [row for row, donor in enumerate(donors) if not isinstance(donor, Missing)]
+    base, other = chunk.x[used], rows[[donor for donor in donors if not isinstance(donor, Missing)]]
     before = reader.decisions(base)
     clean, found = reader.margins(base, before), {}
     for block in blocks:
@@ -44,8 +47,8 @@ def permuted(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     place_of = {row: place for place, row in enumerate(used)}
     result = []
     for row, donor in enumerate(donors):
-        if isinstance(donor, str):
-            result.append(Row(error=donor))
+        if isinstance(donor, Missing):
+            result.append(Row(missing=donor))
             continue
         at = place_of[row]
         values: dict[str, float] = {"donor": float(positions[donor]), "margin": float(clean[at])}

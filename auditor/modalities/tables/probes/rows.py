@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from auditor.core.errors import AuditorError
+from auditor.core.outcomes import Missing
 from auditor.core.seeds import derive
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.rules import Rules
@@ -31,8 +32,8 @@ class Reader:
     @classmethod
     def of(cls, bench: Bench) -> Reader:
         """Return the bench's classifier with the table that it reads (AuditorError: the data are no table)."""
-        classifier, table = bench.classifier, bench.samples.table
-        if table is None or not isinstance(classifier, TableClassifier):
+        classifier, table = bench.classifier, bench.samples.schema
+        if not isinstance(table, Table) or not isinstance(classifier, TableClassifier):
             raise AuditorError("probe: expected a classifier of rows and a table, got other data.")
         return cls(classifier, table, bench.batch_size)
 
@@ -63,9 +64,9 @@ def broken_rule(rules: Rules, x: Codes) -> list[str]:
     return [ids[int(row.argmax())] if row.any() else "" for row in broken]
 
 
-def own_fault(rule: str) -> str:
+def own_fault(rule: str) -> Missing:
     """Return why a row that breaks a rule itself is left out."""
-    return f"not applicable: the row itself breaks rule '{rule}'"
+    return Missing.not_applicable(f"the row itself breaks rule '{rule}'")
 
 
 def lenders(samples: Samples, n: int, seed: int) -> tuple[tuple[int, ...], Tensor]:

@@ -8,17 +8,17 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from auditor.core.records import OUTCOMES
+from auditor.core.outcomes import Outcome
 from auditor.modalities.tables.report.views import Outcomes
 from auditor.report.canvas import ACCENT, INK, PALE, SECOND, Drawing, draw, shorten
 from auditor.report.figures import WIDTH, grid, names
 from auditor.report.words import amount
 
 LOOKS: dict[str, tuple[str, str]] = {
-    OUTCOMES[2]: (SECOND, ""),
-    OUTCOMES[1]: ("#d9a487", "////"),
-    OUTCOMES[3]: (ACCENT, ""),
-    OUTCOMES[0]: (PALE, "...."),
+    Outcome.FLIPPED_EXACTLY.text: (SECOND, ""),
+    Outcome.FLIPPED_AT_MOST.text: ("#d9a487", "////"),
+    Outcome.PROVEN_IMPOSSIBLE.text: (ACCENT, ""),
+    Outcome.NONE_FOUND.text: (PALE, "...."),
 }
 """Outcome -> colour and hatch, so that no bar is told by its colour alone."""
 OTHER = ("#ffffff", "xx")
@@ -63,7 +63,7 @@ def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
         figure.legend(loc="outside lower center", ncols=2, fontsize=7.5)
 
     said = (
-        f"{one.label}: " + ", ".join(f"{name} {n} ({amount(n / one.n, 'share')})" for name, n in one.counts)
+        f"{one.label}: " + ", ".join(f"{name} {n} ({amount(n / one.n, share=True)})" for name, n in one.counts)
         for one in found
     )
     return draw(paint, width=WIDTH, height=1.35 + 0.36 * len(found), alt=f"How the searches ended. {'; '.join(said)}.")

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from auditor.core import displays
-from auditor.core.records import OUTCOMES, Finding
+from auditor.core.outcomes import Outcome
+from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import LABELS
 from auditor.modalities.tables.table import EPOCH
 from auditor.report.fairness import kind_of, texts
@@ -69,7 +70,7 @@ class Outcomes:
     zone: str
     label: str
     counts: tuple[tuple[str, int], ...]
-    """Outcome in words -> rows, in the order of `records.OUTCOMES` from the flips to the open ones."""
+    """Outcome in words -> rows, in the order of `Outcome` from the flips to the open ones."""
 
     @property
     def n(self) -> int:
@@ -137,11 +138,11 @@ def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
         counts = item.details.get("outcomes")
         if isinstance(counts, Mapping):
             order = [
-                OUTCOMES[2],
-                OUTCOMES[1],
-                OUTCOMES[3],
-                OUTCOMES[0],
-                *(name for name in counts if name not in OUTCOMES),
+                Outcome.FLIPPED_EXACTLY.text,
+                Outcome.FLIPPED_AT_MOST.text,
+                Outcome.PROVEN_IMPOSSIBLE.text,
+                Outcome.NONE_FOUND.text,
+                *(name for name in counts if name not in {one.text for one in Outcome}),
             ]
             place = str(item.details.get("zone") or item.id.partition("/")[2])
             known = tuple((name, int(counts[name])) for name in order if is_number(counts.get(name)))

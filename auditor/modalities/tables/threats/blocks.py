@@ -12,7 +12,7 @@ import numpy as np
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.values import Choices, affordable, choices, price
-from auditor.threats.threat import Block, Flags, Numbers, Places, Space
+from auditor.threats.listed import Block, Flags, Numbers, Places, Space
 
 JOINT = 3000
 """Most joint values of one block; where there are more, its columns are moved one by one and mended."""
@@ -24,7 +24,7 @@ KEPT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """What a space is asked for: the budget, and which values of long columns are listed; see DiscreteThreat.space."""
+    """What a space is asked for: the budget, and which values of long columns are listed; see ListedThreat.space."""
 
     epsilon: float
     most: int
@@ -129,7 +129,7 @@ class Maker:
         if key not in self._costs:
             if len(self._costs) >= KEPT:
                 self._costs.clear()
-            self._costs[key] = self._made(group, rules, x, frame)
+            self._costs[key] = self._made(group, rules, x, frame=frame)
         return self._costs[key]
 
     def _choices(self, column: int, x: Numbers, frame: Frame) -> Choices:
@@ -144,10 +144,17 @@ class Maker:
         known = None if thresholds is None else np.asarray(thresholds.get(named.name, []), dtype=np.float64)
         straight = thresholds is not None and not thresholds
         return choices(
-            named, float(x[column]), frame.epsilon, known, cuts, float(frame.centre[column]), straight, frame.many
+            named,
+            float(x[column]),
+            frame.epsilon,
+            thresholds=known,
+            cuts=cuts,
+            centre=float(frame.centre[column]),
+            straight=straight,
+            many=frame.many,
         )
 
-    def _made(self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, frame: Frame) -> Block | None:
+    def _made(self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, *, frame: Frame) -> Block | None:
         free = [column for column in group if column not in self.defined]
         listed = [self._choices(column, x, frame) for column in free]
         joint = _Joint(x, len(free))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.blocks import Frame, Maker
 from auditor.modalities.tables.threats.values import affordable, permitted
-from auditor.threats.threat import DiscreteThreat, Flags, Numbers, Places, Space
+from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
 
 
 @dataclass(frozen=True, eq=False)
-class TableThreat(DiscreteThreat):
+class TableThreat(ListedThreat):
     """All rows that differ from x0 in writable columns of the zone only, keep every limit and rule, and cost at most
     epsilon.
 
@@ -140,19 +139,6 @@ class TableThreat(DiscreteThreat):
         )
         found = [self._ready.drawn(placed.space(one, row, budgets[row]), draws[row]) for row, one in enumerate(x)]
         return torch.as_tensor(np.array(found).reshape(x.shape), dtype=x0.dtype, device=x0.device)
-
-    def step(self, x: Tensor, gradient: Tensor, x0: Tensor, size: float | Tensor) -> NoReturn:
-        """Refuse: rows of a table have no direction to go."""
-        raise AuditorError(
-            "threat: expected a search over listed values, such as 'table_search', since rows under rules follow no"
-            " gradient."
-        )
-
-    def project(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> NoReturn:
-        """Refuse: the nearest feasible row is a search of its own."""
-        raise AuditorError(
-            "threat: expected a search over listed values, such as 'table_search', since nothing projects onto rules."
-        )
 
     def saved(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return x with changed numbers on their column's grid; values that are there already stay bit for bit."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.core.errors import AuditorError
 from auditor.modalities.tables.table import DIGITS, Column
-from auditor.threats.threat import Flags, Numbers, Places
+from auditor.threats.listed import Flags, Numbers, Places
 
 EVEN = 12
 """Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further
@@ -66,6 +66,7 @@ def choices(
     column: Column,
     own: float,
     epsilon: float,
+    *,
     thresholds: Numbers | None,
     cuts: Numbers | None,
     centre: float,
@@ -88,12 +89,12 @@ def choices(
     if not column.numeric:
         codes = _levels(column)
         codes = codes[permitted(column, codes, np.full(len(codes), own)) & (codes != own)]
-        return _listed(column, codes, own, epsilon)
+        return _listed(column, codes, own, epsilon=epsilon)
     first, last = _range(column, own, epsilon)
     if last - first < many:
-        return _listed(column, _value(column, np.arange(first, last + 1)), own, epsilon)
+        return _listed(column, _value(column, np.arange(first, last + 1)), own, epsilon=epsilon)
     if thresholds is not None and cuts is not None:
-        return _cells(column, own, (first, last), thresholds, cuts, straight)
+        return _cells(column, own, (first, last), thresholds=thresholds, cuts=cuts, straight=straight)
     known = (
         np.array([])
         if cuts is None
@@ -107,7 +108,7 @@ def choices(
     wanted = np.unique(
         np.clip(np.concatenate([middle - near, [middle, first, last], middle + near, even, known]), first, last)
     )
-    listed = _listed(column, _value(column, wanted), own, epsilon)
+    listed = _listed(column, _value(column, wanted), own, epsilon=epsilon)
     return Choices(listed.values, listed.cost, listed.stride, listed.extent, False)
 
 
@@ -132,7 +133,7 @@ def _range(column: Column, own: float, epsilon: float) -> tuple[int, int]:
     return int(np.ceil(low / column.step - SLACK)), int(np.floor(high / column.step + SLACK))
 
 
-def _listed(column: Column, values: Numbers, own: float, epsilon: float) -> Choices:
+def _listed(column: Column, values: Numbers, own: float, *, epsilon: float) -> Choices:
     values = values[values != own]
     cost = price(column, values, own)
     values, cost = values[affordable(cost, epsilon)], cost[affordable(cost, epsilon)]
@@ -144,7 +145,7 @@ def _listed(column: Column, values: Numbers, own: float, epsilon: float) -> Choi
 
 
 def _cells(
-    column: Column, own: float, span: tuple[int, int], thresholds: Numbers, cuts: Numbers, straight: bool
+    column: Column, own: float, span: tuple[int, int], *, thresholds: Numbers, cuts: Numbers, straight: bool
 ) -> Choices:
     """Return the cheapest value of each cell, for all values in it; the row's own cell is itself alone, or also what
     lies on both sides of it.

@@ -107,9 +107,9 @@ def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
 
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(DataError, match="'data.inside': expected the name of a mask, got 'orgn'; did you mean 'organ'"):
-        declare("mask", {"organ": "organ"}, {}, "mask | orgn")
+        declare("mask", {"organ": "organ"}, {}, inside="mask | orgn")
     with pytest.raises(DataError, match="got 'mask'; valid: organ"):
-        declare(None, {"organ": "organ"}, {"rest": "organ - mask"}, None)
+        declare(None, {"organ": "organ"}, {"rest": "organ - mask"}, inside=None)
 
 
 @pytest.mark.parametrize("name", ["inside", "mask", "named", "control", "2nd", "a b", "not"])
@@ -121,16 +121,16 @@ def test_names_that_cannot_be(key: str, name: str) -> None:
 
 def test_a_name_has_one_meaning() -> None:
     with pytest.raises(DataError, match="got 'organ' in both"):
-        declare("mask", {"organ": "column"}, {"organ": "not mask"}, None)
+        declare("mask", {"organ": "column"}, {"organ": "not mask"}, inside=None)
 
 
 def test_what_is_declared() -> None:
-    regions = declare("lesion", {"organ": "column"}, {"air": "not  organ"}, "mask or organ")
+    regions = declare("lesion", {"organ": "column"}, {"air": "not  organ"}, inside="mask or organ")
     assert regions.files == {"mask": "lesion", "organ": "column"} and not regions.plain
     assert regions.texts() == {"inside": "mask or organ", "organ": "organ", "air": "not organ"}
     assert (
-        declare("lesion", {}, {}, None).plain
-        and declare("lesion", {}, {}, "mask").plain
-        and declare(None, {}, {}, None).plain
+        declare("lesion", {}, {}, inside=None).plain
+        and declare("lesion", {}, {}, inside="mask").plain
+        and declare(None, {}, {}, inside=None).plain
     )
-    assert declare(None, {"organ": "column"}, {}, None).of({"organ": None}) == {"inside": None, "organ": None}
+    assert declare(None, {"organ": "column"}, {}, inside=None).of({"organ": None}) == {"inside": None, "organ": None}

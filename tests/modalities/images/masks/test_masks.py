@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.masks import read_mask
+from auditor.modalities.images.masks import read
 
 TRUTH = np.zeros((6, 9), dtype=bool)
 TRUTH[1:4, 2:8] = True
@@ -49,14 +49,14 @@ def _opaque() -> Image.Image:
 def test_any_nonzero_colour_is_inside(tmp_path: Path, image: Image.Image, ending: str) -> None:
     file = tmp_path / f"mask{ending}"
     image.save(file)
-    assert np.array_equal(read_mask(file), TRUTH)
+    assert np.array_equal(read(file, sample="s", size=(6, 9)), TRUTH)
 
 
 def test_an_opaque_black_image_is_empty(tmp_path: Path) -> None:
     pixels = np.zeros((6, 9, 4), np.uint8)
     pixels[..., 3] = 255
     Image.fromarray(pixels).save(tmp_path / "mask.png")
-    assert not read_mask(tmp_path / "mask.png").any()
+    assert not read(tmp_path / "mask.png", sample="s", size=(6, 9)).any()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_arrays(tmp_path: Path, array: np.ndarray) -> None:
     np.savez_compressed(tmp_path / "one.npz", anything=array)
     np.savez(tmp_path / "two.npz", mask=array, other=np.ones(3))
     for name in ("mask.npy", "one.npz", "two.npz"):
-        assert np.array_equal(read_mask(tmp_path / name), TRUTH)
+        assert np.array_equal(read(tmp_path / name, sample="s", size=(6, 9)), TRUTH)
 
 
 class Bomb:
@@ -84,7 +84,7 @@ def test_python_objects_are_refused(tmp_path: Path, ending: str, monkeypatch: py
     array = np.array([[Bomb()]], dtype=object)
     np.save(file, array, allow_pickle=True) if ending == ".npy" else np.savez(file, array)
     with pytest.raises(DataError, match="Python objects"):
-        read_mask(file)
+        read(file, sample="s", size=(6, 9))
     assert not Path("bomb").exists()
 
 
@@ -92,7 +92,7 @@ def test_a_bare_pickle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mask.npy").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(DataError, match=r"mask\.npy"):
-        read_mask(tmp_path / "mask.npy")
+        read(tmp_path / "mask.npy", sample="s", size=(6, 9))
     assert not Path("bomb").exists()
 
 
@@ -119,5 +119,5 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
     }
     for name, sentence in cases.items():
         with pytest.raises(DataError, match=sentence) as caught:
-            read_mask(tmp_path / name)
+            read(tmp_path / name, sample="s", size=(6, 9))
         assert name in str(caught.value) and "\n" not in str(caught.value)

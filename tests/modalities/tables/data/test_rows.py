@@ -24,9 +24,11 @@ WORDS = ["Ann asked", "Bob called", "Cy wrote"]
 
 def row(number: int) -> str:
     work = ["private", "state", "private", "none" if number < 4 else "private"][number % 4]
+    size = ["low", "mid", "high"][number % 3]
     return (
-        f"{20 + number % 40},{number % 7 + 0.25},{work},{['low', 'mid', 'high'][number % 3]},{number % 2 == 0},2020-01-{1 + number % 28:02d},{'fm'[number % 2]},{WORDS[number % 3]}"
-        f" {number},r{number},p{number // 2},{number % 5},{'yes' if number % 3 else 'no'}\n"
+        f"{20 + number % 40},{number % 7 + 0.25},{work},{size},{number % 2 == 0},2020-01-{1 + number % 28:02d},"
+        f"{'fm'[number % 2]},{WORDS[number % 3]} {number},r{number},p{number // 2},{number % 5},"
+        f"{'yes' if number % 3 else 'no'}\n"
     )
 
 
@@ -49,14 +51,14 @@ def codes(samples: Samples) -> np.ndarray[Any, Any]:
 
 
 def column(samples: Samples, name: str) -> Any:
-    assert samples.table is not None
-    return samples.table.columns[samples.table.index[name]]
+    assert samples.schema is not None
+    return samples.schema.columns[samples.schema.index[name]]
 
 
 def test_what_is_inferred(folder: Path) -> None:
     samples = read(folder, id="id", unit="person", groups=["sex", "age"], where={"fold": [0, 1, 2, 3, 4]})
-    assert samples.table is not None and samples.modality == "table"
-    assert [(one.name, one.kind, one.dtype, one.mutable) for one in samples.table.columns] == [
+    assert samples.schema is not None and samples.modality == "table"
+    assert [(one.name, one.kind, one.dtype, one.mutable) for one in samples.schema.columns] == [
         ("age", "integer", "int64", True),
         ("pay", "real", "float64", True),
         ("work", "categorical", "str", True),
@@ -66,7 +68,7 @@ def test_what_is_inferred(folder: Path) -> None:
         ("sex", "categorical", "str", True),
         ("note", "text", "str", False),
     ]
-    assert samples.table.favourable == "yes" and samples.shape == (8,) and samples.levels is None
+    assert samples.schema.favourable == "yes" and samples.shape == (8,) and samples.levels is None
     assert samples.ids[:2] == ("r0", "r1") and samples.units[:3] == ("p0", "p0", "p1") and samples.y[:4] == (0, 1, 1, 0)
     assert samples.groups["sex"][:2] == ("f", "m") and samples.groups["age"][:2] == ("20", "21")
     assert samples.mask_share[0] is None and samples.regions == {}
@@ -86,9 +88,9 @@ def test_what_is_inferred(folder: Path) -> None:
 
 def test_the_rows_are_those_of_the_file(folder: Path) -> None:
     samples = read(folder, drop=["note"])
-    assert samples.table is not None and samples.ids[:2] == ("1", "2") and samples.units == samples.ids
-    expected = pd.read_csv(folder / "people.csv")[list(samples.table.names)]
-    pd.testing.assert_frame_equal(samples.table.frame(codes(samples)), expected)
+    assert samples.schema is not None and samples.ids[:2] == ("1", "2") and samples.units == samples.ids
+    expected = pd.read_csv(folder / "people.csv")[list(samples.schema.names)]
+    pd.testing.assert_frame_equal(samples.schema.frame(codes(samples)), expected)
     chunk = samples.load([5, 2])
     assert (
         chunk.x.dtype.is_floating_point
@@ -129,7 +131,7 @@ def test_declared_columns(folder: Path) -> None:
         and level.allowed == (0, 1, 2)
     )
     assert since.mutable and (since.text(since.low), since.text(since.high)) == ("2020-01-05", "2020-02-01")
-    assert [one.mutable for one in samples.table.columns] == [False, True, True, True, True, True, True, False]  # type: ignore[union-attr]
+    assert [one.mutable for one in samples.schema.columns] == [False, True, True, True, True, True, True, False]  # type: ignore[union-attr]
     assert samples.regions == {"irrelevant": (1 / 8,) * 120, "protected": (2 / 8,) * 120, "proxy": (1 / 8,) * 120}
     chunk = samples.load([0])
     assert (
@@ -165,7 +167,9 @@ def test_direction_down_and_support(folder: Path) -> None:
 def test_a_classifier_decides_the_order_and_the_columns(folder: Path) -> None:
     samples = read(folder, takes=("sex", "age", "fold"), drop=["note"], groups=["work"])
     assert (
-        samples.table is not None and samples.table.names == ("sex", "age", "fold") and set(samples.groups) == {"work"}
+        samples.schema is not None
+        and samples.schema.names == ("sex", "age", "fold")
+        and set(samples.groups) == {"work"}
     )
 
 
@@ -430,10 +434,10 @@ def test_any_column_is_read_as_pandas_reads_it(
     cells = [*cells, *([""] if gap else [])]
     pd.DataFrame({"a": cells, "hired": ["yes", *["no"] * (len(cells) - 1)]}).to_csv(base / "people.csv", index=False)
     samples = read(base)
-    assert samples.table is not None
-    frame = samples.table.frame(codes(samples))
+    assert samples.schema is not None
+    frame = samples.schema.frame(codes(samples))
     pd.testing.assert_frame_equal(frame, pd.read_csv(base / "people.csv", usecols=["a"]), rtol=1e-14, atol=0)
-    assert np.array_equal(samples.table.codes(samples.table.texts(codes(samples))), codes(samples), equal_nan=True)
+    assert np.array_equal(samples.schema.codes(samples.schema.texts(codes(samples))), codes(samples), equal_nan=True)
 
 
 def cells_of(*texts: str) -> Cells:
@@ -499,12 +503,12 @@ def test_adult() -> None:
         set(counts) <= set(samples.notes)
         and "239 of 32561 rows break a rule themselves; searches leave them out" in samples.notes
     )
-    assert samples.table is not None
+    assert samples.schema is not None
     expected = (
-        pd.read_csv(ADULT / "adult.csv.gz").query("split == 'train'")[list(samples.table.names)].reset_index(drop=True)
+        pd.read_csv(ADULT / "adult.csv.gz").query("split == 'train'")[list(samples.schema.names)].reset_index(drop=True)
     )
     pd.testing.assert_frame_equal(
-        samples.table.frame(np.stack([samples.loader(place)[0] for place in range(len(samples))])), expected
+        samples.schema.frame(np.stack([samples.loader(place)[0] for place in range(len(samples))])), expected
     )
 
 
@@ -518,5 +522,5 @@ def test_german_credit() -> None:
     assert (
         len(samples) == 1000
         and samples.groups["foreign_worker"].count("A202") == 37
-        and samples.table.favourable == "0"
+        and samples.schema.favourable == "0"
     )  # type: ignore[union-attr]

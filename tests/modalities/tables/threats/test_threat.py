@@ -12,8 +12,9 @@ from auditor.core.errors import AuditorError
 from auditor.core.seeds import Rows
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Column, Rule, Table
+from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.modalities.tables.threats.values import choices, permitted, price
-from auditor.threats.threat import DiscreteThreat, Space, Threat
+from auditor.threats.listed import ListedThreat, Space
 
 TABLE = Table(
     (
@@ -36,9 +37,9 @@ TABLE = Table(
 X = np.array([0.0, 0.0, 1.0, 2.0, 8.0, 0.25, 25.0])
 
 
-def threat(zone: Any = None, most: int | None = None) -> DiscreteThreat:
-    found = Threat.table(TABLE, None if zone is None else torch.tensor(zone), most).over(torch.tensor(X)[None])
-    assert isinstance(found, DiscreteThreat)
+def threat(zone: Any = None, most: int | None = None) -> ListedThreat:
+    found = TableThreat(TABLE, None if zone is None else torch.tensor(zone), most).over(torch.tensor(X)[None])
+    assert isinstance(found, ListedThreat)
     return found
 
 
@@ -54,7 +55,7 @@ def allowed(
         row[TABLE.index[name]] = value
     base = torch.tensor(np.array(x))[None]
     return bool(
-        Threat.table(TABLE, None if zone is None else torch.tensor(zone), most)
+        TableThreat(TABLE, None if zone is None else torch.tensor(zone), most)
         .over(base)
         .allows(torch.tensor(row)[None], base, epsilon)[0]
     )
@@ -82,7 +83,7 @@ def test_every_listed_joint_value_is_allowed_and_its_cost_is_the_threat_s() -> N
         rows = np.repeat(X[None], len(block), axis=0)
         rows[:, block.columns] = block.values
         base = torch.tensor(np.repeat(X[None], len(block), axis=0))
-        wide = Threat.table(TABLE).over(base)
+        wide = TableThreat(TABLE).over(base)
         assert wide.allows(torch.tensor(rows), base, 3.0).all()
         assert torch.allclose(one.size(torch.tensor(rows), base), torch.tensor(block.cost))
         assert (
@@ -139,14 +140,14 @@ def test_a_missing_cell_is_never_written() -> None:
     assert allowed({"grade": 3}, x=x) and not allowed({"age": 40}, x=x, epsilon=99.0)
     assert "age" not in {
         name
-        for block in Threat.table(TABLE).over(torch.tensor(x)[None]).space(x, 0, 99.0).blocks
+        for block in TableThreat(TABLE).over(torch.tensor(x)[None]).space(x, 0, 99.0).blocks
         for name in names(block)
     }  # type: ignore[attr-defined]
 
 
 def test_starts_are_random_feasible_changes_of_each_row_alone() -> None:
     x = torch.tensor(np.repeat(X[None], 40, axis=0))
-    one = Threat.table(TABLE, max_changes=2).over(x)
+    one = TableThreat(TABLE, max_changes=2).over(x)
     drawn = one.start(x, Rows.of(list(range(40)), 40), 3.0)
     assert one.allows(drawn, x, 3.0).all() and (one.size(drawn, x) > 0).all() and len(drawn.unique(dim=0)) > 15
     rows = torch.tensor([7, 31])
@@ -157,31 +158,27 @@ def test_saved_is_the_row_itself_on_the_grid() -> None:
     x = torch.tensor(X)[None]
     moved = x.clone()
     moved[0, 3], moved[0, 4] = 2.5 + 1e-12, 9
-    saved = Threat.table(TABLE).saved(moved, x)
+    saved = TableThreat(TABLE).saved(moved, x)
     assert saved[0, 3] == 2.5 and torch.equal(saved[0, [0, 1, 2, 4, 5, 6]], moved[0, [0, 1, 2, 4, 5, 6]])
-    assert torch.equal(Threat.table(TABLE).saved(saved, x), saved)
+    assert torch.equal(TableThreat(TABLE).saved(saved, x), saved)
 
 
 def test_what_is_refused() -> None:
     x = torch.tensor(X)[None]
-    one = Threat.table(TABLE)
-    with pytest.raises(AuditorError, match="expected a search over listed values, such as 'table_search'"):
-        one.project(x, x, 1.0)
-    with pytest.raises(AuditorError, match="rows under rules follow no gradient"):
-        one.step(x, x, x, 1.0)
+    one = TableThreat(TABLE)
     with pytest.raises(
         AuditorError, match=r"expected rows of float64 codes \(n, 7\), got \(1, 7\) of type torch.float32"
     ):
         one.over(x.float())
     with pytest.raises(AuditorError, match=r"expected a zone that broadcasts to rows of shape \(1, 7\), got \(3,\)"):
-        Threat.table(TABLE, torch.ones(3, dtype=torch.bool)).over(x)
+        TableThreat(TABLE, torch.ones(3, dtype=torch.bool)).over(x)
     with pytest.raises(AuditorError, match="expected a zone of type bool, got torch.float32"):
-        Threat.table(TABLE, torch.ones(7))
+        TableThreat(TABLE, torch.ones(7))
     with pytest.raises(AuditorError, match="expected max_changes of at least 1, got 0"):
-        Threat.table(TABLE, max_changes=0)
+        TableThreat(TABLE, max_changes=0)
     with pytest.raises(AuditorError, match="column 'free': expected a range, or a cost above 0 and a budget"):
         endless = Table((Column("free", "real", cost=0.0),))
-        Threat.table(endless).over(torch.zeros(1, 1).double()).space(np.zeros(1), 0, 1.0)  # type: ignore[attr-defined]
+        TableThreat(endless).over(torch.zeros(1, 1).double()).space(np.zeros(1), 0, 1.0)  # type: ignore[attr-defined]
 
 
 @settings(max_examples=60, deadline=None)
@@ -197,7 +194,7 @@ def test_of_every_cell_the_cheapest_value_is_listed(
 ) -> None:
     column = Column("c", "real", low=-40, high=45, least=-limit, most=limit, cost=0.5, step=step)
     thresholds, exact = np.unique(cuts), np.unique(numbers)
-    listed = choices(column, own, 15.0, thresholds, exact, own, straight=False, many=0)
+    listed = choices(column, own, 15.0, thresholds=thresholds, cuts=exact, centre=own, straight=False, many=0)
     every = np.round(np.arange(-40, 45 + step / 2, step), 9)
     every = np.append(
         every[permitted(column, every, np.full(len(every), own)) & (price(column, every, own) <= 15 + 1e-9)], own
@@ -219,7 +216,7 @@ def test_of_every_cell_the_cheapest_value_is_listed(
         found[where] = min(cost, found.get(where, float("inf")))
     assert listed.complete and found == pytest.approx(cheapest)
     assert set(listed.values.tolist()) <= set(every.tolist())
-    long = choices(column, own, 15.0, np.array([]), exact, own, straight=True, many=0)
+    long = choices(column, own, 15.0, thresholds=np.array([]), cuts=exact, centre=own, straight=True, many=0)
     spread = [
         np.round(value + stride * np.arange(extent + 1), 9)
         for value, stride, extent in zip(long.values, long.stride, long.extent, strict=True)
@@ -231,15 +228,17 @@ def test_of_every_cell_the_cheapest_value_is_listed(
 
 def test_a_threshold_may_be_rounded_so_the_value_on_it_stands_for_itself() -> None:
     column = Column("c", "integer", low=0, high=1000, cost=1.0)
-    listed = choices(column, 100.0, 1e9, np.array([500 + 1e-5]), np.array([]), 100.0, straight=False, many=0)
+    listed = choices(
+        column, 100.0, 1e9, thresholds=np.array([500 + 1e-5]), cuts=np.array([]), centre=100.0, straight=False, many=0
+    )
     assert listed.values.tolist() == [100, 500, 501] and listed.complete
     fine = choices(
         Column("c", "real", low=0, high=1000, step=1e-6),
         100.0,
         1e9,
-        np.array([500.0]),
-        np.array([]),
-        100.0,
+        thresholds=np.array([500.0]),
+        cuts=np.array([]),
+        centre=100.0,
         straight=False,
         many=0,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.modalities.images.draft import MOST_GROUPS, listed, quoted
+from auditor.config.draft import MOST_GROUPS, drafts, quoted, yaml_list
 from auditor.modalities.tables.data.columns import Cells, TableFile, make_column
 from auditor.modalities.tables.data.declared import ColumnSpec
 from auditor.modalities.tables.mining import Candidate, mine
@@ -24,11 +24,15 @@ LABEL = r"(^|_)(label|class|target|outcome|decision|hired|approved|granted|rejec
 SPLIT = r"^(split|fold|set|partition|subset)$"
 PERSON = r"^(id|.*_id|row|index|number|unnamed: 0)$"
 UNIT = r"^(person|applicant|patient|subject|customer|household|case)(_?id)?$"
-PROTECTED = r"(^|[^a-z])(sex|gender|race|ethnic|age([^a-z]|$)|national|native|foreign|country|religio|disab|birth|pregnan|orientation|caste|veteran)"
-PROXY = (
-    r"(^|[^a-z])(marital|married|personal_status|relationship|famil|zip|post_?code|postal|surname|(first|last)_?name|language|accent|neighbou?rhood"
-    r"|district|dependents)"
+PROTECTED = (
+    r"(^|[^a-z])(sex|gender|race|ethnic|age([^a-z]|$)|national|native|foreign|country|religio|disab|birth|pregnan"
+    r"|orientation|caste|veteran)"
 )
+PROXY = (
+    r"(^|[^a-z])(marital|married|personal_status|relationship|famil|zip|post_?code|postal|surname"
+    r"|(first|last)_?name|language|accent|neighbou?rhood|district|dependents)"
+)
+NO_MODEL = "no model file was found"
 MOST_CLASSES = 10
 MOST_RULES = 25
 MOST_SHOWN = 6
@@ -56,6 +60,13 @@ def find_table(folder: Path) -> Path | None:
     )
 
 
+@drafts.register("tables", order=2, wanted="a table with a row for each person")
+def tables_draft(place: Path) -> str | None:
+    """Draft an audit of a table: the file itself, or the first one in a folder."""
+    table = place if place.is_file() else find_table(place)
+    return None if table is None else draft_table(table)
+
+
 def draft_table(path: Path) -> str:
     """Return the text of a commented audit.yaml beside a table (DataError: unreadable)."""
     file = TableFile(path)
@@ -64,24 +75,22 @@ def draft_table(path: Path) -> str:
     names = [
         name for name in file.names if name not in (guess.label, guess.id, guess.unit, guess.split and guess.split[0])
     ]
-    made = [make_column(name, cells[name], np.arange(len(file)), ColumnSpec()) for name in names]
+    made = [make_column(name, cells[name], np.arange(len(file)), spec=ColumnSpec()) for name in names]
     columns = [column for column, _ in made]
     codes: Codes = np.stack([one for _, one in made], 1) if made else np.zeros((len(file), 0))
     model = next(
         (one for one in sorted(path.parent.rglob("*")) if one.suffix.lower() in MODELS and one.is_file()), None
     )
+    place = quoted(model.relative_to(path.parent).as_posix()) if model else f"model.skops   # FILL IN: {NO_MODEL}"
     lines = [
         "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
         "title: Audit of my classifier",
         'intended_use: ""   # one sentence: who uses the answer, and for what',
         "model:",
         f"  source: {MODELS[model.suffix.lower()] if model else 'sklearn'}   # see `auditor list models`",
-        (
-            "  path:"
-            f" {quoted(model.relative_to(path.parent).as_posix()) if model else 'model.skops   # FILL IN: no model file was found'}"
-        ),
+        f"  path: {place}",
         "  # trusted: [numpy.dtype]   # types inside a .skops file that you have reviewed",
-        f"  # classes: {listed(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in its order",
+        f"  # classes: {yaml_list(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in order",
         *_data(path, guess),
         (
             "  columns:   # confirm every type; `role: irrelevant` marks what should not matter, `proxy` what stands in"
@@ -141,13 +150,13 @@ def _guess(cells: dict[str, Cells], n: int) -> Guess:
 
 def _amount(cells: Cells) -> bool:
     """Return whether a column's cells are numbers: such a column is compared in bands."""
-    return make_column("", cells, np.arange(len(cells.places)), ColumnSpec())[0].kind in ("integer", "real")
+    return make_column("", cells, np.arange(len(cells.places)), spec=ColumnSpec())[0].kind in ("integer", "real")
 
 
 def _data(path: Path, guess: Guess) -> list[str]:
     where = (
-        f"  where: {{{quoted(guess.split[0])}: {listed(guess.split[1])}}}   # FILL IN: keep the rows that the model has"
-        " not learned from"
+        f"  where: {{{quoted(guess.split[0])}: {yaml_list(guess.split[1])}}}"
+        "   # FILL IN: keep the rows that the model has not learned from"
         if guess.split
         else ""
     )
@@ -174,7 +183,7 @@ def _data(path: Path, guess: Guess) -> list[str]:
             else "  # unit: person_id   # column saying which rows belong together"
         ),
         (
-            f"  groups: {listed(guess.groups)}   # check: columns to compare people by"
+            f"  groups: {yaml_list(guess.groups)}   # check: columns to compare people by"
             if guess.groups
             else "  # groups: [sex, age]   # columns to compare people by"
         ),
@@ -203,10 +212,8 @@ def _seen(column: Column, cells: Cells) -> str:
     parts = [f"{len(cells.texts)} values"]
     if column.levels and column.kind != "text":
         common = sorted(cells.counts.items(), key=lambda item: -item[1])
-        parts = [
-            f"{len(common)} levels:"
-            f" {', '.join(f'{level} {count}' for level, count in common[:MOST_SHOWN])}{', ...' if len(common) > MOST_SHOWN else ''}"
-        ]
+        shown = ", ".join(f"{level} {count}" for level, count in common[:MOST_SHOWN])
+        parts = [f"{len(common)} levels: {shown}{', ...' if len(common) > MOST_SHOWN else ''}"]
     if column.missing:
         parts.append(f"{column.missing} missing")
     role = next(

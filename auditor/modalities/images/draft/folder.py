@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,15 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from auditor.core.errors import AuditorError, DataError
+from auditor.config.draft import MOST_GROUPS, drafts, quoted, yaml_list
+from auditor.core.errors import AuditorError
 from auditor.core.zones import usable_name
-from auditor.engine.store import write_whole
-from auditor.modalities.images.masks import masks as formats
-from auditor.modalities.images.masks import read_mask
+from auditor.modalities.images.data.pixels import decode, read_bytes
+from auditor.modalities.images.masks import endings
+from auditor.modalities.images.masks import read as read_mask
 
 WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
-MOST_GROUPS = 12
-"""A column with more values than this is not proposed as a group."""
 ROLES = {
     "image": r"^(path|image|image_path|file|filename|img)$",
     "mask": r"^(mask|mask_path|segmentation|roi)$",
@@ -50,40 +48,17 @@ class Found:
     """Name -> column of a further mask."""
 
 
-def write_draft(place: Path, *, force: bool = False) -> tuple[Path, list[str]]:
-    """Return the path of the audit.yaml written, and what is left to fill in (AuditorError: there is one already, or
-    nothing to audit).
-
-    Parameters
-    ----------
-    place
-        A folder of images or with a table, or a table.
-    """
-    folder = place if place.is_dir() else place.parent
-    path = folder / "audit.yaml"
-    if path.exists() and not force:
-        raise AuditorError(f"{path}: is there already; overwrite it with --force.")
-    text = _draft_of(place, folder)
-    write_whole(path, text)
-    return path, [line.strip() for line in text.splitlines() if "FILL IN" in line]
-
-
-def _draft_of(place: Path, folder: Path) -> str:
-    """Return the draft for images where there are any, and for a table otherwise (DataError: neither)."""
-    from auditor.modalities.tables.draft import draft_table, find_table  # which writes YAML as this file does
-
+@drafts.register(
+    "images",
+    order=1,
+    wanted="a manifest (CSV or Parquet with a column of image paths), one folder of images per class",
+)
+def images_draft(place: Path) -> str | None:
+    """Draft an audit of images: of a manifest, or of one folder per class."""
     if place.is_file() and "image" not in _roles(_readable(place)):
-        return draft_table(place)
-    found = look(folder)
-    if found.manifest is not None or found.folder is not None:
-        return draft(found)
-    table = find_table(folder)
-    if table is None:
-        raise DataError(
-            f"{folder}: expected a manifest (CSV or Parquet with a column of image paths), one folder of images per"
-            " class, or a table with a row for each person, found none of them."
-        )
-    return draft_table(table)
+        return None
+    found = look(place if place.is_dir() else place.parent)
+    return None if found.manifest is None and found.folder is None else _text(found)
 
 
 def _readable(path: Path) -> pd.DataFrame:
@@ -148,7 +123,11 @@ def _roles(table: pd.DataFrame) -> dict[str, str]:
 def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return the roles, with a main mask where there is any, and name -> column of the further masks."""
     taken = set(columns.values())
-    free = [str(column) for column in table.columns if str(column) not in taken and _holds_masks(table[column], base)]
+    free = [
+        str(column)
+        for column in table.columns
+        if str(column) not in taken and _holds_masks(table, str(column), columns, base)
+    ]
     if "mask" not in columns and free:
         columns = {**columns, "mask": free.pop(0)}
     masks: dict[str, str] = {}
@@ -159,15 +138,18 @@ def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[d
     return columns, masks
 
 
-def _holds_masks(column: pd.Series[Any], base: Path) -> bool:
-    """Return whether the first file that a column names is a mask: readable, and of two values where it is an image."""
-    first = next((text for value in column if (text := str(value).strip()) and text != "nan"), "")
-    path = base / first
-    endings = {ending for entry in formats for ending in entry.facts["endings"]}
+def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], base: Path) -> bool:
+    """Return whether the first file that a column names is a mask of its row's image: readable, and of two values where
+    it is an image.
+    """
+    named = table[~table[column].astype(str).str.strip().isin(["", "nan"])]
+    path = base / (str(named[column].iloc[0]).strip() if len(named) else "")
     try:
-        if not first or path.suffix.lower() not in endings or not path.is_file():
+        if not path.name.lower().endswith(tuple(endings())) or not path.is_file():
             return False
-        read_mask(path)
+        image = str(named[columns["image"]].iloc[0])
+        sample = str(named[columns["id"]].iloc[0]) if "id" in columns else Path(image).with_suffix("").as_posix()
+        read_mask(path, sample=sample, size=decode(read_bytes(base / image), base / image).size)
         return path.suffix.lower() not in IMAGES or _two_valued(path)
     except (AuditorError, OSError, ValueError):
         return False
@@ -194,31 +176,10 @@ def _measurement(values: pd.Series[Any]) -> bool:
     return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().all())
 
 
-def listed(values: Sequence[str]) -> str:
-    """Return names as a YAML list."""
-    return f"[{', '.join(map(quoted, values))}]"
-
-
-def quoted(value: str) -> str:
-    """Return a name as YAML text, in quotes where YAML would read something else."""
-    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in (
-        "true",
-        "false",
-        "null",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "y",
-        "n",
-    )
-    return value if plain else json.dumps(value, ensure_ascii=False)
-
-
-def draft(found: Found) -> str:
+def _text(found: Found) -> str:
     """Return the text of a commented audit.yaml."""
     classes = (
-        listed(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
+        yaml_list(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
     )
     order = "   # check: this must be the order of the model's outputs" if found.classes else ""
     lines = [
@@ -280,10 +241,10 @@ def _data(found: Found) -> list[str]:
             else "  label: label   # FILL IN: the column with the class"
         )
     ]
+    check = "   # check: the one where the answer should be looked for" if found.masks else ""
     lines += [
         (
-            "  mask:"
-            f" {quoted(found.columns['mask'])}{'   # check: the one where the answer should be looked for' if found.masks else ''}"
+            f"  mask: {quoted(found.columns['mask'])}{check}"
             if "mask" in found.columns
             else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
         )
@@ -302,11 +263,11 @@ def _data(found: Found) -> list[str]:
         lines += [f"  id: {quoted(found.columns['id'])}"]
     lines += [
         (
-            f"  groups: {listed(found.groups)}"
+            f"  groups: {yaml_list(found.groups)}"
             if found.groups
             else "  # groups: [sex, age_band]   # columns to compare people by"
         )
     ]
     factors = [name for name in found.groups if re.search(ACQUIRED, name, re.IGNORECASE)] or ["site", "scanner"]
-    lines += [f"  # factors: {listed(factors)}   # how samples were acquired: does the model read that? (reliance)"]
+    lines += [f"  # factors: {yaml_list(factors)}   # how samples were acquired: does the model read that? (reliance)"]
     return [*lines, "  # where: {fold: [0]}   # use only some rows"]

@@ -1,0 +1,25 @@
+"""How images are measured, beyond what all data have: which cases are shown, and what can be checked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from auditor.core.facts import Facts
+from auditor.engine.prepare import Prepared
+from auditor.engine.stages import Claim, Judged, Shown
+from auditor.engine.store import Store
+from auditor.modalities.images.cases import flip_cases
+from auditor.modalities.images.claims import image_claims
+from auditor.modalities.images.places import place_cases
+from auditor.models.classifier import Classifier
+
+
+def choose_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
+    """Return the worst, the median and the best flip, and the centre cases of the shortcut search."""
+    return [*flip_cases(prepared, store, judged), *place_cases(prepared, store, judged)]
+
+
+def claims(shown: Shown, facts: Facts, classifier: Classifier | None) -> Iterator[Claim]:
+    """Yield what can be checked of a case from its images."""
+    return image_claims(shown, classifier)

@@ -1,0 +1,1 @@
+"""A first audit.yaml from a table."""
