@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.core.displays import Map, of_kind
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
@@ -52,8 +53,9 @@ def test_the_search_names_the_marker(judged: tuple[str, dict[str, Finding]]) -> 
         assert found.verdict == "pass"
         return
     corners = {(row, column) for row in (0, 5) for column in (0, 5)}
-    assert found.verdict == "fail" and (found.details["peak"]["row"], found.details["peak"]["column"]) in corners
-    assert {(group["peak"]["row"], group["peak"]["column"]) for group in found.details["clusters"]} == corners
+    (frame,) = of_kind(found.displays, Map)
+    assert found.verdict == "fail" and (frame.peak.row, frame.peak.column) in corners
+    assert {(group.peak.row, group.peak.column) for group in frame.clusters} == corners
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
