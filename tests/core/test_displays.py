@@ -31,7 +31,7 @@ from auditor.core.displays import (
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
-ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4)
+ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4, share=True)
 EVERY = (
     Rows(
         rows=(Named(name="A", estimate=ESTIMATE, p=0.5, q=0.9), Named(name="B", note="too few")),
