@@ -20,8 +20,9 @@ from PIL import Image
 from planted_images import LESIONS, SIZE, dealt, render, scenes
 from planted_models import load, save, train, truth
 
-from auditor.checks import check_names
+from auditor.checks import checks
 from auditor.config.config import parse_audit
+from auditor.core.displays import Map, of_kind
 from auditor.core.records import Finding
 from auditor.core.seeds import derive
 from auditor.engine.judge import judge
@@ -110,7 +111,7 @@ def declared(case: Case, weights: Path) -> dict[str, Any]:
         "data": {"manifest": "manifest.csv", **columns} | ({"factors": ["nuisance"]} if case.factor else {}),
         "threat": {"epsilon": ["8/255"]},
         "attack": {"name": "pgd", "settings": {"steps": 10}},
-        "checks": {name: chosen.get(name, False) for name in check_names("image")},
+        "checks": {name: chosen.get(name, False) for name in checks.names("image")},
         "report": {"privacy": "none"},
     }
 
@@ -164,9 +165,13 @@ def _write(
 def _kept(finding: Finding) -> dict[str, Any]:
     found = finding.estimate
     estimate = None if found is None else {"value": found.value, "low": found.low, "high": found.high}
+    peaks = (
+        {"row": one.peak.row, "column": one.peak.column, "rows": one.rows, "columns": one.columns}
+        for one in of_kind(finding.displays, Map)
+    )
     return {
         "verdict": finding.verdict,
         "estimate": estimate,
         "tolerance": finding.tolerance,
-        "peak": finding.details.get("peak"),
+        "peak": next(peaks, None),
     }

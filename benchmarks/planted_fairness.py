@@ -19,7 +19,7 @@ import torch
 from planted_groups import BUDGETS, CLASSES, LEVELS, PRIMARY, SIZE, Drawn, at, draw, write
 from planted_populations import families
 
-from auditor.checks import check_names
+from auditor.checks import checks
 from auditor.config.config import parse_audit
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observation, Observations, Trial
@@ -207,7 +207,7 @@ def _declared(case: Case, *, whole: bool) -> dict[str, Any]:
         "data": {"manifest": "manifest.csv", **columns},
         "threat": {"epsilon": [f"{budget}/{LEVELS}" for budget in BUDGETS], "primary": f"{PRIMARY}/{LEVELS}"},
         **({} if whole and case.thorough else {"attack": {"name": "fgsm"}}),
-        "checks": {name: chosen.get(name, False) for name in check_names("image")},
+        "checks": {name: chosen.get(name, False) for name in checks.names("image")},
         "report": {"privacy": "none"},
     }
 
@@ -299,7 +299,7 @@ def compare(
     there is to find.
     """
     for trial in trials:
-        known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.error is None}
+        known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.missing is None}
         least = drawn.smallest(trial.zone) if trial.zone else None
         flips = drawn.fooled(trial.zone, round(trial.threat["epsilon"] * LEVELS)) if "epsilon" in trial.threat else None
         if trial.probe == "clean":

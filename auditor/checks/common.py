@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
 from auditor.core.records import Estimate, Observation, Trial, Verdict
+from auditor.core.zones import control_number
 from auditor.stats.shares import needed_n
 
 LABELS = {
@@ -53,18 +55,21 @@ def usable(rows: Mapping[str, Observation]) -> dict[str, Observation]:
     return {name: row for name, row in rows.items() if row.missing is None and row.values.get("correct") == 1}
 
 
-def why_not(rows: Iterable[Observation]) -> str:
-    """Return why nothing was measured: the most common reasons with their counts."""
+def why_not(rows: Iterable[Observation], otherwise: str = "nothing was measured") -> str:
+    """Return why nothing was measured: the most common reasons with their counts, or `otherwise` where no row gives
+    one.
+    """
     reasons = Counter(row.missing.text for row in rows if row.missing)
     if not reasons:
-        return "nothing was measured"
+        return otherwise
     return "; ".join(f"{reason} ({n} samples)" for reason, n in reasons.most_common(3))
 
 
 def label(zone: str) -> str:
     """Return a zone in words that follow 'values'."""
-    if zone.startswith("control/"):
-        return LABELS.get(zone, f"in control zone {zone.partition('/')[2]}")
+    number = control_number(zone)
+    if number is not None:
+        return LABELS.get(zone, f"in control zone {number}")
     return LABELS.get(zone, f"in '{zone}'")
 
 
@@ -88,9 +93,15 @@ def plain(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else asdict(estimate)
 
 
-def few(n: int, minimum: int, what: str = "samples") -> str:
+def few(n: int, minimum: int, what: str = "samples") -> Missing | None:
+    """Return that a group is too small to be compared; None where it is not."""
+    return Missing.too_few(f"{n} of at least {minimum} {what}") if n < minimum else None
+
+
+def few_text(n: int, minimum: int, what: str = "samples") -> str:
     """Return the note of a group that is too small to be compared; empty where it is not."""
-    return f"too few to say: {n} of at least {minimum} {what}" if n < minimum else ""
+    missing = few(n, minimum, what)
+    return missing.text if missing else ""
 
 
 def listed(counts: Mapping[str, int]) -> str:

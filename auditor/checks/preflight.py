@@ -12,6 +12,7 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, reason, span, why_not
 from auditor.core.displays import Named, Rows, Table
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
 from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.zones import coverage, not_applicable
 from auditor.modalities.tables.checks.preflight import (
@@ -200,12 +201,12 @@ def _logits(rows: Observed, base: dict[str, Any]) -> Finding:
 
 
 def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
-    excluded: list[tuple[str, str, int]] = []
+    excluded: list[tuple[str, Missing, int]] = []
     for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
         for missing, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
-            excluded.append((zone, missing.text, n))
+            excluded.append((zone, missing, n))
     found, displays = coverage(facts.mask_share), _not_applicable(excluded)
-    reasons = "; ".join(sorted({why for zone, why, _ in excluded if zone in ("inside", "outside")}))
+    reasons = "; ".join(sorted({why.text for zone, why, _ in excluded if zone in ("inside", "outside")}))
     if not found["present"]:
         why = reasons if found["empty"] or found["full"] else "masks were not given"
         return Finding(
@@ -225,7 +226,8 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, displays=displays, **base)
 
 
-def _not_applicable(excluded: list[tuple[str, str, int]]) -> tuple[Table, ...]:
+def _not_applicable(excluded: list[tuple[str, Missing, int]]) -> tuple[Table, ...]:
     """Return the samples to which a zone does not apply: its name, the reason and their number."""
     title, columns = "Samples to which a zone does not apply", ("Zone", "Reason", "Samples")
-    return (Table(title=title, columns=columns, rows=tuple(excluded), role="not applicable"),) if excluded else ()
+    rows = tuple((zone, missing.reason, n) for zone, missing, n in excluded)
+    return (Table(title=title, columns=columns, rows=rows, role="not applicable"),) if rows else ()

@@ -17,9 +17,8 @@ def audit_schema() -> dict[str, Any]:
     schema = Audit.model_json_schema()
     each: dict[str, Any] = {}
     for entry in checks:
-        each.setdefault(str(entry.facts.get("check", entry.name)), {"anyOf": [{"type": "boolean"}]})["anyOf"].append(
-            checks.settings_model(entry.name).model_json_schema()
-        )
+        kinds = each.setdefault(entry.name, {"anyOf": [{"type": "boolean"}]})["anyOf"]
+        kinds.append(checks.settings_model(entry.name, entry.modality).model_json_schema())
     schema["properties"]["checks"] = {
         "type": "object",
         "properties": each,

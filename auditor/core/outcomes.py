@@ -60,6 +60,8 @@ class MissingKind(StrEnum):
     """The question does not arise: the plan or the data leave nothing to measure."""
     FAILED = "failed"
     """It was tried, and an error came of it."""
+    TOO_FEW = "too few to say"
+    """There are fewer samples than a number needs."""
     EXCLUDED = "excluded"
     """It could be measured, but a declared limit leaves it out."""
 
@@ -88,13 +90,20 @@ class Missing:
         """Return that a declared limit leaves it out."""
         return cls(MissingKind.EXCLUDED, reason)
 
+    @classmethod
+    def too_few(cls, reason: str) -> Missing:
+        """Return that there are fewer samples than a number needs."""
+        return cls(MissingKind.TOO_FEW, reason)
+
     @property
     def text(self) -> str:
-        """Return the reason with its kind.
+        """Return the reason with its kind, as far as it does not say so itself.
 
         >>> Missing.not_applicable("empty mask", zone="outside").text
         'not applicable for zone outside: empty mask'
         """
+        if self.kind is MissingKind.EXCLUDED:
+            return self.reason
         return f"{self.kind}{f' for zone {self.zone}' if self.zone else ''}: {self.reason}"
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,22 +18,27 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from auditor.core.errors import AuditorError, nearest
 from auditor.core.modality import folders
 
-T = TypeVar("T", bound=Callable[..., Any])
+_T = TypeVar("_T", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(Generic[_T]):
     """One plug-in."""
 
     name: str
-    make: T
+    make: _T
     summary: str
     """First paragraph of its docstring, as one line."""
     facts: Mapping[str, Any]
     """What the plug-in declares of itself, such as needs='gradient'."""
 
+    @property
+    def modality(self) -> str:
+        """Return the modality whose data it serves; empty where it serves every one."""
+        return str(self.facts.get("modality", ""))
 
-class Registry(Generic[T]):
+
+class Registry(Generic[_T]):
     """The plug-ins of one kind: every module of its folders is imported when a name is first asked for.
 
     They lie in the folder of the kind itself and, where only one modality has them, in the folder of that name inside
@@ -54,21 +59,25 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, package: str, *, folder: str = "") -> None:
         self.kind, self._package = kind, package
         self._folder = folder or package.rpartition(".")[2]
-        self._entries: dict[str, Entry[T]] = {}
+        self._entries: dict[tuple[str, str], Entry[_T]] = {}
+        """(name, modality) -> plug-in; the modality is empty where a plug-in serves every one."""
         self._loaded = False
         self._lock = threading.RLock()
 
-    def register(self, name: str, **facts: Any) -> Callable[[T], T]:
-        """Return a decorator that enters a function or class under a name."""
+    def register(self, name: str, **facts: Any) -> Callable[[_T], _T]:
+        """Return a decorator that enters a function or class under a name.
 
-        def enter(make: T) -> T:
-            if name in self._entries and self._entries[name].make is not make:
+        One that serves the data of a single modality names it: several may share a name, one per modality.
+        """
+
+        def enter(make: _T) -> _T:
+            entry = Entry(name, make, _summary(make), facts)
+            taken = next((one for one in self._entries.values() if _clash(one, entry)), None)
+            if taken is not None:
                 raise AuditorError(
-                    f"{self.kind} '{name}' is registered twice: by {self._entries[name].make.__module__} and"
-                    f" {make.__module__}."
+                    f"{self.kind} '{name}' is registered twice: by {taken.make.__module__} and {make.__module__}."
                 )
-            summary = " ".join((inspect.getdoc(make) or "").partition("\n\n")[0].split())
-            self._entries[name] = Entry(name, make, summary, facts)
+            self._entries[name, entry.modality] = entry
             return make
 
         return enter
@@ -84,32 +93,46 @@ class Registry(Generic[T]):
             for point in entry_points(group=f"auditor.{self._folder}"):
                 made = point.load()
                 # its module may have registered it itself, with its facts
-                if point.name not in self._entries or self._entries[point.name].make is not made:
+                if all(one.make is not made for one in self._entries.values() if one.name == point.name):
                     self.register(point.name)(made)
 
-    def __getitem__(self, name: str) -> Entry[T]:
+    def __getitem__(self, name: str) -> Entry[_T]:
+        return self.serving(name)
+
+    def serving(self, name: str, modality: str = "") -> Entry[_T]:
+        """Return the plug-in of a name, of those for single modalities the one that serves data of `modality`
+        (AuditorError: there is none, or no modality is named and several have one).
+        """
+        known = [entry for entry in self if not modality or entry.modality in ("", modality)]
+        found = [entry for entry in known if entry.name == name]
+        if not found:
+            names = dict.fromkeys(entry.name for entry in known)
+            raise AuditorError(f"{self.kind}: expected a known name, got '{name}'; {nearest(name, names)}")
+        if len(found) > 1:
+            kinds = ", ".join(entry.modality for entry in found)
+            raise AuditorError(
+                f"{self.kind} '{name}': expected the kind of data too, one of {kinds}, got the name alone."
+            )
+        return found[0]
+
+    def __iter__(self) -> Iterator[Entry[_T]]:
         self._load()
-        if name not in self._entries:
-            raise AuditorError(f"{self.kind}: expected a known name, got '{name}'; {nearest(name, self._entries)}")
-        return self._entries[name]
+        return iter(self._entries[key] for key in sorted(self._entries))
 
-    def __iter__(self) -> Iterator[Entry[T]]:
-        self._load()
-        return iter(self._entries[name] for name in sorted(self._entries))
+    def names(self, modality: str = "") -> tuple[str, ...]:
+        """Return every name, sorted; of one modality those that serve it."""
+        served = (entry for entry in self if not modality or entry.modality in ("", modality))
+        return tuple(dict.fromkeys(entry.name for entry in served))
 
-    def names(self) -> tuple[str, ...]:
-        """Return every name, sorted."""
-        return tuple(entry.name for entry in self)
-
-    def settings_model(self, name: str) -> type[BaseModel]:
+    def settings_model(self, name: str, modality: str = "") -> type[BaseModel]:
         """Return the pydantic model of a plug-in's keyword-only settings."""
-        return settings_model(self[name].make, f"{name} settings")
+        return settings_model(self.serving(name, modality).make, f"{name} settings")
 
-    def bind(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def bind(self, name: str, settings: Mapping[str, Any], modality: str = "") -> dict[str, Any]:
         """Return the complete, checked settings of a plug-in: defaults filled in, unknown ones refused
         (AuditorError).
         """
-        model = self.settings_model(name)
+        model = self.settings_model(name, modality)
         unknown = [key for key in settings if key not in model.model_fields]
         if unknown:
             raise AuditorError(
@@ -125,6 +148,16 @@ class Registry(Generic[T]):
                 f"{self.kind} '{name}', setting '{where}': {first['msg'].removeprefix('Value error, ')}{got}"
             ) from None
         return {key: getattr(bound, key) for key in model.model_fields}
+
+
+def _summary(make: Callable[..., Any]) -> str:
+    return " ".join((inspect.getdoc(make) or "").partition("\n\n")[0].split())
+
+
+def _clash(one: Entry[Any], other: Entry[Any]) -> bool:
+    """Return whether two different plug-ins of one name serve the data of one modality."""
+    apart = one.modality and other.modality and one.modality != other.modality
+    return one.name == other.name and not apart and one.make is not other.make
 
 
 @functools.cache

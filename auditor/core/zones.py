@@ -40,7 +40,7 @@ def check_zone(name: str, named: Iterable[str] = ()) -> str:
     otherwise).
     """
     known = (*BUILT_IN, *named)
-    if name in known or _is_control(name):
+    if name in known or control_number(name) is not None:
         return name
     raise AuditorError(
         "zone: expected 'inside', 'outside', 'everywhere', 'control/<number>' or a named zone of the data, got"
@@ -53,8 +53,10 @@ def usable_name(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name) and name not in RESERVED
 
 
-def _is_control(name: str) -> bool:
-    return re.fullmatch(r"control/\d{1,9}", name, re.ASCII) is not None
+def control_number(name: str) -> int | None:
+    """Return the number of a control zone; None of any other zone."""
+    found = re.fullmatch(r"control/(\d{1,9})", name, re.ASCII)
+    return None if found is None else int(found[1])
 
 
 def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
     """
     every = [one for name in names for one in (CONTROLS if name == "control" else (name,))]
     for name in every:
-        if not (name in BUILT_IN or name == NAMED or _is_control(name) or usable_name(name)):
+        if not (name in BUILT_IN or name == NAMED or control_number(name) is not None or usable_name(name)):
             raise ValueError(
                 "expected 'inside', 'outside', 'everywhere', 'control', 'control/<number>', 'named' or a named zone of"
                 " the data"
@@ -140,7 +142,7 @@ def grow(mask: Mask, guard: float) -> Mask:
     return np.asarray(distance_transform_edt(~mask) <= guard * float(np.hypot(*mask.shape)))
 
 
-def moved(zone: Mask, number: int, rng: np.random.Generator) -> Mask:
+def control_zone(zone: Mask, number: int, rng: np.random.Generator) -> Mask:
     """Return a control zone of exactly the zone's area: shifted (0), turned or mirrored (1), scattered (2), and so on
     in turn.
 
@@ -202,7 +204,7 @@ def one_zone(name: str, mask: Mask, *, guard: float, seed: int) -> Mask:
     if name == "outside":
         return outside
     number = int(name.partition("/")[2])
-    return moved(outside, number, generator(seed, name))
+    return control_zone(outside, number, generator(seed, name))
 
 
 def make_zone(

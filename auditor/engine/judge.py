@@ -168,6 +168,7 @@ def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
         "measured": sum(row.missing is None for row in rows),
         "not_applicable": {why.text: n for why, n in reasons.items() if why.kind is not MissingKind.FAILED},
         "failed": failed,
+        "missing": [{**why.as_dict(), "n": n} for why, n in reasons.items()],
         "forwards": int(sum(row.values.get("forwards", 0) for row in rows)),
         "backwards": int(sum(row.values.get("backwards", 0) for row in rows)),
     }

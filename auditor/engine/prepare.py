@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from auditor.checks import Check, check_names, make_check
+from auditor.checks import Check, checks, make_check
 from auditor.config.config import SOURCE, Audit, load_audit
 from auditor.core.errors import AuditorError, ConfigError, nearest
 from auditor.core.facts import Facts
@@ -118,7 +118,7 @@ def prepare(
 
 def select_checks(audit: Audit, only: Sequence[str] = ()) -> dict[str, Check]:
     """Return the checks of an audit by name, with their tolerances (ConfigError: unknown name in `only`)."""
-    known = check_names(audit.modality.name)
+    known = checks.names(audit.modality.name)
     for name in only:
         if name not in known:
             raise ConfigError(f"--check: expected a known check, got '{name}'; {nearest(name, known)}")

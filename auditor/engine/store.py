@@ -23,7 +23,9 @@ from auditor.engine.folder import EVIDENCE_FILES, LEDGER, clear, evidence_files,
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (key TEXT PRIMARY KEY, trial TEXT NOT NULL, chunks INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS chunks (trial TEXT, chunk INTEGER, digest TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (trial, chunk));
+CREATE TABLE IF NOT EXISTS chunks (
+    trial TEXT, chunk INTEGER, digest TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (trial, chunk)
+);
 CREATE TABLE IF NOT EXISTS observations (
     trial TEXT, chunk INTEGER, sample TEXT, row TEXT NOT NULL, PRIMARY KEY (trial, sample)
 ) WITHOUT ROWID;

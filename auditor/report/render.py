@@ -166,7 +166,6 @@ def environment_of(folder: Path) -> Environment:
             "plain": words.plain,
             "counts": words.counts,
             "sentence": words.sentence,
-            "short_reason": words.short_reason,
             "anchor": words.anchor,
             "shorten": canvas.shorten,
         }

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Undefined
 
 from auditor.core.records import Estimate
+from auditor.core.zones import control_number
 
 SYMBOLS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "not_measured": "○"}
 WORDS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "not_measured": "Not measured"}
@@ -134,9 +135,9 @@ def zone_text(zone: Any) -> str:
     ('control region 2 (outside, cut into tiles and scattered at random: same size)', "the zone 'organ'")
     """
     name = str(zone or "")
-    number = name.removeprefix("control/")
-    if name != number and number.isdecimal():
-        return f"control region {number} (outside, {CONTROLS[int(number) % 3]} at random: same size)"
+    number = control_number(name)
+    if number is not None:
+        return f"control region {number} (outside, {CONTROLS[number % 3]} at random: same size)"
     return ZONES.get(name, f"the zone '{name}'")
 
 
@@ -157,22 +158,13 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def counts(value: Any) -> str:
-    """Return reasons with their counts, such as '62 empty mask'."""
-    return (
-        "; ".join(f"{number(n)} {short_reason(reason)}" for reason, n in value.items())
-        if isinstance(value, Mapping)
-        else ""
-    )
+def counts(missing: Sequence[Mapping[str, Any]], kind: str) -> str:
+    """Return the reasons of a kind with their counts, for a column that says the kind.
 
-
-def short_reason(reason: Any) -> str:
-    """Return why a sample was not applicable, for a column that already says so.
-
-    >>> short_reason("not applicable for zone outside: empty mask")
-    'empty mask'
+    >>> counts([{"kind": "not applicable", "reason": "empty mask", "n": 62}], "not applicable")
+    '62 empty mask'
     """
-    return re.sub(r"^not applicable( for zone [^:]*)?: ", "", str(reason or ""))
+    return "; ".join(f"{number(one['n'])} {one['reason']}" for one in missing if one["kind"] == kind)
 
 
 def sentence(text: str) -> str:

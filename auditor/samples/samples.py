@@ -83,7 +83,7 @@ class Samples:
     regions: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     """Named zone -> its share of each sample's area, like `mask_share`."""
     schema: Any = None
-    """What the modality needs to read an input, such as the columns and rules of a table; None where it needs nothing."""
+    """What the modality needs to read an input, such as a table's columns and rules; None where it needs nothing."""
     cache_bytes: int = 256 * 2**20
     _cache: OrderedDict[int, Loaded] = field(default_factory=OrderedDict, repr=False, compare=False)
 

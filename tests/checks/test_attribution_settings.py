@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from auditor.checks import bind_check, check_entry, checks, make_check
+from auditor.checks import checks, make_check
 from auditor.checks.common import shown_zone
 from auditor.config.schema import audit_schema
 from auditor.core.errors import AuditorError, ConfigError
 from auditor.core.facts import Facts
-from auditor.core.registry import Entry
 from auditor.engine.lock import lock_checks, lock_text
 from auditor.engine.prepare import prepare
 
@@ -38,7 +37,7 @@ def test_names_alone_ask_for_what_they_always_asked_for(facts: Make, modality: s
     assert asked(facts(modality=modality), modality) == expected
     assert asked(facts(modality=modality), modality, methods=list(NAMES[modality])) == expected
     assert asked(facts(modality=modality), modality, methods=dict.fromkeys(NAMES[modality])) == expected
-    assert bind_check("attribution", modality, {})["methods"] == NAMES[modality], "a lock names them as before"
+    assert checks.bind("attribution", {}, modality)["methods"] == NAMES[modality], "a lock names them as before"
 
 
 def test_settings_reach_the_trials(facts: Make) -> None:
@@ -105,14 +104,12 @@ def test_two_checks_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     class Another:
         """Another check."""
 
-    checks.names()
-    monkeypatch.setitem(checks._entries, "own", Entry("own", Another, "", {"check": "exposure", "modality": "image"}))
-    with pytest.raises(
-        AuditorError,
-        match=(
-            r"got those of auditor.modalities.images.checks.exposure \('exposure'\) and .*test_attribution_settings"
-            r" \('own'\)"
-        ),
-    ):
-        check_entry("exposure", "image")
-    assert check_entry("exposure", "table").facts["modality"] == "table"
+    checks.names()  # so that every check is known
+    monkeypatch.setattr(checks, "_entries", dict(checks._entries))
+    with pytest.raises(AuditorError, match=r"registered twice: by auditor.modalities.images.checks.exposure and"):
+        checks.register("exposure", modality="image")(Another)
+    with pytest.raises(AuditorError, match=r"registered twice"):
+        checks.register("exposure")(Another)
+    assert checks.serving("exposure", "table").modality == "table"
+    with pytest.raises(AuditorError, match=r"expected the kind of data too, one of image, table"):
+        checks["exposure"]

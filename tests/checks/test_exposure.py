@@ -265,7 +265,7 @@ def test_an_attack_that_does_not_serve_few_values_says_so_at_plan_time(study: Ma
 
 
 class _Only:
-    card = checks["exposure"].make.card
+    card = checks.serving("exposure", "image").make.card
 
     def __init__(self, wanted: Any) -> None:
         self.wanted = wanted

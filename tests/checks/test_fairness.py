@@ -48,7 +48,9 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations], att
         n = len(fooled)
         changes = {name: tuple(value) for name, value in (("y", y), ("units", units)) if value is not None}
         known = facts(n, groups={name: tuple(values) for name, values in table.items()}, **changes)
-        check = checks["fairness"].make(**checks.bind("fairness", {"targeted_harm": False, **settings}))
+        check = checks.serving("fairness", "image").make(
+            **checks.bind("fairness", {"targeted_harm": False, **settings}, "image")
+        )
         right = list(correct) if correct is not None else [1.0] * n
         clean = {
             name: {"correct": flag, "predicted": float(label if flag else 1 - label), "confidence": 0.8}
@@ -221,7 +223,7 @@ def test_wrong_settings_are_refused_before_any_work(
 ) -> None:
     known = facts(4, groups={"sex": ("f", "m", "f", "m"), "race": ("b", "w", "b", "w")})
     with pytest.raises(ConfigError, match=message):
-        checks["fairness"].make(**checks.bind("fairness", settings)).trials(known)
+        checks.serving("fairness", "image").make(**checks.bind("fairness", settings, "image")).trials(known)
 
 
 def test_no_class_in_common_is_said_so(judge: Judge) -> None:
@@ -316,7 +318,7 @@ def test_renaming_groups_renames_and_changes_nothing(judge: Judge) -> None:
 
 
 def test_without_groups_nothing_is_asked_for(facts: Callable[..., Facts]) -> None:
-    assert checks["fairness"].make().trials(facts(10)) == ()
+    assert checks.serving("fairness", "image").make().trials(facts(10)) == ()
 
 
 def test_what_other_checks_measured_is_used(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
@@ -324,7 +326,7 @@ def test_what_other_checks_measured_is_used(facts: Callable[..., Facts], observe
     nothing here.
     """
     known = facts(80, groups={"sex": ("f", "m") * 40}, y=(0,) * 80)
-    check = checks["fairness"].make(targeted_harm=False)
+    check = checks.serving("fairness", "image").make(targeted_harm=False)
     small, large = known.epsilons
     search = search_trial(known, "everywhere", 200)
     hit = {"correct": 1, "clean_margin": 1.0, "area": 10}

@@ -33,7 +33,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
                     values[f"{arm}/{draw}"] = edge + float(noise["ABCD".index(arm)])
                 values |= {f"{donor}/{draw}": float((place + 1 + k + 3 * draw) % n) for k, donor in enumerate("jkl")}
             rows[name] = values
-        check, seen = checks["fairness"].make(targeted_harm=False), observe({trial: rows})
+        check, seen = checks.serving("fairness", "image").make(targeted_harm=False), observe({trial: rows})
         found = check.judge(known, Observations(seen.binding, seen.read, (trial,)))
         return next(finding for finding in found if finding.id == "fairness/sex/reliance-gap")
 

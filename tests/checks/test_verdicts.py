@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks import check_names, checks, make_check
+from auditor.checks import checks, make_check
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import VERDICTS, Finding, Trial, canonical
+from auditor.core.registry import Entry
 
 Rows = dict[str, Any]
 N = 100
@@ -348,7 +349,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
 Judge = Callable[[str, dict[str, Any], dict[str, Any], Callable[[Facts, Trial], Rows] | None], dict[str, Finding]]
 
 
-IMAGE = check_names("image")
+IMAGE = checks.names("image")
 
 
 @pytest.fixture
@@ -446,9 +447,9 @@ def test_trials_are_values(facts: Callable[..., Facts], name: str) -> None:
         assert Trial.from_dict(trial.as_dict()) == trial and canonical(trial.as_dict())
 
 
-@pytest.mark.parametrize("name", checks.names())
-def test_method_cards_are_complete(name: str) -> None:
-    card = checks[name].make.card
+@pytest.mark.parametrize("entry", list(checks), ids=lambda entry: f"{entry.name} {entry.modality}")
+def test_method_cards_are_complete(entry: Entry[Any]) -> None:
+    card = entry.make.card
     assert all(len(text) > 10 for text in vars(card).values())
 
 

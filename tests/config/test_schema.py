@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from auditor.checks import check_names
+from auditor.checks import checks
 from auditor.config.schema import audit_schema, findings_schema
 from auditor.core.records import Estimate, Finding
 
@@ -115,7 +115,7 @@ def test_schemas_are_json_and_point_at_themselves() -> None:
     for schema in (audit_schema(), findings_schema()):
         assert json.loads(json.dumps(schema)) == schema
         check_references(schema, schema)
-    assert set(audit_schema()["properties"]["checks"]["properties"]) == {*check_names("image"), *check_names("table")}
+    assert set(audit_schema()["properties"]["checks"]["properties"]) == {*checks.names("image"), *checks.names("table")}
 
 
 def test_findings_pass() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,16 @@ from auditor.core.errors import StoreError
 from auditor.core.records import Trial
 from auditor.engine.executors import Executor, Measured, Task, executors
 from auditor.engine.executors.local import Local
+from auditor.engine.judge import judge
 from auditor.engine.measure import measure
 from auditor.engine.plan import Planned, plan
 from auditor.engine.prepare import Prepared, prepare
 from auditor.engine.run import Execution, run, waves
 from auditor.engine.store import Store
-from auditor.pipeline import finish
 from auditor.probes import Bench
 
-LIMIT = 24
-CHECKS = ("exposure", "attribution", "attack_quality")
+LIMIT = 12
+CHECKS = ("preflight", "attribution")
 
 
 class Worker:
@@ -49,22 +50,32 @@ def planned(prepared: Prepared) -> tuple[Planned, ...]:
 
 
 @pytest.fixture(scope="module")
-def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("reference")
-    finish(prepared, out, pdf=False)
-    return out
+def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Task]]:
+    """Return the output folder of a run in this process, and its tasks."""
+    out, taken = tmp_path_factory.mktemp("reference"), []
+
+    class Noting(Local):
+        def map(self, tasks: Iterable[Task]) -> Iterator[Measured]:
+            for measured in super().map(tasks):
+                taken.append(measured.task)
+                yield measured
+
+    run(prepared, out, execution=Execution(Noting)).close()
+    judge(out)
+    return out, taken
 
 
 def test_what_was_sent_as_bytes_gives_the_same_rows(
-    prepared: Prepared, planned: tuple[Planned, ...], reference: Path, tmp_path: Path
+    prepared: Prepared, planned: tuple[Planned, ...], reference: tuple[Path, list[Task]], tmp_path: Path
 ) -> None:
-    finish(prepared, tmp_path, execution=Execution(Worker), pdf=False)
-    with Store.open(tmp_path) as store, Store.open(reference) as other:
+    run(prepared, tmp_path, execution=Execution(Worker)).close()
+    judge(tmp_path)
+    with Store.open(tmp_path) as store, Store.open(reference[0]) as other:
         read = [one for one in planned if one.trial.source is not None]
-        assert any(row.values.get("survivor") == 0 for one in read for row in store.read(one.key).values())
+        assert any("outside_after" in row.values for one in read for row in store.read(one.key).values())
         for one in planned:
             assert store.read(one.key) == other.read(one.key) and store.complete(one.key)
-    assert (tmp_path / "findings.json").read_bytes() == (reference / "findings.json").read_bytes()
+    assert (tmp_path / "findings.json").read_bytes() == (reference[0] / "findings.json").read_bytes()
 
 
 def test_a_source_is_measured_a_wave_before_what_reads_it(planned: tuple[Planned, ...]) -> None:
@@ -77,19 +88,11 @@ def test_a_source_is_measured_a_wave_before_what_reads_it(planned: tuple[Planned
     assert len(found) > 1 and waves(()) == []
 
 
-def test_the_tasks_hold_what_the_source_kept(prepared: Prepared, reference: Path, tmp_path: Path) -> None:
-    taken: list[Task] = []
-
-    class Noting(Local):
-        def map(self, tasks: Iterable[Task]) -> Iterator[Measured]:
-            for measured in super().map(tasks):
-                taken.append(measured.task)
-                yield measured
-
-    run(prepared, tmp_path, execution=Execution(Noting)).close()
+def test_the_tasks_hold_what_the_source_kept(prepared: Prepared, reference: tuple[Path, list[Task]]) -> None:
+    out, taken = reference
     readers = [task for task in taken if task.trial.source is not None and task.trial.source.keep]
     assert readers
-    with Store.open(reference) as store:
+    with Store.open(out) as store:
         for task in readers:
             assert task.trial.source is not None
             rows = store.read(task.trial.source.key(prepared.binding))
@@ -105,8 +108,9 @@ def test_arrays_that_are_gone_stop_the_run(prepared: Prepared, tmp_path: Path) -
             for file in (tmp_path / "artefacts").rglob("*.npz"):
                 file.unlink()
 
+    only = replace(prepared, checks={"attribution": prepared.checks["attribution"]})
     with pytest.raises(StoreError, match=r"arrays [0-9a-f]{12} that the run kept.*gone; measure again with --fresh"):
-        run(prepared, tmp_path, execution=Execution(Careless))
+        run(only, tmp_path, execution=Execution(Careless))
 
 
 def test_engines_are_found_by_name() -> None:

@@ -66,7 +66,7 @@ class Judge:
         """Return the three findings on what a trial measured."""
         rows, method = observations.of(trial), trial.method
         base: dict[str, Any] = {"check": "attribution", "evidence": Evidence(trials=(observations.key(trial),))}
-        known, missing = {one: row for one, row in rows.items() if row.missing is None}, why_not(rows.values())
+        known, missing = {one: row for one, row in rows.items() if row.missing is None}, why_not(rows.values(), "")
         judged = {"agreement": self._agreement, "stability": self._stability, "blindness": self._blindness}
         return tuple(
             judge(known, method, {**base, "id": f"attribution/{method}/{name}"}, missing)
@@ -83,7 +83,7 @@ class Judge:
             return Finding(
                 verdict="not_measured",
                 claim=f"Agreement of {method} with {w.mask} was not measured.",
-                reason=_why(missing, w.no_mask),
+                reason=missing or w.no_mask,
                 **base,
             )
         verdict = decide(estimate, 1.0, worse="below")
@@ -140,7 +140,7 @@ class Judge:
             return Finding(
                 verdict="not_measured",
                 claim=f"Stability of {method} was not measured.",
-                reason=_why(missing, why),
+                reason=missing or why,
                 **base,
             )
         verdict = decide(estimate, self.tolerance, worse="below")
@@ -190,7 +190,7 @@ class Judge:
             return Finding(
                 verdict="not_measured",
                 claim=f"Blindness of {method} was not measured.",
-                reason=_why(missing, short),
+                reason=missing or short,
                 **base,
             )
         bar = float(np.quantile(null, 0.95))
@@ -241,10 +241,6 @@ class Judge:
 
 def _column(rows: Observed, key: str) -> list[float]:
     return [row.values[key] for row in rows.values()]
-
-
-def _why(missing: str, otherwise: str) -> str:
-    return otherwise if missing == "nothing was measured" else missing
 
 
 def _row(name: str, values: list[float], units: list[str], facts: Facts, *, shares: bool = False) -> Named:

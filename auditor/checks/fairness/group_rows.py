@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.checks.common import few, grey
+from auditor.checks.common import few_text, grey
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.core.displays import Curve, GroupRow, Groups, Named, Point, Steps
@@ -70,7 +70,7 @@ def _row(
         n=len(known),
         units=len(set(_units(facts, known))),
         few=len(known) < minimum,
-        note=few(len(known), minimum),
+        note=few_text(len(known), minimum),
         measures=measures,
     )
 

@@ -14,6 +14,7 @@ from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
 from auditor.core.displays import Category, Cell, Selection, Table
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Finding, Verdict
 from auditor.stats.ratios import Lowest, Share, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
 from auditor.stats.shares import decide, proportion
@@ -59,10 +60,13 @@ class Rated:
     share: Share
     of_all: float
     """Its share of the rows whose group is known."""
-    excluded: str
-    rare: bool
-    """Whether it is left out because it has too small a share of the rows."""
+    excluded: Missing | None
     may_refer: bool
+
+    @property
+    def rare(self) -> bool:
+        """Return whether it is left out because it has too small a share of the rows."""
+        return self.excluded is not None and self.excluded.kind is MissingKind.EXCLUDED
 
 
 def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **base: Any) -> Finding:
@@ -116,17 +120,18 @@ def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> li
             of_all = len(ids) / total
             excluded = _excluded(share, of_all, pooled, limits)
             may_refer = not excluded and len(ids) >= limits.reference
-            found.append(Rated(group, share, of_all, excluded, of_all < limits.share, may_refer))
+            found.append(Rated(group, share, of_all, excluded, may_refer))
     return found
 
 
-def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> str:
+def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> Missing | None:
     if of_all < limits.share:
-        return f"fewer than {percent(limits.share)} of the rows"
+        return Missing.excluded(f"fewer than {percent(limits.share)} of the rows")
     if note := few(share.units, limits.minimum, "rows" if share.units == share.n else "units"):
         return note
     expected = share.worth * pooled
-    return f"too few to say: {expected:.1f} of at least {LEAST_EVENTS} expected" if expected < LEAST_EVENTS else ""
+    enough = expected >= LEAST_EVENTS
+    return None if enough else Missing.too_few(f"{expected:.1f} of at least {LEAST_EVENTS} expected")
 
 
 def _row(facts: Facts, item: Rated, best: Share | None, reference: str, level: float, asked: Rates) -> Category:
@@ -141,7 +146,7 @@ def _row(facts: Facts, item: Rated, best: Share | None, reference: str, level: f
         selected=round(item.share.value * item.share.n),
         rate=proportion([asked.flags[name] for name in ids], units, unit=f"{asked.kind} rate"),
         ratio=ratio_to(item.share, other, level) if other and not item.rare else None,
-        excluded=item.excluded,
+        excluded=item.excluded.text if item.excluded else "",
         fisher_p=fisher_p(item.share, other) if other else None,
         z_p=z_p(item.share, other) if other else None,
         one_more=bool(other and one_more(item.share, other)),
@@ -215,7 +220,7 @@ def _notes(known: Sequence[Rated]) -> str:
     """Return which groups are not compared and why, those left out for one reason together."""
     small = {item.group.name: item.share.n for item in known if item.excluded and not item.rare}
     out = {item.group.name: item.share.n for item in known if item.rare}
-    why = next((item.excluded for item in known if item.group.name in out), "")
+    why = next((item.excluded.reason for item in known if item.excluded and item.rare), "")
     return "; ".join(
         [
             *([f"too few to say for {listed(small)}"] if small else []),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from auditor.checks.common import few, listed, percent, reason, span, why_not
+from auditor.checks.common import few_text, listed, percent, reason, span, why_not
 from auditor.checks.exposure.flips import Flips
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
@@ -219,7 +219,7 @@ def _row(done: Searches, group: Group, minimum: int) -> GroupRow:
         n=len(ids),
         units=len(set(units)),
         few=len(ids) < minimum,
-        note=few(len(ids), minimum, "rows"),
+        note=few_text(len(ids), minimum, "rows"),
         measures=measures,
     )
 

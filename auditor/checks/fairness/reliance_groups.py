@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import few, listed, percent, reason, span, why_not
+from auditor.checks.common import few_text, listed, percent, reason, span, why_not
 from auditor.checks.fairness.gaps import Rule
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Measured
@@ -92,7 +92,7 @@ def _row(group: Group, mine: Draws, n: int, minimum: int) -> GroupRow:
         n=n,
         units=units,
         few=n < minimum,
-        note=few(n, minimum),
+        note=few_text(n, minimum),
         measures={"share": share},
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auditor.checks.common import few, grey, label, listed, percent, reason, span, why_not
+from auditor.checks.common import few_text, grey, label, listed, percent, reason, span, why_not
 from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, null
 from auditor.core.displays import Attacked, Display, Entry, Matrix, Named, Partition, Rows
 from auditor.core.facts import Facts
@@ -175,7 +175,7 @@ def _entry(held: Held, fitted: str, n: int, judged: str) -> Entry:
         return Entry(note=_unfitted(n, held.minimum))
     flags, units = held.flipped(fitted, held.groups == judged)
     share = proportion(flags, units, unit="success among correct")
-    return Entry(estimate=share, note=few(len(flags), held.minimum, "correct predictions"))
+    return Entry(estimate=share, note=few_text(len(flags), held.minimum, "correct predictions"))
 
 
 def _excesses(
@@ -187,7 +187,7 @@ def _excesses(
         if name not in held.names:
             found.append(Named(name=name, note=_unfitted(n, held.minimum)))
             continue
-        note = few(held.n(name), held.minimum, "correct predictions")
+        note = few_text(held.n(name), held.minimum, "correct predictions")
         own = excess.get(name)
         found.append(Named(name=name, estimate=own, note=note or ("" if own else "no class in common with the others")))
         flips = f"flips {percent(seen[name])} of the samples that it was fitted on" if name in seen else ""
@@ -196,7 +196,7 @@ def _excesses(
 
 
 def _unfitted(n: int, minimum: int) -> str:
-    return few(n, minimum, "samples") or "not fitted, since no other group is large enough"
+    return few_text(n, minimum, "samples") or "not fitted, since no other group is large enough"
 
 
 def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:

@@ -36,7 +36,7 @@ WORDS = Words(
 )
 
 
-@checks.register("attribution-table", check="attribution", modality="table")
+@checks.register("attribution", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class AttributionTable:
     """Whether attributions agree with the columns that should matter, stay under small changes, and notice a flip."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from auditor.core.facts import Facts
 from auditor.core.records import Observation, Trial
+from auditor.core.zones import control_number
 from auditor.modalities.tables.table import Table
 
 LABELS = {
@@ -26,8 +27,9 @@ searches.
 
 def where(zone: str) -> str:
     """Return a zone in words that follow 'a change'."""
-    if zone.startswith("control/"):
-        return LABELS["control/0"] if zone == "control/0" else f"{LABELS['control/0']} (draw {zone.partition('/')[2]})"
+    number = control_number(zone)
+    if number is not None:
+        return LABELS["control/0"] if number == 0 else f"{LABELS['control/0']} (draw {number})"
     return LABELS[zone]
 
 

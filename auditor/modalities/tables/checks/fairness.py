@@ -26,7 +26,7 @@ from auditor.modalities.tables.checks.invariance import invariance_trials, judge
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-@checks.register("fairness-table", check="fairness", modality="table")
+@checks.register("fairness", modality="table")
 @dataclass(frozen=True, kw_only=True)
 class TableFairness:
     """Favourable decisions, errors, and what a change can reach, by group; and whether a protected column decides."""

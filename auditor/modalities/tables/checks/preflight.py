@@ -21,7 +21,7 @@ Observed = Mapping[str, Observation]
 def judge_columns(facts: Facts, base: dict[str, Any]) -> Finding:
     """Return which columns should matter, as the expert declared."""
     columns = table_of(facts).columns
-    counts = {role: sum(column.role == role for column in columns) for role in ROLES}
+    counts: dict[str, int] = {role: sum(column.role == role for column in columns) for role in ROLES}
     roles = (Values(values=counts, role="roles"),)
     known = next((share for share in facts.mask_share if share is not None), None)
     if known is None or not 0 < known < 1:
