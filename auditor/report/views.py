@@ -47,7 +47,6 @@ class Curve:
 
 
 @dataclass(frozen=True)
-@dataclass(frozen=True)
 class Table:
     """A table that a check brought along."""
 
