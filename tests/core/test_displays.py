@@ -140,7 +140,7 @@ def test_what_was_written_is_read_back() -> None:
     assert again == finding
     cells = [cell for row in again.displays[1].rows for cell in row]  # type: ignore[union-attr]
     assert [type(cell) for cell in cells] == [str, int, bool, type(None), float, Estimate]
-    values = again.displays[-1].values  # type: ignore[union-attr]
+    values = of_kind(again.displays, Values)[0].values
     assert [type(value) for value in values.values()] == [int, float, str, bool]
 
 
