@@ -6,18 +6,18 @@ from dataclasses import asdict
 import pytest
 
 from auditor.core.displays import (
-    Attacked,
+    Budget,
     Category,
     Cluster,
-    Contrast,
     Counterfactual,
     Counterfactuals,
     Curve,
-    Entry,
+    Disparity,
     GroupRow,
     Groups,
     Map,
     Matrix,
+    MatrixCell,
     Named,
     Null,
     Partition,
@@ -72,12 +72,17 @@ EVERY = (
         positive="ill",
         role="attack",
     ),
-    Contrast(
+    Disparity(
         pair=("f", "m"), raw=ESTIMATE, ratio=ESTIMATE, largest=ESTIMATE, largest_pair=("f", "x"), needed=4, role="gap"
     ),
-    Matrix(rows=("f",), columns=("f", "m"), entries=((Entry(estimate=ESTIMATE), Entry(note="too few")),), role="harm"),
+    Matrix(
+        rows=("f",),
+        columns=("f", "m"),
+        entries=((MatrixCell(estimate=ESTIMATE), MatrixCell(note="too few")),),
+        role="harm",
+    ),
     Null(method="labels exchanged", permutations=100, p=0.01, role="harm"),
-    Attacked(zone="outside", size=0.1, role="attack"),
+    Budget(zone="outside", size=0.1, role="attack"),
     Selection(
         categories=(
             Category(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from auditor.core.displays import Contrast, Entry, GroupRow, Groups, Matrix, Named, Partition, Rows, first
+from auditor.core.displays import Disparity, GroupRow, Groups, Matrix, MatrixCell, Named, Partition, Rows, first
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 from auditor.report import fairness_figures
@@ -107,7 +107,7 @@ def test_the_forest_has_two_panels_and_says_what_is_too_few(found: dict[str, Blo
     assert drawing == fairness_figures.forest(found["race"])[0]
     accuracy, robustness = (found["race"].finding(kind) for kind in (ACCURACY, ROBUSTNESS))
     assert accuracy and robustness and right.attacked and right.attacked.zone == "everywhere"
-    pairs = [first(item.displays, Contrast) for item in (accuracy, robustness)]
+    pairs = [first(item.displays, Disparity) for item in (accuracy, robustness)]
     assert [pair and pair.pair for pair in pairs] == [left.pair, right.pair]
     assert left.members["_other"].few and not left.members["asian"].few
     assert [one.height for one in fairness_figures.forest(found["institution"])] == pytest.approx(
@@ -199,7 +199,7 @@ def test_harm_is_a_matrix_beside_the_excess_of_each_group(found: dict[str, Block
     ahead = aimed(item)["female"].estimate
     assert ahead and ahead.low > 0
     assert harm(Finding("fairness/sex/targeted-harm", "fairness", "pass", "")) is None
-    hole = Matrix(rows=("f",), columns=("f",), entries=((Entry(note="too few"),),))
+    hole = Matrix(rows=("f",), columns=("f",), entries=((MatrixCell(note="too few"),),))
     assert harm(Finding("fairness/sex/targeted-harm", "fairness", "not_measured", "", displays=(hole,))) is None
 
 
@@ -219,7 +219,7 @@ def test_a_long_ranking_is_cut_and_says_so(found: dict[str, Block]) -> None:
     assert len(ranking.rows) == 10 and ranking.cut == 11, "21 institutions are large enough to be compared"
 
 
-KINDS_SHOWN = ["partition", "groups", "contrast", "rows", "table", "curve", "steps", "attacked", "matrix", "null"]
+KINDS_SHOWN = ["partition", "groups", "disparity", "rows", "table", "curve", "steps", "budget", "matrix", "null"]
 
 
 @pytest.mark.parametrize("kind", KINDS_SHOWN)

@@ -9,7 +9,7 @@ from typing import Any
 from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Cell, Contrast, Display, Named, Rows, Table
+from auditor.core.displays import Cell, Disparity, Display, Named, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
 from auditor.stats.exchange import breslow_day_p, mantel_haenszel_p, permutation_p
@@ -161,7 +161,7 @@ class Found:
         whole = {name: {"": Side(each).together} for name, each in self.large.items()}
         largest = largest_gap(whole, against=0.0, level=level)
         assert largest is not None
-        contrast = Contrast(
+        disparity = Disparity(
             pair=gap.pair,
             raw=gap.raw,
             ratio=gap.ratio,
@@ -173,7 +173,7 @@ class Found:
         ranking = tuple(Named(name=one.group, estimate=one.estimate, p=one.p, q=one.q) for one in worse_off)
         tests = Rows(rows=(*self._tests(), *self.asked.tests), role="tests")
         tables = [self._by_class()] if len(self.facts.classes) > 1 else []
-        return contrast, tests, Rows(rows=ranking, role="ranking"), *tables
+        return disparity, tests, Rows(rows=ranking, role="ranking"), *tables
 
     def _tests(self) -> tuple[Named, ...]:
         better, worse = (self.large[name] for name in self.gap.pair)

@@ -16,7 +16,7 @@ from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Attacked, Cell, Contrast, Display, GroupRow, Groups, Named, Rows, Table
+from auditor.core.displays import Budget, Cell, Disparity, Display, GroupRow, Groups, Named, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
@@ -168,7 +168,7 @@ def _displays(done: Searches, one: Compared, minimum: int) -> tuple[Display, ...
     if key not in done._tables:
         rows = tuple(_row(done, group, minimum) for group in one.groups)
         done._tables[key] = Groups(rows=rows), _table(done, one.groups, rows)
-    return one.partition, Attacked(zone=done.trial.zone, size=done.cost), *done._tables[key]
+    return one.partition, Budget(zone=done.trial.zone, size=done.cost), *done._tables[key]
 
 
 def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) -> Table:
@@ -273,7 +273,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         tolerance=tolerance,
         reason=why,
         advice=_advice(verdict, one.name),
-        displays=(*shown, Contrast(pair=(dear, cheap))),
+        displays=(*shown, Disparity(pair=(dear, cheap))),
         **base,
     )
     return _doubted(result, wide[0], open_ones) if open_ones else result

@@ -56,17 +56,17 @@ class Grouping:
         """Return its finding of one kind."""
         return next((by_id[f"fairness/{name}/{kind}"] for name in self.ids if f"fairness/{name}/{kind}" in by_id), None)
 
-    def rates(self, by_id: Mapping[str, Finding], kind: str) -> Rates | None:
+    def rates(self, by_id: Mapping[str, Finding], kind: str) -> CategoryRates | None:
         """Return the rates of its categories, of one kind of finding; None where there are none."""
         found = self.finding(by_id, kind)
         if found is None:
             return None
         made, shown = first(found.displays, Partition), first(found.displays, Selection)
-        return Rates(self, made, shown) if made and shown and shown.categories else None
+        return CategoryRates(self, made, shown) if made and shown and shown.categories else None
 
 
 @dataclass(frozen=True)
-class Rates:
+class CategoryRates:
     """How often the categories of a grouping are selected, or scored above the median."""
 
     grouping: Grouping
@@ -126,7 +126,7 @@ def _why(found: Finding | None, grouping: Grouping, kind: str) -> str:
     return (found.reason or "no reason was recorded").rstrip(".")
 
 
-def _law(rates: Rates, kind: str) -> AnnexTable:
+def _law(rates: CategoryRates, kind: str) -> AnnexTable:
     rows, grouping, median = rates.rows(), rates.grouping, rates.selection.median
     total = sum(one.n for _, one in rows)
     left_out = {key: _left_out(one, total) for key, one in rows}
@@ -170,7 +170,7 @@ def _ratio(rate: float, top: float | None) -> float | str | None:
     return rate / top if top > 0 else "no category is ever selected"
 
 
-def _ugesp(rates: Rates) -> AnnexTable:
+def _ugesp(rates: CategoryRates) -> AnnexTable:
     rows, grouping = rates.rows(), rates.grouping
     tests = {key: name for key, name in TESTS.items() if any(getattr(one, key) is not None for _, one in rows)}
     columns = (

@@ -16,7 +16,7 @@ from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, sma
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
-from auditor.core.displays import Attacked, Display
+from auditor.core.displays import Budget, Display
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
@@ -186,7 +186,7 @@ class Fairness:
         alike = same_sizes(measured, one.groups, zone, minimum=self.minimum_group)
         asked = Question(measured.withstood(zone, facts.primary), what, when, missing, (alike,))
         shown: tuple[Display, ...] = (
-            Attacked(zone=zone, size=facts.primary),
+            Budget(zone=zone, size=facts.primary),
             under_attack(measured, one.groups, zone, minimum=self.minimum_group),
             *curves(measured, one.groups, zone),
             *smallest(measured, one.groups, zone),
