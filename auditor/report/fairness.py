@@ -25,13 +25,8 @@ from auditor.core.displays import (
 )
 from auditor.core.records import VERDICTS, Estimate, Finding
 
-ACCURACY, ROBUSTNESS, EXPOSURE, HARM, RELIANCE = (
-    "accuracy-gap",
-    "robustness-gap",
-    "exposure-gap",
-    "targeted-harm",
-    "reliance-gap",
-)
+ACCURACY, ROBUSTNESS, EXPOSURE = "accuracy-gap", "robustness-gap", "exposure-gap"
+HARM, RELIANCE = "targeted-harm", "reliance-gap"
 KINDS = {
     ACCURACY: "Accuracy",
     ROBUSTNESS: "Robustness",
@@ -230,11 +225,6 @@ def excess(finding: Finding) -> list[Named]:
 def aimed(finding: Finding) -> dict[str, Named]:
     """Return by how much each group's own change is ahead of the other groups' changes on the same samples."""
     return {row.name: row for row in _rows(finding, "aimed")}
-
-
-def tests(finding: Finding) -> tuple[Named, ...]:
-    """Return a finding's tests."""
-    return _rows(finding, "tests")
 
 
 def _pair(finding: Finding) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pytest
 from auditor.core.displays import Disparity, GroupRow, Groups, Matrix, MatrixCell, Named, Partition, Rows, first
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
-from auditor.report import fairness_figures
+from auditor.report import fairness_figures, fairness_maps
 from auditor.report.fairness import (
     ACCURACY,
     HARM,
@@ -146,7 +146,7 @@ def test_only_the_pair_is_coloured_among_many_groups(found: dict[str, Block]) ->
 
 
 def test_every_cell_of_an_intersection_says_its_number_and_n(found: dict[str, Block]) -> None:
-    (drawing,) = fairness_figures.intersection_maps(found["sex+race"], orders(list(found.values())))
+    (drawing,) = fairness_maps.intersection_maps(found["sex+race"], orders(list(found.values())))
     members = found["sex+race"].members(ACCURACY)
     white, other = members["female / white"], members["male / _other"]
     assert white.measures["clean"] and f"n = {white.n}" in drawing.alt
@@ -154,7 +154,7 @@ def test_every_cell_of_an_intersection_says_its_number_and_n(found: dict[str, Bl
     assert other.few and f"({other.note}), n = {other.n}" in drawing.alt
     hatched = svg(drawing).count("url(#")
     assert hatched >= 2 * sum(member.few for member in members.values()) > 0  # in each of the two maps
-    assert drawing == fairness_figures.intersection_maps(found["sex+race"], orders(list(found.values())))[0]
+    assert drawing == fairness_maps.intersection_maps(found["sex+race"], orders(list(found.values())))[0]
 
 
 def _cells(rows: int, columns: int) -> Block:
@@ -177,7 +177,7 @@ def _cells(rows: int, columns: int) -> Block:
     ("rows", "columns", "figures"), [(2, 3, 1), (2, 9, 1), (30, 2, 3), (2, 30, 3), (11, 11, 0), (1, 1, 1)]
 )
 def test_long_intersections_are_cut_or_left_to_the_table(rows: int, columns: int, figures: int) -> None:
-    drawn = fairness_figures.intersection_maps(_cells(rows, columns), {})
+    drawn = fairness_maps.intersection_maps(_cells(rows, columns), {})
     assert len(drawn) == figures and all(drawing.height < 9.5 for drawing in drawn)
     assert all(f"r{rows - 1} / c{columns - 1}" in drawing.alt for drawing in drawn[-1:])
 
@@ -185,7 +185,7 @@ def test_long_intersections_are_cut_or_left_to_the_table(rows: int, columns: int
 def test_values_stand_in_the_order_of_their_own_attribute(found: dict[str, Block]) -> None:
     order = orders(list(found.values()))
     assert order["race"] == ["_other", "asian", "black", "white"]
-    assert fairness_figures._ordered(["white", "x", "asian", "x"], order["race"]) == ["asian", "white", "x"]
+    assert fairness_maps._ordered(["white", "x", "asian", "x"], order["race"]) == ["asian", "white", "x"]
 
 
 def test_harm_is_a_matrix_beside_the_excess_of_each_group(found: dict[str, Block]) -> None:
