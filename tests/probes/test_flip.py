@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 from auditor.checks import make_check
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
