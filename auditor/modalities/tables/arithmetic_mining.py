@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from auditor.modalities.tables.candidates import EXCEPTIONS, SUPPORT, Found, called, surprising
+from auditor.modalities.tables.candidates import EXCEPTIONS, SUPPORT, Pattern, called, surprising
 from auditor.modalities.tables.kleene import Flags
 from auditor.modalities.tables.table import Codes, Column, Rule
 
@@ -15,7 +15,7 @@ SAMPLE = 2000
 """Rows on which sums, products and ratios are looked for."""
 
 
-def arithmetic(columns: Sequence[tuple[Column, Codes]]) -> Iterator[Found]:
+def arithmetic_patterns(columns: Sequence[tuple[Column, Codes]]) -> Iterator[Pattern]:
     """Yield columns that are a multiple, sum, product or ratio of others."""
     rows = slice(None, None, max(1, len(columns[0][1]) // SAMPLE)) if columns else slice(None)
     sample = [(column, codes[rows]) for column, codes in columns]
@@ -27,7 +27,7 @@ def arithmetic(columns: Sequence[tuple[Column, Codes]]) -> Iterator[Found]:
         if abs(factor) >= 1 and names not in tied and _equal(c, factor * a, active, tolerance=0.0):
             tied.add(names)
             left, right = called(target.name), called(one.name)
-            yield Found(
+            yield Pattern(
                 names,
                 Rule("", "", f"{left} == {right}")
                 if factor == 1
@@ -41,7 +41,7 @@ def arithmetic(columns: Sequence[tuple[Column, Codes]]) -> Iterator[Found]:
             tolerance = _of_two(sign, target, c, parts=parts)
             if tolerance is not None:
                 tied.add(names)
-                yield Found(
+                yield Pattern(
                     names,
                     Rule(
                         "",

@@ -14,7 +14,7 @@ EXCEPTIONS = 0.01
 """Largest share of the rows that a candidate speaks of and that break it."""
 
 
-class Found(NamedTuple):
+class Pattern(NamedTuple):
     """One pattern that was found: its columns, its rule, and what it says where it is an implication."""
 
     names: frozenset[str]

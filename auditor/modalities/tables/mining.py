@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.modalities.tables.arithmetic_mining import arithmetic
-from auditor.modalities.tables.candidates import EXCEPTIONS, SUPPORT, Found, called, surprising
+from auditor.modalities.tables.arithmetic_mining import arithmetic_patterns
+from auditor.modalities.tables.candidates import EXCEPTIONS, SUPPORT, Pattern, called, surprising
 from auditor.modalities.tables.expressions import Expression
 from auditor.modalities.tables.kleene import Flags
 from auditor.modalities.tables.rules import Rules
@@ -73,7 +73,7 @@ def mine(table: Table, x: Codes) -> tuple[Candidate, ...]:
     numeric = [(column, codes) for column, codes in varied if column.numeric][:MOST_NUMBERS]
     levels = [one for column, codes in varied if (one := _as_levels(column, codes))]
     marks = [one for column, codes in varied for one in _marks(column, codes)]
-    found = [*arithmetic([(column, codes) for column, codes in numeric if column.kind != "date"])]
+    found = [*arithmetic_patterns([(column, codes) for column, codes in numeric if column.kind != "date"])]
     found += _twins(levels, {one.names for one in found})
     found += _ordered(numeric, [one.names for one in found])
     found += _coupled(list(_implied([*levels, *marks], {one.names for one in found})))
@@ -94,7 +94,7 @@ def _counted(rule: Rule, table: Table, x: Codes) -> Candidate:
     return Candidate(rule, int(decided.sum()), int(Rules(made).broken(x).sum()))
 
 
-def _ids(found: Sequence[Found]) -> list[str]:
+def _ids(found: Sequence[Pattern]) -> list[str]:
     """Return a short name for each rule, all different."""
     ids: list[str] = []
     for one in found:
@@ -154,7 +154,7 @@ def _joint(one: _Levels, other: _Levels) -> NDArray[np.int64]:
     return np.bincount(one.places[both] * size + other.places[both], minlength=len(one.tests) * size).reshape(-1, size)
 
 
-def _implied(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[Found]:
+def _implied(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[Pattern]:
     """Yield what a level says of another column's."""
     seen: set[frozenset[tuple[str, ...]]] = set()
     for one, other in permutations(columns, 2):
@@ -180,10 +180,10 @@ def _implied(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[
                 )
                 plain = bool(one.levels and other.levels) and len(then) == 1
                 says = (one.name, one.levels[place], other.name, other.levels[then[0]]) if plain else None
-                yield Found(frozenset((one.name, other.name)), Rule("", one.tests[place], listed), says)
+                yield Pattern(frozenset((one.name, other.name)), Rule("", one.tests[place], listed), says)
 
 
-def _coupled(found: Sequence[Found]) -> Iterator[Found]:
+def _coupled(found: Sequence[Pattern]) -> Iterator[Pattern]:
     """Yield the rules, two of them with a coupled repair where two levels of a column say two different ones of
     another: husbands and wives.
     """
@@ -215,7 +215,7 @@ def _consequence(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> tupl
     return tuple(sorted(then)) if surprising(expected, violations, support) else ()
 
 
-def _twins(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[Found]:
+def _twins(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[Pattern]:
     """Yield pairs of columns of which each says what the other is."""
     for one, other in combinations(columns, 2):
         names, joint = frozenset((one.name, other.name)), _joint(one, other)
@@ -228,10 +228,10 @@ def _twins(columns: Sequence[_Levels], tied: set[frozenset[str]]) -> Iterator[Fo
             pairs = (
                 f"({test} and {other.tests[place]})" for test, place in zip(one.tests, partner.tolist(), strict=True)
             )
-            yield Found(names, Rule("", "", " or ".join(pairs)))
+            yield Pattern(names, Rule("", "", " or ".join(pairs)))
 
 
-def _ordered(columns: Sequence[tuple[Column, Codes]], tied: Sequence[frozenset[str]]) -> Iterator[Found]:
+def _ordered(columns: Sequence[tuple[Column, Codes]], tied: Sequence[frozenset[str]]) -> Iterator[Pattern]:
     """Yield pairs of which one is never the larger."""
     for (one, a), (other, b) in permutations(columns, 2):
         names = frozenset((one.name, other.name))
@@ -241,4 +241,4 @@ def _ordered(columns: Sequence[tuple[Column, Codes]], tied: Sequence[frozenset[s
         n = int(both.sum())
         expected = float(np.searchsorted(np.sort(b[both]), a[both], "left").sum()) / max(1, n)
         if expected >= OVERLAP * n and surprising(expected, int((a[both] > b[both]).sum()), n):
-            yield Found(names, Rule("", "", f"{called(one.name)} <= {called(other.name)}"))
+            yield Pattern(names, Rule("", "", f"{called(one.name)} <= {called(other.name)}"))

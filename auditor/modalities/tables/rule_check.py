@@ -11,18 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from auditor.modalities.tables.rule_walk import SLACK, Row, Walk, cell_amount, level_rank, rule_tree
+from auditor.modalities.tables.rule_walk import GRID_SLACK, TextRow, Walk, cell_amount, level_rank, rule_tree
 from auditor.modalities.tables.table import Column, Rule, Table
 
 
-def broken(table: Table, row: Row) -> tuple[str, ...]:
+def broken(table: Table, row: TextRow) -> tuple[str, ...]:
     """Return the ids of the rules that a row breaks; one that a missing cell leaves open is not broken (ConfigError: a
     rule cannot be read).
     """
     return tuple(rule.id for rule in table.rules if _breaks(table, rule, row))
 
 
-def forbidden(table: Table, before: Row, after: Row, writable: Collection[str]) -> str:
+def forbidden(table: Table, before: TextRow, after: TextRow, writable: Collection[str]) -> str:
     """Return one sentence on the first limit that a change breaks; '' where it keeps all of them.
 
     What a definition computes is no change of its own: give such a column its value from before, and let `broken` say
@@ -42,7 +42,7 @@ def forbidden(table: Table, before: Row, after: Row, writable: Collection[str]) 
     return ""
 
 
-def cost(table: Table, before: Row, after: Row) -> float:
+def cost(table: Table, before: TextRow, after: TextRow) -> float:
     """Return the price of a change: of numbers and ordered levels by distance, of others once; infinite to or from a
     missing cell.
     """
@@ -71,7 +71,7 @@ def _limit(column: Column, was: str, now: str) -> str:
     if not column.numeric and column.kind != "ordinal":
         return ""
     value, step = level_rank(column, now), level_rank(column, now) - level_rank(column, was)
-    near = SLACK * max(1.0, abs(value))
+    near = GRID_SLACK * max(1.0, abs(value))
     if not column.low - near <= value <= column.high + near:
         return f"expected a value from {column.low:g} to {column.high:g}"
     if not column.least - near <= step <= column.most + near:
@@ -81,14 +81,14 @@ def _limit(column: Column, was: str, now: str) -> str:
     return ""
 
 
-def _breaks(table: Table, rule: Rule, row: Row) -> bool:
+def _breaks(table: Table, rule: Rule, row: TextRow) -> bool:
     walk = Walk(table, row, 0.0)
     if rule.defines:
         column, cell = table.columns[table.index[rule.defines]], row[rule.defines]
         value = walk.number(rule_tree(rule.then))
         if value is None or not cell:
             return False
-        return abs(value - cell_amount(column, cell)) > max(rule.tolerance, SLACK * max(1.0, abs(value)))
+        return abs(value - cell_amount(column, cell)) > max(rule.tolerance, GRID_SLACK * max(1.0, abs(value)))
     if rule.when and walk.truth(rule_tree(rule.when)) is not True:
         return False
     return Walk(table, row, rule.tolerance).truth(rule_tree(rule.then)) is False

@@ -15,9 +15,9 @@ from typing import Any
 from auditor.core.errors import ConfigError
 from auditor.modalities.tables.table import DIGITS, Column, Table
 
-Row = Mapping[str, str]
+TextRow = Mapping[str, str]
 """Column -> cell as the file holds it; '' where it is missing."""
-SLACK = 10.0**-DIGITS
+GRID_SLACK = 10.0**-DIGITS
 """Rounding alone may move a value by this share of it (of 1 where it is smaller)."""
 _SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
@@ -61,7 +61,7 @@ def rule_tree(text: str) -> ast.expr:
 class Walk:
     """One walk over an expression's tree, for one row."""
 
-    def __init__(self, table: Table, row: Row, tolerance: float) -> None:
+    def __init__(self, table: Table, row: TextRow, tolerance: float) -> None:
         self._table, self._row, self._tolerance = table, row, tolerance
 
     def truth(self, node: ast.expr) -> bool | None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from auditor.config.draft import drafts, quoted, yaml_list
-from auditor.modalities.images.draft.look import Found, look, manifest_roles, readable_table
+from auditor.modalities.images.draft.look import FolderContents, look, manifest_roles, readable_table
 
 ACQUIRED = r"(^|[^a-z])(institution|site|hospital|scanner|device)"
 
@@ -24,7 +24,7 @@ def images_draft(place: Path) -> str | None:
     return None if found.manifest is None and found.folder is None else _text(found)
 
 
-def _text(found: Found) -> str:
+def _text(found: FolderContents) -> str:
     """Return the text of a commented audit.yaml."""
     classes = (
         yaml_list(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
@@ -75,7 +75,7 @@ def _text(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data(found: Found) -> list[str]:
+def _data(found: FolderContents) -> list[str]:
     if found.folder is not None:
         return [
             f"  folder: {quoted(found.folder)}   # one folder per class",

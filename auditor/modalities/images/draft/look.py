@@ -31,7 +31,7 @@ PEOPLE = r"(^|[^a-z])(sex|gender|age|race|ethnic|institution|site|hospital|scann
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderContents:
     """What a folder seems to hold."""
 
     weights: str | None
@@ -53,7 +53,7 @@ def readable_table(path: Path) -> pd.DataFrame:
     return pd.DataFrame() if table is None else table
 
 
-def look(folder: Path) -> Found:
+def look(folder: Path) -> FolderContents:
     """Return what a folder seems to hold; only names, one table and the files of one of its rows are read."""
     weights = next(
         (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in _WEIGHTS and file.is_file()), None
@@ -68,7 +68,7 @@ def look(folder: Path) -> Found:
         if "image" in columns:
             columns, masks = _marked(table, columns, manifest.parent)
             classes = tuple(sorted(set(table[columns["label"]].astype(str)))) if "label" in columns else ()
-            return Found(
+            return FolderContents(
                 name, source, str(manifest.relative_to(folder)), columns, _groups(table, columns), classes, None, masks
             )
     for place in (folder, *sorted(one for one in folder.iterdir() if one.is_dir())):
@@ -80,8 +80,8 @@ def look(folder: Path) -> Found:
             )
         )
         if len(classes) > 1 and not set(classes) <= {"images", "masks"}:
-            return Found(name, source, None, {}, (), classes, str(place.relative_to(folder)))
-    return Found(name, source, None, {}, (), (), None)
+            return FolderContents(name, source, None, {}, (), classes, str(place.relative_to(folder)))
+    return FolderContents(name, source, None, {}, (), (), None)
 
 
 def _table(path: Path) -> pd.DataFrame | None:

@@ -16,7 +16,7 @@ from auditor.models.weights import class_names, file_digest
 
 if TYPE_CHECKING:
     pass
-from auditor.modalities.tables.models.program import Format, Kind, Program, Reader
+from auditor.modalities.tables.models.program import AnswerKind, Program, ProgramReader, RowFormat
 
 
 @classifiers.register("command", modality="table")
@@ -25,8 +25,8 @@ def command_model(
     *,
     classes: list[str],
     arguments: list[str] = [],  # noqa: B006
-    format: Format = "csv",
-    answers: Kind = "probabilities",
+    format: RowFormat = "csv",
+    answers: AnswerKind = "probabilities",
     columns: list[str] = [],  # noqa: B006
     threshold: float | None = None,
     timeout_s: float = 600.0,
@@ -61,7 +61,7 @@ def command_model(
     if len(names) < 2:
         raise ClassifierError(f"{path}: expected at least two `classes`, got {list(names)}.")
     program = Program((_program(path, _base), *arguments), _base.resolve(), format, timeout_s, path)
-    reader = Reader(program, names, answers)
+    reader = ProgramReader(program, names, answers)
     scores, decide = (
         (reader.scores, None) if threshold is None else thresholded(reader.read, threshold, names, where=path)
     )
@@ -96,7 +96,7 @@ def _program(path: str, base: Path) -> str:
     return found
 
 
-def _digest(program: Program, format: Format, answers: Kind) -> str:
+def _digest(program: Program, format: RowFormat, answers: AnswerKind) -> str:
     """Return the SHA-256 of the program, the files among its arguments, and how it is asked."""
     files = [Path(program.call[0]), *(program.folder / argument for argument in program.call[1:])]
     return digest([[file_digest(file) for file in files if file.is_file()], list(program.call[1:]), format, answers])

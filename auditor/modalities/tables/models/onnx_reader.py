@@ -30,7 +30,7 @@ TYPES = {
 }
 _MISSING = "nan"
 """What a missing cell becomes in an input of texts: ONNX knows no missing text, and this is what numpy writes."""
-Answer = Literal["scores", "probabilities"]
+OutputKind = Literal["scores", "probabilities"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Graph:
     declared: tuple[str, ...]
     label: str | None
     chances: str | None
-    answers: Answer | None
+    answers: OutputKind | None
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -55,7 +55,7 @@ class Graph:
         )
 
     @property
-    def kind(self) -> Answer:
+    def kind(self) -> OutputKind:
         """Return what its numbers are: probabilities where they stand beside a label."""
         return self.answers or ("probabilities" if self.label is not None else "scores")
 
@@ -136,7 +136,7 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class Reader:
+class GraphReader:
     """What a graph's outputs mean."""
 
     graph: Graph

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     pass
 from auditor.modalities.tables.models.onnx_reader import (
     TYPES,
-    Answer,
     Graph,
-    Reader,
+    GraphReader,
+    OutputKind,
     label_output,
     labels_of,
     probability_output,
@@ -45,7 +45,7 @@ def from_graph(
     *,
     classes: Sequence[str] | None,
     columns: Sequence[str],
-    answers: Answer | None,
+    answers: OutputKind | None,
     notes: Sequence[str] = (),
 ) -> TableClassifier:
     """Return the classifier of a graph over a table (ClassifierError: its inputs or outputs are of no known form)."""
@@ -63,7 +63,7 @@ def from_graph(
     if own is None and not classes:
         raise ClassifierError(f"{file}: the graph does not say its classes; name the `classes` in the audit file.")
     names = class_names(list(classes) if classes else own, len(own or classes or ()), where=str(file))
-    reader = Reader(graph, names, own)
+    reader = GraphReader(graph, names, own)
     scored = graph.chances is not None
     return TableClassifier(
         scores=reader.scores,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Format = Literal["csv", "jsonl"]
-Kind = Literal["scores", "probabilities", "labels"]
+RowFormat = Literal["csv", "jsonl"]
+AnswerKind = Literal["scores", "probabilities", "labels"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Program:
 
     call: tuple[str, ...]
     folder: Path
-    format: Format
+    format: RowFormat
     timeout_s: float
     where: str
 
@@ -86,12 +86,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @dataclass(frozen=True)
-class Reader:
+class ProgramReader:
     """What the lines of a program mean."""
 
     program: Program
     classes: tuple[str, ...]
-    answers: Kind
+    answers: AnswerKind
 
     def scores(self, frame: pd.DataFrame) -> Scores:
         """Return the scores (n, classes) of rows."""
@@ -150,7 +150,7 @@ class Reader:
         return numbers
 
 
-def written(frame: pd.DataFrame, format: Format) -> str:
+def written(frame: pd.DataFrame, format: RowFormat) -> str:
     """Return rows as CSV with a header, or one JSON object per line; a missing cell is empty, or null."""
     cells = frame.astype(object).where(frame.notna(), None)
     rows = zip(*(cells[name].tolist() for name in cells), strict=True)
