@@ -22,6 +22,7 @@ from planted_models import load, save, train, truth
 
 from auditor.checks import checks
 from auditor.config.config import parse_audit
+from auditor.core.displays import Map, of_kind
 from auditor.core.records import Finding
 from auditor.core.seeds import derive
 from auditor.engine.judge import judge
@@ -164,9 +165,13 @@ def _write(
 def _kept(finding: Finding) -> dict[str, Any]:
     found = finding.estimate
     estimate = None if found is None else {"value": found.value, "low": found.low, "high": found.high}
+    peaks = (
+        {"row": one.peak.row, "column": one.peak.column, "rows": one.rows, "columns": one.columns}
+        for one in of_kind(finding.displays, Map)
+    )
     return {
         "verdict": finding.verdict,
         "estimate": estimate,
         "tolerance": finding.tolerance,
-        "peak": finding.details.get("peak"),
+        "peak": next(peaks, None),
     }

@@ -47,16 +47,6 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One arm of the transplant experiment."""
-
-    name: str
-    inside: str
-    outside: str
-    estimate: Estimate | None
-
-
-@dataclass(frozen=True)
 class Table:
     """A table that a check brought along."""
 
@@ -130,8 +120,8 @@ def read_smallest(data: Any, zone: str, label: str, *, relative: Any = None) -> 
 
 
 def rows(finding: Finding, key: str = "rows") -> list[Row]:
-    """Return the named estimates of a finding (reliance's effects, preflight's classes)."""
-    names = ("name", "class", "group")
+    """Return the named estimates of a finding."""
+    names = ("name", "group")
     return [
         Row(
             next((str(item[name]) for name in names if item.get(name) is not None), ""),
@@ -147,19 +137,6 @@ def common_unit(found: Sequence[Named | Row]) -> str:
     """Return the unit that every measured row has; an empty text where they differ."""
     units = {row.estimate.unit for row in found if row.estimate}
     return units.pop() if len(units) == 1 else ""
-
-
-def arms(finding: Finding) -> list[Arm]:
-    """Return the arms of the transplant experiment."""
-    return [
-        Arm(
-            str(item.get("arm", "")),
-            str(item.get("inside", "")),
-            str(item.get("outside", "")),
-            read_estimate(item.get("estimate")),
-        )
-        for item in _items(finding, "arms")
-    ]
 
 
 def tables(finding: Finding) -> list[Table]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
+from auditor.core.displays import Rows, Table, Values, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observations
@@ -19,6 +20,12 @@ SHARES = [
     ((1, 2, -1, 0), -1 / 3),
 ]
 Judge = Callable[..., Finding]
+
+
+def effects(found: Finding, role: str = "effects") -> dict[str, float]:
+    """Return name -> value of the rows in one role."""
+    (rows,) = of_kind(found.displays, Rows, role)
+    return {row.name: row.estimate.value for row in rows.rows if row.estimate}
 
 
 @pytest.fixture
@@ -69,18 +76,21 @@ def test_the_share_in_closed_form(judge: Judge, arms: Sequence[float], share: fl
     )
     assert noisy.estimate.low <= share <= noisy.estimate.high + 0.01 and abs(noisy.estimate.value - share) < 0.1
     inside, outside = (arms[0] - arms[2] + arms[1] - arms[3]) / 2, (arms[0] - arms[1] + arms[2] - arms[3]) / 2
-    effects = {row["name"]: row["estimate"]["value"] for row in exact.details["effects"]}
-    assert effects == {
+    assert effects(exact) == {
         "inside effect": pytest.approx(inside),
         "outside effect": pytest.approx(outside),
         "interaction": pytest.approx(arms[0] - arms[1] - arms[2] + arms[3]),
     }
-    assert [row["estimate"]["value"] for row in exact.details["arms"]] == pytest.approx(list(arms))
+    (table,) = of_kind(exact.displays, Table, "arms")
+    assert [row[0] for row in table.rows] == list("ABCD") and len(table.columns) == 4
+    assert [row[3].value for row in table.rows] == pytest.approx(list(arms))  # type: ignore[union-attr]
+    size = {key: value for one in of_kind(exact.displays, Values) for key, value in one.values.items()}
+    assert size == {"recipients": 60, "units": 60, "draws": 8, "blend": 0.01}
 
 
 def test_swapping_inside_and_outside_swaps_the_effects(judge: Judge) -> None:
     a, b = judge((3, 2, -1, -2)), judge((3, -1, 2, -2))
-    one, other = ({row["name"]: row["estimate"]["value"] for row in found.details["effects"]} for found in (a, b))
+    one, other = effects(a), effects(b)
     assert one["inside effect"] == pytest.approx(other["outside effect"], abs=0.1)
     assert a.estimate.value + b.estimate.value == pytest.approx(1.0, abs=0.05)
 
@@ -173,9 +183,10 @@ def test_the_flip_gap_in_closed_form(measured: Measured) -> None:
     """Another class takes every fifth decision; the same class takes none."""
     found = measured(transplant=lambda row: arms(1, -1 if row % 5 == 0 else 1, -1, -2)(row))["reliance/flip-gap"]
     assert found.estimate.value == pytest.approx(0.2) and found.verdict == "fail"
-    assert found.details["mcnemar"] == {
-        "only_another_class": 40,
-        "only_same_class": 0,
+    (mcnemar,) = of_kind(found.displays, Values, "McNemar")
+    assert mcnemar.values == {
+        "only another class": 40,
+        "only same class": 0,
         "recipients": 200,
         "p": pytest.approx(2 * 0.5**40),
     }
@@ -193,7 +204,13 @@ def test_ranks_notice_a_trace_but_do_not_accuse_it(measured: Measured) -> None:
     assert [one.estimate.value for one in (trace, large, unshared, alone)] == [pytest.approx(0.9)] * 4
     assert [one.verdict for one in (trace, large, unshared, alone)] == ["pass", "fail", "inconclusive", "inconclusive"]
     assert "otherwise ignores" in unshared.reason
-    assert "trace" in trace.reason and trace.details["fills"][0]["lead"]["value"] == pytest.approx(0.016 / 2.016)
+    assert "trace" in trace.reason
+    assert effects(trace, "leads")["filled from the rim"] == pytest.approx(0.016 / 2.016)
+    (fills,) = of_kind(large.displays, Rows, "fills")
+    assert all(row.p is not None and row.p < 0.01 and "of the class evidence" in row.note for row in fills.rows)
+    assert [row.note for row in of_kind(alone.displays, Rows, "leads")[0].rows] == [
+        "the inside effect was not measured"
+    ] * 2
 
 
 def test_fills_must_agree(measured: Measured) -> None:
@@ -205,10 +222,8 @@ def test_fills_must_agree(measured: Measured) -> None:
 
 
 def test_the_inside_alone_stands_beside_the_left_over(measured: Measured) -> None:
-    kept = measured(left_over=leads(5, 1.0), clean=lambda row: {"correct": float(row % 4 > 0), "margin": 1.0})[
-        "reliance/left-over"
-    ].details["kept"]
-    assert [row["estimate"]["value"] for row in kept] == [1.0, 0.75]
+    found = measured(left_over=leads(5, 1.0), clean=lambda row: {"correct": float(row % 4 > 0), "margin": 1.0})
+    assert list(effects(found["reliance/left-over"], "kept").values()) == [1.0, 0.75]
 
 
 SITES = {"factors": {"site": tuple("ns"[row % 4 > 1] for row in range(200))}}
@@ -237,8 +252,9 @@ def test_a_factor_in_closed_form(measured: Measured, north: float, verdict: str)
     ]
     assert found.verdict == verdict and found.estimate.value == pytest.approx(abs(north) / (abs(north) + 2))
     assert found.primary and ("malignant" if north >= 0 else "benign") in found.claim
-    (row,) = found.details["contrasts"]
-    assert row["estimate"]["value"] == pytest.approx(north) and row["pairs"] == 400
+    assert list(effects(found, "contrasts").values()) == [pytest.approx(north)]
+    ((share,),) = (one.rows for one in of_kind(found.displays, Rows, "shares"))
+    assert abs(share.estimate.value) == pytest.approx(found.estimate.value) and share.note == "400 pairs"
 
 
 def test_a_factor_needs_the_inside_effect(measured: Measured) -> None:
@@ -259,9 +275,11 @@ def test_every_pair_of_three_classes_has_its_share(measured: Measured) -> None:
             "j/0": (row + 6) % 198,
         }
 
-    (table,) = measured(198, three, transplant=row_of)["reliance/outside-share"].details["tables"]
-    assert table["rows"][0][0] == "a and c" and table["rows"][0][1]["value"] == pytest.approx(0.5)
-    assert {row[0]: row[1]["value"] for row in table["rows"][1:]} == {
+    found = measured(198, three, transplant=row_of)["reliance/outside-share"]
+    (table,) = of_kind(found.displays, Table, "")
+    shares = {row[0]: row[1].value for row in table.rows}  # type: ignore[union-attr]
+    assert next(iter(shares)) == "a and c" and shares.pop("a and c") == pytest.approx(0.5)
+    assert shares == {
         "a and b": pytest.approx(0),
         "b and c": pytest.approx(0),
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks, make_check
+from auditor.core import displays
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import Finding, Trial, canonical
@@ -197,6 +198,8 @@ def test_every_verdict_is_reachable(
         assert Finding.from_dict(finding.as_dict()) == finding and canonical(finding.as_dict())
         for table in finding.details.get("tables", []):
             assert all(len(row) == len(table["columns"]) for row in table["rows"]), table["title"]
+        for shown in displays.of_kind(finding.displays, displays.Table):
+            assert all(len(row) == len(shown.columns) for row in shown.rows), shown.title
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -275,5 +278,6 @@ def test_what_exposure_shows(judge_as: Judge) -> None:
 
 def test_columns_that_rules_tie_together_are_judged_together(judge_as: Judge) -> None:
     found = judge_as("table", "reliance", {}, {}, relied(2, 2, -2, -2, flip=(60, 0, 40, 0)))["reliance/columns"]
-    names = [one["name"] for one in found.details["columns"]]
+    (columns,) = displays.of_kind(found.displays, displays.Rows, "columns")
+    names = [one.name for one in columns.rows]
     assert names == ["skill", "shoe + sex", "years"] and "'shoe + sex'" in found.claim and "'skill'" in found.claim

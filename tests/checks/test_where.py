@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auditor.core.displays import Map, Rows, Values, of_kind
+from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observations
@@ -74,14 +76,26 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
     return run
 
 
-def cell(found: Finding, row: int, column: int) -> dict[str, Any]:
-    return dict(next(one for one in found.details["cells"] if (one["row"], one["column"]) == (row, column)))
+def frame(found: Finding) -> Map:
+    (shown,) = of_kind(found.displays, Map)
+    return shown
+
+
+def cell(found: Finding, row: int, column: int) -> Estimate:
+    return next(one.estimate for one in frame(found).spots if (one.row, one.column) == (row, column))
+
+
+def worth(found: Finding, role: str) -> Estimate | None:
+    """Return the effect of the peak or of the samples' own places."""
+    return next((rows.rows[0].estimate for rows in of_kind(found.displays, Rows, role)), None)
 
 
 def test_the_peak_is_the_planted_cell_with_its_share(judge: Judge) -> None:
     found = judge(planted(effects=hot(0, size=0.8)))
-    peak = found.details["peak"]
-    assert (peak["row"], peak["column"], peak["rows"], peak["columns"], peak["place"]) == (0, 0, 6, 6, "top left")
+    shown, effect = frame(found), worth(found, "peak")
+    peak = shown.peak
+    assert (peak.row, peak.column, shown.rows, shown.columns, peak.name) == (0, 0, 6, 6, "top left")
+    assert effect == cell(found, 0, 0) and peak.value == effect.value
     assert (
         found.verdict == "fail"
         and found.estimate is not None
@@ -91,23 +105,21 @@ def test_the_peak_is_the_planted_cell_with_its_share(judge: Judge) -> None:
         "The strongest place is the top left (row 1, column 1 of 6 x 6): exchanging it alone moves the margin by 0."
     )
     assert "% of the class evidence" in found.claim and not found.primary
-    assert [one["stands_out"] for one in found.details["cells"]].count(True) == 1
+    assert [one.stands_out for one in shown.spots].count(True) == 1
 
 
 def test_no_noise_gives_the_number_itself(judge: Judge) -> None:
     found = judge(planted(effects=hot(7, size=0.5, noise=0.0)))
-    estimate = cell(found, 1, 1)["estimate"]
-    assert estimate["low"] == estimate["value"] == estimate["high"] == pytest.approx(0.5)
-    assert cell(found, 0, 0)["estimate"]["value"] == 0 and found.details["own_place"]["estimate"][
-        "value"
-    ] == pytest.approx(0.5)
+    estimate, own = cell(found, 1, 1), worth(found, "own place")
+    assert estimate.low == estimate.value == estimate.high == pytest.approx(0.5)
+    assert cell(found, 0, 0).value == 0 and own is not None and own.value == pytest.approx(0.5)
 
 
 def test_a_place_that_speaks_against_the_class_counts_as_well(judge: Judge) -> None:
     found = judge(planted(effects=hot(35, size=-0.8)))
-    assert (found.verdict, found.details["peak"]["place"]) == ("fail", "bottom right") and found.details["peak"][
-        "estimate"
-    ]["high"] < 0
+    effect = worth(found, "peak")
+    assert (found.verdict, frame(found).peak.name) == ("fail", "bottom right")
+    assert effect is not None and effect.high < 0
 
 
 def test_intervals_hold_for_all_places_at_once(judge: Judge) -> None:
@@ -117,8 +129,8 @@ def test_intervals_hold_for_all_places_at_once(judge: Judge) -> None:
     for copies in (1, 3):
         wrong = sum(
             any(
-                one["stands_out"]
-                for one in judge(planted(24, effects=hot(noise=1.0), seed=seed, copies=copies)).details["cells"]
+                one.stands_out
+                for one in frame(judge(planted(24, effects=hot(noise=1.0), seed=seed, copies=copies))).spots
             )
             for seed in range(60)
         )
@@ -127,16 +139,15 @@ def test_intervals_hold_for_all_places_at_once(judge: Judge) -> None:
 
 def test_copies_under_one_unit_do_not_shrink_the_interval(judge: Judge) -> None:
     one, many = (judge(planted(effects=hot(0, noise=0.5), copies=copies)) for copies in (1, 4))
-    a, b = (cell(found, 0, 0)["estimate"] for found in (one, many))
-    assert a["value"] == pytest.approx(b["value"]) and b["high"] - b["low"] == pytest.approx(
-        a["high"] - a["low"], rel=0.1
-    )
-    assert (many.details["searched"], b["n"], b["units"]) == (240, 240, 60)
+    a, b = (cell(found, 0, 0) for found in (one, many))
+    assert a.value == pytest.approx(b.value) and b.high - b.low == pytest.approx(a.high - a.low, rel=0.1)
+    (search,) = of_kind(many.displays, Values, "search")
+    assert search.values == {"searched": 240, "donors": 2, "class evidence": EVIDENCE} and (b.n, b.units) == (240, 60)
 
 
 def test_hidden_places_are_absent_and_said(judge: Judge) -> None:
     found = judge(planted(effects=hot(0), hidden=(14, 15)))
-    assert len(found.details["cells"]) == 34 and "2 of 36 places lie under too many masks" in found.reason
+    assert len(frame(found).spots) == 34 and "2 of 36 places lie under too many masks" in found.reason
 
 
 def test_a_diffuse_shortcut_never_passes_and_says_so(judge: Judge) -> None:
@@ -161,8 +172,8 @@ def test_a_marker_that_moves_is_found_in_the_samples_themselves(judge: Judge) ->
         and "not the same one in all: " in found.claim
         and found.estimate.value == pytest.approx(0.3, abs=0.03)
     )
-    assert not any(one["stands_out"] for one in found.details["cells"])
-    assert sorted((one["size"], one["peak"]["place"]) for one in found.details["clusters"]) == [
+    assert not any(one.stands_out for one in frame(found).spots)
+    assert sorted((one.size, one.peak.name) for one in frame(found).clusters) == [
         (10, "bottom left"),
         (10, "bottom right"),
         (10, "top left"),
@@ -179,9 +190,10 @@ def test_a_rare_detail_without_a_link_to_the_class_is_no_shortcut(judge: Judge) 
         return found
 
     found = judge(planted(effects=blob))
-    assert abs(found.details["own_place"]["estimate"]["value"]) < 0.05 and found.verdict != "fail"
+    own = worth(found, "own place")
+    assert own is not None and abs(own.value) < 0.05 and found.verdict != "fail"
     one_sided = judge(planted(effects=hot(0)), y=(1,) * 60)
-    assert one_sided.details["own_place"] is None and one_sided.verdict == "fail"
+    assert worth(one_sided, "own place") is None and one_sided.verdict == "fail"
 
 
 def test_names_and_order_do_not_matter(judge: Judge) -> None:
@@ -214,11 +226,10 @@ def test_two_planted_groups_are_separated_exactly(seed: int, n: int) -> None:
     maps = two_groups(n, seed)
     label = {name: row % 2 for row, name in enumerate(maps)}
     found, why = clusters(maps, label, ("a", "b"), least=0.2)
-    assert why == "" and [(one["peak"]["row"], one["peak"]["column"]) for one in found] == [(0, 0), (4, 5)]
-    assert [one["size"] for one in found] == [n - -(-n // 3), -(-n // 3)] and sum(
-        found[0]["classes"].values()
-    ) == found[0]["size"]
-    assert all((int(name[1:]) % 3 == 0) == (place == 1) for place, one in enumerate(found) for name in one["cases"])
+    assert why == "" and [(one.peak.row, one.peak.column) for one in found] == [(0, 0), (4, 5)]
+    assert [one.size for one in found] == [n - -(-n // 3), -(-n // 3)]
+    assert sum(found[0].classes.values()) == found[0].size
+    assert all((int(name[1:]) % 3 == 0) == (place == 1) for place, one in enumerate(found) for name in one.cases)
     order = np.random.default_rng(seed).permutation(sorted(maps)).tolist()
     assert clusters({name: maps[name] for name in order}, label, ("a", "b"), least=0.2) == (found, why)
 
@@ -252,7 +263,7 @@ def test_noise_and_one_hot_cell_are_one_group() -> None:
 def test_few_samples_with_an_effect_are_not_clustered() -> None:
     maps = {name: one * (row < 9) for row, (name, one) in enumerate(two_groups(30, 0, noise=0.0).items())}
     found, why = clusters(maps, dict.fromkeys(maps, 0), ("a",), least=0.2)
-    assert found == [] and why == "no clusters: 9 of 30 samples have a place that matters, and 10 are needed"
+    assert found == () and why == "no clusters: 9 of 30 samples have a place that matters, and 10 are needed"
 
 
 def test_places_never_measured_are_none_in_the_map() -> None:
@@ -260,7 +271,7 @@ def test_places_never_measured_are_none_in_the_map() -> None:
     for one in maps.values():
         one[2, 2] = np.nan
     found, _ = clusters(maps, dict.fromkeys(maps, 0), ("a",), least=0.2)
-    assert all(one["map"][2][2] is None and one["map"][0][1] is not None for one in found)
+    assert all(one.values[2][2] is None and one.values[0][1] is not None for one in found)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from auditor.core.displays import (
     Attacked,
     Category,
+    Cluster,
     Contrast,
     Counterfactual,
     Counterfactuals,
@@ -15,13 +16,16 @@ from auditor.core.displays import (
     Entry,
     GroupRow,
     Groups,
+    Map,
     Matrix,
     Named,
     Null,
     Partition,
+    Peak,
     Point,
     Rows,
     Selection,
+    Spot,
     Steps,
     Table,
     Values,
@@ -32,6 +36,7 @@ from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
 ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4, share=True)
+PEAK = Peak(row=0, column=1, name="right", value=0.5)
 EVERY = (
     Rows(
         rows=(Named(name="A", estimate=ESTIMATE, p=0.5, q=0.9), Named(name="B", note="too few")),
@@ -116,6 +121,15 @@ EVERY = (
         role="changes",
     ),
     Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
+    Map(
+        rows=1,
+        columns=2,
+        spots=(Spot(row=0, column=1, estimate=ESTIMATE, stands_out=True),),
+        peak=PEAK,
+        clusters=(Cluster(size=2, classes={"a": 2}, values=((None, 0.5),), peak=PEAK, cases=("s1", "s2")),),
+        note="one group",
+        role="where",
+    ),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 

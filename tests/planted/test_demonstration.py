@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from auditor.core.displays import Map, of_kind
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
 
+pytestmark = pytest.mark.slow
+
+LIMIT = 100
 EXPECTED = {"honest": "pass", "marker": "fail"}
 
 
@@ -20,7 +24,7 @@ def judged(
 ) -> tuple[str, dict[str, Finding]]:
     name = str(request.param)
     out = tmp_path_factory.mktemp(name)
-    run(prepare(study / f"audit-{name}.yaml", only=("reliance",)), out).close()
+    run(prepare(study / f"audit-{name}.yaml", limit=LIMIT, only=("reliance",)), out).close()
     return name, {finding.id: finding for finding in judge(out)}
 
 
@@ -49,13 +53,14 @@ def test_the_search_names_the_marker(judged: tuple[str, dict[str, Finding]]) -> 
         assert found.verdict == "pass"
         return
     corners = {(row, column) for row in (0, 5) for column in (0, 5)}
-    assert found.verdict == "fail" and (found.details["peak"]["row"], found.details["peak"]["column"]) in corners
-    assert {(group["peak"]["row"], group["peak"]["column"]) for group in found.details["clusters"]} == corners
+    (frame,) = of_kind(found.displays, Map)
+    assert found.verdict == "fail" and (frame.peak.row, frame.peak.column) in corners
+    assert {(group.peak.row, group.peak.column) for group in frame.clusters} == corners
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path) -> None:
-    run(prepare(study / f"{name}.yaml", limit=60, only=("exposure",)), tmp_path).close()
+    run(prepare(study / f"{name}.yaml", limit=40, only=("exposure",)), tmp_path).close()
     found = next(finding for finding in judge(tmp_path) if finding.id == "exposure/outside")
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.low > 0.10
     assert (

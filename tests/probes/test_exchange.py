@@ -12,6 +12,7 @@ import torch
 
 from auditor.checks import make_check
 from auditor.checks.reliance.arms import Draws
+from auditor.core.displays import Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Observation, Observations, Trial
@@ -123,8 +124,8 @@ def test_an_honest_model_and_one_that_reads_shoes_only(
         0.0 if verdict == "pass" else 1.0, abs=1e-9 if verdict == "pass" else 0.2
     )
     assert findings["reliance/columns"].verdict == verdict
-    best = findings["reliance/columns"].details["columns"][0]["name"]
-    assert best == ("skill" if verdict == "pass" else "shoe + twice")
+    (columns,) = of_kind(findings["reliance/columns"].displays, Rows, "columns")
+    assert columns.rows[0].name == ("skill" if verdict == "pass" else "shoe + twice")
 
 
 def test_coupled_columns_never_make_impossible_people(table_bench: Make) -> None:

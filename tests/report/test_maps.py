@@ -1,43 +1,37 @@
-"""The map of the shortcut search: drawn from a finding alone, the same bytes every time, told in words."""
+"""The map of the shortcut search: drawn from a display alone, the same bytes every time, told in words."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from auditor.core.records import Finding
+from auditor.core.displays import Cluster, Map, Peak, Spot
+from auditor.core.estimates import Estimate
 from auditor.modalities.images.report import pictures
 from auditor.modalities.images.report.maps import where_map
 
 
-def _finding(groups: int = 2) -> Finding:
-    cells = [
-        {
-            "row": row,
-            "column": column,
-            "estimate": {"value": 1.0 if (row, column) == (0, 2) else 0.0},
-            "stands_out": (row, column) == (0, 2),
-        }
+def _frame(groups: int = 2) -> Map:
+    spots = (
+        Spot(
+            row=row, column=column, estimate=_worth(float((row, column) == (0, 2))), stands_out=(row, column) == (0, 2)
+        )
         for row in range(3)
         for column in range(3)
         if (row, column) != (1, 1)
-    ]
-    peak = {"row": 0, "column": 2, "place": "top right", "value": 1.2}
-    one = {
-        "size": 12,
-        "classes": {"a": 12},
-        "map": [[0.0, 0.1, 1.2], [0.0, None, 0.0], [0.0] * 3],
-        "peak": peak,
-        "cases": ["x"],
-    }
-    details: dict[str, Any] = {"rows": 3, "columns": 3, "cells": cells, "peak": peak, "clusters": [one] * groups}
-    return Finding("reliance/where", "reliance", "fail", "c", details=details)
+    )
+    peak = Peak(row=0, column=2, name="top right", value=1.2)
+    values = ((0.0, 0.1, 1.2), (0.0, None, 0.0), (0.0,) * 3)
+    one = Cluster(size=12, classes={"a": 12}, values=values, peak=peak, cases=("x",))
+    return Map(rows=3, columns=3, spots=tuple(spots), peak=peak, clusters=(one,) * groups)
+
+
+def _worth(value: float) -> Estimate:
+    return Estimate(value, value - 0.1, value + 0.1, 12, "change of the margin (logits)", "max-t", share=False)
 
 
 def test_the_map_in_words() -> None:
-    drawing = where_map(_finding())
-    assert drawing is not None and drawing == where_map(_finding())
+    drawing = where_map(_frame())
+    assert drawing == where_map(_frame())
     assert (
         drawing.alt
         == "Map of 3 x 3 places over the image frame, in logits. strongest at the top right, row 1, column 3. 1 of 8"
@@ -47,12 +41,8 @@ def test_the_map_in_words() -> None:
 
 
 def test_any_number_of_groups_is_drawn() -> None:
-    sizes = [where_map(_finding(groups)) for groups in range(6)]
-    assert [drawing.width for drawing in sizes if drawing] == [3.8, 3.8, 6.8, 6.8, 6.8, 6.8]
-
-
-def test_nothing_searched_is_no_map() -> None:
-    assert where_map(Finding("reliance/where", "reliance", "not_measured", "c")) is None
+    sizes = [where_map(_frame(groups)) for groups in range(6)]
+    assert [drawing.width for drawing in sizes] == [3.8, 3.8, 6.8, 6.8, 6.8, 6.8]
 
 
 def test_effects_over_an_image() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
 from auditor.core.displays import Point
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Observation, Observations, Trial
 from auditor.stats.censored import flipped_curve, median
 
@@ -82,7 +83,7 @@ def thresholds(facts: Facts, observations: Observations, zone: str, search: Tria
 
 
 def _threshold(facts: Facts, rows: Sequence[Observation]) -> Threshold | None:
-    sizes = [row.values["size"] for row in rows if row.values["fooled"] and "size" in row.values]
+    sizes = [row.values["size"] for row in rows if Outcome.of(row.values).flipped and "size" in row.values]
     known = next((row.values for row in rows if "area" in row.values), None)
     return (
         None

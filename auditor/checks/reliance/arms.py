@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -13,9 +12,10 @@ from pydantic import Field
 from scipy import stats as sps
 
 from auditor.checks import checks
-from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, plain, reason, span, why_not
+from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, reason, span, why_not
 from auditor.checks.reliance.factor import factor_trial, judge_factor
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
+from auditor.core.displays import Display, Named, Rows, Table, Values, of_kind
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.images.checks.where import judge_where, where_trial
@@ -44,6 +44,8 @@ class Words:
         "Expect wrong decisions where a finding appears in surroundings that usually go with another class."
     )
     more: str = "Audit more patients with masks before relying on the model's focus."
+    arms: str = "Arms of the transplant experiment: mean margin for the class of the recipient"
+    arm_columns: tuple[str, ...] = ("Arm", "Inside comes from", "Outside comes from", "Margin and interval")
 
 
 IMAGE = Words()
@@ -192,9 +194,19 @@ class Reliance:
         trial = self._transplant(facts)
         draws, why = Draws.of(facts, observations, trial), why_not(observations.of(trial).values())
         evidence, inside = Evidence(trials=(observations.key(trial),)), _inside(draws)
-        more = {"surgery": [self._surgery(facts, observations, trial)], "draws": self.donors, "blend": self.blend}
-        share = judge_share(draws, self.tolerance, why=why, evidence=evidence, details=more)
-        moved = sum(abs(row["estimate"]["value"]) for row in share.details.get("effects", ())[:2])
+        share = judge_share(
+            draws,
+            self.tolerance,
+            why=why,
+            evidence=evidence,
+            displays=(
+                Values(values={"draws": self.donors, "blend": self.blend}, role="draws"),
+                Rows(rows=(self._surgery(facts, observations, trial),), role="surgery"),
+                *_pairs(draws),
+            ),
+        )
+        effects = [row for rows in of_kind(share.displays, Rows, "effects") for row in rows.rows[:2]]
+        moved = sum(abs(row.estimate.value) for row in effects if row.estimate)
         return (
             share,
             judge_flips(draws, self.flips, why=why, evidence=evidence),
@@ -216,7 +228,7 @@ class Reliance:
             ),
         )
 
-    def _surgery(self, facts: Facts, observations: Observations, trial: Trial) -> dict[str, Any]:
+    def _surgery(self, facts: Facts, observations: Observations, trial: Trial) -> Named:
         """Return how far cutting and pasting alone moves the margin: the control of the seams."""
         clean = observations.of(clean_trial())
         moved = {
@@ -234,17 +246,14 @@ class Reliance:
             if moved
             else None
         )
-        return {
-            "name": "cutting and pasting alone",
-            "estimate": plain(found),
-            "reason": "" if found else "the plain answers were not measured",
-        }
+        missing = "" if found else "the plain answers were not measured"
+        return Named(name="cutting and pasting alone", estimate=found, note=missing)
 
 
 def judge_share(
-    draws: Draws, tolerance: float, *, why: str, evidence: Evidence, details: Mapping[str, Any], words: Words = IMAGE
+    draws: Draws, tolerance: float, *, why: str, evidence: Evidence, displays: tuple[Display, ...], words: Words = IMAGE
 ) -> Finding:
-    """Return the finding on the outside share of some draws."""
+    """Return the finding on the outside share of some draws; it shows `displays` after its own."""
     base: dict[str, Any] = {
         "id": "reliance/outside-share",
         "check": "reliance",
@@ -260,16 +269,6 @@ def judge_share(
         f"{span(share)} {words.source} (margin moves by {effects[1].value:.2f} with {words.outside} and by"
         f" {effects[0].value:.2f} with {words.inside}, {share.n} recipients)."
     )
-    found = {
-        "arms": [
-            {"arm": arm, "inside": ARMS[arm][0], "outside": ARMS[arm][1], "estimate": plain(one)}
-            for arm, one in zip("ABCD", arms, strict=True)
-        ],
-        "effects": [{"name": name, "estimate": plain(one)} for name, one in zip(EFFECTS, effects, strict=True)],
-        "recipients": share.n,
-        "units": len(np.unique(draws.part.units[:, 0])),
-        "tables": _pairs(draws) if words is IMAGE else [],
-    }
     said = reason(verdict, share, tolerance)
     if not draws.moved:
         said = f"too few to tell: neither {words.inside} nor {words.outside} moves the model's margin"
@@ -281,7 +280,7 @@ def judge_share(
         reason=said,
         advice=_advice(verdict, words),
         p=p,
-        details={**details, **found},
+        displays=(*_displays(draws, effects, arms, words=words), *displays),
         **base,
     )
 
@@ -314,10 +313,8 @@ def judge_flips(
         f"{words.others} {words.takes} {percent(float(found.point[1]))} of the {words.transplants}, {words.same} in "
         f"{percent(float(found.point[0]))}: a gap of {span(gap)}."
     )
-    details = {
-        "rates": {f"another {words.kind}": float(found.point[1]), f"same {words.kind}": float(found.point[0])},
-        "mcnemar": {"only_another_class": only[0], "only_same_class": only[1], "recipients": len(once), "p": mcnemar},
-    }
+    rates = {f"another {words.kind}": float(found.point[1]), f"same {words.kind}": float(found.point[0])}
+    pairs = {"only another class": only[0], "only same class": only[1], "recipients": len(once), "p": mcnemar}
     text = (
         reason(verdict, gap, tolerance)
         + f"; McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {mcnemar:.2g}"
@@ -329,8 +326,22 @@ def judge_flips(
         tolerance=tolerance,
         reason=text,
         advice=words.flip_advice if verdict == "fail" else "",
-        details=details,
+        displays=(Values(values=rates, role="rates"), Values(values=pairs, role="McNemar")),
         **base,
+    )
+
+
+def _displays(
+    draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: Words
+) -> tuple[Rows, Table, Values]:
+    """Return the effects, the means of the arms and how many recipients they rest on."""
+    named = (Named(name=name, estimate=one) for name, one in zip(EFFECTS, effects, strict=True))
+    means = tuple((arm, *ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))
+    units = draws.part.units[:, 0]
+    return (
+        Rows(rows=tuple(named), role="effects"),
+        Table(title=words.arms, columns=words.arm_columns, rows=means, role="arms"),
+        Values(values={"recipients": arms[0].n, "units": len(np.unique(units))}, role="recipients"),
     )
 
 
@@ -370,7 +381,7 @@ def estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate],
     return share, effects, arms, bootstrap_p(shares, tolerance)
 
 
-def _pairs(draws: Draws) -> list[dict[str, Any]]:
+def _pairs(draws: Draws) -> tuple[Table, ...]:
     """Return the outside share of every pair of classes, where there are more than two."""
     facts, y = draws.facts, np.array(draws.facts.y)
     own, other = y[draws.who[:, 0]], y[draws.who[:, 2]]
@@ -379,28 +390,13 @@ def _pairs(draws: Draws) -> list[dict[str, Any]]:
         mine = draws.where(((own == one) & (other == two)) | ((own == two) & (other == one)))
         if len(mine) and mine.moved:
             share, effects, *_ = estimates(mine, 0.0)
-            rows.append(
-                (
-                    share.low,
-                    [
-                        f"{facts.classes[one]} and {facts.classes[two]}",
-                        plain(share),
-                        plain(effects[1]),
-                        plain(effects[0]),
-                    ],
-                )
-            )
+            rows.append((f"{facts.classes[one]} and {facts.classes[two]}", share, effects[1], effects[0]))
     if not rows:
-        return []
-    rows.sort(key=lambda row: -row[0])
+        return ()
+    rows.sort(key=lambda row: -row[1].low)
     title = f"Outside share by pair of classes{most_pairs(len(rows))}"
-    return [
-        {
-            "title": title,
-            "columns": ["Classes", "Outside share", "Outside effect", "Inside effect"],
-            "rows": [row for _, row in rows[:MOST_PAIRS]],
-        }
-    ]
+    columns = ("Classes", "Outside share", "Outside effect", "Inside effect")
+    return (Table(title=title, columns=columns, rows=tuple(rows[:MOST_PAIRS])),)
 
 
 def _advice(verdict: Verdict, words: Words) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import plain, reason, span, why_not
+from auditor.checks.common import reason, span, why_not
+from auditor.core.displays import Named, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
@@ -84,17 +85,6 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         f" towards '{towards}': {span(estimate)} of the class evidence."
     )
     p = min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=low > tolerance))
-    details = {
-        "contrasts": [
-            {
-                "name": f"{one.value}, towards {one.towards}",
-                "pairs": one.pairs,
-                "estimate": plain(_effect(one, level, n)),
-                "share": plain(_share(one, level, n)),
-            }
-            for one in contrasts
-        ]
-    }
     text = reason(verdict, estimate, tolerance)
     return Finding(
         verdict=verdict,
@@ -104,7 +94,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         reason=text,
         advice=_advice(verdict, column),
         p=p,
-        details=details,
+        displays=_displays(contrasts, level, n),
         **base,
     )
 
@@ -156,6 +146,15 @@ def _p(contrasts: list[Contrast], tolerance: float, *, failed: bool) -> float:
     """
     found = [bootstrap_p(np.abs(one.share[1:]), tolerance) for one in contrasts]
     return min(found) if failed else max(found)
+
+
+def _displays(contrasts: list[Contrast], level: float, n: int) -> tuple[Rows, Rows]:
+    """Return how far each value moves the decision, and what that is of the class evidence, from how many pairs."""
+    names = [f"{one.value}, towards {one.towards}" for one in contrasts]
+    both = list(zip(names, contrasts, strict=True))
+    effects = (Named(name=name, estimate=_effect(one, level, n)) for name, one in both)
+    shares = (Named(name=name, estimate=_share(one, level, n), note=f"{one.pairs} pairs") for name, one in both)
+    return Rows(rows=tuple(effects), role="contrasts"), Rows(rows=tuple(shares), role="shares")
 
 
 def _effect(one: Contrast, level: float, n: int) -> Estimate:

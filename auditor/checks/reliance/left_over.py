@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, plain, reason, span, why_not
+from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, reason, span, why_not
+from auditor.core.displays import Display, Named, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
@@ -72,20 +73,12 @@ def judge_left_over(
         f" {span(found['rim'])} of {estimate.n} pairs ({percent(found['biharmonic'].value)} with the other fill; chance"
         f" is 50 %){_trace_clause(shares['rim'])}."
     )
-    details = {
-        "fills": [
-            {
-                "name": FILLS[fill],
-                "estimate": plain(one),
-                "p": _permutation_p(wins[fill], units[:, 0], facts.seed),
-                "lead": plain(shares[fill]),
-                "note": f"leads are {span(share)} of the class evidence" if (share := shares[fill]) else "",
-            }
-            for fill, one in found.items()
-        ],
-        "kept": _kept(facts, observations, measured),
-        "tables": _pairs(facts, who, wins["rim"]),
-    }
+    chance = {fill: _permutation_p(flags, units[:, 0], facts.seed) for fill, flags in wins.items()}
+    displays: tuple[Display, ...] = (
+        *_fills(found, shares, chance),
+        _kept(facts, observations, measured),
+        *_pairs(facts, who, wins["rim"]),
+    )
     return Finding(
         verdict=verdict,
         claim=claim,
@@ -93,7 +86,7 @@ def judge_left_over(
         tolerance=limit,
         reason=why,
         advice=_advice(verdict),
-        details=details,
+        displays=displays,
         **base,
     )
 
@@ -169,7 +162,20 @@ def _permutation_p(wins: Any, units: Any, seed: int) -> float:
     return float((1 + (signs @ sums >= sums.sum() - 1e-9).sum()) / (1 + RESAMPLES))
 
 
-def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observation]) -> list[dict[str, Any]]:
+def _fills(
+    found: Mapping[str, Estimate], shares: Mapping[str, Estimate | None], chance: Mapping[str, float]
+) -> tuple[Rows, Rows]:
+    """Return the pairs told apart with each fill, with the permutation's p-values, and the leads as shares of the class
+    evidence.
+    """
+    said = {fill: f"leads are {span(share)} of the class evidence" if share else "" for fill, share in shares.items()}
+    fills = (Named(name=FILLS[fill], estimate=one, note=said[fill], p=chance[fill]) for fill, one in found.items())
+    missing = "the inside effect was not measured"
+    leads = (Named(name=FILLS[fill], estimate=share, note="" if share else missing) for fill, share in shares.items())
+    return Rows(rows=tuple(fills), role="fills"), Rows(rows=tuple(leads), role="leads")
+
+
+def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observation]) -> Rows:
     """Return how many samples the mask alone, and the whole sample, give to their class: the counterpart of the
     left-over.
     """
@@ -182,15 +188,14 @@ def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observati
         return proportion(list(flags.values()), [facts.unit_of[name] for name in flags], unit="accuracy")
 
     missing = "no sample with a mask was measured" if not shown else "the plain answers were not measured"
-    return [
-        {"name": name, "estimate": plain(accuracy(flags)), "reason": "" if flags else missing}
-        for name, flags in (("only the inside visible", shown), ("everything visible, the same samples", whole))
-    ]
+    named = (("only the inside visible", shown), ("everything visible, the same samples", whole))
+    kept = (Named(name=name, estimate=accuracy(flags), note="" if flags else missing) for name, flags in named)
+    return Rows(rows=tuple(kept), role="kept")
 
 
-def _pairs(facts: Facts, who: Any, wins: Any) -> list[dict[str, Any]]:
+def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[Table, ...]:
     if len(facts.classes) < 3:
-        return []
+        return ()
     y = np.array(facts.y)[who]
     found = []
     for one, two in combinations(range(len(facts.classes)), 2):
@@ -199,9 +204,8 @@ def _pairs(facts: Facts, who: Any, wins: Any) -> list[dict[str, Any]]:
             apart = crossed_proportion(wins[mine].tolist(), facts.unit_numbers[who[mine]], unit=UNIT)
             found.append((f"{facts.classes[one]} and {facts.classes[two]}", apart))
     found.sort(key=lambda row: -row[1].low)
-    rows = [[names, plain(apart)] for names, apart in found[:MOST_PAIRS]]
     title = f"Pairs told apart without the inside, by classes{most_pairs(len(found))}"
-    return [{"title": title, "columns": ["Classes", "Told apart"], "rows": rows}]
+    return (Table(title=title, columns=("Classes", "Told apart"), rows=tuple(found[:MOST_PAIRS])),)
 
 
 def _advice(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from auditor.core.displays.contrast import Contrast
 from auditor.core.displays.counterfactuals import Counterfactual, Counterfactuals
 from auditor.core.displays.curve import Curve, Point
 from auditor.core.displays.groups import GroupRow, Groups
+from auditor.core.displays.map import Cluster, Map, Peak, Spot
 from auditor.core.displays.matrix import Entry, Matrix
 from auditor.core.displays.null import Null
 from auditor.core.displays.partition import Partition
@@ -44,6 +45,7 @@ Display = (
     | Attacked
     | Selection
     | Counterfactuals
+    | Map
 )
 """Every kind of display."""
 
@@ -54,6 +56,7 @@ __all__ = [
     "Attacked",
     "Category",
     "Cell",
+    "Cluster",
     "Contrast",
     "Counterfactual",
     "Counterfactuals",
@@ -62,14 +65,17 @@ __all__ = [
     "Entry",
     "GroupRow",
     "Groups",
+    "Map",
     "Matrix",
     "Named",
     "Null",
     "Partition",
+    "Peak",
     "Point",
     "Rows",
     "Selection",
     "Shown",
+    "Spot",
     "Steps",
     "Table",
     "Values",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.core.displays import Cluster, Map, of_kind
 from auditor.core.records import Finding, Observation, Observations, digest
 from auditor.engine.prepare import Prepared
 from auditor.engine.stages import Judged
@@ -44,30 +45,33 @@ def heat_map(values: Mapping[str, float], shape: Sequence[int], cells: int) -> N
 
 def _cases(prepared: Prepared, store: Store, observations: Observations, finding: Finding) -> list[dict[str, Any]]:
     (trial,) = finding.evidence.trials
-    rows, cells = observations.read(trial), int(finding.details.get("rows", 0))
-    chosen = _chosen(finding.details.get("clusters", ()))
-    found = [_case(prepared, store, finding, rows[name], number, cells) for number, name in chosen]
+    rows = observations.read(trial)
+    found = [
+        _case(prepared, store, finding, rows[name], number, frame)
+        for frame in of_kind(finding.displays, Map)
+        for number, name in _chosen(frame.clusters)
+    ]
     scale = max((case["largest"] for case in found), default=0.0)
     return [{**case, "scale": scale} for case in found]
 
 
-def _chosen(clusters: list[Mapping[str, Any]]) -> list[tuple[int, str]]:
+def _chosen(clusters: Sequence[Cluster]) -> list[tuple[int, str]]:
     """Return (number of the cluster from 0, sample id): the centres of all clusters first, then the next to them; by
     cluster.
     """
-    ranked = [(place, number, name) for number, one in enumerate(clusters) for place, name in enumerate(one["cases"])]
+    ranked = [(place, number, name) for number, one in enumerate(clusters) for place, name in enumerate(one.cases)]
     return sorted((number, name) for _, number, name in sorted(ranked)[:MOST])
 
 
 def _case(
-    prepared: Prepared, store: Store, finding: Finding, row: Observation, number: int, cells: int
+    prepared: Prepared, store: Store, finding: Finding, row: Observation, number: int, frame: Map
 ) -> dict[str, Any]:
     facts, samples = prepared.facts, prepared.samples
-    position, cluster = samples.index()[row.sample], finding.details["clusters"][number]
+    position = samples.index()[row.sample]
     chunk = samples.load([position])
     case = f"where-{digest(row.sample)[:12]}"
     assert samples.levels is not None, "images have a value grid"
-    effects = heat_map(row.values, chunk.x.shape[-2:], cells)
+    effects = heat_map(row.values, chunk.x.shape[-2:], frame.rows)
     files: dict[str, Path] = {
         "original": save_image(image_file(store, case, "original"), chunk.x[0].numpy(), samples.levels),
         "mask": save_image(
@@ -85,23 +89,23 @@ def _case(
         "sample": row.sample,
         "trial": row.trial,
         "label": label,
-        "cells": cells,
+        "cells": frame.rows,
         "largest": float(np.abs(effects).max()),
         "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
         "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
-        "text": _text(row, cluster, number, label),
+        "text": _text(row, frame.clusters[number], number, label),
     }
 
 
-def _text(row: Observation, cluster: Mapping[str, Any], number: int, label: str) -> str:
-    peak = cluster["peak"]
-    own = [value for key, value in row.values.items() if key.startswith(f"cell/{peak['row']}/{peak['column']}/")]
+def _text(row: Observation, cluster: Cluster, number: int, label: str) -> str:
+    peak = cluster.peak
+    own = [value for key, value in row.values.items() if key.startswith(f"cell/{peak.row}/{peak.column}/")]
     here = (
         f"; in this sample it moves the margin for '{label}' by {np.mean(own):.2f}"
         if own
         else "; in this sample that place was not exchanged"
     )
     return (
-        f"A centre of group {number + 1}: {cluster['size']} samples whose surroundings are read alike. The place that"
-        f" matters most to the group is the {peak['place']} (row {peak['row'] + 1}, column {peak['column'] + 1}){here}."
+        f"A centre of group {number + 1}: {cluster.size} samples whose surroundings are read alike. The place that"
+        f" matters most to the group is the {peak.name} (row {peak.row + 1}, column {peak.column + 1}){here}."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auditor.core.displays import Map, of_kind
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding
 from auditor.engine.plan import plan
@@ -18,6 +19,8 @@ from auditor.engine.verify import verify
 from auditor.modalities.images.places import heat_map
 from auditor.pipeline import finish
 from auditor.report.render import render
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +42,13 @@ def test_centre_cases_are_written_and_hold(finished: tuple[Path, Finding]) -> No
         finding.verdict != "pass" and 2 <= len(cases) <= 6 and {case["finding"] for case in cases} == {"reliance/where"}
     )
     assert {case["sample"] for case in cases} <= set(finding.evidence.samples)
-    assert {case["rule"] for case in cases} == {
-        f"group {number + 1}" for number in range(len(finding.details["clusters"]))
-    }
+    (frame,) = of_kind(finding.displays, Map)
+    assert {case["rule"] for case in cases} == {f"group {number + 1}" for number in range(len(frame.clusters))}
     assert len({case["scale"] for case in cases}) == 1
     for case in cases:
         effects = np.load(out / "evidence" / case["files"]["effects"])
-        group = finding.details["clusters"][int(case["rule"].split()[1]) - 1]
-        place = (
-            slice(group["peak"]["row"] * 64 // 6 + 1, group["peak"]["row"] * 64 // 6 + 9),
-            slice(group["peak"]["column"] * 64 // 6 + 1, None),
-        )
+        peak = frame.clusters[int(case["rule"].split()[1]) - 1].peak
+        place = (slice(peak.row * 64 // 6 + 1, peak.row * 64 // 6 + 9), slice(peak.column * 64 // 6 + 1, None))
         assert effects.shape == (64, 64) and np.abs(effects[place]).max() > 0.5
     assert [one for one in verify(out) if not one.holds] == []
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from auditor.core.displays import Cluster, Peak
 
 Array = NDArray[np.float64]
 FEWEST = 10
@@ -32,7 +33,7 @@ def place_words(row: int, column: int, side: int) -> str:
 
 def clusters(
     maps: Mapping[str, Array], label: Mapping[str, int], classes: Sequence[str], *, least: float
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[tuple[Cluster, ...], str]:
     """Return the clusters of the samples' maps, largest first, and why there are none ('' where there are).
 
     Spectral clustering of maps scaled to unit length, their number from 1 to 5 by the largest gap between the
@@ -52,7 +53,7 @@ def clusters(
     names = sorted(name for name, one in maps.items() if np.abs(np.nan_to_num(one)).max() >= max(least, 1e-12))
     if len(names) < FEWEST:
         return (
-            [],
+            (),
             f"no clusters: {len(names)} of {len(maps)} samples have a place that matters, and {FEWEST} are needed",
         )
     flat = np.stack([np.nan_to_num(maps[name]).ravel() for name in names])
@@ -63,7 +64,7 @@ def clusters(
         _cluster([names[row] for row in rows], maps, label, classes, alike[np.ix_(rows, rows)])
         for rows in map(np.flatnonzero, _each(member))
     ]
-    return sorted(found, key=lambda one: (-one["size"], one["cases"])), ""
+    return tuple(sorted(found, key=lambda one: (-one.size, one.cases))), ""
 
 
 def _each(member: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
@@ -104,25 +105,26 @@ def _labels(alike: Array) -> NDArray[np.int64]:
 
 def _cluster(
     names: list[str], maps: Mapping[str, Array], label: Mapping[str, int], classes: Sequence[str], alike: Array
-) -> dict[str, Any]:
+) -> Cluster:
     stack = np.stack([maps[name] for name in names])
     times = (~np.isnan(stack)).sum(0)
     mean = np.nansum(stack, 0) / np.maximum(times, 1)
     row, column = np.unravel_index(int(np.abs(mean).argmax()), mean.shape)
     central = np.lexsort((np.array(names), -alike.sum(1).round(9)))
     counts = Counter(classes[label[name]] for name in names)
-    return {
-        "size": len(names),
-        "classes": dict(sorted(counts.items())),
-        "map": [
-            [float(value) if n else None for value, n in zip(*line, strict=True)]
-            for line in zip(mean, times, strict=True)
-        ],
-        "peak": {
-            "row": int(row),
-            "column": int(column),
-            "place": place_words(int(row), int(column), len(mean)),
-            "value": float(mean[row, column]),
-        },
-        "cases": [names[place] for place in central[:CASES]],
-    }
+    values = (
+        tuple(float(value) if n else None for value, n in zip(*line, strict=True))
+        for line in zip(mean, times, strict=True)
+    )
+    return Cluster(
+        size=len(names),
+        classes=dict(sorted(counts.items())),
+        values=tuple(values),
+        peak=Peak(
+            row=int(row),
+            column=int(column),
+            name=place_words(int(row), int(column), len(mean)),
+            value=float(mean[row, column]),
+        ),
+        cases=tuple(names[place] for place in central[:CASES]),
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from auditor.checks.common import percent, plain, span
+from auditor.checks.common import percent, span
+from auditor.core.displays import Cluster, Display, Map, Named, Peak, Rows, Spot
 from auditor.core.records import Estimate, Verdict
 from auditor.modalities.images.checks.clusters import place_words
 
@@ -85,32 +85,32 @@ class Search:
             value, low, high, found.n, "share of the class evidence", found.method, found.level, found.units, share=True
         )
 
-    def details(self) -> dict[str, Any]:
-        """Return the numbers behind map and table; rows and columns count from 0 at the top left."""
-        peak, n = self.peak, self.side
-        return {
-            "rows": n,
-            "columns": n,
-            "cells": [
-                {"row": one.row, "column": one.column, "estimate": plain(one.estimate), "stands_out": one.stands_out}
-                for one in self.places
-            ],
-            "peak": {
-                "row": peak.row,
-                "column": peak.column,
-                "rows": n,
-                "columns": n,
-                "place": place_words(peak.row, peak.column, n),
-                "estimate": plain(peak.estimate),
-                "share": plain(self.share(peak)),
-            },
-            "own_place": (
-                {"estimate": plain(self.own.estimate), "share": plain(self.share(self.own))} if self.own else None
-            ),
-            "evidence": self.evidence,
-        }
+    def displays(self, groups: tuple[Cluster, ...], note: str) -> tuple[Display, ...]:
+        """Return the map of all places with that of each group of samples, and what the strongest place and the
+        samples' own places are worth; a note says why there are no groups.
+        """
+        row, column = self.peak.row, self.peak.column
+        name = place_words(row, column, self.side)
+        spots = (
+            Spot(row=one.row, column=one.column, estimate=one.estimate, stands_out=one.stands_out)
+            for one in self.places
+        )
+        frame = Map(
+            rows=self.side,
+            columns=self.side,
+            spots=tuple(spots),
+            peak=Peak(row=row, column=column, name=name, value=self.peak.estimate.value),
+            clusters=groups,
+            note=note,
+            role="where",
+        )
+        return (frame, self._worth(self.peak, "peak"), *([self._worth(self.own, "own place")] if self.own else []))
 
-    def claim(self, groups: Sequence[Mapping[str, Any]]) -> str:
+    def _worth(self, place: Place, role: str) -> Rows:
+        effect = Named(name="change of the margin", estimate=place.estimate)
+        return Rows(rows=(effect, Named(name="share of the class evidence", estimate=self.share(place))), role=role)
+
+    def claim(self, groups: Sequence[Cluster]) -> str:
         """Return where the model looks, in words and numbers."""
         peak, effect = self.peak, self.peak.estimate
         where = (
@@ -126,7 +126,7 @@ class Search:
             each = f"; the strongest place of each single sample carries {span(self.share(own))}" if own else ""
             return f"The strongest place is the {where}: exchanging it alone {size}{self._others()}{each}."
         if own:
-            several = [f"{one['peak']['place']} ({one['size']} samples)" for one in groups]
+            several = [f"{one.peak.name} ({one.size} samples)" for one in groups]
             apart = f": {', '.join(several)}" if len(several) > 1 else ""
             return (
                 f"A single place of each sample carries {span(self.share(own))} of the class evidence, but not the same"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats as sps
 
 from auditor.checks.common import why_not
+from auditor.core.displays import Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
@@ -91,12 +92,8 @@ def judge_where(
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
-    details = search.details() | {
-        "clusters": found,
-        "clusters_note": unclustered,
-        "searched": len(set(drawn.recipients.tolist())),
-        "donors": int(trial.settings["draws"]),
-    }
+    searched = len(set(drawn.recipients.tolist()))
+    extent = {"searched": searched, "donors": int(trial.settings["draws"]), "class evidence": evidence}
     return Finding(
         verdict=search.verdict,
         claim=search.claim(found),
@@ -104,8 +101,8 @@ def judge_where(
         tolerance=tolerance,
         reason=search.reason(),
         advice=search.advice(),
-        evidence=Evidence(tuple(case for one in found for case in one["cases"]), (key,)),
-        details=details,
+        evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
+        displays=(*search.displays(found, unclustered), Values(values=extent, role="search")),
         **base,
     )
 

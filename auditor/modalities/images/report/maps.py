@@ -4,7 +4,7 @@ samples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,50 +14,35 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from auditor.core.records import Finding
+from auditor.core.displays import Cluster, Map
 from auditor.report.canvas import GREY, INK, Drawing, draw
-from auditor.report.views import items
-from auditor.report.words import is_number, number
+from auditor.report.words import number
 
 WIDTH, HEIGHT = 6.8, 3.0
 
 
-def where_map(finding: Finding) -> Drawing | None:
-    """Return the averaged map beside the small maps of the groups; None where nothing was searched."""
-    cells, groups = items(finding, "cells"), items(finding, "clusters")
-    rows, columns = (int(finding.details.get(side) or 0) for side in ("rows", "columns"))
-    if not cells or not rows or not columns:
-        return None
-    values = np.full((rows, columns), np.nan)
-    for cell in cells:
-        values[cell["row"], cell["column"]] = cell["estimate"]["value"]
-    # one group is the map of all over again
-    small = [_values(group["map"]) for group in groups] if len(groups) > 1 else []
+def where_map(frame: Map) -> Drawing:
+    """Return the averaged map beside the small maps of the groups."""
+    values = np.full((frame.rows, frame.columns), np.nan)
+    for spot in frame.spots:
+        values[spot.row, spot.column] = spot.estimate.value
+    groups = frame.clusters if len(frame.clusters) > 1 else ()  # one group is the map of all over again
     scale = _reach([values])
 
     def paint(figure: Figure) -> None:
-        left, right = _halves(figure) if small else (figure, None)
+        left, right = _halves(figure) if groups else (figure, None)
         axes = left.add_subplot()
         image = _grid(axes, values, scale)
-        for cell in cells:
-            if cell.get("stands_out"):
-                axes.add_patch(
-                    Rectangle(
-                        (cell["column"] - 0.5, cell["row"] - 0.5),
-                        1,
-                        1,
-                        fill=False,
-                        edgecolor=INK,
-                        linewidth=2.0,
-                        zorder=3,
-                    )
-                )
+        for spot in frame.spots:
+            if spot.stands_out:
+                corner = (spot.column - 0.5, spot.row - 0.5)
+                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, linewidth=2.0, zorder=3))
         axes.set_title("All samples searched")
         _colours(left, image, axes)
         if right is not None:
-            _groups(right, groups, small)
+            _groups(right, groups)
 
-    return draw(paint, width=WIDTH if small else 3.8, height=HEIGHT, alt=_alt(finding, cells, groups, rows, columns))
+    return draw(paint, width=WIDTH if groups else 3.8, height=HEIGHT, alt=_alt(frame))
 
 
 def _halves(figure: Figure) -> tuple[Any, Any]:
@@ -86,41 +71,33 @@ def _colours(figure: Any, image: AxesImage, axes: Any) -> None:
     bar.outline.set_linewidth(0.5)
 
 
-def _groups(figure: Any, groups: Sequence[Mapping[str, Any]], small: Sequence[NDArray[np.float64]]) -> None:
-    across = 2 if len(small) <= 4 else 3
-    grid = np.atleast_1d(figure.subplots(-(-len(small) // across), across)).ravel()
+def _groups(figure: Any, groups: Sequence[Cluster]) -> None:
+    across = 2 if len(groups) <= 4 else 3
+    grid = np.atleast_1d(figure.subplots(-(-len(groups) // across), across)).ravel()
+    small = [np.array(group.values, dtype=np.float64) for group in groups]
     scale = _reach(small)
     for axes, values, group in zip(grid, small, groups, strict=False):
         image = _grid(axes, values, scale)
-        axes.set_title(f"{number(group['size'])} samples:\n{group['peak']['place']}", fontsize=7)
+        axes.set_title(f"{number(group.size)} samples:\n{group.peak.name}", fontsize=7)
     for axes in grid[len(small) :]:
         axes.set_visible(False)
     _colours(figure, image, list(grid[: len(small)]))
-
-
-def _values(lines: Any) -> NDArray[np.float64]:
-    return np.array([[float(value) if is_number(value) else np.nan for value in line] for line in lines])
 
 
 def _reach(maps: Sequence[NDArray[np.float64]]) -> float:
     return max((float(np.nanmax(np.abs(values))) for values in maps if not np.isnan(values).all()), default=0.0) or 1.0
 
 
-def _alt(
-    finding: Finding, cells: Sequence[Mapping[str, Any]], groups: Sequence[Mapping[str, Any]], rows: int, columns: int
-) -> str:
-    peak = finding.details.get("peak") or {}
-    out = [cell for cell in cells if cell.get("stands_out")]
-    named = "; ".join(
-        f"row {cell['row'] + 1}, column {cell['column'] + 1}: {number(cell['estimate']['value'])}" for cell in out
-    )
+def _alt(frame: Map) -> str:
+    peak, out = frame.peak, [spot for spot in frame.spots if spot.stands_out]
+    named = "; ".join(f"row {one.row + 1}, column {one.column + 1}: {number(one.estimate.value)}" for one in out)
     parts = [
-        f"Map of {rows} x {columns} places over the image frame, in logits",
-        f"strongest at the {peak.get('place')}, row {peak.get('row', 0) + 1}, column {peak.get('column', 0) + 1}",
-        f"{len(out)} of {len(cells)} places stand out" + (f" ({named})" if named else ""),
+        f"Map of {frame.rows} x {frame.columns} places over the image frame, in logits",
+        f"strongest at the {peak.name}, row {peak.row + 1}, column {peak.column + 1}",
+        f"{len(out)} of {len(frame.spots)} places stand out" + (f" ({named})" if named else ""),
         *(
-            f"group of {number(group['size'])} samples: {group['peak']['place']} {number(group['peak']['value'])}"
-            for group in groups
+            f"group of {number(group.size)} samples: {group.peak.name} {number(group.peak.value)}"
+            for group in frame.clusters
         ),
     ]
     return ". ".join(parts) + "."

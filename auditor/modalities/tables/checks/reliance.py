@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import percent, plain, reason, span, why_not
+from auditor.checks.common import percent, reason, span, why_not
 from auditor.checks.reliance.arms import Draws, Words, judge_flips, judge_share
+from auditor.core import displays
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import table_of
@@ -37,6 +38,13 @@ WORDS = Words(
     ),
     flip_advice="Expect other decisions for people who are alike in everything that should matter.",
     more="Audit more rows before relying on the model to ignore those columns.",
+    arms="Arms of the exchange: mean margin for the decision of the recipient",
+    arm_columns=(
+        "Arm",
+        "Columns that should matter come from",
+        "The other columns come from",
+        "Margin and interval",
+    ),
 )
 
 
@@ -127,7 +135,7 @@ class RelianceTable:
                 self.tolerance,
                 why=why,
                 evidence=evidence,
-                details={"surgery": [], "draws": self.donors},
+                displays=(displays.Values(values={"draws": self.donors}, role="draws"),),
                 words=WORDS,
             ),
             judge_flips(
@@ -158,38 +166,35 @@ class RelianceTable:
         who = np.array([[facts.position_of[name], int(row.values["donor"])] for name, row in rows.items()])
         measured = _Permuted(facts, table, facts.unit_numbers[who], {name: row.values for name, row in rows.items()})
         found = sorted(
-            (measured.block(block) for block in blocks(table)), key=lambda one: (-one["estimate"].value, one["name"])
+            (measured.block(block) for block in blocks(table)), key=lambda one: (-one.estimate.value, one.name)
         )
-        details = {
-            "columns": [{**one, "estimate": plain(one["estimate"]), "fall": plain(one["fall"])} for one in found],
-            "tables": [_table(found)],
-        }
-        outside = [one for one in found if one["outside"]]
+        shown = _shown(found)
+        outside = [one for one in found if one.outside]
         if not outside:
             claim = (
-                f"Of all columns, '{found[0]['name']}' alone changes most decisions when it comes from another row:"
-                f" {span(found[0]['estimate'])}."
+                f"Of all columns, '{found[0].name}' alone changes most decisions when it comes from another row:"
+                f" {span(found[0].estimate)}."
             )
-            return Finding(verdict="not_measured", claim=claim, reason=UNDECLARED, details=details, **base)
-        verdict, worst = self._verdict([one["estimate"] for one in outside]), outside[0]
+            return Finding(verdict="not_measured", claim=claim, reason=UNDECLARED, displays=shown, **base)
+        verdict, worst = self._verdict([one.estimate for one in outside]), outside[0]
         claim = (
             f"Of the columns that should not matter, {_called(worst)} alone changes most decisions when taken from"
-            f" another row: {span(worst['estimate'])} of {worst['estimate'].n}; of all columns {_called(found[0])}"
-            f" does, with {percent(found[0]['estimate'].value)}."
+            f" another row: {span(worst.estimate)} of {worst.estimate.n}; of all columns {_called(found[0])}"
+            f" does, with {percent(found[0].estimate.value)}."
         )
         advice = f"Find out why {_called(worst)} changes decisions." if verdict == "fail" else ""
         why = (
-            f"{reason(verdict, worst['estimate'], self.flips)} (the intervals hold for all {len(found)} blocks of"
+            f"{reason(verdict, worst.estimate, self.flips)} (the intervals hold for all {len(found)} blocks of"
             " columns at once)"
         )
         return Finding(
             verdict=verdict,
             claim=claim,
-            estimate=worst["estimate"],
+            estimate=worst.estimate,
             tolerance=self.flips,
             reason=why,
             advice=advice,
-            details=details,
+            displays=shown,
             **base,
         )
 
@@ -197,6 +202,23 @@ class RelianceTable:
         """Return the verdict over all blocks, whose intervals hold together; the first has the largest share."""
         each = [decide(one, self.flips) for one in found]
         return each[0] if each[0] != "pass" or all(one == "pass" for one in each) else "inconclusive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """What is known of columns that came from other rows together."""
+
+    name: str
+    roles: tuple[str, ...]
+    estimate: Estimate
+    """Share of decisions that change, at a level for all blocks together."""
+    fall: Estimate
+    """Of the margin, in logits."""
+
+    @property
+    def outside(self) -> bool:
+        """Return whether none of the columns should matter."""
+        return "relevant" not in self.roles
 
 
 @dataclass(frozen=True)
@@ -208,7 +230,7 @@ class _Permuted:
     units: Any
     values: Mapping[str, Mapping[str, float]]
 
-    def block(self, block: Sequence[int]) -> dict[str, Any]:
+    def block(self, block: Sequence[int]) -> _Block:
         """Return what is known of a block: the share of decisions that it changes, at a level for all blocks together,
         and the fall of the margin.
         """
@@ -217,14 +239,12 @@ class _Permuted:
             np.array([row[f"{key}/{block[0]}"] for row in self.values.values()]) for key in ("flip", "fall")
         )
         columns = [self.table.columns[place] for place in block]
-        roles = sorted({column.role for column in columns})
-        return {
-            "name": " + ".join(column.name for column in columns),
-            "roles": roles,
-            "outside": "relevant" not in roles,
-            "estimate": crossed_proportion(flips.tolist(), self.units, unit="share of decisions changed", level=level),
-            "fall": self._fall(falls),
-        }
+        return _Block(
+            name=" + ".join(column.name for column in columns),
+            roles=tuple(sorted({column.role for column in columns})),
+            estimate=crossed_proportion(flips.tolist(), self.units, unit="share of decisions changed", level=level),
+            fall=self._fall(falls),
+        )
 
     def _fall(self, falls: Array) -> Estimate:
         found = Crossed.of([Part(falls[:, None], self.units)])
@@ -249,13 +269,17 @@ def blocks(table: Table) -> list[list[int]]:
     return [list(block) for block in Rules(table).tied(range(len(table)))]
 
 
-def _called(one: Mapping[str, Any]) -> str:
-    return f"'{one['name']}'"
+def _called(one: _Block) -> str:
+    return f"'{one.name}'"
 
 
-def _table(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        "title": "What changes when one column comes from another row, with the columns that rules tie it to",
-        "columns": ["Columns", "Role", "Decisions changed", "Fall of the margin"],
-        "rows": [[one["name"], ", ".join(one["roles"]), plain(one["estimate"]), plain(one["fall"])] for one in found],
-    }
+def _shown(found: Sequence[_Block]) -> tuple[displays.Display, ...]:
+    named = (displays.Named(name=one.name, estimate=one.estimate) for one in found)
+    return (
+        displays.Rows(rows=tuple(named), role="columns"),
+        displays.Table(
+            title="What changes when one column comes from another row, with the columns that rules tie it to",
+            columns=("Columns", "Role", "Decisions changed", "Fall of the margin"),
+            rows=tuple((one.name, ", ".join(one.roles), one.estimate, one.fall) for one in found),
+        ),
+    )
