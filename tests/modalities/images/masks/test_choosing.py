@@ -42,7 +42,7 @@ def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     masks.names()
 
     def register(name: str, make: Any, **facts: Any) -> None:
-        monkeypatch.setitem(masks._entries, name, Entry(name, make, "", facts))
+        monkeypatch.setitem(masks._entries, (name, ""), Entry(name, make, "", facts))
 
     return register
 
