@@ -29,7 +29,7 @@ KNOWN = (0, 1, 2, 3, 4, 70, 130)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AuditResult:
     """How one audit of a batch ended."""
 
     name: str
@@ -65,8 +65,8 @@ def run_batch(
     *,
     jobs: int = 1,
     options: Sequence[str] = (),
-    done: Callable[[Outcome], None] = lambda _: None,
-) -> list[Outcome]:
+    done: Callable[[AuditResult], None] = lambda _: None,
+) -> list[AuditResult]:
     """Return how each audit ended, in the order given; summary.csv and index.html are written to `out`, also where
     audits crash or the batch is interrupted.
 
@@ -76,7 +76,7 @@ def run_batch(
     names = folder_names(audits)
     out.mkdir(parents=True, exist_ok=True)
     ended = {
-        name: Outcome(
+        name: AuditResult(
             name, out / name, 130, _counts([]), (), "interrupted before its end; run the same command again to resume"
         )
         for name in names
@@ -147,7 +147,7 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     return {kind: verdicts[kind] for kind in ("fail", "open", "pass")}
 
 
-def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -> Outcome:
+def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -> AuditResult:
     folder = out / name
     call = [sys.executable, "-m", "auditor", "run", str(audit), "--out", str(folder), *options]
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
@@ -165,10 +165,10 @@ def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -
     )
     findings = [] if message else read_findings(folder)[1]
     answered = tuple((one.question, one.verdict) for one in answers(findings)) if findings else ()
-    return Outcome(name, folder, code, _counts(findings), answered, message)
+    return AuditResult(name, folder, code, _counts(findings), answered, message)
 
 
-def _csv(results: Sequence[Outcome]) -> str:
+def _csv(results: Sequence[AuditResult]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
@@ -178,7 +178,7 @@ def _csv(results: Sequence[Outcome]) -> str:
     return text.getvalue()
 
 
-def _html(results: Sequence[Outcome]) -> str:
+def _html(results: Sequence[AuditResult]) -> str:
     folder = templates_dir()
     rows = [
         {"outcome": one, "report": (one.folder / "report.html").exists(), "pdf": (one.folder / "report.pdf").exists()}

@@ -299,7 +299,7 @@ def compare(
     there is to find.
     """
     for trial in trials:
-        known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.error is None}
+        known = {int(name[1:]): row.values for name, row in rows[trial].items() if row.missing is None}
         least = drawn.smallest(trial.zone) if trial.zone else None
         flips = drawn.fooled(trial.zone, round(trial.threat["epsilon"] * LEVELS)) if "epsilon" in trial.threat else None
         if trial.probe == "clean":

@@ -181,7 +181,7 @@ def audited(audit: Path, out: Path) -> dict[str, Any]:
         for one in trials_of(read_lock(out), prepared.facts)
         if one.probe == "flip" and one.zone == "outside" and one.method == prepared.facts.attack
     )
-    rows = {name: row.values for name, row in observations_of(store).of(trial).items() if row.error is None}
+    rows = {name: row.values for name, row in observations_of(store).of(trial).items() if row.missing is None}
     store.close()
     found = {
         one.id: {"verdict": one.verdict, "estimate": asdict(one.estimate) if one.estimate else None}

@@ -59,7 +59,8 @@ BLOCKED = """
 import sys
 class Block:
     def find_spec(self, name, *_):
-        if name.split('.')[0] in ('torch', 'torchvision', 'timm', 'captum', 'sklearn', 'skops'): raise ImportError(name + ' is blocked')
+        if name.split('.')[0] in ('torch', 'torchvision', 'timm', 'captum', 'sklearn', 'skops'):
+            raise ImportError(name + ' is blocked')
 sys.meta_path.insert(0, Block())
 from auditor.cli.main import main
 main()

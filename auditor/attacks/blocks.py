@@ -11,12 +11,12 @@ from torch import Tensor
 from auditor.attacks.attack import Problem
 from auditor.core.seeds import Rows
 
-EVERY = 2**31
+EVERY_CELL = 2**31
 """More cells than any axis has values."""
 
 
 @dataclass(frozen=True)
-class Blocks:
+class BlockGrid:
     """Where blocks can lie in inputs (n, channels, *positions), or (n, values) as if of one channel: centred in the
     zone.
     """
@@ -30,7 +30,7 @@ class Blocks:
     """The channels and the grid of positions."""
 
     @classmethod
-    def of(cls, problem: Problem) -> Blocks:
+    def of(cls, problem: Problem) -> BlockGrid:
         """Return the blocks of a problem."""
         x, zone = problem.x, problem.threat.zone
         shape = (1, *x.shape[1:]) if x.ndim == 2 else tuple(x.shape[1:])

@@ -12,21 +12,21 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem, column
-from auditor.attacks.blocks import EVERY, Blocks
-from auditor.attacks.minimum_norm import reach
+from auditor.attacks.blocks import EVERY_CELL, BlockGrid
+from auditor.attacks.minimum_norm import largest_change
 
 RADIUS = 0.05
 """How far probes lie from the boundary point, as a share of its size."""
 PRECISION = 0.01
 """Width of the bracket, as a share of the size, at which the way to the original is halved no further."""
-HALVINGS = 8
+_HALVINGS = 8
 """How often a step that leaves the wrong side is halved before it is given up."""
-MOMENTUM = 0.8
+_MOMENTUM = 0.8
 STARTS = (4, 8, 2, 16)
 """Cells along every axis of the random starts, in turn: coarse noise fools sooner and nearer to the original than fine
 noise.
 """
-GRAINS = (6, 11, 17, EVERY)
+GRAINS = (6, 11, 17, EVERY_CELL)
 """Cells along every axis of the probes, in turn: coarse probes say more per query, fine ones say what is left."""
 
 
@@ -55,7 +55,7 @@ def boundary(
         Points around the boundary that show the first direction; the later ones take this many times the root of their
         number.
     """
-    search = Search.start(problem, queries)
+    search = _Search.start(problem, queries)
     x = search.outside(starts)
     direction = torch.zeros_like(x)
     for turn in count(1):
@@ -63,7 +63,7 @@ def boundary(
         rows = torch.nonzero(search.found & ~search.fooled & (search.left >= number))[:, 0]
         if not len(rows):
             break
-        direction[rows] = MOMENTUM * direction[rows] + _slope(
+        direction[rows] = _MOMENTUM * direction[rows] + _slope(
             search, rows, x[rows], number=number, grain=GRAINS[turn % len(GRAINS)]
         )
         x[rows] = search.approach(rows, _jump(search, rows, x[rows], direction=direction[rows], turn=turn))
@@ -71,7 +71,7 @@ def boundary(
 
 
 @dataclass
-class Search:
+class _Search:
     """Where the search of every sample (n) stands."""
 
     problem: Problem
@@ -84,7 +84,7 @@ class Search:
     """Whether a point that fools is known, at any distance (n,)."""
 
     @classmethod
-    def start(cls, problem: Problem, queries: int) -> Search:
+    def start(cls, problem: Problem, queries: int) -> _Search:
         """Return a search that has asked for the originals."""
         rows = torch.arange(len(problem.x), device=problem.x.device)
         no = torch.zeros_like(rows, dtype=torch.bool)
@@ -115,8 +115,8 @@ class Search:
         """Return a point that fools at any distance per sample (n, *shape), drawn near to the boundary; the original
         where none is found.
         """
-        problem, blocks = self.problem, Blocks.of(self.problem)
-        x, far = problem.x.clone(), reach(problem)
+        problem, blocks = self.problem, BlockGrid.of(self.problem)
+        x, far = problem.x.clone(), largest_change(problem)
         every = torch.arange(len(x), device=x.device)
         for turn in range(starts):
             rows = every[self.open(every) & ~self.found & (far > 0)]
@@ -149,9 +149,9 @@ class Search:
             middle = (low + high) / 2
 
 
-def _slope(search: Search, rows: Tensor, x: Tensor, *, number: int, grain: int) -> Tensor:
+def _slope(search: _Search, rows: Tensor, x: Tensor, *, number: int, grain: int) -> Tensor:
     """Return the direction (k, *shape) of Euclidean length 1 in which probes around x (k, *shape) fool more often."""
-    problem, blocks = search.problem, Blocks.of(search.problem)
+    problem, blocks = search.problem, BlockGrid.of(search.problem)
     threat, x0, rng = problem.smooth.take(rows), problem.x[rows], problem.rng.take(rows.tolist())
     radius = RADIUS * threat.size(x, x0)
     vast = torch.full_like(radius, float("inf"))
@@ -175,7 +175,7 @@ def _slope(search: Search, rows: Tensor, x: Tensor, *, number: int, grain: int) 
     return slope / column(torch.linalg.vector_norm(slope.flatten(1), dim=1).clamp_min(torch.finfo(x.dtype).tiny), x)
 
 
-def _jump(search: Search, rows: Tensor, x: Tensor, *, direction: Tensor, turn: int) -> Tensor:
+def _jump(search: _Search, rows: Tensor, x: Tensor, *, direction: Tensor, turn: int) -> Tensor:
     """Return x (k, *shape) moved along the direction, as far as it still fools after halvings; x where
     it never does.
     """
@@ -183,7 +183,7 @@ def _jump(search: Search, rows: Tensor, x: Tensor, *, direction: Tensor, turn: i
     threat, x0 = problem.smooth.take(rows), problem.x[rows]
     size = threat.size(x, x0) / turn**0.5
     landed, flying = x.clone(), torch.ones_like(rows, dtype=torch.bool)
-    for halving in range(HALVINGS):
+    for halving in range(_HALVINGS):
         live = torch.nonzero(flying & search.open(rows))[:, 0]
         if not len(live):
             break

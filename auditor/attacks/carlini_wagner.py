@@ -16,7 +16,7 @@ DECAY = (0.9, 0.999)
 
 
 @dataclass
-class Search:
+class _Search:
     """Each sample's shortest fooling change so far, and the bracket of its penalty weight (n,)."""
 
     point: Tensor
@@ -82,7 +82,7 @@ def carlini_wagner(
     sharp = (problem.smooth.step(x0, slope, x0, 1.0) - x0).mul_(slope).flatten(1).sum(1).clamp_min(1e-12)
     gap = -loss.value(logits, tags) + confidence
     away = torch.full_like(gap, float("inf"))
-    search = Search(
+    search = _Search(
         x0.clone(),
         fooled.clone(),
         torch.where(fooled, 0.0, away),
@@ -101,7 +101,7 @@ def carlini_wagner(
     return search.point, search.found & (search.shortest <= problem.epsilon)
 
 
-def _descend(problem: Problem, search: Search, rows: Tensor, *, pace: Tensor, steps: int, confidence: float) -> Tensor:
+def _descend(problem: Problem, search: _Search, rows: Tensor, *, pace: Tensor, steps: int, confidence: float) -> Tensor:
     """Go through one round for the samples `rows` (k,) and return which of them it fooled (k,)."""
     loss, hit, start = problem.loss("margin"), torch.zeros_like(rows, dtype=torch.bool), problem.x[rows]
     live, x, mean, square = (

@@ -14,7 +14,7 @@ from torch import Tensor
 from auditor.attacks.attack import Problem, column
 from auditor.attacks.losses import Loss
 
-MOMENTUM = 0.75
+_MOMENTUM = 0.75
 RISING = 0.75
 """Share of steps that must raise the loss for the step size to be kept."""
 
@@ -130,7 +130,7 @@ def climb(
         if step + 1 < steps and len(items.rows):
             aim = threat.project(threat.step(items.x, slope, items.x0, items.size), items.x0, items.epsilon)
             if step:
-                moved = torch.lerp(items.x, aim, MOMENTUM).add_(items.x - items.previous, alpha=1 - MOMENTUM)
+                moved = torch.lerp(items.x, aim, _MOMENTUM).add_(items.x - items.previous, alpha=1 - _MOMENTUM)
                 aim = threat.project(moved, items.x0, items.epsilon)
             items.previous, items.x = items.x, aim
     return items

@@ -54,7 +54,7 @@ def minimum_norm(
     every = torch.arange(len(x0), device=x0.device)
     clean = problem.meter.logits(x0, every)
     found = problem.goal.reached(clean, every)
-    point, high = x0.clone(), reach(problem).clamp(max=float("inf") if ceiling is None else ceiling)
+    point, high = x0.clone(), largest_change(problem).clamp(max=float("inf") if ceiling is None else ceiling)
     high = torch.where(found, torch.zeros_like(high), high)
     low = torch.zeros_like(high)
     rows = torch.nonzero(~found)[:, 0]
@@ -73,7 +73,7 @@ def minimum_norm(
     return point, found
 
 
-def reach(problem: Problem) -> Tensor:
+def largest_change(problem: Problem) -> Tensor:
     """Return the size of the largest change that zone and box allow, per sample (n,)."""
     x0, threat = problem.x, problem.smooth
     vast = torch.full((len(x0),), float("inf"), dtype=x0.dtype, device=x0.device)

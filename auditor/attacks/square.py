@@ -10,9 +10,9 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
-from auditor.attacks.blocks import Blocks
+from auditor.attacks.blocks import BlockGrid
 
-HALVINGS = (0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8)
+_HALVINGS = (0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8)
 """Shares of the queries after which the blocks' share of the zone is halved (section 5 of the article, at 10 000
 queries).
 """
@@ -45,12 +45,12 @@ def square(
     rows = torch.arange(len(x0), device=x0.device)
     point, fooled = x0.clone(), goal.reached(problem.meter.logits(x0, rows), rows)
     best = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
-    loss, blocks = problem.loss("margin"), Blocks.of(problem)
+    loss, blocks = problem.loss("margin"), BlockGrid.of(problem)
     live = rows[~fooled & (blocks.free > 0)]
     for query in range(queries):
         if not len(live):
             break
-        now = share / 2 ** sum(query >= mark * queries for mark in HALVINGS)
+        now = share / 2 ** sum(query >= mark * queries for mark in _HALVINGS)
         tried = _try(problem, blocks, live, x=point[live], share=now if query else 0)
         logits = problem.meter.logits(tried, live)
         value, hit = loss.value(logits, problem.tags(live)), goal.reached(logits, live)
@@ -61,7 +61,7 @@ def square(
     return point, fooled
 
 
-def _try(problem: Problem, blocks: Blocks, rows: Tensor, *, x: Tensor, share: float) -> Tensor:
+def _try(problem: Problem, blocks: BlockGrid, rows: Tensor, *, x: Tensor, share: float) -> Tensor:
     """Return x (k, *shape) with one random block turned over, or everything in stripes where share is 0."""
     channels, last = blocks.shape[0], blocks.shape[-1]
     draw = problem.rng.take(rows.tolist()).uniform(

@@ -25,13 +25,13 @@ def varied(problem: Problem, rows: Tensor, tags: Tensor, *, turn: int, point: Te
     if turn < 3:
         return Items.start(problem, rows, tags, problem.random_points(rows))
     return (
-        scattered(problem, rows, tags, point=point, fooled=fooled)
+        diversified(problem, rows, tags, point=point, fooled=fooled)
         if turn % 2
         else Items.start(problem, rows, tags, runs(problem, rows))
     )
 
 
-def scattered(problem: Problem, rows: Tensor, tags: Tensor, *, point: Tensor, fooled: Tensor) -> Items:
+def diversified(problem: Problem, rows: Tensor, tags: Tensor, *, point: Tensor, fooled: Tensor) -> Items:
     """Return items that went a few steps along random combinations of logits (output diversified sampling, Tashiro et
     al. 2020, arXiv:2003.06878).
     """

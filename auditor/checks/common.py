@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from auditor.core.facts import Facts
-from auditor.core.outcomes import Missing, MissingKind
+from auditor.core.outcomes import Missing
 from auditor.core.records import Estimate, Observation, Trial, Verdict
 from auditor.core.zones import control_number
 from auditor.stats.shares import needed_n
@@ -98,12 +98,10 @@ def few(n: int, minimum: int, what: str = "samples") -> Missing | None:
     return Missing.too_few(f"{n} of at least {minimum} {what}") if n < minimum else None
 
 
-def noted(missing: Missing | None, otherwise: str = "") -> dict[str, Any]:
-    """Return the note of a group's row, and whether the group is too small to be compared."""
-    return {
-        "note": missing.text if missing else otherwise,
-        "few": missing is not None and missing.kind is MissingKind.TOO_FEW,
-    }
+def few_text(n: int, minimum: int, what: str = "samples") -> str:
+    """Return the note of a group that is too small to be compared; empty where it is not."""
+    missing = few(n, minimum, what)
+    return missing.text if missing else ""
 
 
 def listed(counts: Mapping[str, int]) -> str:

@@ -13,8 +13,8 @@ import click
 from auditor.cli.options import as_json, audit_file, loading
 
 if TYPE_CHECKING:
+    from auditor.engine.expect import Expected, Forecast
     from auditor.engine.plan import Planned
-    from auditor.engine.prepare import Prepared
     from auditor.models.precision import Precision
 
 
@@ -32,72 +32,76 @@ def command(
     only: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Show what AUDIT would measure: trials, samples, forward and backward passes, and how long it may take.
+    """Show what AUDIT would measure: trials, samples, passes of the classifier, and how long it will take.
 
-    Passes are upper bounds: an attack stops as soon as a sample is fooled. The time comes from a few passes made now.
+    An attack stops as soon as a sample is fooled, so that most trials use far less than the most they may. What is
+    expected here are the passes
+    that such trials have used in earlier audits, times what a pass takes on this machine, measured now; the range is
+    that of most classifiers.
 
     \b
     Example:
       auditor plan audit.yaml
     """
+    from auditor.engine.expect import forecast, measure_speed
     from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
 
+    started = time.process_time()
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
+    loading = time.process_time() - started
     planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
-    forward, backward = pass_seconds(prepared)
-    seconds = sum(one.forwards * forward + one.backwards * backward for one in planned)
+    whole = forecast(planned, measure_speed(prepared), loading)
     if as_json:
-        click.echo(json.dumps({"trials": [_row(one) for one in planned], "seconds": round(seconds, 1)}, indent=1))
+        times = {name: round(getattr(whole, name), 1) for name in ("seconds", "seconds_low", "seconds_high")}
+        click.echo(json.dumps({"trials": [_row(one, whole.trials[one.key]) for one in planned], **times}, indent=1))
     else:
-        _table(planned, seconds)
+        _table(planned, whole)
     return 0
 
 
-def _row(planned: Planned) -> dict[str, Any]:
+def _row(planned: Planned, use: Expected) -> dict[str, Any]:
     reasons = sorted({why.text for why in planned.excluded.values()})
     return {
-        "key": planned.key, **{name: value for name, value in planned.trial.as_dict().items() if name != "source"},
-        "samples": planned.samples, "excluded": len(planned.excluded), "reasons": reasons, "forwards": planned.forwards, "backwards": planned.backwards,
-    }  # fmt: skip
+        "key": planned.key,
+        **{name: value for name, value in planned.trial.as_dict().items() if name != "source"},
+        "samples": planned.samples,
+        "excluded": len(planned.excluded),
+        "reasons": reasons,
+        "forwards": planned.forwards,
+        "backwards": planned.backwards,
+        "expected_forwards": use.forwards,
+        "expected_backwards": use.backwards,
+        "seconds": round(use.seconds, 1),
+        "seconds_low": round(use.seconds_low, 1),
+        "seconds_high": round(use.seconds_high, 1),
+    }
 
 
-def _table(planned: Sequence[Planned], seconds: float) -> None:
+def _table(planned: Sequence[Planned], whole: Forecast) -> None:
     from auditor.cli.progress import words
+    from auditor.engine.expect import in_words
 
-    click.echo(f"{'trial':<46}{'samples':>8}{'forwards':>10}{'backwards':>10}  not measured")
+    click.echo(f"{'trial':<46}{'samples':>8}{'passes':>10}{'at most':>10}{'seconds':>9}  not measured")
     for one in planned:
-        reasons = "; ".join(sorted({why.text for why in one.excluded.values()}))
+        reasons, use = "; ".join(sorted({why.text for why in one.excluded.values()})), whole.trials[one.key]
         excluded = f"  {len(one.excluded)}: {reasons}" if one.excluded else ""
-        click.echo(f"{words(one):<46}{one.samples:>8}{one.forwards:>10}{one.backwards:>10}{excluded}")
+        passes, most = use.forwards + use.backwards, one.forwards + one.backwards
+        click.echo(f"{words(one):<46}{one.samples:>8}{passes:>10}{most:>10}{use.seconds:>9.1f}{excluded}")
     forwards, backwards = sum(one.forwards for one in planned), sum(one.backwards for one in planned)
-    minutes = max(1, round(seconds / 60))
+    passes = sum(one.forwards + one.backwards for one in whole.trials.values())
     click.echo(
-        f"{len(planned)} trials, at most {forwards} forward and {backwards} backward passes of one sample, at most"
-        f" about {minutes} min on this machine"
+        f"{len(planned)} trials, about {passes} passes of one sample, at most {forwards} forward and {backwards}"
+        " backward ones"
     )
-
-
-def pass_seconds(prepared: Prepared) -> tuple[float, float]:
-    """Return how long one sample's forward and its backward pass take, measured now on as many as a
-    batch would hold.
-    """
-    import torch
-
-    from auditor.core.modality import modality_named
-    from auditor.models.meter import Meter
-
-    chunk = prepared.samples.load(range(min(modality_named(prepared.facts.modality).timed, len(prepared.samples))))
-    n, x = len(chunk.ids), chunk.x.to(prepared.classifier.device)
-    rows, meter = torch.arange(n), Meter(prepared.classifier, n, n)
-    meter.logits(x, rows)
-    started = time.perf_counter()
-    meter.logits(x, rows)
-    forward = (time.perf_counter() - started) / n
-    if "gradient" not in prepared.classifier.offers:
-        return forward, 0.0
-    started = time.perf_counter()
-    meter.gradient(x, rows, lambda logits, _: torch.ones_like(logits), rows)
-    return forward, max(0.0, (time.perf_counter() - started) / n - forward)
+    click.echo(
+        f"{in_words(whole.seconds, whole.seconds_low, whole.seconds_high)} on this machine, {whole.after:.0f} s of it"
+        " for judging and rendering"
+    )
+    if whole.unknown:
+        click.echo(
+            "Nothing is known of what these usually use, so that similar ones stand for them:"
+            f" {', '.join(whole.unknown)}"
+        )

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from auditor.engine.plan import Planned
+from auditor.core.errors import ClassifierError
+from auditor.engine.expect import UNKNOWN, TimeLeft, forecast, in_words, measure_speed
+from auditor.engine.plan import Planned, plan
+from auditor.engine.prepare import Prepared
 from auditor.engine.run import Progress as Callback
 
 
@@ -30,42 +33,49 @@ def words(planned: Planned) -> str:
 
 
 @contextmanager
-def progress_bar(planned: Sequence[Planned]) -> Iterator[Callback]:
-    """Yield the callback that the run calls after every chunk."""
-    total = sum(one.forwards for one in planned)
-    console = Console(stderr=True)
+def progress_bar(prepared: Prepared) -> Iterator[Callback]:
+    """Yield the callback that the run calls after every chunk; the bar advances by the seconds that were expected."""
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    try:
+        whole = forecast(planned, measure_speed(prepared), 0.0)
+    except ClassifierError:  # a classifier that fails is an outcome of the audit, which says so of every sample
+        whole = forecast(planned, UNKNOWN, 0.0)
+    console, left = Console(stderr=True), TimeLeft(whole)
     if not console.is_terminal:
-        yield _Lines(planned)
+        yield _Lines(planned, left)
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=total)
+        task = bar.add_task("starting", total=sum(one.seconds for one in whole.trials.values()), left=_left(left))
 
-        def advance(one: Planned, forwards: int) -> None:
-            bar.update(task, advance=forwards, description=words(one))
+        def advance(one: Planned, samples: int, seconds: float | None) -> None:
+            bar.update(task, advance=left.advance(one, samples, seconds), description=words(one), left=_left(left))
 
         yield advance
+
+
+def _left(left: TimeLeft) -> str:
+    return f"{in_words(*left.seconds())} left"
 
 
 class _Lines:
     """One line per trial, for logs."""
 
-    def __init__(self, planned: Sequence[Planned]) -> None:
-        self._place = {one.key: number for number, one in enumerate(planned, 1)}
+    def __init__(self, planned: Sequence[Planned], left: TimeLeft) -> None:
+        self._place, self._left = {one.key: number for number, one in enumerate(planned, 1)}, left
         self._last = ""
 
-    def __call__(self, planned: Planned, forwards: int) -> None:
+    def __call__(self, planned: Planned, samples: int, seconds: float | None) -> None:
+        self._left.advance(planned, samples, seconds)
         if planned.key != self._last:
             self._last = planned.key
+            place = f"[{self._place[planned.key]}/{len(self._place)}]"
             print(
-                f"[{self._place[planned.key]}/{len(self._place)}] {words(planned)}: {planned.samples} samples",
-                file=sys.stderr,
-                flush=True,
+                f"{place} {words(planned)}: {planned.samples} samples, {_left(self._left)}", file=sys.stderr, flush=True
             )

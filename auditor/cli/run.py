@@ -67,7 +67,6 @@ def command(
     from auditor.cli.show import show_findings
     from auditor.engine.executors import executors
     from auditor.engine.folder import refuse_foreign
-    from auditor.engine.plan import plan
     from auditor.engine.prepare import prepare
     from auditor.engine.run import Execution
     from auditor.pipeline import finish
@@ -77,7 +76,7 @@ def command(
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
-    with progress_bar(plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)) as progress:
+    with progress_bar(prepared) as progress:
         findings = finish(prepared, out, execution=execution, fresh=fresh, progress=progress)
     if as_json:
         sys.stdout.write((out / "findings.json").read_text(encoding="utf-8"))

@@ -20,17 +20,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
-from auditor.config.report import ReportSpec, Section
+from auditor.config.report import ReportSection, ReportSpec
 from auditor.core.errors import AuditorError, ConfigError, nearest
 from auditor.core.modality import Modality, data_sources, modality_named, modality_of_source
 from auditor.core.zones import GUARD, resolve_zones
 
-MOST_VALUES = 100_000
+_MOST_VALUES = 100_000
 SOURCE = "images"
 """The data source of an audit file that names none."""
 
 
-def number(value: Any) -> Any:
+def _number(value: Any) -> Any:
     """Return a number written as a fraction, such as '2/255', as a float; anything else unchanged."""
     if isinstance(value, str):
         try:
@@ -40,16 +40,16 @@ def number(value: Any) -> Any:
     return value
 
 
-def share(value: Any) -> Any:
+def _share(value: Any) -> Any:
     """Return a number, a fraction or per cents, such as '2 %', as a float; anything else unchanged."""
     text = value.strip() if isinstance(value, str) else ""
-    per_cent = number(text[:-1]) if text.endswith("%") else None
-    return per_cent / 100 if isinstance(per_cent, float) else number(value)
+    per_cent = _number(text[:-1]) if text.endswith("%") else None
+    return per_cent / 100 if isinstance(per_cent, float) else _number(value)
 
 
 Budget = Annotated[
     float,
-    BeforeValidator(number),
+    BeforeValidator(_number),
     Field(gt=0, allow_inf_nan=False),
     WithJsonSchema(
         {
@@ -62,7 +62,7 @@ Budget = Annotated[
 ]
 Guard = Annotated[
     float,
-    BeforeValidator(share),
+    BeforeValidator(_share),
     Field(ge=0, lt=0.5, allow_inf_nan=False),
     WithJsonSchema(
         {
@@ -90,7 +90,7 @@ def modality_of(data: Any) -> Modality:
     return modality_of_source(source)
 
 
-class ThreatSpec(Section):
+class ThreatSpec(ReportSection):
     """What the attacker may do."""
 
     norm: Literal["linf", "l2", "l1", "l0", "cost"] = "linf"
@@ -127,7 +127,7 @@ class ThreatSpec(Section):
         return float(nearest_one)
 
 
-class AttackSpec(Section):
+class AttackSpec(ReportSection):
     """Which attack exposure and fairness use."""
 
     name: str = "evade"
@@ -136,7 +136,7 @@ class AttackSpec(Section):
     """Its own settings."""
 
 
-class Audit(Section):
+class Audit(ReportSection):
     """An audit as its file declares it; only `model` and `data` have no default."""
 
     title: str = "Audit"
@@ -233,16 +233,18 @@ def _refuse_tags(path: Path, text: str) -> None:
             )
 
 
-def plain(value: Any, room: list[int] | None = None) -> Any:
+def _plain(value: Any, room: list[int] | None = None) -> Any:
     """Return YAML content as plain dicts, lists, strings and numbers (ConfigError: aliases that unfold without end)."""
-    room = [MOST_VALUES] if room is None else room
+    room = [_MOST_VALUES] if room is None else room
     room[0] -= 1
     if room[0] < 0:
-        raise ConfigError(f"audit file: expected at most {MOST_VALUES} values, got more; are there aliases of aliases?")
+        raise ConfigError(
+            f"audit file: expected at most {_MOST_VALUES} values, got more; are there aliases of aliases?"
+        )
     if isinstance(value, Mapping):
-        return {str(key): plain(item, room) for key, item in value.items()}
+        return {str(key): _plain(item, room) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(item, room) for item in value]
+        return [_plain(item, room) for item in value]
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)
@@ -252,7 +254,7 @@ def plain(value: Any, room: list[int] | None = None) -> Any:
 def load_audit(path: Path) -> Audit:
     """Return the audit that a file declares (ConfigError with path, line and the nearest valid key)."""
     tree = read_yaml(path)
-    return parse_audit(plain(tree), path, tree)
+    return parse_audit(_plain(tree), path, tree)
 
 
 def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:

@@ -8,13 +8,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
-class Section(BaseModel):
+class ReportSection(BaseModel):
     """A part of the audit file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class HiringSpec(Section):
+class HiringSpec(ReportSection):
     """What the annex on hiring must know and no data hold: the columns, and what the New York City rules want to be
     stated.
     """
@@ -43,7 +43,7 @@ class HiringSpec(Section):
         return self
 
 
-class ReportSpec(Section):
+class ReportSpec(ReportSection):
     """What the report's cover says, whether it shows images or cells, and which annexes it has."""
 
     organisation: str = ""

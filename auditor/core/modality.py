@@ -62,8 +62,6 @@ class Modality:
     """Samples per chunk: the atom of work, of resume and of sharding."""
     least_batch: int = 1
     """Samples per call of the classifier, at least, where a call costs far more than a sample."""
-    timed: int = 16
-    """Samples in the pass that the plan times."""
     packages: tuple[str, ...] = ()
     """Packages whose versions a result depends on."""
     exported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

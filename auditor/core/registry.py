@@ -18,15 +18,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from auditor.core.errors import AuditorError, nearest
 from auditor.core.modality import folders
 
-T = TypeVar("T", bound=Callable[..., Any])
+_T = TypeVar("_T", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(Generic[_T]):
     """One plug-in."""
 
     name: str
-    make: T
+    make: _T
     summary: str
     """First paragraph of its docstring, as one line."""
     facts: Mapping[str, Any]
@@ -38,7 +38,7 @@ class Entry(Generic[T]):
         return str(self.facts.get("modality", ""))
 
 
-class Registry(Generic[T]):
+class Registry(Generic[_T]):
     """The plug-ins of one kind: every module of its folders is imported when a name is first asked for.
 
     They lie in the folder of the kind itself and, where only one modality has them, in the folder of that name inside
@@ -59,18 +59,18 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, package: str, *, folder: str = "") -> None:
         self.kind, self._package = kind, package
         self._folder = folder or package.rpartition(".")[2]
-        self._entries: dict[tuple[str, str], Entry[T]] = {}
+        self._entries: dict[tuple[str, str], Entry[_T]] = {}
         """(name, modality) -> plug-in; the modality is empty where a plug-in serves every one."""
         self._loaded = False
         self._lock = threading.RLock()
 
-    def register(self, name: str, **facts: Any) -> Callable[[T], T]:
+    def register(self, name: str, **facts: Any) -> Callable[[_T], _T]:
         """Return a decorator that enters a function or class under a name.
 
         One that serves the data of a single modality names it: several may share a name, one per modality.
         """
 
-        def enter(make: T) -> T:
+        def enter(make: _T) -> _T:
             entry = Entry(name, make, _summary(make), facts)
             taken = next((one for one in self._entries.values() if _clash(one, entry)), None)
             if taken is not None:
@@ -96,10 +96,10 @@ class Registry(Generic[T]):
                 if all(one.make is not made for one in self._entries.values() if one.name == point.name):
                     self.register(point.name)(made)
 
-    def __getitem__(self, name: str) -> Entry[T]:
+    def __getitem__(self, name: str) -> Entry[_T]:
         return self.serving(name)
 
-    def serving(self, name: str, modality: str = "") -> Entry[T]:
+    def serving(self, name: str, modality: str = "") -> Entry[_T]:
         """Return the plug-in of a name, of those for single modalities the one that serves data of `modality`
         (AuditorError: there is none, or no modality is named and several have one).
         """
@@ -115,7 +115,7 @@ class Registry(Generic[T]):
             )
         return found[0]
 
-    def __iter__(self) -> Iterator[Entry[T]]:
+    def __iter__(self) -> Iterator[Entry[_T]]:
         self._load()
         return iter(self._entries[key] for key in sorted(self._entries))
 

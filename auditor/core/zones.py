@@ -142,7 +142,7 @@ def grow(mask: Mask, guard: float) -> Mask:
     return np.asarray(distance_transform_edt(~mask) <= guard * float(np.hypot(*mask.shape)))
 
 
-def moved(zone: Mask, number: int, rng: np.random.Generator) -> Mask:
+def control_zone(zone: Mask, number: int, rng: np.random.Generator) -> Mask:
     """Return a control zone of exactly the zone's area: shifted (0), turned or mirrored (1), scattered (2), and so on
     in turn.
 
@@ -204,7 +204,7 @@ def one_zone(name: str, mask: Mask, *, guard: float, seed: int) -> Mask:
     if name == "outside":
         return outside
     number = int(name.partition("/")[2])
-    return moved(outside, number, generator(seed, name))
+    return control_zone(outside, number, generator(seed, name))
 
 
 def make_zone(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from auditor.attacks import attacks
 from auditor.attacks.attack import norm_refused
@@ -62,8 +63,17 @@ def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Plan
     usable, excluded = _drawn(trial, facts, samples)
     size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
-    forwards, backwards = probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
+    forwards, backwards = probes[trial.probe].facts["cost"](
+        method=trial.method, settings=_possible(trial, len(facts.classes))
+    )
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
+
+
+def _possible(trial: Trial, classes: int) -> dict[str, Any]:
+    """Return a trial's settings, an attack's aims no more than there are other classes."""
+    settings = dict(trial.settings)
+    aims = attacks.bind(trial.method, settings).get("aims", 0) if trial.method in attacks.names() else 0
+    return {**settings, "aims": min(aims, max(1, classes - 1))} if aims else settings
 
 
 def _drawn(trial: Trial, facts: Facts, samples: Samples) -> tuple[tuple[int, ...], dict[int, Missing]]:

@@ -20,11 +20,13 @@ from auditor.engine.prepare import Prepared
 from auditor.engine.store import EXCLUDED, Store
 from auditor.probes import Arrays, Bench
 
-Progress = Callable[[Planned, int], None]
-"""function (trial, number of forward passes done or skipped) -> None, called after every chunk"""
+Progress = Callable[[Planned, int, float | None], None]
+"""function (trial, samples of the chunk, seconds that it took; None where the ledger held it already) -> None, called
+after every chunk
+"""
 
 
-def silent(planned: Planned, forwards: int) -> None:
+def silent(planned: Planned, samples: int, seconds: float | None) -> None:
     """Show no progress."""
 
 
@@ -57,7 +59,7 @@ def run(
     store.set_meta("facts", canonical(prepared.facts.as_dict()))
     size = execution.batch_size
     executor = execution.engine(bench_of(prepared, size), partial(_rebuilt, prepared.again, size))
-    driver = _Driver(store, prepared, {one.key: one for one in planned}, progress)
+    driver = Driver(store, prepared, {one.key: one for one in planned}, progress)
     for wave in waves(planned):
         for measured in executor.map(driver.tasks(wave)):
             driver.write(measured)
@@ -83,7 +85,7 @@ def _rebuilt(again: Callable[[], Prepared], batch_size: int) -> Bench:
 
 
 @dataclass(frozen=True)
-class _Driver:
+class Driver:
     """Makes the tasks that the ledger lacks and writes what became of them; nothing else touches the ledger."""
 
     store: Store
@@ -100,9 +102,14 @@ class _Driver:
             kept = self._kept(planned.trial) if len(done - {EXCLUDED}) < len(planned.chunks) else {}
             for number, chunk in enumerate(planned.chunks):
                 if number in done:
-                    self._advance(planned, number)
+                    self.progress(planned, len(chunk), None)
                 else:
                     yield Task(planned.trial, planned.key, chunk, number, self._arrays(chunk, kept))
+
+    def task(self, planned: Planned, number: int) -> Task:
+        """Return one task of a trial whose source was measured."""
+        chunk = planned.chunks[number]
+        return Task(planned.trial, planned.key, chunk, number, self._arrays(chunk, self._kept(planned.trial)))
 
     def write(self, measured: Measured) -> None:
         """Write one chunk, and the arrays that its trial keeps."""
@@ -112,7 +119,7 @@ class _Driver:
             artefact = self.store.put(row.arrays) if task.trial.keep and row.arrays else None
             observations.append(Observation(task.key, names[position], row.values, row.allowed, artefact, row.missing))
         self.store.write(task.key, task.number, observations, measured.seconds)
-        self._advance(self.planned[task.key], task.number)
+        self.progress(self.planned[task.key], len(task.chunk), measured.seconds)
 
     def _enter(self, planned: Planned) -> None:
         self.store.plan_trial(planned.key, planned.trial.as_dict(), len(planned.chunks))
@@ -123,9 +130,6 @@ class _Driver:
                 EXCLUDED,
                 [Observation(planned.key, names[position], missing=why) for position, why in planned.excluded.items()],
             )
-
-    def _advance(self, planned: Planned, number: int) -> None:
-        self.progress(planned, round(planned.forwards * len(planned.chunks[number]) / max(1, planned.samples)))
 
     def _kept(self, trial: Trial) -> dict[str, str]:
         """Return sample -> artefact of what the trial's source kept; under '' that of the first sample with any."""

@@ -17,7 +17,7 @@ from auditor.models.preprocessing import check_step
 classifiers: Registry[Callable[..., Any]] = Registry("model source", __name__, folder="models")
 
 
-Cell = str | bool | int | float
+_Cell = str | bool | int | float
 
 
 class Encoding(BaseModel):
@@ -30,13 +30,13 @@ class Encoding(BaseModel):
     """What is subtracted from a number."""
     std: float = 1.0
     """What the difference is divided by."""
-    levels: list[Cell] = []
+    levels: list[_Cell] = []
     """Levels in their order; none for a column of numbers."""
-    missing: Cell | None = None
+    missing: _Cell | None = None
     """What takes the place of a missing cell: a number, by default the mean; a level, by default none, which is all
     zeros.
     """
-    unknown: Cell | None = None
+    unknown: _Cell | None = None
     """The level that takes the place of one that is not declared; by default none, which is all zeros."""
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from auditor.core.records import digest
 from auditor.models.precision import Precision, arithmetic
 from auditor.models.preprocessing import Preprocess, averaged, said, straight_through
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Box = float | Tensor
 EVERYTHING = frozenset({"labels", "scores", "gradient"})
 

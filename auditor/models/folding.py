@@ -14,13 +14,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from auditor.models.classifier import TorchClassifier
 from auditor.models.first_look import random_input
 
-AGREEMENT = 1e-4
+_AGREEMENT = 1e-4
 """Largest difference of the folded logits, relative to the largest logit, at which they are used."""
-TRIALS = 4
+_TRIALS = 4
 """Random inputs on which the two are compared."""
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-Pair = tuple[nn.Module, nn.Module]
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_Pair = tuple[nn.Module, nn.Module]
 
 
 def fold(classifier: TorchClassifier) -> None:
@@ -31,7 +31,7 @@ def fold(classifier: TorchClassifier) -> None:
     """
     if classifier.input_shape is None or classifier.draws > 1:
         return
-    x = random_input(classifier.input_shape, classifier.low, classifier.high, rows=TRIALS).to(classifier.device)
+    x = random_input(classifier.input_shape, classifier.low, classifier.high, rows=_TRIALS).to(classifier.device)
     original = classifier.module
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -41,12 +41,12 @@ def fold(classifier: TorchClassifier) -> None:
             difference = _difference(classifier.logits(x), expected) if count else float("inf")
     except Exception:  # whatever a user's module raises when it is copied, traced or changed
         difference = float("inf")
-    if not difference <= AGREEMENT:
+    if not difference <= _AGREEMENT:
         classifier.module = original
         return
     norms = f"{count} batch norm{'s' if count > 1 else ''}"
     note = (
-        f"{norms} folded into the layers before; largest difference on {TRIALS} random inputs: {difference:.1e} of the"
+        f"{norms} folded into the layers before; largest difference on {_TRIALS} random inputs: {difference:.1e} of the"
         " largest logit"
     )
     classifier.notes = (*classifier.notes, note)
@@ -79,7 +79,7 @@ class _Tracer(fx.Tracer):
         return isinstance(m, _BatchNorm) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _pairs(module: nn.Module) -> Iterator[Pair]:
+def _pairs(module: nn.Module) -> Iterator[_Pair]:
     """Yield the layers whose only reader is a batch norm, with that norm."""
     try:
         graph = _Tracer().trace(module)
@@ -100,7 +100,7 @@ def _pairs(module: nn.Module) -> Iterator[Pair]:
 
 
 def _foldable(layer: nn.Module, norm: nn.Module) -> bool:
-    if type(layer) not in LAYERS or not (type(norm) in NORMS or _with_activation(norm)):
+    if type(layer) not in LAYERS or not (type(norm) in _NORMS or _with_activation(norm)):
         return False
     # a subclass or a hook may look at what folding removes
     watched = any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in (layer, norm))

@@ -10,7 +10,7 @@ import torch
 
 from auditor.core.errors import ClassifierError
 from auditor.modalities.tables.classifier import TableClassifier
-from auditor.modalities.tables.models.encoder import behind_encoder, two_sided
+from auditor.modalities.tables.models.encoder import behind_encoder, widen_to_two_classes
 from auditor.models import Encoding, Input, classifiers
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import check
@@ -76,7 +76,7 @@ def load_classifier(
     columns = getattr(bound.get("input"), "columns", {})
     if isinstance(made, TableClassifier) or columns:
         if isinstance(made, TorchClassifier) and columns:
-            two_sided(made, bound.get("classes"), where=where)
+            widen_to_two_classes(made, bound.get("classes"), where=where)
         return _of_table(
             made,
             columns,

@@ -11,7 +11,7 @@ from torch import Tensor
 from auditor.core.errors import ClassifierError
 from auditor.models.classifier import Classifier
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Slope = Callable[[Tensor, Tensor], Tensor]
 """function (logits (k, classes), tags (k, ...)) -> direction of the logits (k, classes) along which the classifier is
 differentiated
@@ -27,7 +27,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
 
 
-def fitting(evaluate: Callable[[int], T], batch_size: int) -> T:
+def fitting(evaluate: Callable[[int], _T], batch_size: int) -> _T:
     """Return evaluate(batch size), with the batch size halved as often as memory is short."""
     while True:
         try:

@@ -12,22 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from auditor.core.errors import ClassifierError
-from auditor.modalities.tables.models.onnx_rows import Kind, from_graph, takes_rows
+from auditor.modalities.tables.models.onnx_rows import Answer, from_graph, takes_rows
 from auditor.models import Input, classifiers
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import FixedBatch, first_line, random_input
 from auditor.models.onnx_converters import add_converters
 from auditor.models.torchvision import ensure_torchvision
-from auditor.models.weights import file_digest, freeze, locate, named
+from auditor.models.weights import class_names, file_digest, freeze, locate
 
-AGREEMENT = 1e-3
+_AGREEMENT = 1e-3
 """Largest difference between torch and onnxruntime, relative to the largest output, at which gradients are trusted."""
-TRIALS = 4
+_TRIALS = 4
 """Random inputs on which the two are compared."""
 
 
 @dataclass(frozen=True)
-class Graph:
+class _Graph:
     """What a graph declares of its one input."""
 
     name: str
@@ -47,7 +47,7 @@ def onnx(
     input: Input | None = None,
     modality: Literal["image", "table"] | None = None,
     columns: list[str] = [],  # noqa: B006
-    answers: Kind | None = None,
+    answers: Answer | None = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
@@ -86,7 +86,7 @@ def onnx(
             " file."
         )
     # mean and std act before the graph, so the graph is compared at the values that reach it
-    samples = _scaled(random_input(shape, low, high, rows=TRIALS), input)
+    samples = _scaled(random_input(shape, low, high, rows=_TRIALS), input)
     scores = _scores(session, graph)
     try:
         expected = scores(samples)
@@ -94,11 +94,11 @@ def onnx(
         raise ClassifierError(
             f"{file}: the model fails at inputs of shape {tuple(samples.shape)}: {first_line(error)}"
         ) from None
-    if expected.ndim != 2 or len(expected) != TRIALS:
+    if expected.ndim != 2 or len(expected) != _TRIALS:
         raise ClassifierError(
-            f"{file}: expected an output of shape (n, classes), got {tuple(expected.shape)} for {TRIALS} inputs."
+            f"{file}: expected an output of shape (n, classes), got {tuple(expected.shape)} for {_TRIALS} inputs."
         )
-    names = named(classes, expected.shape[1], where=str(file))
+    names = class_names(classes, expected.shape[1], where=str(file))
     notes: list[str] = []
     module = _converted(model, graph, samples, expected=expected, notes=notes)
     if module is None:
@@ -156,7 +156,7 @@ def _check_finite(array: Any, name: str, file: Path) -> None:
         raise ClassifierError(f"{file}: expected finite weights, got NaN or infinity in '{name}'.")
 
 
-def _declared(session: Any, file: Path) -> Graph:
+def _declared(session: Any, file: Path) -> _Graph:
     """Return what the graph says of its input (ClassifierError: it has several, or one that is not float32)."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
@@ -166,10 +166,10 @@ def _declared(session: Any, file: Path) -> Graph:
     if inputs[0].type != "tensor(float)":
         raise ClassifierError(f"{file}: expected a graph with float32 input, got {inputs[0].type}.")
     batch, *sides = [side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape]
-    return Graph(inputs[0].name, batch, tuple(side for side in sides if side) if all(sides) else None)
+    return _Graph(inputs[0].name, batch, tuple(side for side in sides if side) if all(sides) else None)
 
 
-def _scores(session: Any, graph: Graph) -> Callable[[Tensor], Tensor]:
+def _scores(session: Any, graph: _Graph) -> Callable[[Tensor], Tensor]:
     """Return the function (x (n, *shape)) -> outputs (n, classes) through onnxruntime."""
 
     class Runtime(nn.Module):
@@ -186,7 +186,7 @@ def _scaled(x: Tensor, input: Input) -> Tensor:
     return (x - torch.tensor(input.mean or [0.0]).view(axes)) / torch.tensor(input.std or [1.0]).view(axes)
 
 
-def _converted(model: Any, graph: Graph, samples: Tensor, *, expected: Tensor, notes: list[str]) -> nn.Module | None:
+def _converted(model: Any, graph: _Graph, samples: Tensor, *, expected: Tensor, notes: list[str]) -> nn.Module | None:
     """Return the graph as a torch module whose outputs agree with onnxruntime's; None where there is none, with the
     reason in the notes.
     """
@@ -207,18 +207,18 @@ def _converted(model: Any, graph: Graph, samples: Tensor, *, expected: Tensor, n
         )
         return None
     difference = min(together, apart)
-    if not difference <= AGREEMENT:
+    if not difference <= _AGREEMENT:
         notes.append(
             f"no gradients: in torch the graph differs by {difference:.1e} of the largest output, so onnxruntime gives"
             " its scores"
         )
         return None
     notes.append(
-        f"converted from ONNX to torch; largest difference from onnxruntime on {TRIALS} random inputs: {difference:.1e}"
-        " of the largest output"
+        f"converted from ONNX to torch; largest difference from onnxruntime on {_TRIALS} random inputs:"
+        f" {difference:.1e} of the largest output"
     )
     # a graph that declares a batch of one often works on any, which is many times faster
-    return module if together <= AGREEMENT or graph.batch is None else FixedBatch(module, graph.batch)
+    return module if together <= _AGREEMENT or graph.batch is None else FixedBatch(module, graph.batch)
 
 
 def _difference(module: nn.Module, samples: Tensor, expected: Tensor) -> float:

@@ -103,7 +103,7 @@ class Steps:
     @property
     def words(self) -> str:
         """Return the steps in words."""
-        return ", ".join(WORDS[name].format(value) for name, value in self.steps)
+        return ", ".join(STEP_WORDS[name].format(value) for name, value in self.steps)
 
 
 def _round(x: Tensor, levels: int) -> Tensor:
@@ -151,7 +151,11 @@ def _median(x: Tensor, window: int) -> Tensor:
 
 STEPS: dict[str, Callable[[Tensor, int], Tensor]] = {"round": _round, "jpeg": _jpeg, "median": _median}
 """Name -> function (x in [0, 1], its number) -> x in [0, 1]."""
-WORDS = {"round": "rounding to {} levels", "jpeg": "JPEG at quality {}", "median": "a median over {} pixels squared"}
+STEP_WORDS = {
+    "round": "rounding to {} levels",
+    "jpeg": "JPEG at quality {}",
+    "median": "a median over {} pixels squared",
+}
 LIMITS = {"round": (2, 65536, 1), "jpeg": (1, 100, 1), "median": (3, 99, 2)}
 """Name -> smallest and largest number, and the stride between valid ones."""
 

@@ -18,7 +18,7 @@ from auditor.modalities.tables.models.estimator import from_estimator
 from auditor.models import Input, classifiers
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier, state_digest
 from auditor.models.first_look import first_line, width_of
-from auditor.models.weights import file_digest, freeze, named
+from auditor.models.weights import class_names, file_digest, freeze
 
 
 @classifiers.register("python")
@@ -96,7 +96,7 @@ def _as_classifier(
         names = (
             classes
             if classes is not None
-            else named(None, width_of(made, input, low, high=high, where=path), where=path)
+            else class_names(None, width_of(made, input, low, high=high, where=path), where=path)
         )
         made_of = digest([source, state_digest(made)])
         return TorchClassifier(

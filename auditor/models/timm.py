@@ -15,7 +15,7 @@ from auditor.core.records import digest
 from auditor.models import Input, classifiers
 from auditor.models.classifier import TorchClassifier
 from auditor.models.torchvision import ensure_torchvision
-from auditor.models.weights import file_digest, fit, freeze, locate, named, read_weights
+from auditor.models.weights import class_names, file_digest, fit, freeze, locate, read_weights
 
 FOLDER = "local-dir:"
 
@@ -65,7 +65,7 @@ def timm(
     made_of = digest([file_digest(file), name, settings]) if settings else file_digest(file)
     return TorchClassifier(
         module,
-        classes=named(classes, int(module.num_classes), where=str(file)),  # type: ignore[arg-type]
+        classes=class_names(classes, int(module.num_classes), where=str(file)),  # type: ignore[arg-type]
         low=low,
         high=high,
         name=name,
@@ -91,7 +91,7 @@ def _build(
     key = f"{_first(head.classifier) if head is not None else 'fc'}.weight"
     width = len(state[key]) if key in state else len(classes or ())
     if key in state:
-        named(classes, width, where=where)
+        class_names(classes, width, where=where)
     elif not classes:
         raise ClassifierError(
             f"{where}: expected '{key}' among the weights to count the classes, got none; name the `classes` in the"

@@ -15,7 +15,7 @@ from auditor.core.errors import ClassifierError
 from auditor.models import Input, classifiers
 from auditor.models.classifier import TorchClassifier
 from auditor.models.first_look import first_line, width_of
-from auditor.models.weights import file_digest, freeze, locate, named
+from auditor.models.weights import class_names, file_digest, freeze, locate
 
 
 @classifiers.register("torchscript")
@@ -55,7 +55,7 @@ def from_module(
             raise ClassifierError(
                 f"{file}: expected `classes` or `input.size`, got neither, so the number of classes is not known."
             )
-        classes = named(None, width_of(module, input, low, high=high, where=str(file)), where=str(file))
+        classes = class_names(None, width_of(module, input, low, high=high, where=str(file)), where=str(file))
     return TorchClassifier(
         module,
         classes=classes,

@@ -164,7 +164,7 @@ def _finite(value: Tensor, key: str, where: str) -> None:
         raise ClassifierError(f"{where}: expected finite weights, got {kind} in '{key}'.")
 
 
-def named(classes: Sequence[str] | None, width: int, *, where: str) -> tuple[str, ...]:
+def class_names(classes: Sequence[str] | None, width: int, *, where: str) -> tuple[str, ...]:
     """Return the names of the classes, '0', '1', ... where none are given (ClassifierError: their number differs from
     the weights').
     """

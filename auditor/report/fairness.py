@@ -1,5 +1,5 @@
-"""What the fairness section shows, read out of the findings: one block per attribute, in which the groups of its
-findings meet.
+"""What the fairness section shows, gathered from the displays of its findings: one block per attribute, in which groups
+meet.
 """
 
 from __future__ import annotations
@@ -7,11 +7,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
+from auditor.core.displays import (
+    Attacked,
+    Contrast,
+    Curve,
+    GroupRow,
+    Groups,
+    Matrix,
+    Named,
+    Partition,
+    Point,
+    Rows,
+    Steps,
+    first,
+    of_kind,
+)
 from auditor.core.records import VERDICTS, Estimate, Finding
-from auditor.report.views import Point, Row, Smallest, items, listed, read_estimate, read_points, read_smallest, rows
-from auditor.report.words import is_number
 
 ACCURACY, ROBUSTNESS, EXPOSURE, HARM, RELIANCE = (
     "accuracy-gap",
@@ -39,28 +51,10 @@ OF_TABLES = {
     "invariance": "Invariance",
 }
 """Kinds of findings on the groups of a table."""
-QUANTITIES = ("clean", "sensitivity", "specificity", "selection", "calibration", "robust", "success", "share")
 RANKED = 12
 """A ranking longer than this is cut; every group is in the tables."""
 MOST_FITTED = 8
 """A matrix of targeted harm with more groups than this would not fit the page."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One group's row in one finding."""
-
-    name: str
-    values: tuple[str, ...] = ()
-    """Its value in each column of the attribute."""
-    n: int | None = None
-    units: int | None = None
-    note: str = ""
-    few: bool = False
-    """Whether the group is too small to be compared."""
-    numbers: Mapping[str, Estimate | None] = field(default_factory=dict)
-    """Quantity -> estimate, over QUANTITIES."""
-    median_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,16 +63,15 @@ class Panel:
 
     title: str
     quantity: str
-    members: Mapping[str, Member]
+    members: Mapping[str, GroupRow]
     pair: tuple[str, ...]
     """The groups whose gap the finding reports."""
     tolerance: float | None
-    zone: str = ""
-    epsilon: float | None = None
+    attacked: Attacked | None = None
 
     def estimate(self, name: str) -> Estimate | None:
         """Return a group's estimate."""
-        return self.members[name].numbers[self.quantity] if name in self.members else None
+        return self.members[name].measures.get(self.quantity) if name in self.members else None
 
 
 @dataclass(frozen=True)
@@ -86,33 +79,10 @@ class Ranking:
     """The groups of one finding, those first that are worse off for certain."""
 
     title: str
-    rows: tuple[tuple[Row, float | None], ...]
+    rows: tuple[Named, ...]
     """Each group with how much worse it is than everyone else, and its q."""
     cut: int
     """Groups further down that are not listed."""
-
-
-@dataclass(frozen=True)
-class Harm:
-    """What a change fitted to one group does to each group."""
-
-    names: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Row]
-    """(fitted, judged) -> success among correct predictions."""
-
-    @property
-    def fits(self) -> bool:
-        """Return whether the whole matrix can be printed."""
-        return len(self.names) <= MOST_FITTED
-
-    @property
-    def measured(self) -> bool:
-        """Return whether anything in it was measured."""
-        return any(row.estimate for row in self.cells.values())
-
-    def cell(self, fitted: str, judged: str) -> Row:
-        """Return one cell; what is missing was not measured."""
-        return self.cells.get((fitted, judged), Row("", None))
 
 
 @dataclass(frozen=True)
@@ -144,10 +114,11 @@ class Block:
         """Return the attribute's finding of one kind."""
         return next((item for item in self.findings if kind_of(item) == kind), None)
 
-    def members(self, kind: str) -> dict[str, Member]:
+    def members(self, kind: str) -> dict[str, GroupRow]:
         """Return the groups of one finding by name; none where there is no such finding."""
         found = self.finding(kind)
-        return {member.name: member for member in map(_member, items(found, "groups"))} if found else {}
+        groups = first(found.displays, Groups) if found else None
+        return {row.name: row for row in groups.rows} if groups else {}
 
     @cached_property
     def names(self) -> list[str]:
@@ -164,52 +135,47 @@ class Block:
     @cached_property
     def panels(self) -> tuple[Panel, Panel]:
         """Return accuracy as it is and accuracy under attack."""
-        plain = (
-            ACCURACY if any(member.numbers["clean"] for member in self.members(ACCURACY).values()) else self.attacked
-        )
-        return self._panel("As it is", plain, "clean"), self._panel("Under attack", self.attacked, "robust")
+        known = any(member.measures.get("clean") for member in self.members(ACCURACY).values())
+        kind = ACCURACY if known else self.attacked
+        return self._panel("As it is", kind, "clean"), self._panel("Under attack", self.attacked, "robust")
 
     def _panel(self, title: str, kind: str, quantity: str) -> Panel:
-        found = self.finding(kind)
-        details, matters = (
-            found.details if found else {},
-            found is not None and (quantity == "robust" or kind == ACCURACY),
-        )
-        epsilon = details.get("epsilon")
-        return Panel(
-            title,
-            quantity,
-            self.members(kind),
-            texts(details.get("pair")) if matters else (),
-            found.tolerance if found and matters else None,
-            str(details.get("zone") or ""),
-            epsilon if is_number(epsilon) else None,
-        )
+        found, members = self.finding(kind), self.members(kind)
+        if found is None or (quantity != "robust" and kind != ACCURACY):
+            return Panel(title, quantity, members, (), None)
+        attacked = first(found.displays, Attacked)
+        return Panel(title, quantity, members, _pair(found), found.tolerance, attacked)
 
     @property
     def unknown(self) -> int | None:
         """Return how many samples have no group; None where no finding says so."""
-        counted = [item.details.get("unknown") for item in self.findings]
-        return next((int(n) for n in counted if is_number(n)), None)  # type: ignore[arg-type]
+        made = (partition for item in self.findings if (partition := first(item.displays, Partition)))
+        return next((partition.unknown for partition in made if partition.unknown is not None), None)
+
+    @property
+    def gaps(self) -> list[tuple[Finding, Contrast]]:
+        """Return the findings that compare two groups, each with what stands beside its estimate."""
+        found = [(item, first(item.displays, Contrast)) for item in self.findings if item.estimate]
+        return [(item, beside) for item, beside in found if beside]
 
     @property
     def rankings(self) -> list[Ranking]:
         """Return who is worse off, per finding that says so."""
         found = [(KINDS[kind], item) for kind in KINDS if (item := self.finding(kind))]
-        return [_ranking(title, item) for title, item in found if items(item, "ranking")]
+        return [_ranking(title, rows) for title, item in found if (rows := _rows(item, "ranking"))]
 
-    def smallest(self, kind: str = ROBUSTNESS) -> list[Smallest]:
-        """Return the smallest epsilons of each group."""
+    def smallest(self, kind: str = ROBUSTNESS) -> list[Steps]:
+        """Return the smallest epsilons of each group in which some were looked for."""
         found = self.finding(kind)
-        read = (read_smallest(item, _name(item), _name(item)) for item in items(found, "smallest")) if found else ()
-        return [one for one in read if one]
+        return [one for one in of_kind(found.displays, Steps) if one.n] if found else []
 
     def curves(self, kind: str, *, pair: bool = False) -> dict[str, tuple[Point, ...]]:
         """Return each group's accuracy under attack by budget, or that of the compared pair alone."""
         found = self.finding(kind)
-        read = {_name(item): read_points(item.get("points")) for item in items(found, "curves")} if found else {}
-        compared = texts(found.details.get("pair")) if found else ()
-        return {name: points for name, points in read.items() if name in compared} if pair else read
+        if found is None:
+            return {}
+        lines = {curve.name: curve.points for curve in of_kind(found.displays, Curve)}
+        return {name: points for name, points in lines.items() if name in _pair(found)} if pair else lines
 
 
 def blocks(findings: Sequence[Finding], kinds: Mapping[str, str] = KINDS) -> list[Block]:
@@ -219,11 +185,9 @@ def blocks(findings: Sequence[Finding], kinds: Mapping[str, str] = KINDS) -> lis
         by_name.setdefault(attribute_of(item), []).append(item)
     order, found = [*kinds], []
     for name, mine in by_name.items():
-        columns = next(
-            (columns for item in mine if (columns := texts(item.details.get("columns")))), tuple(name.split("+"))
-        )
+        made = (partition.columns for item in mine if (partition := first(item.displays, Partition)))
         place = sorted(mine, key=lambda item: order.index(kind_of(item)) if kind_of(item) in order else len(order))
-        found.append(Block(name, columns, tuple(place), kinds))
+        found.append(Block(name, next(made, tuple(name.split("+"))), tuple(place), kinds))
     return sorted(found, key=lambda block: block.crossed)
 
 
@@ -234,17 +198,14 @@ def orders(found: Sequence[Block]) -> dict[str, list[str]]:
 
 def budgets(lines: Mapping[str, Sequence[Point]]) -> list[float]:
     """Return every budget of some curves, smallest first."""
-    return sorted({point.epsilon for points in lines.values() for point in points})
+    return sorted({point.size for points in lines.values() for point in points})
 
 
 def attribute_of(finding: Finding) -> str:
-    """Return the attribute that a finding speaks of: of its details, else of its id."""
-    said = finding.details.get("attribute")
-    return (
-        said
-        if isinstance(said, str) and said
-        else finding.id.partition("/")[2].rpartition("/")[0] or finding.id.partition("/")[2]
-    )
+    """Return the attribute that a finding speaks of: that of its partition, else of its id."""
+    made = first(finding.displays, Partition)
+    name = finding.id.partition("/")[2]
+    return made.attribute if made else name.rpartition("/")[0] or name
 
 
 def kind_of(finding: Finding) -> str:
@@ -252,77 +213,45 @@ def kind_of(finding: Finding) -> str:
     return finding.id.rpartition("/")[2]
 
 
-def texts(value: Any) -> tuple[str, ...]:
-    """Return a list as texts; an empty one of anything else."""
-    return tuple(str(item) for item in listed(value) if item is not None)
+def harm(finding: Finding) -> Matrix | None:
+    """Return the matrix of targeted harm; None where nothing in it was measured."""
+    found = first(finding.displays, Matrix)
+    measured = found is not None and any(entry.estimate for line in found.entries for entry in line)
+    return found if measured else None
 
 
-def harm(finding: Finding) -> Harm | None:
-    """Return the matrix of targeted harm; None where there is none."""
-    cells = {}
-    for item in items(finding, "matrix"):
-        cells[str(item.get("fitted", "")), str(item.get("judged", ""))] = Row(
-            "", read_estimate(item.get("estimate")), _note(item)
-        )
-    names = texts(finding.details.get("names")) or tuple(dict.fromkeys(name for pair in cells for name in pair))
-    return Harm(names, cells) if cells and names else None
-
-
-def excess(finding: Finding) -> list[Row]:
+def excess(finding: Finding) -> list[Named]:
     """Return how much more each group is harmed by the change fitted to it than everyone else, the most harmed for
     certain first.
     """
-    return sorted(rows(finding, "excess"), key=_by_lower_bound)
+    return sorted(_rows(finding, "excess"), key=_by_lower_bound)
 
 
-def aimed(finding: Finding) -> dict[str, Row]:
+def aimed(finding: Finding) -> dict[str, Named]:
     """Return by how much each group's own change is ahead of the other groups' changes on the same samples."""
-    return {str(item.get("group", "")): Row("", read_estimate(item.get("aimed"))) for item in items(finding, "excess")}
+    return {row.name: row for row in _rows(finding, "aimed")}
 
 
-def tests(finding: Finding) -> list[tuple[str, Any, str]]:
-    """Return name, p and note of a finding's tests."""
-    return [(str(item.get("name") or "test"), item.get("p"), _note(item)) for item in items(finding, "tests")]
+def tests(finding: Finding) -> tuple[Named, ...]:
+    """Return a finding's tests."""
+    return _rows(finding, "tests")
 
 
-def _member(item: Mapping[str, Any]) -> Member:
-    return Member(
-        name=_name(item),
-        values=texts(item.get("values")),
-        n=_count(item.get("n")),
-        units=_count(item.get("units")),
-        note=_note(item),
-        few=bool(item.get("few")),
-        numbers={quantity: read_estimate(item.get(quantity)) for quantity in QUANTITIES},
-        median_text=str(item.get("median_text") or ""),
-    )
+def _pair(finding: Finding) -> tuple[str, ...]:
+    contrast = first(finding.displays, Contrast)
+    return contrast.pair if contrast else ()
 
 
-def _ranking(title: str, finding: Finding) -> Ranking:
-    read = [
-        (Row(_name(item), read_estimate(item.get("estimate")), _note(item)), _q(item.get("q")))
-        for item in items(finding, "ranking")
-    ]
-    order = sorted(read, key=lambda pair: _by_lower_bound(pair[0]))
+def _rows(finding: Finding, role: str) -> tuple[Named, ...]:
+    found = first(finding.displays, Rows, role)
+    return found.rows if found else ()
+
+
+def _ranking(title: str, rows: Sequence[Named]) -> Ranking:
+    order = sorted(rows, key=_by_lower_bound)
     shown = order if len(order) <= RANKED else order[: RANKED - 2]
     return Ranking(title, tuple(shown), len(order) - len(shown))
 
 
-def _by_lower_bound(row: Row) -> tuple[bool, float]:
+def _by_lower_bound(row: Named) -> tuple[bool, float]:
     return row.estimate is None, -row.estimate.low if row.estimate else 0.0
-
-
-def _q(value: Any) -> float | None:
-    return float(value) if is_number(value) else None
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if is_number(value) else None
-
-
-def _name(item: Mapping[str, Any]) -> str:
-    return str(item.get("group") or "unknown")
-
-
-def _note(item: Mapping[str, Any]) -> str:
-    return str(item.get("note") or item.get("reason") or "")

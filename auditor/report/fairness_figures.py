@@ -16,11 +16,11 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
+from auditor.core.displays import GroupRow, Steps
 from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, SECOND, Drawing, draw, shorten, whisker
-from auditor.report.fairness import Block, Member, Panel
+from auditor.report.fairness import Block, Panel
 from auditor.report.figures import FAINT, LOOKS, SPARE, WIDTH, Look, grid, names, smallest_curves
-from auditor.report.views import Smallest
 from auditor.report.words import amount, declared, epsilon_text, estimate_text, zone_text
 
 PAGE_OF_GROUPS = 24
@@ -55,9 +55,9 @@ def attack_text(panel: Panel, data: Mapping[str, Any]) -> str:
     """Return where and how far the attack of a panel went, such as 'the whole input, 2/255'; an empty text where
     nothing says so.
     """
-    return ", ".join(
-        part for part in (zone_text(panel.zone) if panel.zone else "", epsilon_text(panel.epsilon, data)) if part
-    )
+    if panel.attacked is None:
+        return ""
+    return ", ".join(part for part in (zone_text(panel.attacked.zone), epsilon_text(panel.attacked.size, data)) if part)
 
 
 def _forest(block: Block, shown: Sequence[str]) -> Drawing:
@@ -90,7 +90,7 @@ def _forest(block: Block, shown: Sequence[str]) -> Drawing:
 
 
 def _size(block: Block, name: str) -> str:
-    known = [member.n for panel in block.panels if (member := panel.members.get(name)) and member.n is not None]
+    known = [member.n for panel in block.panels if (member := panel.members.get(name))]
     return str(known[0]) if known else "?"
 
 
@@ -158,22 +158,22 @@ def group_curves(
     found, panel = block.smallest(block.attacked), block.panels[1]
     few = {name for name, member in panel.members.items() if member.few}
     coloured = (
-        [one.zone for one in found if one.zone in panel.pair]
+        [one.name for one in found if one.name in panel.pair]
         if len(found) > MOST_LINES
-        else [one.zone for one in found]
+        else [one.name for one in found]
     )
     styles = iter((*LOOKS.values(), *SPARE))
     looks: dict[str, Look] = {name: (GREY, ":", "") if name in few else next(styles) for name in coloured}
     banded = panel.pair if len(found) > MOST_BANDS else set(coloured) - few
-    looks |= {one.zone: FAINT for one in found if one.zone not in looks}
-    grey = [one.zone for one in found if one.zone not in coloured]
+    looks |= {one.name: FAINT for one in found if one.name not in looks}
+    grey = [one.name for one in found if one.name not in coloured]
     key = {
-        one.zone: f"{shorten(one.zone, 24)}: {beyond(one, data)}{' (too few)' if one.zone in few else ''}"
+        one.name: f"{shorten(one.name, 24)}: {beyond(one, data)}{' (too few)' if one.name in few else ''}"
         for one in found
-        if one.zone in coloured
+        if one.name in coloured
     }
     key |= {name: f"the {len(grey)} other groups, see the table" for name in grey[:1]}
-    shown = sorted((replace(one, label=key.get(one.zone, "")) for one in found), key=lambda one: one.zone in coloured)
+    shown = sorted((replace(one, label=key.get(one.name, "")) for one in found), key=lambda one: one.name in coloured)
     return (
         smallest_curves(shown, data=data, declared=declared, primary=primary, looks=looks, banded=banded, per="group")
         if shown
@@ -181,7 +181,7 @@ def group_curves(
     )
 
 
-def beyond(one: Smallest, data: Mapping[str, Any]) -> str:
+def beyond(one: Steps, data: Mapping[str, Any]) -> str:
     """Return in words how many samples nothing flipped within the reach of the search, such as '12 of 40 beyond
     16/255'.
     """
@@ -195,7 +195,7 @@ def intersection_maps(block: Block, orders: Mapping[str, Sequence[str]]) -> list
     `orders`: column -> its values in the order of the report.
     """
     members = {name: member for panel in block.panels for name, member in panel.members.items()}
-    parts = [part for name, member in members.items() if (part := _values(name, member, len(block.columns)))]
+    parts = [part for member in members.values() if (part := _values(member, len(block.columns)))]
     if len(block.columns) != 2 or not parts:
         return []
     sides = [_ordered([part[at] for part in parts], orders.get(block.columns[at], ())) for at in (0, 1)]
@@ -211,11 +211,7 @@ def _maps(block: Block, rows: Sequence[str], columns: Sequence[str], order: tupl
     down, across = order
     beside = len(columns) <= SIDE_BY_SIDE
     placed = [
-        {
-            (part[down], part[across]): name
-            for name, member in panel.members.items()
-            if (part := _values(name, member, 2))
-        }
+        {(part[down], part[across]): name for name, member in panel.members.items() if (part := _values(member, 2))}
         for panel in block.panels
     ]
     known = {place for panel in placed for place in panel}
@@ -310,10 +306,9 @@ def _colours(figure: Figure, image: AxesImage, both: list[Axes]) -> None:
     bar.ax.tick_params(labelsize=6.5)
 
 
-def _values(name: str, member: Member, columns: int) -> tuple[str, ...]:
-    """Return a group's value in every column; nothing where they are not known."""
-    values = member.values or tuple(name.split(" / "))
-    return values if len(values) == columns else ()
+def _values(member: GroupRow, columns: int) -> tuple[str, ...]:
+    """Return a group's value in every column; nothing where it has another number of them."""
+    return member.values if len(member.values) == columns else ()
 
 
 def _ordered(values: Sequence[str], order: Sequence[str]) -> list[str]:

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
-from auditor.core.displays import Named
+from auditor.core.displays import Named, Steps
 from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
-from auditor.report.views import Curve, Point, Row, Smallest, epsilons
+from auditor.report.views import Curve, Point, Row, epsilons
 from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_number, number
 
 WIDTH = 6.8
@@ -147,7 +147,7 @@ def flip_curves(
 
 
 def smallest_curves(
-    found: Sequence[Smallest],
+    found: Sequence[Steps],
     *,
     data: Mapping[str, Any],
     declared: Sequence[float],
@@ -165,9 +165,9 @@ def smallest_curves(
     None where no epsilon is known.
     """
     spare = cycle(SPARE)
-    chosen = {one.zone: looks.get(one.zone) or next(spare) for one in found}
+    chosen = {one.name: looks.get(one.name) or next(spare) for one in found}
     ticks = [epsilon for epsilon in declared if is_number(epsilon) and epsilon > 0]
-    sizes = [point.epsilon for one in found for point in one.steps if point.epsilon > 0] + ticks
+    sizes = [point.size for one in found for point in one.steps if point.size > 0] + ticks
     if not sizes:
         return None
     first, last = min(sizes) / 2, max([*sizes, *(one.reach for one in found if one.reach)])
@@ -177,7 +177,7 @@ def smallest_curves(
         axes = figure.add_subplot()
         grid(axes, "")
         for one in found:
-            _steps(axes, one, chosen[one.zone], first, last, band=one.zone in banded)
+            _steps(axes, one, chosen[one.name], first, last, band=one.name in banded)
         axes.set_xscale("log")
         axes.set_xticks(ticks, [epsilon_text(epsilon, data) for epsilon in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -192,7 +192,7 @@ def smallest_curves(
         figure.legend(loc="outside lower center", ncols=2, handlelength=4, fontsize=7.5)
 
     parts = (
-        f"{one.label or one.zone}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}"
+        f"{one.label or one.name}: {one.n - one.beyond} of {one.n} flipped, median {one.text or one.reason}"
         for one in found
     )
     return draw(
@@ -203,14 +203,12 @@ def smallest_curves(
     )
 
 
-def _steps(axes: Axes, one: Smallest, look: Look, first: float, last: float, *, band: bool) -> None:
+def _steps(axes: Axes, one: Steps, look: Look, first: float, last: float, *, band: bool) -> None:
     colour, line, _ = look
     end = one.reach if one.reach and one.reach > first else last
-    points = sorted(one.steps, key=lambda point: point.epsilon)
+    points = sorted(one.steps, key=lambda point: point.size)
     known = [
-        (point.epsilon, point.estimate)
-        for point in points
-        if point.estimate and first < point.epsilon <= end * (1 + 1e-6)
+        (point.size, point.estimate) for point in points if point.estimate and first < point.size <= end * (1 + 1e-6)
     ]
     if not known and one.beyond < one.n:  # a flat line would say that nothing flips
         axes.plot([], [], color=colour, linestyle=line, label=_entry(f"{one.label} (no curve)" if one.label else ""))

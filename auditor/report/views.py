@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.core.displays import Named
+from auditor.core import displays
+from auditor.core.displays import Named, Steps
 from auditor.core.records import Estimate, Finding
 from auditor.report.words import is_number, zone_text
 
@@ -43,33 +44,6 @@ class Curve:
     noise: tuple[Point, ...]
     area: float | None = None
     """Median share of the input that the zone covers."""
-
-
-@dataclass(frozen=True)
-class Smallest:
-    """The smallest epsilons that flip the samples in one zone."""
-
-    zone: str
-    label: str
-    steps: tuple[Point, ...]
-    """Share flipped at or below each epsilon."""
-    n: int
-    beyond: int
-    """Samples that nothing flipped within the reach of the search."""
-    reach: float | None
-    median: Estimate | None
-    text: str
-    """The median with its interval, in the words of the check."""
-    reason: str
-    sensitivity: Estimate | None
-    sensitivity_reason: str
-    relative: Estimate | None
-    """How many times as sensitive a value is as one outside."""
-    missed: int
-    """Samples flipped at the primary epsilon by this search and not by the attack at it."""
-    how: str
-    restricted: Estimate | None
-    """Mean smallest epsilon, what lies beyond the reach counted as the reach."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +87,7 @@ def epsilons(found: Sequence[Curve]) -> list[float]:
     return sorted({point.epsilon for curve in found for point in (*curve.attack, *curve.noise)})
 
 
-def smallest(findings: Iterable[Finding]) -> list[Smallest]:
+def smallest(findings: Iterable[Finding]) -> list[Steps]:
     """Return the smallest epsilons of every zone in which they were looked for."""
     read = (
         read_smallest(item.details.get("smallest"), _zone(item), _label(item), relative=item.details.get("relative"))
@@ -122,14 +96,14 @@ def smallest(findings: Iterable[Finding]) -> list[Smallest]:
     return [one for one in read if one]
 
 
-def read_smallest(data: Any, zone: str, label: str, *, relative: Any = None) -> Smallest | None:
+def read_smallest(data: Any, zone: str, label: str, *, relative: Any = None) -> Steps | None:
     """Return the smallest epsilons of some samples from their JSON data; None where none were measured."""
     if not isinstance(data, Mapping) or not is_number(data.get("n")) or not data["n"]:
         return None
-    return Smallest(
-        zone=zone,
+    return Steps(
+        name=zone,
         label=label,
-        steps=read_points(data.get("steps")),
+        steps=tuple(displays.Point(size=one.epsilon, estimate=one.estimate) for one in read_points(data.get("steps"))),
         n=int(data["n"]),
         beyond=int(data["beyond"]) if is_number(data.get("beyond")) else 0,
         reach=data.get("reach") if is_number(data.get("reach")) else None,

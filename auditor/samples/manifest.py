@@ -13,11 +13,11 @@ from auditor.core.errors import DataError, nearest
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One sample as it is listed."""
 
     id: str
@@ -73,7 +73,7 @@ def read_table(file: Path, what: str = "a manifest") -> DataFrame:
         raise DataError(f"{file}: expected {what} (.csv, .tsv or .parquet), got: {reason}.") from None
 
 
-def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> list[Row]:
+def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> list[ManifestRow]:
     """Return the rows of a manifest that `where` keeps; paths are relative to the manifest's folder."""
     frame = read_table(file)
     for use, name in [*columns.all(), *(("where", name) for name in where)]:
@@ -105,14 +105,14 @@ def _kept(file: Path, frame: DataFrame, where: Mapping[str, Any]) -> DataFrame:
     return kept
 
 
-def _row(file: Path, number: Any, cells: Mapping[Any, str], *, columns: Columns) -> Row:
+def _row(file: Path, number: Any, cells: Mapping[Any, str], *, columns: Columns) -> ManifestRow:
     path = cells[columns.image]
     if not path:
         raise DataError(
             f"{file}, row {int(number) + 1}: expected an image path in column '{columns.image}', got an empty cell."
         )
     name = cells[columns.id] if columns.id else _without_ending(path)
-    return Row(
+    return ManifestRow(
         id=name,
         image=file.parent / path,
         masks={mask: file.parent / cells[column] if cells[column] else None for mask, column in columns.masks.items()},
@@ -127,7 +127,7 @@ def _without_ending(path: str) -> str:
     return plain.removesuffix(Path(plain).suffix)
 
 
-def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str]) -> list[Row]:
+def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str]) -> list[ManifestRow]:
     """Return one row per image in the folders named after the classes; a mask has the image's relative path, in its own
     folder, with any mask ending.
     """
@@ -142,19 +142,19 @@ def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str])
     others = {place.resolve() for place in masks.values()}
     rows = []
     for place in sorted(part for part in folder.iterdir() if part.is_dir() and part.resolve() not in others):
-        for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in IMAGES):
+        for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in _IMAGES):
             relative = image.relative_to(folder).with_suffix("")
             found = {
                 name: next((file for ending in endings if (file := where / f"{relative}{ending}").is_file()), None)
                 for name, where in masks.items()
             }
-            rows.append(Row(relative.as_posix(), image, found, place.name, relative.as_posix(), {}))
+            rows.append(ManifestRow(relative.as_posix(), image, found, place.name, relative.as_posix(), {}))
     if not rows:
-        raise DataError(f"{folder}: expected images ({', '.join(IMAGES)}) in one folder per class, got none.")
+        raise DataError(f"{folder}: expected images ({', '.join(_IMAGES)}) in one folder per class, got none.")
     return rows
 
 
-def check_ids(rows: Sequence[Row], where: Path) -> None:
+def check_ids(rows: Sequence[ManifestRow], where: Path) -> None:
     """Refuse an empty id and one that two samples share (DataError)."""
     name, count = Counter(row.id for row in rows).most_common(1)[0]
     if count > 1:
@@ -163,7 +163,7 @@ def check_ids(rows: Sequence[Row], where: Path) -> None:
         raise DataError(f"{where}: expected every sample to have an id, got an empty one.")
 
 
-def label_index(rows: Sequence[Row], classes: Sequence[str], where: Path) -> tuple[int, ...]:
+def label_index(rows: Sequence[ManifestRow], classes: Sequence[str], where: Path) -> tuple[int, ...]:
     """Return each label's index in the classes: by name, or by number where every label is a whole number and they are
     not all names.
     """

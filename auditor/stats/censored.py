@@ -12,7 +12,7 @@ from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
 from auditor.core.records import Estimate
 from auditor.stats.exchange import exchange_p
-from auditor.stats.shares import Array, effective_n, mean, named, proportion, share_interval
+from auditor.stats.shares import Array, effective_n, mean, method_name, proportion, share_interval
 
 Reach = float | Sequence[float]
 """How far the search went: for all samples, or for each (n,)."""
@@ -89,7 +89,7 @@ def _kaplan_meier(
         high,
         n,
         unit,
-        named("Kaplan-Meier, Wilson and mid-P", m < n),
+        method_name("Kaplan-Meier, Wilson and mid-P", m < n),
         level,
         m if m < n else None,
         share=True,
@@ -133,7 +133,7 @@ def median(values: Sequence[float], units: Sequence[str], *, unit: str = "", lev
         high,
         n,
         unit,
-        named("order statistics", clustered),
+        method_name("order statistics", clustered),
         level,
         len(set(units)) if clustered else None,
         share=False,

@@ -16,9 +16,9 @@ from auditor.core.errors import ConfigError, nearest
 from auditor.core.seeds import derive, generator
 from auditor.core.zones import not_applicable
 
-Columns = Mapping[str, Sequence[str]]
+_Columns = Mapping[str, Sequence[str]]
 """Column -> value of each sample, '' where unknown."""
-UNKNOWN = (
+_UNKNOWN = (
     "",
     "unknown",
     "not known",
@@ -33,7 +33,7 @@ UNKNOWN = (
     "?",
 )
 """What stands for an unknown value, in any case; 'NA' does not, which may be North America."""
-MOST_VALUES = 10
+_MOST_VALUES = 10
 """A numeric column with more values than this is read as a measurement and cut into bands."""
 BANDS = 4
 """Number of bands of a numeric column for which none are declared."""
@@ -51,7 +51,7 @@ class Known(Protocol):
         """Return what makes samples dependent."""
 
     @property
-    def groups(self) -> Columns:
+    def groups(self) -> _Columns:
         """Return the columns that say who someone is."""
 
     @property
@@ -76,15 +76,15 @@ class Attribute:
         """Return the name under which findings speak of it, such as 'sex+race'."""
         return "+".join(self.columns)
 
-    def parts(self, table: Columns) -> list[tuple[str, ...]]:
+    def parts(self, table: _Columns) -> list[tuple[str, ...]]:
         """Return each sample's value in every column (n), banded where it is numeric."""
         return list(zip(*(self._banded(table, column) for column in self.columns), strict=True))
 
-    def values(self, table: Columns) -> tuple[str, ...]:
+    def values(self, table: _Columns) -> tuple[str, ...]:
         """Return each sample's group (n,); '' where any of its columns is unknown."""
         return tuple(" / ".join(part) if all(part) else "" for part in self.parts(table))
 
-    def _banded(self, table: Columns, column: str) -> list[str]:
+    def _banded(self, table: _Columns, column: str) -> list[str]:
         edges, values = self.edges.get(column), [known(value) for value in table[column]]
         if edges is None:
             return values
@@ -107,7 +107,7 @@ def known(value: str) -> str:
     >>> known("Unknown"), known("f")
     ('', 'f')
     """
-    return "" if value.strip().lower() in UNKNOWN else value
+    return "" if value.strip().lower() in _UNKNOWN else value
 
 
 def band_names(edges: Sequence[float]) -> list[str]:
@@ -122,7 +122,7 @@ def band_names(edges: Sequence[float]) -> list[str]:
     return [f"under {edges[0]:g}", *middle, f"{edges[-1]:g} and over"]
 
 
-def edges_of(table: Columns, declared: Mapping[str, Sequence[float] | int]) -> dict[str, tuple[float, ...]]:
+def edges_of(table: _Columns, declared: Mapping[str, Sequence[float] | int]) -> dict[str, tuple[float, ...]]:
     """Return the edges of every banded column: as declared, at quantiles where a number of bands is, and at quartiles
     for undeclared measurements.
 
@@ -136,7 +136,7 @@ def edges_of(table: Columns, declared: Mapping[str, Sequence[float] | int]) -> d
         given = [value for value in values if known(value)]
         wanted = declared.get(column)
         strange = next((value for value in given if not is_number(value)), None)
-        if wanted is None and (strange is not None or len(set(given)) <= MOST_VALUES):
+        if wanted is None and (strange is not None or len(set(given)) <= _MOST_VALUES):
             continue
         if strange is not None:
             raise ConfigError(f"bands: expected numbers in the column '{column}', got '{strange}'.")
@@ -214,7 +214,7 @@ class Blocks:
         return taken
 
 
-def exchanged(values: Sequence[str], y: Sequence[int], units: Sequence[str], *, seed: int) -> tuple[str, ...]:
+def exchanged_groups(values: Sequence[str], y: Sequence[int], units: Sequence[str], *, seed: int) -> tuple[str, ...]:
     """Return the groups (n,) after one random exchange between blocks; what is unknown stays so."""
     blocks = Blocks.of(values, y, units)
     taken = blocks.exchanges(generator(seed, "exchanged"), 1)[0]
@@ -235,6 +235,6 @@ def dealt(
         for value, share in zip(attribute.values(data.groups), shares, strict=True)
     )
     if exchange:
-        groups = exchanged(groups, data.y, data.units, seed=derive(seed, "exchange", attribute.name, exchange))
+        groups = exchanged_groups(groups, data.y, data.units, seed=derive(seed, "exchange", attribute.name, exchange))
     half = halves(groups, data.y, data.units, seed=derive(seed, "halves", attribute.name, exchange))
     return groups, np.where([bool(group) for group in groups], half, -1)

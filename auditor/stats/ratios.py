@@ -13,10 +13,10 @@ from scipy import stats as sps
 from statsmodels.stats.proportion import proportions_ztest
 
 from auditor.core.records import Estimate
-from auditor.stats.shares import ROUNDING, effective_n, named, recovered_ratio, share_interval
+from auditor.stats.shares import ROUNDING, effective_n, method_name, recovered_ratio, share_interval
 from auditor.stats.strata import inverted, simultaneous_level, simultaneous_p
 
-FOUR_FIFTHS = 0.8
+_FOUR_FIFTHS = 0.8
 """29 CFR 1607.4(D)."""
 
 
@@ -87,7 +87,7 @@ def lowest_ratio(
     if not math.isfinite(high):
         return None
     n, units = sum(one.n for one in shares.values()), sum(one.units for one in shares.values())
-    method = named("recovered from the logarithms, Tukey-Kramer over pairs", units < n)
+    method = method_name("recovered from the logarithms, Tukey-Kramer over pairs", units < n)
     estimate = Estimate(
         value,
         min(low, value),
@@ -116,7 +116,7 @@ def ratio_to(a: Share, b: Share, level: float) -> Estimate | None:
     if not math.isfinite(high):
         return None
     n, units = a.n + b.n, a.units + b.units
-    method = named("recovered from the logarithms", units < n)
+    method = method_name("recovered from the logarithms", units < n)
     return Estimate(
         a.value / b.value, low, high, n, "impact ratio", method, level, units if units < n else None, share=False
     )
@@ -138,7 +138,7 @@ def z_p(a: Share, b: Share) -> float | None:
     return float(proportions_ztest([true, other], [n, m])[1])
 
 
-def one_more(a: Share, b: Share, *, rule: float = FOUR_FIFTHS) -> bool:
+def one_more(a: Share, b: Share, *, rule: float = _FOUR_FIFTHS) -> bool:
     """Return whether a ratio a / b below four fifths would reach them if one more of the first group were selected."""
     bound = rule * b.value * a.n
     return a.value * a.n < bound - ROUNDING and a.value * a.n + 1 >= bound - ROUNDING
@@ -190,7 +190,7 @@ def largest_ratio(
     low = max(1.0, *(ends(least[a], means[b])[0] for a, b in pairs))
     high = max(ends(means[a], least[b])[1] for a, b in pairs)
     units = sum(one.units or one.n for one in means.values())
-    method = named("bootstrap of each mean, recovered from the logarithms, Tukey-Kramer over pairs", units < n)
+    method = method_name("bootstrap of each mean, recovered from the logarithms, Tukey-Kramer over pairs", units < n)
     return Estimate(
         value,
         min(low, value),

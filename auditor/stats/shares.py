@@ -81,14 +81,14 @@ def proportion(
         high,
         n,
         unit,
-        named("Wilson and mid-P", clustered),
+        method_name("Wilson and mid-P", clustered),
         level,
         len(set(names)) if clustered else None,
         share=True,
     )
 
 
-def named(method: str, clustered: bool) -> str:
+def method_name(method: str, clustered: bool) -> str:
     """Return a method's name, with what was done where units share samples."""
     return method + (", effective sample size by unit" if clustered else "")
 
@@ -160,7 +160,7 @@ def difference(
         high,
         n,
         "difference of shares",
-        named("Newcombe", units < n),
+        method_name("Newcombe", units < n),
         level,
         units if units < n else None,
         share=True,
@@ -212,7 +212,7 @@ def share_ratio(
         return None
     low, high = recovered_ratio(share_a, span_a, share_b, span_b)
     units, n = len(set(units_a)) + len(set(units_b)), len(a) + len(b)
-    method = named("recovered from the logarithms", units < n)
+    method = method_name("recovered from the logarithms", units < n)
     return Estimate(
         share_a / share_b, low, high, n, "ratio of shares", method, level, units if units < n else None, share=True
     )
@@ -237,7 +237,7 @@ def paired_difference(
     shared = max(0.0, shared - 0.5) if shared > 0 else shared
     bound = shared / scale if scale else 0.0
     low, high = recovered(one.value, (one.low, one.high), two.value, (two.low, two.high), bound)
-    method = named("Newcombe for pairs", one.units is not None)
+    method = method_name("Newcombe for pairs", one.units is not None)
     return Estimate(
         one.value - two.value,
         max(-1.0, low),

@@ -19,7 +19,7 @@ from auditor.stats.shares import (
     benjamini_hochberg,
     difference,
     effective_n,
-    named,
+    method_name,
     recovered,
     share_interval,
     share_ratio,
@@ -93,7 +93,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class _Contrast:
     """One group less another, over the strata that both have."""
 
     a: Side
@@ -102,7 +102,7 @@ class Contrast:
     """Common stratum -> its share of the mix; they sum to 1."""
 
     @classmethod
-    def of(cls, a: Side, b: Side, weights: Mapping[str, float]) -> Contrast | None:
+    def of(cls, a: Side, b: Side, weights: Mapping[str, float]) -> _Contrast | None:
         """Return the contrast under the weights of the strata; None where no stratum has both."""
         common = [name for name in a.strata if name in b.strata and weights.get(name, 0.0) > 0]
         total = sum(weights[name] for name in common)
@@ -170,12 +170,12 @@ def stratified_difference_p(
     return 1.0 if one is None else inverted(lambda level: one.ends(level), one.value, against)
 
 
-def contrast(a: Strata, b: Strata, weights: Mapping[str, float] | None = None) -> Contrast | None:
+def contrast(a: Strata, b: Strata, weights: Mapping[str, float] | None = None) -> _Contrast | None:
     """Return one group less another; each stratum weighs as much as it has samples in both together, or as `weights`
     say.
     """
     sides = Side(a), Side(b)
-    return Contrast.of(*sides, _mix(sides) if weights is None else weights)
+    return _Contrast.of(*sides, _mix(sides) if weights is None else weights)
 
 
 def _mix(sides: Sequence[Side]) -> dict[str, float]:
@@ -233,7 +233,7 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     sides = {name: side for name, strata in sorted(groups.items()) if (side := Side(strata)).strata}
     mix, k = _mix(list(sides.values())), len(sides)
     pairs = {
-        (a, b): one for a, b in combinations(sides, 2) if (one := Contrast.of(sides[a], sides[b], mix)) is not None
+        (a, b): one for a, b in combinations(sides, 2) if (one := _Contrast.of(sides[a], sides[b], mix)) is not None
     }
     if not pairs:
         return None
@@ -273,9 +273,9 @@ def bounded_ends(
     low, high = ({name: Side(strata) for name, strata in sorted(groups.items())} for groups in (least, most))
     mix, each = _mix(list(low.values())), simultaneous_level(len(low), level)
     down = [
-        one.ends(each)[0] for a, b in permutations(low, 2) if (one := Contrast.of(low[a], high[b], mix)) is not None
+        one.ends(each)[0] for a, b in permutations(low, 2) if (one := _Contrast.of(low[a], high[b], mix)) is not None
     ]
-    up = [one.ends(each)[1] for a, b in permutations(low, 2) if (one := Contrast.of(high[a], low[b], mix)) is not None]
+    up = [one.ends(each)[1] for a, b in permutations(low, 2) if (one := _Contrast.of(high[a], low[b], mix)) is not None]
     return max([0.0, *down]), max(up, default=1.0)
 
 
@@ -287,7 +287,7 @@ def _standardised(side: Side, mix: Mapping[str, float]) -> float:
 def _estimate(value: float, low: float, high: float, sides: Sequence[Side], over: str, level: float) -> Estimate:
     owners = [unit for side in sides for unit in side.together[1]]
     n, units = len(owners), len(set(owners))
-    method = named(f"Newcombe by class, standardised, {over}", units < n)
+    method = method_name(f"Newcombe by class, standardised, {over}", units < n)
     return Estimate(
         value, low, high, n, "difference of shares", method, level, units if units < n else None, share=True
     )
@@ -320,7 +320,7 @@ def shortfalls(groups: Mapping[str, Strata], *, level: float = 0.95) -> list[Sho
     mix = _mix(list(sides.values()))
     found: list[tuple[str, Estimate, float]] = []
     for name, side in sides.items():
-        one = Contrast.of(Side(_merged([other.strata for key, other in sides.items() if key != name])), side, mix)
+        one = _Contrast.of(Side(_merged([other.strata for key, other in sides.items() if key != name])), side, mix)
         if one is not None:
             estimate = _estimate(
                 one.value, *one.ends(level ** (1 / len(sides))), [one.a, one.b], "Sidak over groups", level

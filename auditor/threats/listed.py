@@ -17,7 +17,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class JointValues:
     """Columns that rules tie together, with the joint values that one row may take in them: its own first, the others
     by rising cost.
     """
@@ -53,7 +53,7 @@ class Space:
     """
 
     x: Numbers
-    blocks: tuple[Block, ...]
+    blocks: tuple[JointValues, ...]
     epsilon: float
     most: int
     """Largest number of written columns."""

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.attacks.attack import Goal, Problem, attack
-from auditor.attacks.blocks import EVERY, Blocks
+from auditor.attacks.blocks import EVERY_CELL, BlockGrid
 from auditor.core.seeds import Rows
 from auditor.models.classifier import ScoreClassifier, margin, wrap
 from auditor.models.meter import Meter
@@ -100,7 +100,7 @@ def problem(x: Tensor, zone: Tensor | None) -> Problem:
 )
 def test_a_window_is_a_run_or_a_square_over_all_channels(shape: tuple[int, ...], sides: tuple[int, ...]) -> None:
     x = torch.full((4, *shape), 0.5)
-    blocks = Blocks.of(problem(x, None))
+    blocks = BlockGrid.of(problem(x, None))
     window = blocks.windows(torch.tensor([0, 2, 3]), 0.3, torch.tensor([0.0, 0.5, 0.999]))
     assert window.shape[1] == 1 and window.shape[2:] == (shape if len(shape) == 1 else shape[1:])
     for one in window[:, 0]:
@@ -113,7 +113,7 @@ def test_a_window_holds_its_centre_in_the_zone() -> None:
     x = torch.full((1, 2, 9, 9), 0.5)
     zone = torch.zeros_like(x, dtype=torch.bool)
     zone[0, 0, 0, 0] = zone[0, 1, 4, 8] = zone[0, 1, 8, 8] = True
-    blocks = Blocks.of(problem(x, zone))
+    blocks = BlockGrid.of(problem(x, zone))
     for draw, (row, column) in ((0.0, (0, 0)), (0.4, (4, 8)), (0.99, (8, 8))):
         assert blocks.windows(torch.tensor([0]), 1.0, torch.tensor([draw]))[0, 0, row, column]
 
@@ -121,11 +121,11 @@ def test_a_window_holds_its_centre_in_the_zone() -> None:
 @pytest.mark.parametrize("shape", [(7,), (3, 6, 8)])
 def test_cells_are_constant_in_blocks_and_go_down_to_single_values(shape: tuple[int, ...]) -> None:
     x = torch.full((2, *shape), 0.5)
-    blocks = Blocks.of(problem(x, None))
+    blocks = BlockGrid.of(problem(x, None))
     assert all(
         len(one.flatten(1).unique(dim=1)[0]) <= 4
         for one in blocks.cells(x, Rows.of(0, 2), 2).reshape(2, -1, *shape[-1:])
     )
-    fine = blocks.cells(x, Rows.of(0, 2), EVERY)
+    fine = blocks.cells(x, Rows.of(0, 2), EVERY_CELL)
     assert set(fine.unique().tolist()) == {-1.0, 1.0} and fine.shape == x.shape
     assert not torch.equal(fine[0], fine[1])

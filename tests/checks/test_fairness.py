@@ -10,6 +10,18 @@ from sklearn.metrics import precision_recall_fscore_support
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
 from auditor.checks.exposure.smallest import search_trial
+from auditor.core.displays import (
+    Attacked,
+    Contrast,
+    Curve,
+    GroupRow,
+    Groups,
+    Partition,
+    Rows,
+    Shown,
+    Steps,
+    of_kind,
+)
 from auditor.core.errors import ConfigError
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
@@ -62,6 +74,16 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations], att
     return run
 
 
+def shown(found: Finding, kind: type[Shown], role: str | None = None) -> Shown:
+    """Return the first display of a kind that a finding has."""
+    return of_kind(found.displays, kind, role)[0]
+
+
+def values(row: GroupRow) -> dict[str, float]:
+    """Return the measures of a group that were measured."""
+    return {name: one.value for name, one in row.measures.items() if one}
+
+
 def flips(rng: np.random.Generator, groups: Sequence[str], rates: Mapping[str, float]) -> list[float]:
     return [float(rng.random() < rates[group]) for group in groups]
 
@@ -87,11 +109,11 @@ def test_a_planted_gap_is_named(judge: Judge) -> None:
         fooled = flips(rng, groups, {"f": 0.2, "m": 0.7, "x": 0.25})
         found = judge(groups, fooled, y=rng.integers(0, 2, 180).tolist(), outside=[0.0] * 180)
         gap = found[GAP]
-        assert gap.verdict == "fail" and gap.details["pair"][1] == "m" and gap.p < 0.05
-        assert gap.details["ranking"][0]["group"] == "m" and gap.details["ranking"][0]["q"] < 0.05
-        assert {test["name"] for test in gap.details["tests"] if test["p"] is not None and test["p"] < 0.05} >= {
-            "Permutation of the groups"
-        }
+        assert gap.verdict == "fail" and shown(gap, Contrast).pair[1] == "m" and gap.p < 0.05
+        worst = shown(gap, Rows, "ranking").rows[0]
+        assert worst.name == "m" and worst.q is not None and worst.q < 0.05
+        tests = shown(gap, Rows, "tests").rows
+        assert "Permutation of the groups" in {test.name for test in tests if test.p is not None and test.p < 0.05}
         assert found[ACCURACY].verdict != "fail" and found[EXPOSURE].verdict != "fail"
 
 
@@ -108,7 +130,7 @@ def test_the_zones_are_told_apart(judge: Judge) -> None:
     groups = ["f", "m"] * 100
     found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
     assert found[EXPOSURE].verdict == "fail" and found[GAP].verdict == "pass"
-    assert "outside the expert's mask" in found[EXPOSURE].claim and found[EXPOSURE].details["zone"] == "outside"
+    assert "outside the expert's mask" in found[EXPOSURE].claim and shown(found[EXPOSURE], Attacked).zone == "outside"
 
 
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
@@ -119,8 +141,9 @@ def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
         fooled = (rng.random(300) < np.where(y == 1, 0.8, 0.1)).astype(float)
         found = judge(groups, fooled.tolist(), y=y.tolist())[GAP]
         assert found.verdict != "fail" and found.estimate is not None
-        assert abs(found.details["raw"]["value"]) > 0.3 and found.estimate.value < 0.25
-        assert found.details["raw_largest"]["estimate"]["value"] == pytest.approx(abs(found.details["raw"]["value"]))
+        beside = shown(found, Contrast)
+        assert beside.raw and beside.largest and abs(beside.raw.value) > 0.3 and found.estimate.value < 0.25
+        assert beside.largest.value == pytest.approx(abs(beside.raw.value))
 
 
 def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> None:
@@ -133,8 +156,9 @@ def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> No
         "fairness/race+sex/exposure-gap",
     }
     gap = found["fairness/race+sex/robustness-gap"]
-    assert not gap.primary and gap.details["declared"] is False and gap.details["columns"] == ["race", "sex"]
-    assert [row["values"] for row in gap.details["groups"]] == [["b", "f"], ["b", "m"], ["w", "f"], ["w", "m"]]
+    made = shown(gap, Partition)
+    assert not gap.primary and not made.declared and made.columns == ("race", "sex")
+    assert [row.values for row in shown(gap, Groups).rows] == [("b", "f"), ("b", "m"), ("w", "f"), ("w", "m")]
     named = judge({"sex": sex, "race": race}, fooled, intersections=[["sex", "race"]])
     assert named["fairness/sex+race/robustness-gap"].primary
     assert not any("+" in name for name in judge({"sex": sex, "race": race}, fooled, intersections="none"))
@@ -173,12 +197,12 @@ def test_a_measurement_is_cut_into_bands(judge: Judge) -> None:
     found = judge({"age": ages}, fooled, bands={"age": [40, 65]}, y=[0] * 240)["fairness/age/robustness-gap"]
     assert (
         found.verdict == "fail"
-        and found.details["pair"][1] == "65 and over"
-        and found.details["bands"] == {"age": [40, 65]}
+        and shown(found, Contrast).pair[1] == "65 and over"
+        and shown(found, Partition).bands == {"age": (40, 65)}
     )
-    assert [row["group"] for row in found.details["groups"]] == ["40 to under 65", "65 and over", "under 40"]
+    assert [row.name for row in shown(found, Groups).rows] == ["40 to under 65", "65 and over", "under 40"]
     quarters = judge({"age": ages}, fooled, y=[0] * 240)["fairness/age/robustness-gap"]
-    assert len(quarters.details["groups"]) == 4 and quarters.verdict == "fail"
+    assert len(shown(quarters, Groups).rows) == 4 and quarters.verdict == "fail"
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -221,15 +245,16 @@ def test_seventeen_of_seventeen_are_too_few(judge: Judge) -> None:
         found.reason.startswith("too few to say for m 17 (fewer than 30; about ")
         and "per group would show a difference of 10 %" in found.reason
     )
-    table = {row["group"]: row for row in found.details["groups"]}
-    assert table["m"]["note"] == "too few to say: 17 of at least 30 samples" and table["m"]["success"]["value"] == 1.0
+    men = next(row for row in shown(found, Groups).rows if row.name == "m")
+    success = men.measures["success"]
+    assert men.few and men.note == "too few to say: 17 of at least 30 samples" and success and success.value == 1.0
 
 
 def test_small_groups_are_named_beside_the_others(judge: Judge) -> None:
     found = judge(["f"] * 60 + ["m"] * 60 + ["x"] * 5, [0.0] * 120 + [1.0] * 5)[GAP]
     assert found.verdict != "fail" and "too few to say for x 5 (fewer than 30" in found.reason
-    assert found.claim.startswith("Among groups of at least 30 by sex") and "x" not in found.details["pair"]
-    assert "x" in {row["group"] for row in found.details["groups"]}
+    assert found.claim.startswith("Among groups of at least 30 by sex") and "x" not in shown(found, Contrast).pair
+    assert {row.name: row.few for row in shown(found, Groups).rows} == {"f": False, "m": False, "x": True}
 
 
 def test_usable_samples_decide_what_is_small(judge: Judge) -> None:
@@ -241,7 +266,7 @@ def test_usable_samples_decide_what_is_small(judge: Judge) -> None:
 
 def test_unknown_values_are_counted_not_compared(judge: Judge) -> None:
     found = judge(["f", "m", ""] * 40, [0.0, 0.0, 1.0] * 40)[GAP]
-    assert found.details["unknown"] == 40 and {row["group"] for row in found.details["groups"]} == {"f", "m"}
+    assert shown(found, Partition).unknown == 40 and {row.name for row in shown(found, Groups).rows} == {"f", "m"}
     assert found.estimate is not None and found.estimate.value == 0 and found.estimate.n == 80
 
 
@@ -249,15 +274,11 @@ def test_groups_are_described_exactly(judge: Judge) -> None:
     correct = [1.0, 1.0, 1.0, 0.0] * 20
     fooled = [1.0, 0.0, 0.0, 0.0] * 20
     found = judge(["f"] * 40 + ["m"] * 40, fooled, correct=correct)
-    for row in found[GAP].details["groups"]:
-        assert (row["n"], row["clean"]["value"], row["robust"]["value"], row["success"]["value"]) == (
-            30,
-            0.75,
-            0.5,
-            pytest.approx(1 / 3),
-        )
-    for row in found[ACCURACY].details["groups"]:
-        assert (row["n"], row["clean"]["value"], row["calibration"]["value"]) == (40, 0.75, pytest.approx(0.05))
+    for row in shown(found[GAP], Groups).rows:
+        attacked = {"clean": 0.75, "robust": 0.5, "success": 1 / 3}
+        assert row.n == 30 and values(row) == pytest.approx(attacked)
+    for row in shown(found[ACCURACY], Groups).rows:
+        assert row.n == 40 and values(row)["clean"] == 0.75 and values(row)["calibration"] == pytest.approx(0.05)
 
 
 def test_answers_as_scikit_learn_counts_them(judge: Judge) -> None:
@@ -266,14 +287,12 @@ def test_answers_as_scikit_learn_counts_them(judge: Judge) -> None:
     predicted = np.where(correct == 1, y, 1 - y)
     for positive, label in (("", 1), ("malignant", 1), ("benign", 0)):
         found = judge(groups.tolist(), [0.0] * 200, y=y.tolist(), correct=correct.tolist(), positive=positive)[ACCURACY]
-        for row in found.details["groups"]:
-            mine = groups == row["group"]
+        for row in shown(found, Groups).rows:
+            mine = groups == row.name
             recall = precision_recall_fscore_support(y[mine], predicted[mine], labels=[label, 1 - label])[1]
-            assert (row["sensitivity"]["value"], row["specificity"]["value"]) == (
-                pytest.approx(recall[0]),
-                pytest.approx(recall[1]),
-            )
-            assert row["selection"]["value"] == pytest.approx(np.mean(predicted[mine] == label))
+            assert values(row)["sensitivity"] == pytest.approx(recall[0])
+            assert values(row)["specificity"] == pytest.approx(recall[1])
+            assert values(row)["selection"] == pytest.approx(np.mean(predicted[mine] == label))
 
 
 def test_patients_count_not_images(judge: Judge) -> None:
@@ -290,7 +309,9 @@ def test_renaming_groups_renames_and_changes_nothing(judge: Judge) -> None:
     fooled = flips(rng, groups, {"a": 0.1, "b": 0.6, "c": 0.3})
     new = {"a": "z", "b": "y", "c": "x"}
     one, other = (judge(names, fooled, y=[0] * 150)[GAP] for names in (groups, [new[name] for name in groups]))
-    assert other.verdict == one.verdict and other.details["pair"] == [new[name] for name in one.details["pair"]]
+    assert other.verdict == one.verdict and shown(other, Contrast).pair == tuple(
+        new[name] for name in shown(one, Contrast).pair
+    )
     for key in ("value", "low", "high"):
         assert getattr(other.estimate, key) == pytest.approx(getattr(one.estimate, key))
     assert other.p == pytest.approx(one.p)
@@ -320,20 +341,16 @@ def test_what_other_checks_measured_is_used(facts: Callable[..., Facts], observe
         name: hit | ({"fooled": 1.0, "size": 4 / 255} if k % 2 else {"fooled": 0.0}) for k, name in enumerate(known.ids)
     }
     assert search not in check.trials(known)
-    alone = {finding.id: finding for finding in check.judge(known, observe(rows))}[GAP].details
-    assert [[point["epsilon"] for point in row["points"]] for row in alone["curves"]] == [[small]] * 2
+    alone = {finding.id: finding for finding in check.judge(known, observe(rows))}[GAP]
+    assert [[point.size for point in curve.points] for curve in of_kind(alone.displays, Curve)] == [[small]] * 2
     seen = observe(rows)
     planned = Observations(seen.binding, seen.read, tuple(rows))
-    details = {finding.id: finding for finding in check.judge(known, planned)}[GAP].details
-    assert [[point["estimate"]["value"] for point in row["points"]] for row in details["curves"]] == [
-        [1.0, 1.0],
-        [1.0, 0.0],
-    ]
-    never, always = details["smallest"]
-    assert (never["beyond"], never["median"], never["restricted"]["value"]) == (40, None, pytest.approx(2 * large))
-    assert (
-        always["beyond"] == 0
-        and always["median"]["value"] == pytest.approx(4 / 255)
-        and always["restricted"]["value"] == pytest.approx(4 / 255)
-    )
-    assert never["reason"] == "40 of 40 beyond 16/255" and details["groups"][1]["median_text"].startswith("4/255")
+    both = {finding.id: finding for finding in check.judge(known, planned)}[GAP].displays
+    lines = [[point.estimate for point in curve.points] for curve in of_kind(both, Curve)]
+    assert [[one.value for one in line if one] for line in lines] == [[1.0, 1.0], [1.0, 0.0]]
+    never, always = of_kind(both, Steps)
+    assert never.restricted and always.median and always.restricted
+    assert (never.beyond, never.median, never.restricted.value) == (40, None, pytest.approx(2 * large))
+    assert (always.beyond, always.median.value) == (0, pytest.approx(4 / 255))
+    assert always.restricted.value == pytest.approx(4 / 255)
+    assert never.reason == "40 of 40 beyond 16/255" and always.text.startswith("4/255")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
+from auditor.core.displays import Contrast, Groups, of_kind
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
 
@@ -39,14 +40,20 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
     return run
 
 
+def shares_of(found: Finding) -> dict[str, float]:
+    """Return the outside share of every group in which it was measured."""
+    rows = of_kind(found.displays, Groups)[0].rows
+    return {row.name: share.value for row in rows if (share := row.measures["share"])}
+
+
 def test_a_shortcut_of_one_group_is_named(judge: Callable[..., Finding]) -> None:
     """Outside effect 2 of 2 + 2 in one group (share 0.5) and none in the other."""
     groups = ["f", "m"] * (N // 2)
     y = tuple(row // 2 % 2 for row in range(N))
     found = judge([2.0 * (group == "m") for group in groups], groups, y=y)
-    assert found.verdict == "fail" and found.details["pair"] == ["f", "m"] and not found.primary
+    assert found.verdict == "fail" and of_kind(found.displays, Contrast)[0].pair == ("f", "m") and not found.primary
     assert found.estimate is not None and found.estimate.value == pytest.approx(0.5, abs=0.05)
-    shares = {row["group"]: row["share"]["value"] for row in found.details["groups"]}
+    shares = shares_of(found)
     assert shares["m"] == pytest.approx(0.5, abs=0.05) and abs(shares["f"]) < 0.05
 
 
@@ -62,8 +69,8 @@ def test_another_mix_of_classes_is_no_gap(judge: Callable[..., Finding]) -> None
     y = tuple((rng.random(N) < np.repeat([0.8, 0.2], N // 2)).astype(int).tolist())
     found = judge([2.0 * label for label in y], groups, y=y)
     assert found.verdict != "fail"
-    shares = [row["share"]["value"] for row in found.details["groups"]]
-    assert abs(shares[0] - shares[1]) > 0.15, "the raw shares differ, since one class alone has the shortcut"
+    shares = shares_of(found)
+    assert abs(shares["f"] - shares["m"]) > 0.15, "the raw shares differ, since one class alone has the shortcut"
 
 
 def test_small_groups_are_listed_and_not_compared(judge: Callable[..., Finding]) -> None:
@@ -72,4 +79,4 @@ def test_small_groups_are_listed_and_not_compared(judge: Callable[..., Finding])
         "not_measured",
         "too few to say for m 17 (fewer than 30 transplanted samples)",
     )
-    assert [row["note"] != "" for row in found.details["groups"]] == [False, True]
+    assert [row.few for row in of_kind(found.displays, Groups)[0].rows] == [False, True]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import make_check
+from auditor.core.displays import Contrast, Groups, Partition, Rows, Selection, Shown, Table, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import VERDICTS, Finding, Observations, Trial, canonical
@@ -101,6 +102,23 @@ ALL = [*KINDS, "invariance"]
 Judge = Callable[..., dict[str, Finding]]
 
 
+def shown(found: Finding, kind: type[Shown], role: str | None = None) -> Shown:
+    """Return the first display of a kind that a finding has."""
+    return of_kind(found.displays, kind, role)[0]
+
+
+def measures(found: Finding, name: str) -> list[float]:
+    """Return one measure of every group in which it was measured."""
+    return [one.value for row in shown(found, Groups).rows if (one := row.measures[name])]
+
+
+def bounds(found: Finding) -> tuple[float, int]:
+    """Return the lower end over all that may be true of the unproven searches, and how many these are."""
+    (row,) = shown(found, Rows, "bounds").rows
+    assert row.estimate
+    return row.estimate.low, int(row.note.partition(" ")[0])
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the counts of an exchange also where there are few rows."""
@@ -152,12 +170,12 @@ def test_every_verdict_is_reachable(
     assert found.verdict == verdict, found
     assert found.check == "fairness" and found.question == 2 and found.claim.endswith(".") and found.reason
     assert found.primary == (kind in ("impact-ratio", "accuracy-gap"))
-    assert found.details["attribute"] == "sex" and found.details["columns"] == ["sex"]
+    assert (shown(found, Partition).attribute, shown(found, Partition).columns) == ("sex", ("sex",))
     if found.estimate is not None:
         assert found.estimate.low <= found.estimate.value <= found.estimate.high and found.estimate.n > 0
     assert Finding.from_dict(found.as_dict()) == found and canonical(found.as_dict())
-    for table in found.details.get("tables", []):
-        assert all(len(row) == len(table["columns"]) for row in table["rows"]), table["title"]
+    for table in of_kind(found.displays, Table):
+        assert all(len(row) == len(table.columns) for row in table.rows), table.title
 
 
 def test_verdicts_of_the_table_are_known() -> None:
@@ -197,39 +215,33 @@ def test_trials_are_values_and_shared(table_facts: Callable[..., Facts]) -> None
 
 def test_rates_and_ratios_are_those_of_the_counts(judge: Judge) -> None:
     found = judge(BIASED)["fairness/sex/impact-ratio"]
-    women, men = found.details["categories"]
+    rates = shown(found, Selection)
+    women, men = rates.categories
     assert found.estimate is not None and found.estimate.value == pytest.approx(0.16 / 0.6)
-    assert (women["selected"], women["n"], men["selected"], men["n"]) == (96, 600, 360, 600)
+    assert (women.selected, women.n, men.selected, men.n) == (96, 600, 360, 600)
     rate = proportion([1.0] * 96 + [0.0] * 504)
-    assert rate is not None and (women["rate"]["low"], women["rate"]["high"]) == pytest.approx((rate.low, rate.high))
-    assert (
-        women["ratio"]["value"] == pytest.approx(0.16 / 0.6)
-        and men["ratio"] is None
-        and found.details["reference"] == "m"
-    )
-    assert (
-        women["share"] == 0.5
-        and women["values"] == ["f"]
-        and women["excluded"] == ""
-        and women["fisher_p"] < 1e-20
-        and women["one_more"] is False
-    )
+    assert rate and women.rate and (women.rate.low, women.rate.high) == pytest.approx((rate.low, rate.high))
+    assert women.ratio and women.ratio.value == pytest.approx(0.16 / 0.6)
+    assert men.ratio is None and rates.reference == "m"
+    assert (women.share, women.values, women.excluded, women.one_more) == (0.5, ("f",), "", False)
+    assert women.fisher_p is not None and women.fisher_p < 1e-20
     assert (
         found.claim.startswith("By sex, f is decided 'malignant' least: at 0.27 [")
         and "(16 % against 60 %)" in found.claim
     )
-    assert (
-        found.details["kind"] == "selection" and judge(BIASED)["fairness/sex/scoring-rate"].details["kind"] == "scoring"
-    )
+    scored = shown(judge(BIASED)["fairness/sex/scoring-rate"], Selection)
+    assert (rates.counted, rates.median, scored.counted) == ("selection", None, "scoring")
+    assert rates.favourable == scored.favourable == "malignant"
 
 
 def test_the_scoring_rate_is_the_share_above_the_median(judge: Judge) -> None:
     found = judge(BIASED)["fairness/sex/scoring-rate"]
     scores = [spread(place // 4, 3) + (-0.6, 0.0)[place % 2] for place in range(N)]
     middle = np.median(scores)
-    assert found.details["median"] == pytest.approx(middle)
+    rates = shown(found, Selection)
+    assert rates.median == pytest.approx(middle)
     shares = [np.mean([score > middle for score in scores[sex::2]]) for sex in (0, 1)]
-    assert [row["rate"]["value"] for row in found.details["categories"]] == pytest.approx(shares)
+    assert [row.rate and row.rate.value for row in rates.categories] == pytest.approx(shares)
     blind = judge(FAIR, offers=("labels",))["fairness/sex/scoring-rate"]
     assert blind.verdict == "not_measured" and "no scores" in blind.reason
 
@@ -238,10 +250,10 @@ def test_equalised_odds_are_those_of_the_labels(judge: Judge) -> None:
     found = judge(BIASED)
     assert found["fairness/sex/true-positive-gap"].estimate.value == pytest.approx(0.65)  # type: ignore[union-attr]
     assert found["fairness/sex/false-positive-gap"].estimate.value == pytest.approx(0.23, abs=0.004)  # type: ignore[union-attr]
-    rows = found["fairness/sex/accuracy-gap"].details["groups"]
-    assert [row["sensitivity"]["value"] for row in rows] == pytest.approx([0.3, 0.95]) and rows[0]["selection"][
-        "value"
-    ] == pytest.approx(0.16)
+    groups = found["fairness/sex/accuracy-gap"]
+    assert measures(groups, "sensitivity") == pytest.approx([0.3, 0.95])
+    assert measures(groups, "selection")[0] == pytest.approx(0.16)
+    assert shown(groups, Groups).positive == "malignant"
 
 
 def mixed(sizes: Mapping[str, int]) -> tuple[str, ...]:
@@ -251,18 +263,14 @@ def mixed(sizes: Mapping[str, int]) -> tuple[str, ...]:
 def test_categories_below_two_per_cent_are_listed_and_not_compared(judge: Judge) -> None:
     race = mixed({"a": 800, "b": 347, "rare": 23, "?": 30})
     found = judge(FAIR, {"minimum_group": 20}, groups={"race": race})["fairness/race/impact-ratio"]
-    rare = next(row for row in found.details["categories"] if row["category"] == "rare")
+    rare = next(row for row in shown(found, Selection).categories if row.name == "rare")
+    assert (rare.excluded, rare.n, rare.ratio) == ("fewer than 2 % of the rows", 23, None) and rare.rate is not None
     assert (
-        rare["excluded"] == "fewer than 2 % of the rows"
-        and rare["n"] == 23
-        and rare["rate"] is not None
-        and rare["ratio"] is None
+        shown(found, Partition).unknown == 30
+        and "listed, not compared: rare 23 (fewer than 2 % of the rows)" in found.reason
     )
-    assert (
-        found.details["unknown"] == 30 and "listed, not compared: rare 23 (fewer than 2 % of the rows)" in found.reason
-    )
-    assert rare["share"] == pytest.approx(23 / 1170), "of the rows whose category is known"
-    assert found.details["tables"][0]["rows"][-1][:2] == ["unknown", 30]
+    assert rare.share == pytest.approx(23 / 1170), "of the rows whose category is known"
+    assert shown(found, Table).rows[-1][:2] == ("unknown", 30)
 
 
 def test_thirty_seven_are_too_few_to_say(judge: Judge) -> None:
@@ -275,13 +283,13 @@ def test_thirty_seven_are_too_few_to_say(judge: Judge) -> None:
     )
     found = judge(favoured, {"minimum_group": 50}, groups={"sex": few})["fairness/sex/impact-ratio"]
     assert found.verdict == "not_measured" and "too few to say" in found.reason
-    assert found.details["categories"][0]["excluded"] == "too few to say: 37 of at least 50 rows"
+    assert shown(found, Selection).categories[0].excluded == "too few to say: 37 of at least 50 rows"
 
 
 def test_a_small_group_with_a_higher_rate_is_no_reference(judge: Judge) -> None:
     groups = tuple("x" if place < 160 and place % 4 == 0 else "fm"[place % 2] for place in range(N))
     found = judge(World((0.9, 0.9), (1.0, 0.1)), groups={"sex": groups})["fairness/sex/impact-ratio"]
-    assert found.details["reference"] == "f" and found.verdict == "fail"
+    assert shown(found, Selection).reference == "f" and found.verdict == "fail"
     assert (
         "the reference is f, the highest rate among groups of at least 100 rows and 2 % of all: x 40 have a higher rate"
         " but are too few" in found.reason
@@ -292,29 +300,23 @@ def test_few_expected_selections_are_too_few(judge: Judge) -> None:
     found = judge(World((0.04, 0.04), (0.04, 0.04)), groups={"sex": mixed({"a": 600, "b": 500, "c": 100})})[
         "fairness/sex/impact-ratio"
     ]
-    small = next(row for row in found.details["categories"] if row["category"] == "c")
-    assert (
-        small["excluded"] == "too few to say: 4.0 of at least 5 expected" and "too few to say for c 100" in found.reason
-    )
+    small = next(row for row in shown(found, Selection).categories if row.name == "c")
+    assert small.excluded == "too few to say: 4.0 of at least 5 expected" and "too few to say for c 100" in found.reason
 
 
 def test_intersections_that_nobody_declared_decide_nothing(judge: Judge) -> None:
     groups = {"race": mixed({"a": 700, "b": 500}), "sex": SEX["groups"]["sex"]}  # type: ignore[index]
     found = judge(FAIR, groups=groups)
     crossed = found["fairness/race+sex/impact-ratio"]
-    assert not crossed.primary and [row["category"] for row in crossed.details["categories"]] == [
-        "a / f",
-        "a / m",
-        "b / f",
-        "b / m",
-    ]
-    assert crossed.details["declared"] is False and crossed.details["categories"][0]["values"] == ["a", "f"]
+    rates = shown(crossed, Selection).categories
+    assert not crossed.primary and [row.name for row in rates] == ["a / f", "a / m", "b / f", "b / m"]
+    assert not shown(crossed, Partition).declared and rates[0].values == ("a", "f")
     assert found["fairness/race/invariance"].reason.startswith("blindness is no proof of equal outcomes")
     tiny = judge(FAIR, {"minimum_group": 600}, groups=groups)
     assert {name for name in tiny if "race+sex" in name} == {
         f"fairness/race+sex/{kind}" for kind in ("impact-ratio", "scoring-rate", "groups")
     }
-    assert all(row["rate"] for row in tiny["fairness/race+sex/impact-ratio"].details["categories"]), (
+    assert all(row.rate for row in shown(tiny["fairness/race+sex/impact-ratio"], Selection).categories), (
         "their rates are listed all the same"
     )
     assert not any("+" in name for name in judge(FAIR, {"intersections": "none"}, groups=groups))
@@ -323,22 +325,20 @@ def test_intersections_that_nobody_declared_decide_nothing(judge: Judge) -> None
 def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
     world = World(reached=(0.2, 0.7), cost=(1.0, 1.0))
     cost, reach = (judge(world)[f"fairness/sex/{kind}"] for kind in ("recourse-cost", "reachability-gap"))
-    women, men = cost.details["groups"]
-    shares = [row["flipped"]["value"] for row in (women, men)]
+    shares = measures(cost, "flipped")
     assert shares == pytest.approx([0.2, 0.7], abs=0.04)
     assert cost.estimate is not None and cost.estimate.value == pytest.approx(
         (shares[0] + 4 * (1 - shares[0])) / (shares[1] + 4 * (1 - shares[1]))
     )
-    assert cost.verdict == reach.verdict == "fail" and cost.details["pair"] == ["f", "m"]
-    assert (
-        women["median_text"].startswith("infinite: ")
-        and "beyond 4" in women["median_text"]
-        and men["median_text"] == "1 [1, 1]"
-    )
-    assert cost.details["tests"][0]["name"] == "Log-rank" and cost.details["tests"][0]["p"] < 1e-6
-    assert women["exact"]["value"] == 1.0 and women["outcomes"][Outcome.FLIPPED_EXACTLY.text] == round(
-        women["flipped"]["value"] * women["n"]
-    )
+    assert cost.verdict == reach.verdict == "fail" and shown(cost, Contrast).pair == ("f", "m")
+    table = shown(cost, Table)
+    women, men = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert str(women["Median cost"]).startswith("infinite: ") and "beyond 4" in str(women["Median cost"])
+    assert men["Median cost"] == "1 [1, 1]"
+    (test,) = shown(cost, Rows, "tests").rows
+    assert test.name == "Log-rank" and test.p is not None and test.p < 1e-6
+    assert measures(cost, "exact")[0] == 1.0
+    assert women[Outcome.FLIPPED_EXACTLY.text.capitalize()] == round(shares[0] * shown(cost, Groups).rows[0].n)
 
 
 def test_what_was_not_proven_may_be_either(judge: Judge) -> None:
@@ -350,28 +350,23 @@ def test_what_was_not_proven_may_be_either(judge: Judge) -> None:
         and found.estimate is not None
         and found.estimate.value == pytest.approx(0.5, abs=0.05)
     )
-    assert (
-        found.estimate.low > 0.4
-        and found.details["bounds"]["low"] == 0
-        and found.details["unproven"] > 200
-        and found.p is None
-    )
+    assert found.estimate.low > 0.4 and bounds(found)[0] == 0 and bounds(found)[1] > 200 and found.p is None
     assert (
         "searches found nothing and proved nothing; over all that may be true of them the interval goes from 0 % to"
         in found.reason
     )
-    assert [row["exact"]["value"] for row in found.details["groups"]] == pytest.approx([0.2, 1.0], abs=0.05)
+    assert measures(found, "exact") == pytest.approx([0.2, 1.0], abs=0.05)
     cost = judge(world)["fairness/sex/recourse-cost"]
     assert (
         cost.verdict == "inconclusive"
         and cost.estimate is not None
         and cost.estimate.low > 1.25
-        and cost.details["bounds"]["low"] == 1
+        and bounds(cost)[0] == 1
     )
     few = judge(World(reached=(0.1, 0.9), open=(0.1, 0.1)))["fairness/sex/reachability-gap"]
     assert (
         few.verdict == "fail"
-        and few.details["unproven"] > 20
+        and bounds(few)[1] > 20
         and few.reason.endswith("the verdict holds whatever is true of them")
     )
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from auditor.core.displays import Counterfactuals, of_kind
+from auditor.core.displays import Table as ShownTable
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations
 from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
@@ -94,24 +96,33 @@ def women(counts: Mapping[tuple[int, int, int, int], int]) -> list[tuple[int, in
 
 def test_a_sign_that_reverses_is_said(judge: Judge) -> None:
     found = judge(women({(0, 1, 0, 1): 30, (0, 1, 1, 1): 10, (1, 1, 0, 0): 60, (0, 0, 0, 0): 300, (1, 1, 1, 1): 100}))
-    rows = {(row["name"], row["from"], row["to"]): row for row in found.details["rows"]}
-    naive, repaired, worst = (rows[kind, "f", "m"] for kind in ("naive", "repaired", "worst"))
-    assert (naive["up"], naive["down"], naive["n"], naive["infeasible"]) == (40, 0, 500, 90)
-    assert (repaired["up"], repaired["down"], repaired["infeasible"]) == (10, 60, 0) and (
-        worst["up"],
-        worst["down"],
-    ) == (40, 60)
-    assert [row["estimate"]["value"] for row in (naive, repaired, worst)] == [0.08, 0.14, 0.2]
+    shown = of_kind(found.displays, Counterfactuals)[0]
+    rows = {(row.way, row.source, row.target): row for row in shown.rows}
+    naive, repaired, worst = rows["naive", "f", "m"], rows["repaired", "f", "m"], rows["worst", "f", "m"]
+    assert (naive.up, naive.down, naive.n, naive.impossible) == (40, 0, 500, 90)
+    assert (repaired.up, repaired.down, repaired.impossible) == (10, 60, 0) and (worst.up, worst.down) == (40, 60)
+    assert [row.estimate and row.estimate.value for row in (naive, repaired, worst)] == [0.08, 0.14, 0.2]
+    assert [row.pooled for row in shown.rows] == [True] * 3 + [False] * 3
     said = (
         "from f to m the sign reverses once the coupled columns are repaired (40 up and 0 down alone, 10 up and 60 down"
         " repaired)"
     )
-    assert found.details["reversed"] == [said] and said in found.reason and "coupled by rules: rel" in found.reason
+    assert (
+        shown.reversals == (said,)
+        and shown.block == ("rel",)
+        and said in found.reason
+        and "coupled by rules: rel" in found.reason
+    )
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.value == 0.14
-    assert repaired["p"] < 1e-6 and "8 % [" in found.claim and "14 % [" in found.claim and "20 % [" in found.claim
-    assert [len(row) for row in found.details["tables"][0]["rows"]] == [
-        len(found.details["tables"][0]["columns"])
-    ] * len(rows)
+    assert (
+        repaired.p is not None
+        and repaired.p < 1e-6
+        and "8 % [" in found.claim
+        and "14 % [" in found.claim
+        and "20 % [" in found.claim
+    )
+    table = of_kind(found.displays, ShownTable)[0]
+    assert [len(row) for row in table.rows] == [len(table.columns)] * len(rows)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +154,8 @@ def test_all_three_must_be_small_to_pass_and_the_repaired_one_large_to_fail(
 def test_what_no_repair_makes_possible_is_counted_and_left_out(judge: Judge) -> None:
     rows: list[Any] = [(0, 0, 1, None, 0)] * 50 + [(0, 0, 0, 0, 0)] * 250
     found = judge(rows)
-    repaired = next(row for row in found.details["rows"] if row["name"] == "repaired")
-    assert (
-        (repaired["n"], repaired["infeasible"]) == (250, 50) and found.estimate is not None and found.estimate.n == 250
-    )
+    repaired = next(row for row in of_kind(found.displays, Counterfactuals)[0].rows if row.way == "repaired")
+    assert (repaired.n, repaired.impossible) == (250, 50) and found.estimate is not None and found.estimate.n == 250
     none = judge([(0, 0, 1, None, 0)] * 50)
     assert none.verdict == "not_measured" and "no row is possible" in none.reason
 
@@ -176,7 +185,8 @@ def test_several_values_count_once_for_each_row(
         if "sex" in one.id
     )
     assert found.estimate is not None and found.estimate.value == 1.0 and found.estimate.n == 300
-    naive = [(one["from"], one["to"], one["up"]) for one in found.details["rows"] if one["name"] == "naive"]
+    rows = of_kind(found.displays, Counterfactuals)[0].rows
+    naive = [(one.source, one.target, one.up) for one in rows if one.way == "naive"]
     assert naive == [("any", "any other", 300), ("f", "m", 0), ("f", "x", 300)]
 
 

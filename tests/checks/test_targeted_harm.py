@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.checks.fairness.held_out import DRAWS, Held, codes_of, statistic
+from auditor.checks.fairness.held_out import DRAWS, REFITTED, Held, codes_of, statistic
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.displays import Entry, Matrix, Null, Partition, Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
-from auditor.core.records import Finding, Observations, Trial
+from auditor.core.records import Estimate, Finding, Observations, Trial
 from auditor.stats.grouping import Attribute, dealt
 from auditor.stats.strata import stratified_difference
 
@@ -86,6 +87,11 @@ def test_trials_fit_the_large_groups_and_read_what_was_fitted(facts: Callable[..
     assert harm_trials(masked, ATTRIBUTE, zone="outside", minimum_group=30) == ()
 
 
+def named(found: Finding, role: str) -> dict[str, Estimate]:
+    """Return the estimates of some rows by group; a group without one is left out."""
+    return {row.name: row.estimate for row in of_kind(found.displays, Rows, role)[0].rows if row.estimate}
+
+
 def test_aimed_harm_is_named(judge: Judge) -> None:
     rng, groups = np.random.default_rng(0), ["f", "m", "x"] * 60
     for _ in range(5):
@@ -104,11 +110,9 @@ def test_aimed_harm_is_named(judge: Judge) -> None:
             2,
         )
         assert "correct predictions: f, of which it flips" in found.claim and found.p is not None and found.p < 0.05
-        assert found.details["null"] == {
-            "method": "labels of held-out units exchanged",
-            "permutations": DRAWS,
-            "p": pytest.approx(2 / (1 + DRAWS)),
-        }
+        null = of_kind(found.displays, Null)[0]
+        assert (null.method, null.permutations) == ("labels of held-out units exchanged", DRAWS)
+        assert null.p == pytest.approx(2 / (1 + DRAWS))
 
 
 def test_a_group_that_anything_breaks_is_told_from_one_that_is_aimed_at(judge: Judge) -> None:
@@ -116,37 +120,33 @@ def test_a_group_that_anything_breaks_is_told_from_one_that_is_aimed_at(judge: J
     weak = judge(groups, drawn(rng, groups, dict.fromkeys("fm", {"f": 0.6, "m": 0.1})), y=y)
     aimed = judge(groups, drawn(rng, groups, {"f": {"f": 0.6, "m": 0.1}, "m": {"f": 0.1, "m": 0.6}}), y=y)
     assert weak.verdict == aimed.verdict == "fail"
-    rows = {
-        name: {row["group"]: row for row in found.details["excess"]}
-        for name, found in (("weak", weak), ("aimed", aimed))
-    }
-    assert abs(rows["weak"]["f"]["aimed"]["value"]) < 0.15 and rows["aimed"]["f"]["aimed"]["low"] > 0.3
-    assert rows["weak"]["m"]["estimate"]["high"] < 0 < rows["aimed"]["m"]["estimate"]["low"]
+    assert abs(named(weak, "aimed")["f"].value) < 0.15 and named(aimed, "aimed")["f"].low > 0.3
+    assert named(weak, "excess")["m"].high < 0 < named(aimed, "excess")["m"].low
 
 
 def test_numbers_are_counts(judge: Judge) -> None:
     groups, y = ["f"] * 40 + ["m"] * 60 + ["x"] * 4 + [""] * 3, [0] * 20 + [1] * 20 + [0] * 15 + [1] * 45 + [0] * 7
     own, other = [1.0] * 10 + [0.0] * 10 + [1.0] * 5 + [0.0] * 15, [1.0] * 3 + [0.0] * 12 + [1.0] * 9 + [0.0] * 36
     found = judge(groups, {"f": [*own, *other, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "m": [0.0] * 107}, y=tuple(y))
-    matrix = {(row["fitted"], row["judged"]): row for row in found.details["matrix"]}
-    assert set(matrix) == {(one, other) for one in "fmx" for other in "fmx"} and found.details["unknown"] == 3
-    assert [matrix["f", name]["estimate"]["value"] for name in "fmx"] == [15 / 40, 12 / 60, 1 / 4]
-    assert (
-        matrix["f", "x"]["note"] == "too few to say: 4 of at least 30 correct predictions"
-        and matrix["f", "f"]["note"] == ""
-    )
-    assert (
-        matrix["x", "f"]["estimate"] is None and matrix["x", "f"]["note"] == "too few to say: 4 of at least 30 samples"
-    )
+    matrix = of_kind(found.displays, Matrix)[0]
+    assert matrix.rows == matrix.columns == tuple("fmx")
+    assert of_kind(found.displays, Partition)[0].unknown == 3
+    assert [entry.estimate and entry.estimate.value for entry in matrix.entries[0]] == [15 / 40, 12 / 60, 1 / 4]
+    notes = [entry.note for entry in matrix.entries[0]]
+    assert notes[0] == "" and notes[2] == "too few to say: 4 of at least 30 correct predictions"
+    assert matrix.entries[2][0] == Entry(note="too few to say: 4 of at least 30 samples")
     strata = {"0": (own[:20], [str(row) for row in range(20)]), "1": (own[20:], [str(row) for row in range(20, 40)])}
     rest = {
         "0": ([*other[:15], 1.0, 0.0, 0.0, 0.0], [str(row) for row in [*range(40, 55), *range(100, 104)]]),
         "1": (other[15:], [str(row) for row in range(55, 100)]),
     }
     expected = stratified_difference(strata, rest, level=0.975)
-    row = {row["group"]: row for row in found.details["excess"]}["f"]
-    assert (row["estimate"]["value"], row["estimate"]["low"], row["estimate"]["high"]) == pytest.approx(expected)
-    assert row["aimed"]["value"] == pytest.approx(15 / 40) and "too few to say for x (fewer than 30)" in found.reason
+    women = named(found, "excess")["f"]
+    assert (women.value, women.low, women.high) == pytest.approx(expected)
+    assert (
+        named(found, "aimed")["f"].value == pytest.approx(15 / 40)
+        and "too few to say for x (fewer than 30)" in found.reason
+    )
 
 
 def test_a_pass_of_perturbations_that_only_fit_what_they_saw_is_not_believed(judge: Judge) -> None:
@@ -159,7 +159,8 @@ def test_a_pass_of_perturbations_that_only_fit_what_they_saw_is_not_believed(jud
         for what, value in (("samples", 150), ("success", 0.12))
     }
     tight = judge(groups, flags, y=y, fit=seen)
-    assert tight.verdict == "pass" and [row["seen"] for row in tight.details["excess"]] == pytest.approx([0.12, 0.12])
+    notes = [row.note for row in of_kind(tight.displays, Rows, "aimed")[0].rows]
+    assert tight.verdict == "pass" and notes == ["flips 12 % of the samples that it was fitted on"] * 2
     loose = judge(groups, flags, y=y, fit=seen | {"success/1/0": 0.3, "success/1/1": 0.2})
     assert loose.verdict == "inconclusive" and loose.estimate == tight.estimate
     assert (
@@ -189,7 +190,7 @@ def test_units_count_not_samples(judge: Judge) -> None:
         and together.estimate is not None
         and together.estimate.units == 20
     )
-    assert together.details["null"]["p"] > 10 * apart.details["null"]["p"]
+    assert of_kind(together.displays, Null)[0].p > 10 * of_kind(apart.displays, Null)[0].p
 
 
 @pytest.mark.parametrize(
@@ -213,12 +214,11 @@ def test_units_count_not_samples(judge: Judge) -> None:
 def test_what_cannot_be_compared_says_why(judge: Judge, groups: list[str], more: dict[str, Any], said: str) -> None:
     found = judge(groups, dict.fromkeys("fm", [1.0] * len(groups)), **more)
     assert (found.verdict, found.estimate, found.reason) == ("not_measured", None, said)
-    assert found.details["names"] == sorted({group for group in groups if group})
-    assert (
-        len(found.details["excess"]) == len(found.details["names"])
-        and len(found.details["matrix"]) == len(found.details["names"]) ** 2
-    )
-    assert "null" not in found.details
+    names = sorted({group for group in groups if group})
+    matrix, (rows,) = of_kind(found.displays, Matrix)[0], of_kind(found.displays, Rows, "excess")
+    assert [row.name for row in rows.rows] == list(matrix.rows) == list(matrix.columns) == names
+    assert [len(line) for line in matrix.entries] == [len(names)] * len(names)
+    assert of_kind(found.displays, Null) == []
 
 
 def test_a_perturbation_that_was_not_fitted_on_one_half_is_judged_on_the_other_alone(
@@ -232,8 +232,8 @@ def test_a_perturbation_that_was_not_fitted_on_one_half_is_judged_on_the_other_a
         for name, side in zip(audit.ids, half, strict=True)
     }
     found = judge_harm(audit, observe({fit: {}, aimed: rows}), ATTRIBUTE, tolerance=0.1, **SETTINGS)
-    row = {row["group"]: row for row in found.details["excess"]}["f"]
-    assert row["estimate"]["n"] == half.sum() == 80 and row["estimate"]["value"] == 0 and row["aimed"]["value"] == 1
+    women = named(found, "excess")["f"]
+    assert women.n == half.sum() == 80 and women.value == 0 and named(found, "aimed")["f"].value == 1
 
 
 def test_the_statistic_is_the_largest_standardised_excess(facts: Callable[..., Facts]) -> None:
@@ -255,13 +255,11 @@ def test_refits_are_counted(judge: Judge) -> None:
     groups, none = ["f", "m"] * 60, dict.fromkeys("fm", [0.0] * 120)
     flags = {"f": [1.0, 0.0] * 60, "m": [0.0] * 120}
     found = judge(groups, flags, refits=[none] * 9, y=(0,) * 120)
-    assert found.details["null"] == {
-        "method": "refitted on exchanged labels",
-        "permutations": 9,
-        "p": pytest.approx(0.1),
-    }
+    assert of_kind(found.displays, Null) == [Null(method=REFITTED, permutations=9, p=0.1)]
     assert "p = 0.100 (refitted on exchanged labels)" in found.reason
-    assert judge(groups, none, refits=[none] * 3, y=(0,) * 120).details["null"]["p"] == 1.0
+    assert judge(groups, none, refits=[none] * 3, y=(0,) * 120).displays[-1] == Null(
+        method=REFITTED, permutations=3, p=1.0
+    )
 
 
 def test_exchanged_labels_reject_no_more_often_than_they_say(facts: Callable[..., Facts]) -> None:
@@ -304,4 +302,4 @@ def null_p(audit: Facts, held: Held, trial: Trial) -> float:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(held_out, "DRAWS", 200)
-        return float(held_out.null(audit, ATTRIBUTE, [held], trial)["p"])
+        return float(held_out.null(audit, ATTRIBUTE, [held], trial).p)

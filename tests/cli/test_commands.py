@@ -47,7 +47,10 @@ def finished(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     call = [sys.executable, "-m", "auditor", "run", str(study / "marker.yaml"), "--out", str(out), "--limit", "60"]
     ended = subprocess.run(call, capture_output=True, text=True, check=False)
     assert ended.returncode in (0, 1), ended.stderr
-    assert "[1/" in ended.stderr and "4. Can it be tricked" in ended.stdout
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("[")]
+    assert lines and len({line.split("]")[0] for line in lines}) == len(lines), "one line per trial"
+    assert all(re.search(r"about \d+ s \(\d+ to \d+ s\) left$", line) for line in lines)
+    assert "4. Can it be tricked" in ended.stdout
     return out
 
 
@@ -172,10 +175,20 @@ def test_plan_as_json(study: Path, call: Callable[..., object]) -> None:
         one for one in content["trials"] if one["zone"] == "outside" and one["method"] == "pgd" and one["samples"] == 20
     ]
     assert outside and all(one["forwards"] == 20 * (6 + 2) and one["backwards"] == 20 * 5 for one in outside)
+    assert all(
+        0 < one["expected_forwards"] <= one["forwards"] and 0 < one["expected_backwards"] <= one["backwards"]
+        for one in outside
+    )
+    assert all(one["seconds_low"] <= one["seconds"] <= one["seconds_high"] for one in (content, *content["trials"]))
+    assert content["seconds"] > sum(one["seconds"] for one in content["trials"]), (
+        "loading, judging and rendering take time too"
+    )
 
 
 def test_plan_as_table_and_validate(study: Path, call: Callable[..., object]) -> None:
-    assert "evasion pgd outside" in call("plan", study / "honest.yaml", "--limit", 8).out
+    printed = call("plan", study / "honest.yaml", "--limit", 8).out
+    assert "evasion pgd outside" in printed and "at most" in printed
+    assert re.search(r"^about \d+ s \(\d+ to \d+ s\) on this machine", printed, re.MULTILINE)
     ended = call("validate", study / "honest.yaml")
     assert ended.code == 0 and "200 samples" in ended.out and "sex" in ended.out
 

@@ -5,16 +5,121 @@ from dataclasses import asdict
 
 import pytest
 
-from auditor.core.displays import Cluster, Map, Named, Peak, Rows, Spot, Table, Values, of_kind, read_displays
+from auditor.core.displays import (
+    Attacked,
+    Category,
+    Cluster,
+    Contrast,
+    Counterfactual,
+    Counterfactuals,
+    Curve,
+    Entry,
+    GroupRow,
+    Groups,
+    Map,
+    Matrix,
+    Named,
+    Null,
+    Partition,
+    Peak,
+    Point,
+    Rows,
+    Selection,
+    Spot,
+    Steps,
+    Table,
+    Values,
+    of_kind,
+    read_displays,
+)
 from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 
 ESTIMATE = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", units=4, share=True)
 PEAK = Peak(row=0, column=1, name="right", value=0.5)
 EVERY = (
-    Rows(rows=(Named(name="A", estimate=ESTIMATE, p=0.5), Named(name="B", note="too few")), title="Arms", role="arms"),
+    Rows(
+        rows=(Named(name="A", estimate=ESTIMATE, p=0.5, q=0.9), Named(name="B", note="too few")),
+        title="Arms",
+        role="arms",
+    ),
     Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
-    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
+    Curve(name="outside", label="outside the mask", points=(Point(size=0.1, estimate=ESTIMATE),), role="attack"),
+    Steps(
+        name="outside",
+        label="outside the mask",
+        n=10,
+        beyond=4,
+        reach=0.5,
+        steps=(Point(size=0.1, estimate=ESTIMATE), Point(size=0.2, reason="too few")),
+        median=ESTIMATE,
+        text="0.1",
+        reason="none",
+        restricted=ESTIMATE,
+        how="by a search",
+        missed=1,
+        sensitivity=ESTIMATE,
+        sensitivity_reason="none",
+        relative=ESTIMATE,
+        role="zone",
+    ),
+    Partition(attribute="age+sex", columns=("age", "sex"), bands={"age": (40, 65.5)}, declared=False, unknown=3),
+    Groups(
+        rows=(
+            GroupRow(name="f", values=("f",), n=10, units=4, measures={"clean": ESTIMATE, "robust": None}),
+            GroupRow(name="m", values=("m",), n=2, units=2, few=True, note="too few"),
+        ),
+        positive="ill",
+        role="attack",
+    ),
+    Contrast(
+        pair=("f", "m"), raw=ESTIMATE, ratio=ESTIMATE, largest=ESTIMATE, largest_pair=("f", "x"), needed=4, role="gap"
+    ),
+    Matrix(rows=("f",), columns=("f", "m"), entries=((Entry(estimate=ESTIMATE), Entry(note="too few")),), role="harm"),
+    Null(method="labels exchanged", permutations=100, p=0.01, role="harm"),
+    Attacked(zone="outside", size=0.1, role="attack"),
+    Selection(
+        categories=(
+            Category(
+                name="f",
+                values=("f",),
+                n=10,
+                share=0.5,
+                selected=4,
+                rate=ESTIMATE,
+                ratio=ESTIMATE,
+                excluded="too few",
+                fisher_p=0.5,
+                z_p=0.5,
+                one_more=True,
+            ),
+        ),
+        counted="scoring",
+        favourable="yes",
+        reference="m",
+        median=0.5,
+        needed=4,
+        role="rates",
+    ),
+    Counterfactuals(
+        rows=(
+            Counterfactual(
+                way="naive",
+                source="f",
+                target="m",
+                n=10,
+                impossible=1,
+                up=2,
+                down=3,
+                pooled=True,
+                estimate=ESTIMATE,
+                p=0.5,
+            ),
+        ),
+        block=("rel",),
+        reversals=("the sign reverses",),
+        role="changes",
+    ),
     Map(
         rows=1,
         columns=2,
@@ -24,6 +129,7 @@ EVERY = (
         note="one group",
         role="where",
     ),
+    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 
@@ -34,7 +140,7 @@ def test_what_was_written_is_read_back() -> None:
     assert again == finding
     cells = [cell for row in again.displays[1].rows for cell in row]  # type: ignore[union-attr]
     assert [type(cell) for cell in cells] == [str, int, bool, type(None), float, Estimate]
-    values = again.displays[2].values  # type: ignore[union-attr]
+    values = again.displays[-1].values  # type: ignore[union-attr]
     assert [type(value) for value in values.values()] == [int, float, str, bool]
 
 

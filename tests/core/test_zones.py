@@ -17,11 +17,11 @@ from auditor.core.zones import (
     GUARD,
     RESERVED,
     check_zone,
+    control_zone,
     coverage,
     expand_zones,
     grow,
     make_zone,
-    moved,
     not_applicable,
     one_zone,
     resolve_zones,
@@ -68,7 +68,7 @@ def test_zones_and_mask_fit_together(mask: Mask, seed: int, guard: float) -> Non
 def test_a_shifted_zone_leaves_its_place(height: int, width: int, seed: int) -> None:
     zone = np.ones((height, width), dtype=bool)
     zone[: height // 4, : width // 4] = False
-    assert not (~zone & ~moved(zone, 0, np.random.default_rng(seed))).any()
+    assert not (~zone & ~control_zone(zone, 0, np.random.default_rng(seed))).any()
 
 
 def test_controls_differ_by_number_and_seed() -> None:
@@ -135,7 +135,7 @@ def test_a_scattered_hole_is_cut_into_a_few_pieces_anywhere(shape: tuple[int, in
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_a_zone_of_all_or_nothing_stays(kind: int) -> None:
     for zone in (np.zeros((5, 6), dtype=bool), np.ones((5, 6), dtype=bool), np.ones(4, dtype=bool)):
-        assert np.array_equal(moved(zone, kind, np.random.default_rng(0)), zone)
+        assert np.array_equal(control_zone(zone, kind, np.random.default_rng(0)), zone)
 
 
 @given(st.integers(1, 12), st.integers(0, 2**31))

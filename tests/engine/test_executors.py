@@ -22,7 +22,7 @@ from auditor.engine.store import Store
 from auditor.probes import Bench
 
 LIMIT = 12
-CHECKS = ("exposure", "attribution")
+CHECKS = ("preflight", "attribution")
 
 
 class Worker:

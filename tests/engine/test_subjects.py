@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from auditor.core.errors import ConfigError
 from auditor.core.facts import Facts
@@ -41,12 +42,11 @@ class Comparing:
 @pytest.fixture(scope="module")
 def prepared(study: Path) -> Prepared:
     """Return an audit of one of the demonstration's models that declares the other one as surrogate."""
-    text = (study / "marker.yaml").read_text()
-    model = next(line for line in text.splitlines() if line.startswith("model: ")).removeprefix("model: ")
-    surrogate = model.replace("marker.safetensors", "honest.safetensors")
-    attack = f"attack: {{name: transfer, settings: {{surrogate: {surrogate}}}}}"
-    lines = [attack if line.startswith("attack:") else line for line in text.splitlines()]
-    (study / "transfer.yaml").write_text("\n".join(lines))
+    yaml = YAML(typ="safe")
+    content = yaml.load(study / "marker.yaml")
+    surrogate = {**content["model"], "weights": "honest.safetensors"}
+    content["attack"] = {"name": "transfer", "settings": {"surrogate": surrogate}}
+    yaml.dump(content, study / "transfer.yaml")
     return prepare(study / "transfer.yaml", limit=LIMIT, only=["preflight"])
 
 
@@ -93,7 +93,7 @@ def test_what_a_subject_does_not_offer_is_not_asked_of_it(prepared: Prepared, tm
     known = replace(comparing(prepared), subjects=subjects, facts=replace(prepared.facts, subjects=offers))
     of = measured(known, tmp_path)
     assert "gradient" in known.facts.offers and len(of(OTHER)) == LIMIT
-    assert {row.error for row in of(FLAT).values()} == {
+    assert {row.missing.text for row in of(FLAT).values() if row.missing} == {
         "not applicable: probe 'gradient' needs 'gradient', which 'surrogate' does not offer"
     }
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from auditor.checks.fairness import targeted_harm
+from auditor.checks.fairness.held_out import REFITTED
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.displays import Null, of_kind
 from auditor.core.errors import BrokenOff
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
@@ -82,7 +84,7 @@ def test_what_was_fitted_is_what_was_judged(prepared: Prepared, reference: Path)
     assert {one.allowed for one in rows.values() if one.values["correct"]} == {True}
     assert row.values["forwards"] <= fit.forwards and row.values["backwards"] <= fit.backwards
     (finding,) = read_findings(reference)[1]
-    assert finding.verdict != "not_measured" and finding.details["null"]["method"] == "refitted on exchanged labels"
+    assert finding.verdict != "not_measured" and of_kind(finding.displays, Null)[0].method == REFITTED
     assert [one for one in verify(reference) if not one.holds] == []
 
 

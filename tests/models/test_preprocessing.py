@@ -19,7 +19,7 @@ from auditor.engine.measure import drawing
 from auditor.models import Input
 from auditor.models.classifier import ScoreClassifier, TorchClassifier, margin, wrap
 from auditor.models.load import load_classifier
-from auditor.models.preprocessing import LIMITS, STEPS, WORDS, Steps, averaged, straight_through
+from auditor.models.preprocessing import LIMITS, STEP_WORDS, STEPS, Steps, averaged, straight_through
 from auditor.threats.threat import Threat
 
 EACH = [(("round", 16),), (("jpeg", 75),), (("median", 3),), (("median", 5), ("round", 8), ("jpeg", 40))]
@@ -59,7 +59,7 @@ def test_every_step_is_what_it_says(tmp_path: Path) -> None:
     )
     one, other = Steps((("median", 3), ("round", 4)))(x), Steps((("round", 4), ("median", 3)))(x)
     assert torch.equal(one, Steps((("round", 4),))(Steps((("median", 3),))(x))) and other.shape == one.shape
-    assert set(STEPS) == set(WORDS) == set(LIMITS)
+    assert set(STEPS) == set(STEP_WORDS) == set(LIMITS)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from sklearn.tree import DecisionTreeClassifier
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.models.estimator import from_estimator
 from auditor.modalities.tables.models.passage import random_rows
-from auditor.modalities.tables.models.trees import rounded
+from auditor.modalities.tables.models.trees import rounded_thresholds
 from auditor.modalities.tables.table import Table
 
 LINEAR: dict[str, Any] = {
@@ -290,7 +290,7 @@ def test_what_is_not_linear_is_not_called_so(bend: str, frame: pd.DataFrame, sma
     st.booleans(),
 )
 def test_rounding_moves_a_threshold_to_where_sides_change(thresholds: np.ndarray, strict: bool) -> None:
-    for threshold, jump in zip(thresholds, rounded(thresholds, strict=strict), strict=True):
+    for threshold, jump in zip(thresholds, rounded_thresholds(thresholds, strict=strict), strict=True):
         for value in (np.nextafter(jump, -np.inf), np.nextafter(jump, np.inf)):
             side = np.float32(value) >= threshold if strict else np.float32(value) > threshold
             assert side == (value > jump)

@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from auditor.checks.fairness.held_out import REFITTED
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.displays import Null, Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observation, Observations, Trial
@@ -333,11 +335,8 @@ def test_the_planted_defect_is_named_and_its_twin_is_not_accused(
     assert sum(one.low > 0 for one in excess) <= 3 and np.mean([one.value for one in excess]) < 0.1
     for seed in range(3):
         found = finding_of(planted(make_samples, Gated(), seed=seed, n=2 * N), seed)
-        assert found.verdict == "fail" and found.details["null"]["p"] < 0.01
-        assert all(row["estimate"]["low"] > 0 and row["aimed"]["low"] > 0 for row in found.details["excess"])
+        assert found.verdict == "fail" and of_kind(found.displays, Null)[0].p < 0.01
+        rows = [row for role in ("excess", "aimed") for row in of_kind(found.displays, Rows, role)[0].rows]
+        assert rows and all(row.estimate and row.estimate.low > 0 for row in rows)
     found = finding_of(planted(make_samples, Gated()), 0, refits=9)
-    assert found.details["null"] == {
-        "method": "refitted on exchanged labels",
-        "permutations": 9,
-        "p": pytest.approx(0.1),
-    }
+    assert of_kind(found.displays, Null) == [Null(method=REFITTED, permutations=9, p=0.1)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditor.core.records import Finding
+from auditor.checks import make_check
+from auditor.core.facts import Facts
+from auditor.core.records import Finding, Observation, Observations, Trial
+from auditor.modalities.tables.table import Column
 from auditor.report.render import render
 
 EPSILONS = [k / 255 for k in (1, 2, 4, 8)]
@@ -550,3 +556,138 @@ def rendered(full: Path) -> Path:
 def bare(tmp_path: Path) -> Path:
     """Return an output folder that holds next to nothing: no evidence, empty audit, findings without details."""
     return write(tmp_path / "bare", nothing_much())
+
+
+CELLS = {
+    ("Asian", "Female"): (18, 6),
+    ("Asian", "Male"): (21, 12),
+    ("Asian", ""): (1, 0),
+    ("Black", "Female"): (50, 10),
+    ("Black", "Male"): (49, 20),
+    ("Black", ""): (1, 0),
+    ("Other", "Female"): (2, 1),
+    ("Other", "Male"): (4, 2),
+    ("White", "Female"): (90, 30),
+    ("White", "Male"): (106, 68),
+    ("White", ""): (4, 2),
+    ("", "Female"): (20, 7),
+    ("", "Male"): (30, 3),
+    ("", ""): (4, 0),
+}
+"""(race, sex) -> applicants, and how many of them get the favourable decision."""
+WOMEN, MEN = "Female", "Male"
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """What is known of one row, and what was measured of it."""
+
+    place: int
+    """Among all rows."""
+    race: str
+    sex: str
+    chosen: int
+    rank: int
+    """Among the rows of the same sex and decision."""
+
+    def row(self, trial: Trial) -> dict[str, float] | None:
+        """Return what a trial wrote down; None where it measured nothing."""
+        if trial.probe == "clean":
+            score = 0.5 * self.chosen + (self.place % 50) / 100
+            return {"predicted": self.chosen, "correct": self.place % 7 != 0, "confidence": 0.8, "score": score}
+        if trial.probe == "invariance":
+            return self.other_sex() if trial.settings["column"] == "sex" and self.sex else None
+        if trial.threat["towards"] and self.chosen:
+            return {"searched": 0, "before": 1}
+        outcome = (2, 2, 0, 3, 3)[self.place % 5]
+        found = {"flipped": 1, "cost": 1.5} if outcome == 2 else {"flipped": 0}
+        return {"searched": 1, "before": self.chosen, "outcome": outcome, **found}
+
+    def other_sex(self) -> dict[str, float]:
+        """Return the decisions with the other sex: alone it helps women, repaired it harms them; of men nothing can be
+        repaired.
+        """
+        own, other, before, rank = int(self.sex == MEN), int(self.sex != MEN), self.chosen, self.rank
+        if self.sex == MEN:
+            turned = {"naive": before and rank < 1, "worst": before and rank < 1}
+            possible = self.place % 3 == 0
+        else:
+            turned = {"naive": not before and rank < 12, "worst": rank < (6 if before else 9)}
+            turned |= {} if not before and rank == 100 else {"repaired": rank < (6 if before else 2)}
+            possible = before or rank >= 25
+        after = {f"{way}/{other}": int(before != bool(turn)) for way, turn in turned.items()}
+        return {"before": before, "own": own, f"possible/{other}": int(possible), **after}
+
+
+def applicants() -> list[Applicant]:
+    found: list[Applicant] = []
+    for (race, sex), (n, selected) in CELLS.items():
+        for k in range(n):
+            chosen = int(k < selected)
+            rank = sum((one.sex, one.chosen) == (sex, chosen) for one in found)
+            found.append(Applicant(len(found), race, sex, chosen, rank))
+    return found
+
+
+def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the check of fairness finds in 400 applicants for the table of an audit."""
+    rows = applicants()
+    n, names = len(rows), tuple(str(one.place) for one in rows)
+    own = {field.name for field in fields(Column)}
+    columns = [{name: value for name, value in one.items() if name in own} for one in data["columns"]]
+    schema = {
+        "columns": [{**one, "allowed": list(range(len(one["levels"])))} for one in columns],
+        "rules": data["rules"],
+        "favourable": "granted",
+    }
+    facts = Facts(
+        classes=("denied", "granted"),
+        offers=("labels", "scores"),
+        modality="table",
+        ids=names,
+        y=tuple(one.chosen if one.place % 7 else 1 - one.chosen for one in rows),
+        units=names,
+        groups={"race": tuple(one.race for one in rows), "sex": tuple(one.sex for one in rows)},
+        mask_share=(0.5,) * n,
+        low=0.0,
+        high=1.0,
+        levels=None,
+        norm="cost",
+        epsilons=(1.0, 2.0, 4.0),
+        primary=2.0,
+        guard=0.0,
+        attack="table_search",
+        attack_settings={},
+        schema=schema,
+        max_changes=3,
+    )
+    check = make_check("fairness", "table", {})
+    return judged(check, facts, {trial: [one.row(trial) for one in rows] for trial in check.trials(facts)})
+
+
+def judged(check: Any, facts: Facts, rows: Mapping[Trial, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the findings of a check, as findings.json holds them, from what each trial wrote down of each sample."""
+    made: dict[str, dict[str, Observation]] = {}
+    for trial, values in rows.items():
+        key = trial.key("binding")
+        each = zip(facts.ids, values, strict=True)
+        made[key] = {name: Observation(key, name, value) for name, value in each if value is not None}
+    seen = Observations("binding", lambda key: made.get(key, {}), tuple(rows))
+    found: list[dict[str, Any]] = json.loads(json.dumps([one.as_dict() for one in check.judge(facts, seen)]))
+    return found
+
+
+@pytest.fixture(scope="session")
+def of_a_table() -> dict[str, Any]:
+    """Return what findings.json of a table holds; what is written of fairness comes from its check. Copy it before a
+    change.
+    """
+    data: dict[str, Any] = json.loads((Path(__file__).parent / "table.json").read_text())
+    data["findings"] += table_fairness(data["audit"]["data"])
+    return data
+
+
+@pytest.fixture
+def table_content(of_a_table: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of the same."""
+    return copy.deepcopy(of_a_table)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats as sps
 
 from auditor.stats.exchange import breslow_day_p, exchange_p, mantel_haenszel_p, permutation_p
-from auditor.stats.grouping import exchanged
+from auditor.stats.grouping import exchanged_groups
 from auditor.stats.shares import Array
 
 BERKELEY = {
@@ -157,7 +157,7 @@ def test_the_largest_gap_under_exchange_as_by_brute_force() -> None:
 def test_groups_are_exchanged_as_in_grouping() -> None:
     """The same gaps, as often: 4000 exchanges by auditor.stats.grouping beside as many drawn here."""
     theirs = Counter(
-        round(largest_by_hand(list(exchanged(VALUES, LABELS, UNITS, seed=seed))), 9) for seed in range(4000)
+        round(largest_by_hand(list(exchanged_groups(VALUES, LABELS, UNITS, seed=seed))), 9) for seed in range(4000)
     )
     every = Counter(round(largest_by_hand(values), 9) for values in all_exchanges())
     mine: Counter[float] = Counter()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.errors import ConfigError
-from auditor.stats.grouping import Attribute, edges_of, exchanged, halves
+from auditor.stats.grouping import Attribute, edges_of, exchanged_groups, halves
 
 TABLE = {"sex": ("f", "m", "Unknown", "f"), "age": ("39.5", "40", "60", "n/a")}
 
@@ -84,7 +84,7 @@ def test_halves_keep_units_whole_and_groups_balanced(drawn: list[tuple[str, int,
 @given(people, st.integers(0, 99))
 def test_an_exchange_moves_whole_units_among_their_like(drawn: list[tuple[str, int, int]], seed: int) -> None:
     values, y, units = table_of(drawn)
-    new = exchanged(values, y, units, seed=seed)
+    new = exchanged_groups(values, y, units, seed=seed)
     assert [value == "" for value in new] == [value == "" for value in values]
     labels = {
         unit: tuple(sorted({label for label, one in zip(y, units, strict=True) if one == unit})) for unit in units
@@ -98,7 +98,7 @@ def test_an_exchange_moves_whole_units_among_their_like(drawn: list[tuple[str, i
 
 def test_exchanges_are_uniform() -> None:
     values, y, units = ["a", "b", "b"], [0, 0, 0], ["u", "v", "w"]
-    counts = Counter(exchanged(values, y, units, seed=seed) for seed in range(600))
+    counts = Counter(exchanged_groups(values, y, units, seed=seed) for seed in range(600))
     assert len(counts) == 3 and min(counts.values()) > 150
-    assert exchanged(values, [0, 1, 1], units, seed=3)[0] == "a"
+    assert exchanged_groups(values, [0, 1, 1], units, seed=3)[0] == "a"
     assert np.array(halves(["a"], [0], ["u"], seed=0)).tolist() == [0]

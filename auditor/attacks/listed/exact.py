@@ -11,7 +11,7 @@ from auditor.threats.listed import Numbers, Places
 
 FIRST = 64
 """Combinations of the first slice; each is twice as long as the last one, up to PIECE."""
-LONGEST = 1024
+_LONGEST = 1024
 
 
 def combinations(
@@ -37,7 +37,7 @@ def combinations(
     return found
 
 
-def enumerated(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> Search:
+def cheapest_first(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> Search:
     """Show every combination that is cheaper than the ceiling, in order of cost and then of what single changes let
     expect, up to the first flip.
 
@@ -56,5 +56,5 @@ def enumerated(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> Search:
     start, size, before = 0, FIRST, hunt.cost
     while start < len(combos) and hunt.cost == before:
         yield from hunt.shown(combos[start : start + size])
-        start, size = start + size, min(2 * size, LONGEST)
+        start, size = start + size, min(2 * size, _LONGEST)
     hunt.exact = hunt.space.complete

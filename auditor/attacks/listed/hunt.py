@@ -13,13 +13,13 @@ from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
 
 Search = Generator[Numbers, Numbers, None]
 """Yields rows (k, columns), is sent their scores (k, classes)."""
-Asked = Generator[Numbers, Numbers, Numbers]
+_Asked = Generator[Numbers, Numbers, Numbers]
 Name = int | bytes
 PIECE = 1024
 """Most rows that one search asks for at once."""
 ENDLESS = 1e6
 """Stands for a margin without end."""
-TIE = 1e-9
+_TIE = 1e-9
 """Costs this much apart, in their own size, are the same."""
 
 
@@ -48,7 +48,7 @@ class Hunt:
 
     def __init__(self, threat: ListedThreat, row: int, space: Space, *, aim: Aim, scored: bool) -> None:
         self.threat, self.row, self.aim, self.scored = threat, row, aim, scored
-        self.ceiling = space.epsilon * (1 + TIE) + TIE
+        self.ceiling = space.epsilon * (1 + _TIE) + _TIE
         """Only what costs less is of interest."""
         self.best: Numbers | None = None
         self.cost = float("inf")
@@ -103,7 +103,7 @@ class Hunt:
             return names
         return [one.tobytes() for one in np.ascontiguousarray(combos, dtype=np.int32)]
 
-    def shown(self, combos: Places) -> Asked:
+    def shown(self, combos: Places) -> _Asked:
         """Return the margins (k,) of combinations, those that are fresh shown to the classifier; not a number where
         they are not worth showing.
         """
@@ -113,7 +113,7 @@ class Hunt:
             yield from self._asked(wanted[start : start + PIECE])
         return np.array([self._seen.get(key, np.nan) for key in self.keys(combos)])
 
-    def known(self, combos: Places) -> Asked:
+    def known(self, combos: Places) -> _Asked:
         """Return the margins (k,) of combinations whatever they cost."""
         ceiling, self.ceiling = self.ceiling, float("inf")
         margins = yield from self.shown(combos)
@@ -144,7 +144,7 @@ class Hunt:
         if len(hits):
             first = hits[np.lexsort((margin[hits], cost[hits]))[0]]
             self.best, self.cost = rows[first], float(cost[first])
-            self.ceiling = self.cost - TIE * max(1.0, self.cost)
+            self.ceiling = self.cost - _TIE * max(1.0, self.cost)
 
     @property
     def done(self) -> bool:

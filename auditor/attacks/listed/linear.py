@@ -13,23 +13,23 @@ from scipy.sparse import csr_matrix
 
 from auditor.attacks.listed.exact import combinations
 from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.listed import Block, Numbers, Places
+from auditor.threats.listed import JointValues, Numbers, Places
 
 LISTED = 20_000
 """Combinations that are listed in place of a call of the solver."""
-SLACK = 1e-6
+_SLACK = 1e-6
 """Log odds this near to the boundary, in the size of the largest effect, are decided by the classifier alone."""
 FAITHFUL = 1e-4
 """Largest error of a predicted log odds, in the size of the largest effect, for which the classifier counts as linear.
 """
-DIGITS = 9
+_DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
 class Effects:
     """How far each joint value of a block moves the log odds of all classes."""
 
-    block: Block
+    block: JointValues
     moved: Numbers
     """(k, classes) against the row's own values."""
     slope: Numbers
@@ -37,7 +37,7 @@ class Effects:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class _Found:
     """A solution: the joint value of each block, further strides of each column of it, and its cost; None where there
     is none.
     """
@@ -68,7 +68,7 @@ def linear(hunt: Hunt) -> Generator[Numbers, Numbers, bool]:
     return True
 
 
-def _effects(x: Numbers, block: Block, base: Numbers) -> Generator[Numbers, Numbers, Effects]:
+def _effects(x: Numbers, block: JointValues, base: Numbers) -> Generator[Numbers, Numbers, Effects]:
     """Show what tells every effect of one block: its joint values, or the values of each column alone, whichever are
     fewer.
     """
@@ -148,15 +148,15 @@ def _solved(
             lead = base + sum(
                 (one.moved[combos[:, place]] @ along.T for place, one in enumerate(effects)), np.zeros((1, len(along)))
             )
-            yield from _listed(hunt, combos[(lead > -SLACK * size).all(1)])
+            yield from _listed(hunt, combos[(lead > -_SLACK * size).all(1)])
             return True
-    loose = solve(hunt, effects, along, need=-base, slack=-SLACK * size)
+    loose = solve(hunt, effects, along, need=-base, slack=-_SLACK * size)
     if loose is None:
         return True
     yield from _checked(hunt, loose)
     if hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost):
         return True
-    firm = solve(hunt, effects, along, need=-base, slack=SLACK * size)
+    firm = solve(hunt, effects, along, need=-base, slack=_SLACK * size)
     if firm is not None:
         yield from _checked(hunt, firm)
     return hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost)
@@ -172,18 +172,18 @@ def _listed(hunt: Hunt, combos: Places) -> Search:
             return
 
 
-def _checked(hunt: Hunt, found: Found) -> Search:
+def _checked(hunt: Hunt, found: _Found) -> Search:
     """Show a solution to the classifier."""
     row = hunt.space.x.copy()
     for block, pick, steps in zip(hunt.space.blocks, found.picks, found.steps, strict=True):
         row[block.columns] = np.where(
-            steps > 0, np.round(block.values[pick] + block.stride[pick] * steps, DIGITS), block.values[pick]
+            steps > 0, np.round(block.values[pick] + block.stride[pick] * steps, _DIGITS), block.values[pick]
         )
     scores = yield row[None]
     hunt.met(row[None], np.array([found.cost]), hunt.aim.margin(scores), hunt.aim.reached(scores))
 
 
-def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, *, need: Numbers, slack: float) -> Found | None:
+def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, *, need: Numbers, slack: float) -> _Found | None:
     """Return the cheapest combination with effects of at least need + slack along every direction (r, classes), by an
     integer program; None: there is none.
 
@@ -214,14 +214,14 @@ def solve(hunt: Hunt, effects: Sequence[Effects], along: Numbers, *, need: Numbe
         return None
     values = np.round(answer.x)
     found = [part.read(values[start : start + len(part.cost)]) for part, start in zip(parts, starts, strict=False)]
-    return Found([pick for pick, _ in found], [steps for _, steps in found], float(cost @ values))
+    return _Found([pick for pick, _ in found], [steps for _, steps in found], float(cost @ values))
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
     """One block in the program: its joint values, then its cells."""
 
-    block: Block
+    block: JointValues
     cells: list[tuple[int, Places]]
     """Column and the joint values of each cell that holds several values."""
     cost: Numbers

@@ -156,7 +156,9 @@ def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> Searc
             np.where(np.isnan(here), there - there[at], here)
             for here, there, at in zip(near, first, anchor, strict=True)
         ]
-        yield from hunt.shown(promised(hunt, gains, margin, count=PROMISED) if hunt.scored else pairs(hunt, anchor))
+        yield from hunt.shown(
+            promised(hunt, gains, margin, count=PROMISED) if hunt.scored else block_pairs(hunt, anchor)
+        )
         if hunt.cost == before:
             return
 
@@ -169,7 +171,7 @@ def place_of(hunt: Hunt, row: Numbers) -> Places:
     return np.array(found, dtype=np.int64)
 
 
-def pairs(hunt: Hunt, anchor: Places) -> Places:
+def block_pairs(hunt: Hunt, anchor: Places) -> Places:
     """Return combinations that differ from an anchor in two blocks and are cheaper than the best one, evenly over their
     costs.
     """
@@ -181,7 +183,7 @@ def pairs(hunt: Hunt, anchor: Places) -> Places:
     return both[order[:: max(1, len(order) // (4 * PROMISED))]]
 
 
-def scattered(hunt: Hunt, draws: Numbers) -> Places:
+def random_combinations(hunt: Hunt, draws: Numbers) -> Places:
     """Return random combinations (k, blocks) within the budget by uniform draws (k, 2 blocks): blocks in random order,
     each changed by an even chance.
     """

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.attack import Problem
-from auditor.attacks.listed.exact import combinations, enumerated
+from auditor.attacks.listed.exact import cheapest_first, combinations
 from auditor.attacks.listed.hunt import Aim, Hunt, Search
 from auditor.attacks.listed.linear import linear
-from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, scattered
+from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, random_combinations
 from auditor.attacks.listed.strike import TRIED, strike
 from auditor.core.errors import AuditorError
 from auditor.core.outcomes import Outcome
@@ -28,11 +28,11 @@ TOGETHER = 256
 """Rows that are searched in lock-step."""
 FEW = 400
 """Combinations that are enumerated even where no proof is asked for: it is about what the beam costs."""
-WHOLE = 256
+_WHOLE = 256
 """Numeric columns with at most this many permitted values are listed whole where that lets every combination be
 enumerated.
 """
-DRAWS = 1000
+_DRAWS = 1000
 """Random combinations for a classifier without scores."""
 
 
@@ -142,7 +142,7 @@ def _together(problem: Problem, threat: ListedThreat, rows: range, *, plan: Plan
             aim=aim,
             scored=scored,
         )
-        drawn = torch.zeros((1, 0 if scored else DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64)
+        drawn = torch.zeros((1, 0 if scored else _DRAWS, 2 * len(hunt.sizes)), dtype=torch.float64)
         gains = first.gains(hunt, row - rows.start) if first is not None else None
         hunts.append(hunt)
         searches[row] = _search(hunt, plan, problem.rng.take([row]).uniform(drawn)[0].numpy(), pulled=gains)
@@ -184,9 +184,11 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, *, pulled: Sequence[Numbers]
     cap = plan.exact_rows if plan.exact else min(FEW, plan.exact_rows)
     start = hunt.space
     if not start.complete and plan.exact:
-        hunt.enter(hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, many=WHOLE))
+        hunt.enter(hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, many=_WHOLE))
     if _few(hunt, cap):
-        yield from enumerated(hunt, (yield from measured(hunt, hunt.own[0])) if hunt.sizes.sum() < WHOLE else None, cap)
+        yield from cheapest_first(
+            hunt, (yield from measured(hunt, hunt.own[0])) if hunt.sizes.sum() < _WHOLE else None, cap
+        )
         return
     hunt.enter(start)
     gains = yield from measured(hunt, hunt.own[0])
@@ -198,12 +200,12 @@ def _search(hunt: Hunt, plan: Plan, draws: Numbers, *, pulled: Sequence[Numbers]
         yield from hunt.shown(promised(hunt, gains, base, count=PROMISED))
         yield from beam(hunt, gains, plan.beam)
     else:
-        yield from hunt.shown(scattered(hunt, draws))
+        yield from hunt.shown(random_combinations(hunt, draws))
     yield from polish(
         hunt, plan.polish, lambda centre: hunt.threat.space(start.x, hunt.row, start.epsilon, plan.thresholds, centre)
     )
     if start.complete:
-        yield from enumerated(hunt, gains, cap)
+        yield from cheapest_first(hunt, gains, cap)
 
 
 def _few(hunt: Hunt, cap: int) -> bool:

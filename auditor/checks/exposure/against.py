@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from auditor.checks.common import plain, why_not
+from auditor.checks.exposure.search import FlipSearch
 from auditor.core.facts import Facts
-from auditor.core.records import Observation
+from auditor.core.zones import control_number
 from auditor.stats.shares import paired_difference, paired_p, proportion
 
 
-def compared(
-    facts: Facts,
-    name: str,
-    zone: str,
-    mine: Mapping[str, float],
-    theirs: Mapping[str, float],
-    rows: Mapping[str, Observation],
-    unit: str,
-) -> dict[str, Any]:
-    """Return a comparison by sample id of flags with those of something else, as JSON-ready data; `rows` tell why there
-    is none.
+def compared(mine: FlipSearch, other: FlipSearch, budget: float, *, name: str, zone: str) -> dict[str, Any]:
+    """Return how much more often a search flips at a budget than another one, called `name`, does in a zone on the same
+    samples, as JSON-ready data.
     """
-    both = [one for one in mine if one in theirs]
-    a, b, units = [mine[one] for one in both], [theirs[one] for one in both], [facts.unit_of[one] for one in both]
+    flags, theirs = mine.flags(budget), other.flags(budget)
+    both = [one for one in flags if one in theirs]
+    a, b, units = [flags[one] for one in both], [theirs[one] for one in both], [mine.facts.unit_of[one] for one in both]
     estimate = paired_difference(a, b, units)
     return {
         "against": name,
         "zone": zone,
-        "there": plain(proportion(b, units, unit=unit)),
+        "there": plain(proportion(b, units, unit=mine.unit)),
         "estimate": plain(estimate),
         "p": paired_p(a, b, units) if estimate else None,
-        "reason": "" if estimate else why_not(rows.values()),
+        "reason": "" if estimate else why_not(other.rows.values()),
     }
+
+
+def beside(
+    zone: str, every: Mapping[str, FlipSearch], random: FlipSearch | None, *, budget: float, names: ComparisonNames
+) -> list[dict[str, Any]]:
+    """Return how much more often a zone flips than random changes in it and, for 'outside', than each control zone, on
+    the same samples.
+    """
+    others = [
+        (names.zone(other), other, search)
+        for other, search in every.items()
+        if zone == "outside" and control_number(other) is not None
+    ]
+    if random is not None:
+        others.append((names.random, zone, random))
+    return [compared(every[zone], search, budget, name=name, zone=place) for name, place, search in others]
+
+
+@dataclass(frozen=True)
+class ComparisonNames:
+    """What a modality calls the things that stand beside a search."""
+
+    zone: Callable[[str], str]
+    """function (zone) -> its name"""
+    random: str
 
 
 def paired_table(

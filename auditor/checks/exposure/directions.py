@@ -10,6 +10,7 @@ from auditor.checks.common import plain
 from auditor.checks.exposure.smallest import Thresholds, median_size, sized
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation, Trial
 from auditor.stats.shares import proportion
 
@@ -50,12 +51,16 @@ def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -
     becomes.
     """
     label = dict(zip(facts.ids, facts.y, strict=True))
-    ends = Counter((label[name], int(row.values["predicted"])) for name, row in hits.items() if row.values["fooled"])
+    ends = Counter(
+        (label[name], int(row.values["predicted"])) for name, row in hits.items() if Outcome.of(row.values).flipped
+    )
     listed = [(0, 1), (1, 0)] if len(facts.classes) == 2 else [pair for pair, _ in ends.most_common(MOST_ROWS)]
     rows = []
     for own, end in listed:
         among = [name for name in hits if label[name] == own]
-        flags = [float(bool(hits[name].values["fooled"]) and hits[name].values["predicted"] == end) for name in among]
+        flags = [
+            float(Outcome.of(hits[name].values).flipped and hits[name].values["predicted"] == end) for name in among
+        ]
         estimate = proportion(
             flags, [facts.unit_of[name] for name in among], unit="share of correct predictions flipped"
         )

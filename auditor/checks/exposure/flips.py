@@ -6,81 +6,46 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import plain, why_not
-from auditor.core.facts import Facts
+from auditor.checks.common import plain
+from auditor.checks.exposure.search import FlipAnswer, FlipSearch, curve
 from auditor.core.outcomes import Outcome
-from auditor.core.records import Estimate, Observation
+from auditor.core.records import Observation
 from auditor.modalities.tables.checks.common import searched, table_of
 from auditor.stats.censored import flipped_curve, median
 from auditor.stats.shares import proportion
 
-FLIPPED = "share of decisions flipped"
-SLACK = 1 + 1e-9
-"""What rounding may add to a cost."""
-
 
 @dataclass(frozen=True)
-class Flips:
+class Flips(FlipSearch):
     """The rows of one trial of the probe `flip`."""
 
-    facts: Facts
-    rows: Mapping[str, Observation]
+    unit = "share of decisions flipped"
+    proves = True
 
     @cached_property
     def used(self) -> dict[str, Observation]:
         """Return the rows that were searched."""
         return searched(self.rows)
 
-    @cached_property
-    def units(self) -> list[str]:
-        """Return the unit of each row that was searched."""
-        return [self.facts.unit_of[name] for name in self.used]
+    def answer(self, row: Observation) -> FlipAnswer:
+        """Return what is known of a row: its cheapest flip, and whether that is proven."""
+        outcome = Outcome.of(row.values)
+        return FlipAnswer(outcome, row.values["cost"] if outcome.flipped else math.inf)
 
     @cached_property
     def costs(self) -> dict[str, float]:
         """Return the cheapest flip that is known of each row; infinite where none is."""
-        return {name: row.values["cost"] if row.values["flipped"] else math.inf for name, row in self.used.items()}
-
-    def flags(self, cost: float) -> dict[str, float]:
-        """Return whether each row flips at a cost."""
-        return {name: float(one <= cost * SLACK) for name, one in self.costs.items()}
-
-    def open(self, cost: float) -> dict[str, float]:
-        """Return whether each row is neither flipped at a cost nor proven not to be: nothing was found, or only dearer
-        flips that may not be the cheapest.
-        """
-        done = self.flags(cost)
-        return {name: float(not done[name] and not Outcome.of(row.values).proven) for name, row in self.used.items()}
-
-    def share(self, cost: float) -> Estimate | None:
-        """Return the share that flips at a cost."""
-        return proportion(list(self.flags(cost).values()), self.units, unit=FLIPPED)
-
-    def at_most(self, cost: float) -> Estimate | None:
-        """Return the share that flips at a cost if every open row does."""
-        return proportion(
-            [max(pair) for pair in zip(self.flags(cost).values(), self.open(cost).values(), strict=True)],
-            self.units,
-            unit=FLIPPED,
-        )
-
-    def curve(self) -> list[dict[str, Any]]:
-        """Return the share that flips at each declared cost."""
-        reason = "" if self.used else why_not(self.rows.values())
-        return [
-            {"epsilon": cost, "estimate": plain(self.share(cost)), "reason": reason} for cost in self.facts.epsilons
-        ]
+        return {name: one.size for name, one in self.answers.items()}
 
     def outcomes(self) -> dict[str, int]:
         """Return of how many rows each outcome is known, in words."""
-        counts = Counter(Outcome.of(row.values) for row in self.used.values())
+        counts = Counter(one.outcome for one in self.answers.values())
         return {one.text: counts[one] for one in Outcome}
 
     def excluded(self) -> list[dict[str, Any]]:
@@ -108,7 +73,9 @@ class Flips:
         flags, result = self.flags(cost), []
         for index, name in enumerate(self.facts.classes):
             mine = [one for one, row in self.used.items() if row.values["before"] == index]
-            estimate = proportion([flags[one] for one in mine], [self.facts.unit_of[one] for one in mine], unit=FLIPPED)
+            estimate = proportion(
+                [flags[one] for one in mine], [self.facts.unit_of[one] for one in mine], unit=self.unit
+            )
             result.append({"before": name, "n": len(mine), "estimate": plain(estimate)})
         return result
 
@@ -117,7 +84,7 @@ class Flips:
         sizes, limit = list(self.costs.values()), max(self.facts.epsilons)
         beyond = sum(math.isinf(one) for one in sizes)
         middle = median(sizes, self.units, unit="cost") if sizes else None
-        steps = flipped_curve(sizes, limit, self.units, unit=FLIPPED) if sizes else []
+        steps = flipped_curve(sizes, limit, self.units, unit=self.unit) if sizes else []
         short = (
             f"{beyond} of {len(sizes)} rows were not flipped at a cost of at most {limit:g}"
             if beyond
@@ -142,7 +109,7 @@ class Flips:
         """Return everything that the report shows of these searches at a cost."""
         forwards = [row.values["forwards"] for row in self.used.values()]
         return {
-            "curve": self.curve(),
+            "curve": curve((one, self) for one in self.facts.epsilons),
             "outcomes": self.outcomes(),
             "n": len(self.used),
             "open": int(sum(self.open(cost).values())),

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
+from auditor.core.displays import Point
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Observation, Observations, Trial
 from auditor.stats.censored import flipped_curve, median
 
@@ -81,7 +83,7 @@ def thresholds(facts: Facts, observations: Observations, zone: str, search: Tria
 
 
 def _threshold(facts: Facts, rows: Sequence[Observation]) -> Threshold | None:
-    sizes = [row.values["size"] for row in rows if row.values["fooled"] and "size" in row.values]
+    sizes = [row.values["size"] for row in rows if Outcome.of(row.values).flipped and "size" in row.values]
     known = next((row.values for row in rows if "area" in row.values), None)
     return (
         None
@@ -112,13 +114,13 @@ def median_size(facts: Facts, found: Thresholds) -> Estimate | None:
     return median([one.size for one in found.values()], [facts.unit_of[name] for name in found], unit="epsilon")
 
 
-def shares(facts: Facts, found: Thresholds, limit: float) -> list[dict[str, Any]]:
+def shares(facts: Facts, found: Thresholds, limit: float) -> tuple[Point, ...]:
     """Return the share flipped at or below each epsilon, with pointwise intervals; `limit` is the largest size that was
     tried.
     """
     sizes, units = [one.size for one in found.values()], [facts.unit_of[name] for name in found]
     curve = flipped_curve(sizes, limit, units, unit="share of correct predictions flipped")
-    return [{"epsilon": size, "estimate": plain(estimate)} for size, estimate in curve]
+    return tuple(Point(size=size, estimate=estimate) for size, estimate in curve)
 
 
 def described(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def described(facts: Facts, observations: Observations, found: Thresholds, searc
         "beyond": beyond,
         "reach": limit,
         "how": how,
-        "steps": shares(facts, found, limit),
+        "steps": [{"epsilon": one.size, "estimate": plain(one.estimate)} for one in shares(facts, found, limit)],
         "median": plain(middle),
         "text": sized(facts, middle) if middle else "",
         "reason": "" if middle else too_few if found else "nothing was measured",

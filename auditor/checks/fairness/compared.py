@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import members
+from auditor.core.displays import Partition
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
 from auditor.stats.grouping import Attribute, edges_of
@@ -41,16 +42,15 @@ class Compared:
         return self.attribute.name
 
     @property
-    def details(self) -> dict[str, Any]:
+    def partition(self) -> Partition:
         """Return what every finding on it says of how its groups were made."""
-        edges = {column: list(cuts) for column, cuts in self.attribute.edges.items()}
-        return {
-            "attribute": self.name,
-            "columns": list(self.attribute.columns),
-            "bands": edges,
-            "declared": self.declared,
-            "unknown": self.unknown,
-        }
+        return Partition(
+            attribute=self.name,
+            columns=tuple(self.attribute.columns),
+            bands={column: tuple(cuts) for column, cuts in self.attribute.edges.items()},
+            declared=self.declared,
+            unknown=self.unknown,
+        )
 
 
 def compared(facts: Facts, bands: Bands, intersections: Intersections) -> tuple[Compared, ...]:

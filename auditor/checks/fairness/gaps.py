@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.checks.common import listed, percent, plain, reason, span
+from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
+from auditor.core.displays import Cell, Contrast, Display, Named, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
 from auditor.stats.exchange import breslow_day_p, mantel_haenszel_p, permutation_p
@@ -26,6 +27,8 @@ class Question:
     when: str
     missing: str
     """Why there are no flags."""
+    tests: tuple[Named, ...] = ()
+    """Further tests of whether the groups differ."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,13 @@ class Rule:
 def judge_gap(
     facts: Facts, attribute: str, groups: Sequence[Group], asked: Question, rule: Rule, **base: Any
 ) -> Finding:
-    """Return the finding on the largest difference between two groups; `base` holds id, evidence, details and the
+    """Return the finding on the largest difference between two groups; `base` holds id, evidence, displays and the
     like.
     """
     usable = {group.name: group.among(asked.flags) for group in groups}
     large = {name: strata(facts, ids, asked.flags) for name, ids in usable.items() if len(ids) >= rule.minimum}
     gap = largest_gap(large, against=rule.tolerance, level=rule.level) if len(large) > 1 else None
     needed = _needed(large, asked.flags, rule)
-    details: dict[str, Any] = {**base.pop("details"), "needed": needed}
     if gap is None:
         why = (
             asked.missing
@@ -59,11 +61,10 @@ def judge_gap(
         )
         claim = f"Groups by {attribute} could not be compared in {asked.what} {asked.when}."
         advice = "Collect more samples of the small groups." if asked.flags else ""
-        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, **base)
     verdict = decide(gap.estimate, rule.tolerance)
-    beside = _beside(facts, large, usable, asked, gap)
-    beside["tests"] += details.pop("tests", [])
-    details |= {"pair": list(gap.pair), "raw": plain(gap.raw), "ratio": plain(gap.ratio), **beside}
+    found = Found(facts, asked, {name: usable[name] for name in large}, large, gap)
+    base["displays"] = (*base["displays"], *found.displays(needed))
     return Finding(
         verdict=verdict,
         claim=_claim(attribute, asked, gap, rule, excluded=len(large) < len(usable)),
@@ -72,7 +73,6 @@ def judge_gap(
         reason=_reason(verdict, gap, rule, usable, large, needed),
         advice=_advice(verdict, attribute),
         p=gap.p,
-        details=details,
         **base,
     )
 
@@ -143,69 +143,81 @@ def _needed(large: Mapping[str, Strata], flags: Flags, rule: Rule) -> int | None
     return needed_per_group(rule.tolerance, sum(flags.values()) / len(flags), groups=max(2, len(large)))
 
 
-def _beside(
-    facts: Facts, large: Mapping[str, Strata], usable: Mapping[str, list[str]], asked: Question, gap: Gap
-) -> dict[str, Any]:
-    """Return what stands beside the gap: who is worse off than everyone else, classical tests, the same pair class by
-    class.
-    """
-    better, worse = (large[name] for name in gap.pair)
-    names = [(one, group) for group in large for one in usable[group]]
-    positions = [facts.position_of[one] for one, _ in names]
-    chance = permutation_p(
-        [asked.flags[one] for one, _ in names],
-        [group for _, group in names],
-        [facts.y[position] for position in positions],
-        [facts.units[position] for position in positions],
-        seed=facts.seed,
-    )
-    pair = f"{gap.pair[0]} and {gap.pair[1]}"
-    tests = [
-        (
-            "Permutation of the groups",
-            chance,
-            "whether any two groups differ at all: labels exchanged within classes, whole units",
-        ),
-        (
-            "Cochran, Mantel and Haenszel",
-            mantel_haenszel_p(better, worse),
-            f"whether {pair} differ at all, class by class",
-        ),
-        ("Breslow and Day", breslow_day_p(better, worse), f"whether {pair} differ by the same odds in every class"),
-    ]
-    ranked = [
-        {"group": one.group, "estimate": plain(one.estimate), "p": one.p, "q": one.q, "note": ""}
-        for one in shortfalls(large, level=gap.estimate.level)
-    ]
-    return {
-        "tests": [{"name": name, "p": p, "note": note} for name, p, note in tests],
-        "ranking": ranked,
-        "raw_largest": _raw(large, gap.estimate.level),
-        "tables": [_by_class(large, gap, f"{asked.what} {asked.when}")] if len(facts.classes) > 1 else [],
-    }
+@dataclass(frozen=True)
+class Found:
+    """A gap that was found, with the samples of the groups that are large enough."""
 
+    facts: Facts
+    asked: Question
+    ids: Mapping[str, list[str]]
+    large: Mapping[str, Strata]
+    gap: Gap
 
-def _raw(large: Mapping[str, Strata], level: float) -> dict[str, Any]:
-    """Return the largest gap as it is seen, whatever classes the groups have: what a reader of raw shares would hold
-    against the model.
-    """
-    whole = {name: {"": Side(strata).together} for name, strata in large.items()}
-    found = largest_gap(whole, against=0.0, level=level)
-    assert found is not None
-    return {"estimate": plain(found.estimate), "pair": list(found.pair)}
-
-
-def _by_class(large: Mapping[str, Strata], gap: Gap, what: str) -> dict[str, Any]:
-    better, worse = (large[name] for name in gap.pair)
-    rows: list[list[Any]] = []
-    for name in sorted(set(better) | set(worse)):
-        ends = [len(side[name][0]) if name in side else 0 for side in (better, worse)]
-        both = (
-            plain(difference(better[name][0], worse[name][0], better[name][1], worse[name][1])) if all(ends) else None
+    def displays(self, needed: int | None) -> tuple[Display, ...]:
+        """Return what stands beside the gap: other ways of counting it, classical tests, who is worse off than everyone
+        else, the same pair class by class.
+        """
+        gap, level = self.gap, self.gap.estimate.level
+        whole = {name: {"": Side(each).together} for name, each in self.large.items()}
+        largest = largest_gap(whole, against=0.0, level=level)
+        assert largest is not None
+        contrast = Contrast(
+            pair=gap.pair,
+            raw=gap.raw,
+            ratio=gap.ratio,
+            largest=largest.estimate,
+            largest_pair=largest.pair,
+            needed=needed,
         )
-        rows.append([name, both if both else "only one of the two has this class", *ends])
-    columns = ["Class", f"{gap.pair[0]} less {gap.pair[1]}", f"Samples of {gap.pair[0]}", f"Samples of {gap.pair[1]}"]
-    return {"title": f"Class by class: {what}", "columns": columns, "rows": rows}
+        worse_off = shortfalls(self.large, level=level)
+        ranking = tuple(Named(name=one.group, estimate=one.estimate, p=one.p, q=one.q) for one in worse_off)
+        tests = Rows(rows=(*self._tests(), *self.asked.tests), role="tests")
+        tables = [self._by_class()] if len(self.facts.classes) > 1 else []
+        return contrast, tests, Rows(rows=ranking, role="ranking"), *tables
+
+    def _tests(self) -> tuple[Named, ...]:
+        better, worse = (self.large[name] for name in self.gap.pair)
+        pair = " and ".join(self.gap.pair)
+        return (
+            Named(
+                name="Permutation of the groups",
+                p=self._chance(),
+                note="whether any two groups differ at all: labels exchanged within classes, whole units",
+            ),
+            Named(
+                name="Cochran, Mantel and Haenszel",
+                p=mantel_haenszel_p(better, worse),
+                note=f"whether {pair} differ at all, class by class",
+            ),
+            Named(
+                name="Breslow and Day",
+                p=breslow_day_p(better, worse),
+                note=f"whether {pair} differ by the same odds in every class",
+            ),
+        )
+
+    def _chance(self) -> float | None:
+        names = [(one, group) for group, ids in self.ids.items() for one in ids]
+        positions = [self.facts.position_of[one] for one, _ in names]
+        return permutation_p(
+            [self.asked.flags[one] for one, _ in names],
+            [group for _, group in names],
+            [self.facts.y[position] for position in positions],
+            [self.facts.units[position] for position in positions],
+            seed=self.facts.seed,
+        )
+
+    def _by_class(self) -> Table:
+        first, second = self.gap.pair
+        better, worse = self.large[first], self.large[second]
+        rows: list[tuple[Cell, ...]] = []
+        for name in sorted(set(better) | set(worse)):
+            ends = [len(side[name][0]) if name in side else 0 for side in (better, worse)]
+            both = difference(better[name][0], worse[name][0], better[name][1], worse[name][1]) if all(ends) else None
+            rows.append((name, both if both else "only one of the two has this class", *ends))
+        columns = ("Class", f"{first} less {second}", f"Samples of {first}", f"Samples of {second}")
+        title = f"Class by class: {self.asked.what} {self.asked.when}"
+        return Table(title=title, columns=columns, rows=tuple(rows))
 
 
 def _advice(verdict: Verdict, attribute: str) -> str:

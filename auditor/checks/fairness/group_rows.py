@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.checks.common import few, grey, noted, plain
+from auditor.checks.common import few_text, grey
 from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
 from auditor.checks.fairness.measured import Flags, Measured
+from auditor.core.displays import Curve, GroupRow, Groups, Named, Point, Steps
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate
 from auditor.stats.censored import log_rank_p, restricted_mean
@@ -30,13 +31,13 @@ class Group:
         return [one for one in self.ids if one in flags]
 
 
-def share(facts: Facts, flags: Flags, ids: Iterable[str], unit: str) -> dict[str, Any] | None:
-    """Return the share of true flags among some samples, as JSON-ready data."""
+def share(facts: Facts, flags: Flags, ids: Iterable[str], unit: str) -> Estimate | None:
+    """Return the share of true flags among some samples; None where nothing is known of any."""
     mine = [one for one in ids if one in flags]
-    return plain(proportion([flags[one] for one in mine], _units(facts, mine), unit=unit))
+    return proportion([flags[one] for one in mine], _units(facts, mine), unit=unit)
 
 
-def as_it_is(measured: Measured, groups: Sequence[Group], *, positive: str, minimum: int) -> list[dict[str, Any]]:
+def as_it_is(measured: Measured, groups: Sequence[Group], *, positive: str, minimum: int) -> Groups:
     """Return each group's answers without any attack: accuracy, sensitivity, specificity, selection rate, calibration
     error.
     """
@@ -46,28 +47,32 @@ def as_it_is(measured: Measured, groups: Sequence[Group], *, positive: str, mini
     chosen = {name: float(row.values["predicted"] == wanted) for name, row in answers.items()} if positive else {}
     sensed = {name: flag for name, flag in chosen.items() if label[name] == wanted}
     spared = {name: 1 - flag for name, flag in chosen.items() if label[name] != wanted}
-    return [
-        {
-            **_head(facts, group, group.among(measured.correct), minimum),
+    rows = []
+    for group in groups:
+        measures = {
             "clean": share(facts, measured.correct, group.ids, "accuracy"),
             "sensitivity": share(facts, sensed, group.ids, "sensitivity (share)"),
             "specificity": share(facts, spared, group.ids, "specificity (share)"),
             "selection": share(facts, chosen, group.ids, "selection rate"),
-            "calibration": plain(_calibration(measured, group)),
+            "calibration": _calibration(measured, group),
         }
-        for group in groups
-    ]
+        rows.append(_row(facts, group, group.among(measured.correct), minimum, measures))
+    return Groups(rows=tuple(rows), positive=positive)
 
 
-def _head(facts: Facts, group: Group, known: Sequence[str], minimum: int) -> dict[str, Any]:
-    units = len(set(_units(facts, known)))
-    return {
-        "group": group.name,
-        "values": list(group.values),
-        "n": len(known),
-        "units": units,
-        **noted(few(len(known), minimum)),
-    }
+def _row(
+    facts: Facts, group: Group, known: Sequence[str], minimum: int, measures: Mapping[str, Estimate | None]
+) -> GroupRow:
+    """Return a group's measures with the number of samples of which something is known."""
+    return GroupRow(
+        name=group.name,
+        values=group.values,
+        n=len(known),
+        units=len(set(_units(facts, known))),
+        few=len(known) < minimum,
+        note=few_text(len(known), minimum),
+        measures=measures,
+    )
 
 
 def _calibration(measured: Measured, group: Group) -> Estimate | None:
@@ -90,81 +95,61 @@ def _calibration(measured: Measured, group: Group) -> Estimate | None:
     )
 
 
-def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> list[dict[str, Any]]:
-    """Return each group's numbers under the attack in one zone at the primary budget, and its median smallest
-    epsilon.
-    """
+def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> Groups:
+    """Return each group's numbers under the attack in one zone at the primary budget."""
     facts = measured.facts
-    withstood, robust, found = (
-        measured.withstood(zone, facts.primary),
-        measured.robust(zone, facts.primary),
-        measured.smallest(zone),
-    )
+    withstood, robust = measured.withstood(zone, facts.primary), measured.robust(zone, facts.primary)
     success = {name: 1 - flag for name, flag in withstood.items()}
     rows = []
     for group in groups:
-        middle = median_size(facts, _of(found, group))
-        rows.append(
-            {
-                **_head(facts, group, group.among(withstood), minimum),
-                "clean": share(facts, measured.correct, group.ids, "accuracy"),
-                "robust": share(facts, robust, group.ids, "robust accuracy"),
-                "success": share(facts, success, group.ids, "attack success among correct"),
-                "median": plain(middle),
-                "median_text": sized(facts, middle) if middle else _no_median(facts, measured, _of(found, group), zone),
-            }
-        )
-    return rows
-
-
-def curves(measured: Measured, groups: Sequence[Group], zone: str) -> list[dict[str, Any]]:
-    """Return each group's robust accuracy at every budget at which the zone was attacked."""
-    by_budget = {epsilon: measured.robust(zone, epsilon) for epsilon in measured.epsilons(zone)}
-    return [
-        {
-            "group": group.name,
-            "points": [
-                {
-                    "epsilon": epsilon,
-                    "estimate": share(measured.facts, robust, group.ids, "robust accuracy"),
-                    "reason": "no sample was attacked",
-                }
-                for epsilon, robust in by_budget.items()
-            ],
+        measures = {
+            "clean": share(facts, measured.correct, group.ids, "accuracy"),
+            "robust": share(facts, robust, group.ids, "robust accuracy"),
+            "success": share(facts, success, group.ids, "attack success among correct"),
         }
-        for group in groups
-    ]
+        rows.append(_row(facts, group, group.among(withstood), minimum, measures))
+    return Groups(rows=tuple(rows))
 
 
-def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> list[dict[str, Any]]:
+def curves(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Curve, ...]:
+    """Return each group's robust accuracy at every budget at which the zone was attacked."""
+    facts, why = measured.facts, "no sample was attacked"
+    by_budget = {epsilon: measured.robust(zone, epsilon) for epsilon in measured.epsilons(zone)}
+    found = []
+    for group in groups:
+        at = {size: share(facts, robust, group.ids, "robust accuracy") for size, robust in by_budget.items()}
+        points = (Point(size=size, estimate=one, reason="" if one else why) for size, one in at.items())
+        found.append(Curve(name=group.name, points=tuple(points), role="group"))
+    return tuple(found)
+
+
+def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Steps, ...]:
     """Return each group's smallest epsilons: what lies beyond the reach of the search is censored there, not
     infinite.
     """
-    facts, found, limit = measured.facts, measured.smallest(zone), search_reach(measured, zone)
-    rows = []
-    for group in groups:
-        mine = _of(found, group)
-        sizes, units = [one.size for one in mine.values()], _units(facts, mine)
-        middle = median_size(facts, mine)
-        rows.append(
-            {
-                "group": group.name,
-                "n": len(mine),
-                "beyond": sum(math.isinf(size) for size in sizes),
-                "reach": limit,
-                "steps": shares(facts, mine, limit),
-                "median": plain(middle),
-                "text": sized(facts, middle) if middle else "",
-                "reason": "" if middle else _no_median(facts, measured, mine, zone),
-                "restricted": (
-                    plain(restricted_mean(sizes, limit, units, seed=facts.seed, unit="epsilon")) if sizes else None
-                ),
-            }
-        )
-    return rows
+    found = measured.smallest(zone)
+    return tuple(_steps(measured, group.name, _of(found, group), zone) for group in groups)
 
 
-def same_sizes(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> dict[str, Any]:
+def _steps(measured: Measured, name: str, mine: Thresholds, zone: str) -> Steps:
+    facts, limit = measured.facts, search_reach(measured, zone)
+    sizes, units = [one.size for one in mine.values()], _units(facts, mine)
+    middle = median_size(facts, mine)
+    return Steps(
+        name=name,
+        n=len(mine),
+        beyond=sum(math.isinf(size) for size in sizes),
+        reach=limit,
+        steps=shares(facts, mine, limit),
+        median=middle,
+        text=sized(facts, middle) if middle else "",
+        reason="" if middle else _no_median(facts, measured, mine, zone),
+        restricted=restricted_mean(sizes, limit, units, seed=facts.seed, unit="epsilon") if sizes else None,
+        role="group",
+    )
+
+
+def same_sizes(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> Named:
     """Return the test that the smallest epsilons of all large groups are alike, class by class."""
     facts, found = measured.facts, measured.smallest(zone)
     large = [(one, group.name) for group in groups if len(_of(found, group)) >= minimum for one in _of(found, group)]
@@ -178,14 +163,8 @@ def same_sizes(measured: Measured, groups: Sequence[Group], zone: str, *, minimu
         _units(facts, ids),
         seed=facts.seed,
     )
-    return {
-        "name": "Log-rank",
-        "p": p,
-        "note": (
-            "whether the smallest epsilons of any two groups differ, class by class; what lies beyond the search is"
-            " censored"
-        ),
-    }
+    note = "whether the smallest epsilons of any two groups differ, class by class; what lies beyond the search is"
+    return Named(name="Log-rank", p=p, note=f"{note} censored")
 
 
 def search_reach(measured: Measured, zone: str) -> float:

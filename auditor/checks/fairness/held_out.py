@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import usable
+from auditor.core.displays import Null
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Observations, Trial
 from auditor.core.seeds import generator
@@ -150,7 +150,7 @@ def excess_p(held: Held, large: Mapping[str, Estimate], tolerance: float) -> flo
     return min(beyond) if beyond else max(each.values())
 
 
-def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial) -> dict[str, Any]:
+def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial) -> Null:
     """Return how often exchanged labels give an excess as large: of the refits where there are any, else of the
     held-out units alone.
 
@@ -170,14 +170,14 @@ def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial)
     found, refitted = held[0], [one for one in held[1:] if one.flags.size]
     if refitted:
         drawn = np.concatenate([statistic(one, codes_of(one)[None]) for one in refitted])
-        return {"method": REFITTED, "permutations": len(refitted), "p": _share(found, drawn)}
+        return Null(method=REFITTED, permutations=len(refitted), p=_share(found, drawn))
     half = dealt(attribute, facts, trial.zone, trial.seed)[1][found.positions]
     each = [found.take(half == side) for side in (0, 1)]
     p = [
         _share(one, np.concatenate([statistic(one, codes) for codes in _exchanges(facts, attribute, one, trial)]))
         for one in each
     ]
-    return {"method": HELD_OUT, "permutations": DRAWS, "p": min(1.0, 2 * min(p))}
+    return Null(method=HELD_OUT, permutations=DRAWS, p=min(1.0, 2 * min(p)))
 
 
 def _share(held: Held, drawn: Array) -> float:

@@ -5,13 +5,14 @@ one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from auditor.checks.common import few, listed, percent, plain, reason, span
+from auditor.checks.common import few, listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
+from auditor.core.displays import Category, Cell, Selection, Table
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Finding, Verdict
@@ -40,17 +41,19 @@ class Rates:
     """What is counted: a flag of every row of which something is known."""
 
     flags: Flags
-    kind: str
-    """'selection' or 'scoring'."""
+    kind: Literal["selection", "scoring"]
     what: str
     """In the claim: "decided '>50K'"."""
     missing: str
     """Why there are no flags."""
-    details: Mapping[str, Any]
+    favourable: str
+    """The class that is the favourable decision."""
+    median: float | None = None
+    """Of all scores, where these are counted."""
 
 
 @dataclass(frozen=True)
-class Category:
+class Rated:
     """One group with its rate, and why it is not compared."""
 
     group: Group
@@ -59,6 +62,11 @@ class Category:
     """Its share of the rows whose group is known."""
     excluded: Missing | None
     may_refer: bool
+
+    @property
+    def rare(self) -> bool:
+        """Return whether it is left out because it has too small a share of the rows."""
+        return self.excluded is not None and self.excluded.kind is MissingKind.EXCLUDED
 
 
 def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **base: Any) -> Finding:
@@ -70,23 +78,20 @@ def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **bas
     references = [item.group.name for item in known if item.may_refer]
     found = lowest_ratio(shares, references, against=limits.tolerance, level=one.level) if len(shares) > 1 else None
     best = max(references, key=lambda name: (shares[name].value, name), default="")
-    details = {
-        **one.details,
-        **asked.details,
-        "kind": asked.kind,
-        "reference": best,
-        **_table(facts, one, known, shares.get(best), best, asked),
-    }
+    rows = tuple(_row(facts, item, shares.get(best), best, one.level, asked) for item in known)
+    shown = Selection(
+        categories=rows, counted=asked.kind, favourable=asked.favourable, reference=best, median=asked.median
+    )
+    table = _table(one, shown, asked)
     if found is None or found.estimate.value > 1:
         claim = f"Groups by {one.name} could not be compared in the share that is {asked.what}."
         advice = "Collect more rows of the small groups." if asked.flags else ""
         why = _why_not(asked, known, shares, references, limits)
-        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
+        base["displays"] = (one.partition, shown, table)
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, **base)
     verdict = decide(found.estimate, limits.tolerance, worse="below")
     value = found.estimate.value
-    details["needed"] = needed_for_ratio(
-        shares[best].value, value, limits.tolerance, groups=len(shares), level=one.level
-    )
+    needed = needed_for_ratio(shares[best].value, value, limits.tolerance, groups=len(shares), level=one.level)
     rates = f"{percent(shares[found.group].value)} against {percent(shares[found.reference].value)}"
     return Finding(
         verdict=verdict,
@@ -96,15 +101,15 @@ def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **bas
         ),
         estimate=found.estimate,
         tolerance=limits.tolerance,
-        reason=_reason(verdict, found, known, best, limits, details["needed"]),
+        reason=_reason(verdict, found, known, best, limits, needed),
         advice=_advice(verdict, one.name),
         p=found.p,
-        details=details,
+        displays=(one.partition, replace(shown, needed=needed), table),
         **base,
     )
 
 
-def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> list[Category]:
+def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> list[Rated]:
     mine = {group: group.among(asked.flags) for group in one.groups}
     total = sum(map(len, mine.values()))
     pooled = sum(asked.flags[name] for ids in mine.values() for name in ids) / total if total else 0.0
@@ -112,10 +117,10 @@ def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> li
     for group, ids in mine.items():
         if ids:
             share = Share.of([asked.flags[name] for name in ids], [facts.unit_of[name] for name in ids])
-            excluded = _excluded(share, len(ids) / total, pooled, limits)
-            found.append(
-                Category(group, share, len(ids) / total, excluded, not excluded and len(ids) >= limits.reference)
-            )
+            of_all = len(ids) / total
+            excluded = _excluded(share, of_all, pooled, limits)
+            may_refer = not excluded and len(ids) >= limits.reference
+            found.append(Rated(group, share, of_all, excluded, may_refer))
     return found
 
 
@@ -129,70 +134,53 @@ def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> Mis
     return None if enough else Missing.too_few(f"{expected:.1f} of at least {LEAST_EVENTS} expected")
 
 
-def _table(
-    facts: Facts, one: Compared, known: Sequence[Category], best: Share | None, reference: str, asked: Rates
-) -> dict[str, Any]:
-    rows = [_row(facts, item, best, item.group.name == reference, one.level, asked) for item in known]
-    table = [
-        [
-            row["category"],
-            row["n"],
-            percent(row["share"]),
-            row["selected"],
-            row["rate"],
-            "reference" if row["category"] == reference else row["ratio"] or row["excluded"] or "no reference",
-            row["fisher_p"] if row["fisher_p"] is not None else "",
-            row["z_p"] if row["z_p"] is not None else "",
-            row["one_more"],
-            row["excluded"],
-        ]
-        for row in rows
-    ]
+def _row(facts: Facts, item: Rated, best: Share | None, reference: str, level: float, asked: Rates) -> Category:
+    ids = item.group.among(asked.flags)
+    units = [facts.unit_of[name] for name in ids]
+    other = None if item.group.name == reference or best is None else best
+    return Category(
+        name=item.group.name,
+        values=item.group.values,
+        n=item.share.n,
+        share=item.of_all,
+        selected=round(item.share.value * item.share.n),
+        rate=proportion([asked.flags[name] for name in ids], units, unit=f"{asked.kind} rate"),
+        ratio=ratio_to(item.share, other, level) if other and not item.rare else None,
+        excluded=item.excluded.text if item.excluded else "",
+        fisher_p=fisher_p(item.share, other) if other else None,
+        z_p=z_p(item.share, other) if other else None,
+        one_more=bool(other and one_more(item.share, other)),
+    )
+
+
+def _table(one: Compared, shown: Selection, asked: Rates) -> Table:
+    rows = [_cells(item, shown.reference) for item in shown.categories]
     if one.unknown:
-        table.append(["unknown", one.unknown, "", "", "", "", "", "", "", "counted, not compared"])
-    counted = "Selected" if asked.kind == "selection" else "Above the median"
-    columns = [
+        rows.append(("unknown", one.unknown, "", "", "", "", "", "", "", "counted, not compared"))
+    columns = (
         "Group",
         "Rows",
         "Share",
-        counted,
+        "Selected" if asked.kind == "selection" else "Above the median",
         "Rate",
         "Ratio",
         "Fisher's p",
         "z test's p",
         "One more reaches 4/5",
         "Note",
-    ]
-    return {
-        "categories": rows,
-        "tables": [{"title": f"Each group by {one.name}: {asked.what}", "columns": columns, "rows": table}],
-    }
-
-
-def _row(facts: Facts, item: Category, best: Share | None, is_best: bool, level: float, asked: Rates) -> dict[str, Any]:
-    ids = item.group.among(asked.flags)
-    rate = proportion(
-        [asked.flags[name] for name in ids], [facts.unit_of[name] for name in ids], unit=f"{asked.kind} rate"
     )
-    other = None if is_best or best is None else best
-    small = item.excluded is not None and item.excluded.kind is MissingKind.EXCLUDED
-    return {
-        "category": item.group.name,
-        "values": list(item.group.values),
-        "n": item.share.n,
-        "share": item.of_all,
-        "selected": round(item.share.value * item.share.n),
-        "rate": plain(rate),
-        "ratio": plain(ratio_to(item.share, other, level)) if other and not small else None,
-        "excluded": item.excluded.text if item.excluded else "",
-        "fisher_p": fisher_p(item.share, other) if other else None,
-        "z_p": z_p(item.share, other) if other else None,
-        "one_more": bool(other and one_more(item.share, other)),
-    }
+    return Table(title=f"Each group by {one.name}: {asked.what}", columns=columns, rows=tuple(rows))
+
+
+def _cells(item: Category, reference: str) -> tuple[Cell, ...]:
+    ratio = "reference" if item.name == reference else item.ratio or item.excluded or "no reference"
+    tests = ("" if p is None else p for p in (item.fisher_p, item.z_p))
+    head = (item.name, item.n, percent(item.share), item.selected, item.rate, ratio)
+    return *head, *tests, item.one_more, item.excluded
 
 
 def _why_not(
-    asked: Rates, known: Sequence[Category], shares: Mapping[str, Share], references: Sequence[str], limits: Limits
+    asked: Rates, known: Sequence[Rated], shares: Mapping[str, Share], references: Sequence[str], limits: Limits
 ) -> str:
     if not asked.flags:
         return asked.missing
@@ -211,7 +199,7 @@ def _why_not(
 
 
 def _reason(
-    verdict: Verdict, found: Lowest, known: Sequence[Category], best: str, limits: Limits, needed: int | None
+    verdict: Verdict, found: Lowest, known: Sequence[Rated], best: str, limits: Limits, needed: int | None
 ) -> str:
     said = reason(verdict, found.estimate, limits.tolerance, share=False)
     if verdict == "inconclusive" and needed:
@@ -228,12 +216,11 @@ def _reason(
     return f"{said}; {notes}" if notes else said
 
 
-def _notes(known: Sequence[Category]) -> str:
+def _notes(known: Sequence[Rated]) -> str:
     """Return which groups are not compared and why, those left out for one reason together."""
-    left = [(item.group.name, item.share.n, item.excluded) for item in known if item.excluded]
-    small = {name: n for name, n, why in left if why.kind is MissingKind.TOO_FEW}
-    out = {name: n for name, n, why in left if why.kind is MissingKind.EXCLUDED}
-    why = next((why.reason for name, _, why in left if name in out), "")
+    small = {item.group.name: item.share.n for item in known if item.excluded and not item.rare}
+    out = {item.group.name: item.share.n for item in known if item.rare}
+    why = next((item.excluded.reason for item in known if item.excluded and item.rare), "")
     return "; ".join(
         [
             *([f"too few to say for {listed(small)}"] if small else []),

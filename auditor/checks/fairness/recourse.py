@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from auditor.checks.common import few, listed, noted, percent, plain, reason, span, why_not
+from auditor.checks.common import few_text, listed, percent, reason, span, why_not
 from auditor.checks.exposure.flips import Flips
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
+from auditor.core.displays import Attacked, Cell, Contrast, Display, GroupRow, Groups, Named, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
@@ -34,7 +35,7 @@ class Searches:
     trial: Trial
     observations: Observations
     cost: float
-    _tables: dict[object, dict[str, Any]] = field(default_factory=dict, repr=False)
+    _tables: dict[object, tuple[Groups, Table]] = field(default_factory=dict, repr=False)
     """What was worked out before: two findings of an attribute show the same."""
 
     @cached_property
@@ -116,32 +117,20 @@ def _bounded(
     done: Searches, one: Compared, rule: Rule, asked: Question, least: Flags, most: Flags, base: dict[str, Any]
 ) -> Finding:
     """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be."""
-    table = _table(done, one.groups, rule.minimum)
-    base = {"check": "fairness", "question": 2, "evidence": done.evidence, **base}
+    shown = _displays(done, one, rule.minimum)
+    base = {"check": "fairness", "question": 2, "evidence": done.evidence, "displays": shown, **base}
     facts = done.decided
-    found = judge_gap(
-        facts,
-        one.name,
-        one.groups,
-        asked,
-        rule,
-        details={**one.details, "zone": done.trial.zone, "epsilon": done.cost, **table},
-        **base,
-    )
-    details = {**found.details, "tables": [*table["tables"], *(found.details["tables"] if found.estimate else [])]}
+    found = judge_gap(facts, one.name, one.groups, asked, rule, **base)
     ids = {group.name: mine for group in one.groups if len(mine := group.among(asked.flags)) >= rule.minimum}
     open_ones = sum(most[name] != least[name] for mine in ids.values() for name in mine)
-    details["unproven"] = open_ones
     if found.estimate is None or not open_ones:
-        return replace(found, details=details)
+        return found
     sides = [{name: strata(facts, mine, flags) for name, mine in ids.items()} for flags in (least, most)]
     low, high = bounded_ends(sides[0], sides[1], level=rule.level)
     method = f"{found.estimate.method}, whatever the unproven rows are"
     value = found.estimate.value
     return _doubted(
-        replace(found, details=details),
-        replace(found.estimate, low=min(low, value), high=max(high, value), method=method),
-        open_ones,
+        found, replace(found.estimate, low=min(low, value), high=max(high, value), method=method), open_ones
     )
 
 
@@ -150,15 +139,16 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     proven.
     """
     assert found.estimate is not None and found.tolerance is not None
-    details = {**found.details, "bounds": plain(wide)}
     rows = f"{open_ones} of {wide.n} searches found nothing and proved nothing"
+    bounds = Rows(rows=(Named(name="whatever is true of the unproven", estimate=wide, note=rows),), role="bounds")
+    shown = (*found.displays, bounds)
     verdict = decide(wide, found.tolerance)
     if verdict == found.verdict:
         return replace(
             found,
             reason=f"{found.reason}; {rows}"
             + ("" if verdict == "inconclusive" else ": the verdict holds whatever is true of them"),
-            details=details,
+            displays=shown,
         )
     ends = " to ".join(percent(end) if wide.share else f"{end:.3g}" for end in (wide.low, wide.high))
     why = f"too few to tell: {rows}; over all that may be true of them the interval goes from {ends}"
@@ -168,26 +158,22 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
         p=None,
         reason=why,
         advice="Search with a method that proves more, or audit more rows.",
-        details=details,
+        displays=shown,
     )
 
 
-def _table(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
-    """Return each group's searches: what was found, how it was proven, and what it costs."""
-    key = (tuple(group.name for group in groups), minimum)
+def _displays(done: Searches, one: Compared, minimum: int) -> tuple[Display, ...]:
+    """Return how the groups were made, and each group's searches: what was found, how it was proven, what it costs."""
+    key = (tuple(group.name for group in one.groups), minimum)
     if key not in done._tables:
-        done._tables[key] = _made(done, groups, minimum)
-    return done._tables[key]
+        rows = tuple(_row(done, group, minimum) for group in one.groups)
+        done._tables[key] = Groups(rows=rows), _table(done, one.groups, rows)
+    return one.partition, Attacked(zone=done.trial.zone, size=done.cost), *done._tables[key]
 
 
-def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, Any]:
-    rows = [_row(done, group, minimum) for group in groups]
-    title = (
-        "Each group's searches for the favourable decision"
-        if done.trial.threat["towards"]
-        else "Each group's searches for another decision"
-    )
-    columns = [
+def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) -> Table:
+    towards = "the favourable decision" if done.trial.threat["towards"] else "another decision"
+    columns = (
         "Group",
         "Rows searched",
         f"Flip at {done.cost:g} found",
@@ -197,51 +183,45 @@ def _made(done: Searches, groups: Sequence[Group], minimum: int) -> dict[str, An
         "Median cost",
         "Mean cost",
         "Note",
-    ]
-    shown = [
-        [
-            row["group"],
-            row["n"],
-            row["flipped"],
-            row["possible"],
-            row["exact"],
-            *row["outcomes"].values(),
-            row["median_text"],
-            row["restricted"],
-            row["note"],
-        ]
-        for row in rows
-    ]
-    return {
-        "groups": rows,
-        "tables": [{"title": f"{title}, up to a cost of {done.reach:g}", "columns": columns, "rows": shown}],
-    }
+    )
+    return Table(
+        title=f"Each group's searches for {towards}, up to a cost of {done.reach:g}",
+        columns=columns,
+        rows=tuple(_cells(done, group, row) for group, row in zip(groups, rows, strict=True)),
+    )
 
 
-def _row(done: Searches, group: Group, minimum: int) -> dict[str, Any]:
+def _cells(done: Searches, group: Group, row: GroupRow) -> tuple[Cell, ...]:
+    ids, shown = group.among(done.flips.used), row.measures
+    ended = [sum(Outcome.of(done.flips.used[name].values) is one for name in ids) for one in Outcome]
+    middle = _median([done.flips.costs[name] for name in ids], shown["median"], done.reach)
+    shares = (shown["flipped"], shown["possible"], shown["exact"])
+    return row.name, row.n, *shares, *ended, middle, shown["restricted"], row.note
+
+
+def _row(done: Searches, group: Group, minimum: int) -> GroupRow:
     ids = group.among(done.flips.used)
     units, sizes = [done.facts.unit_of[name] for name in ids], [done.flips.costs[name] for name in ids]
 
-    def share(flags: Flags, unit: str) -> dict[str, Any] | None:
-        return plain(proportion([flags[name] for name in ids], units, unit=unit))
+    def share(flags: Flags, unit: str) -> Estimate | None:
+        return proportion([flags[name] for name in ids], units, unit=unit)
 
-    middle = median(sizes, units, unit="cost")
-    return {
-        "group": group.name,
-        "values": list(group.values),
-        "n": len(ids),
-        "units": len(set(units)),
-        **noted(few(len(ids), minimum, "rows")),
+    measures = {
         "flipped": share(done.flipped, "share of rows"),
         "possible": share(done.possible, "share of rows"),
         "exact": share(done.certain, "share of searches"),
-        "outcomes": {one.text: sum(Outcome.of(done.flips.used[name].values) is one for name in ids) for one in Outcome},
-        "median": plain(middle),
-        "median_text": _median(sizes, middle, done.reach),
-        "restricted": (
-            plain(restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost")) if sizes else None
-        ),
+        "median": median(sizes, units, unit="cost"),
+        "restricted": restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost") if sizes else None,
     }
+    return GroupRow(
+        name=group.name,
+        values=group.values,
+        n=len(ids),
+        units=len(set(units)),
+        few=len(ids) < minimum,
+        note=few_text(len(ids), minimum, "rows"),
+        measures=measures,
+    )
 
 
 def _median(sizes: Sequence[float], middle: Estimate | None, reach: float) -> str:
@@ -265,12 +245,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         least = _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
     whole = len(large) > 1 and len(means) == len(least) == len(large)
     found, wide = (largest_ratio(means, low, level=one.level) if whole else None for low in (means, least))
-    details = {
-        **one.details,
-        "epsilon": done.cost,
-        **_table(done, one.groups, minimum),
-        "tests": [_log_rank(done, large)],
-    }
+    shown = (*_displays(done, one, minimum), Rows(rows=(_log_rank(done, large),), role="tests"))
     small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
     if found is None or wide is None:
         claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
@@ -281,7 +256,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         )
         why = "a group's cost has no interval" if len(large) > 1 else why
         advice = "Search more rows of the small groups." if done.flips.used else ""
-        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, details=details, **base)
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, displays=shown, **base)
     estimate, (dear, cheap) = found
     verdict = decide(estimate, tolerance)
     why = reason(verdict, estimate, tolerance, share=False)
@@ -298,7 +273,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         tolerance=tolerance,
         reason=why,
         advice=_advice(verdict, one.name),
-        details={**details, "pair": [dear, cheap], "unproven": open_ones},
+        displays=(*shown, Contrast(pair=(dear, cheap))),
         **base,
     )
     return _doubted(result, wide[0], open_ones) if open_ones else result
@@ -326,18 +301,15 @@ def _means(done: Searches, groups: Mapping[str, Sequence[str]], level: float, *,
     return found
 
 
-def _log_rank(done: Searches, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _log_rank(done: Searches, groups: Mapping[str, Sequence[str]]) -> Named:
     ids = [(one, name) for name, members in groups.items() for one in members]
     y = [done.decided.y[done.facts.position_of[one]] for one, _ in ids]
     units = [done.facts.unit_of[one] for one, _ in ids]
     p = log_rank_p(
         [done.flips.costs[one] for one, _ in ids], done.reach, [name for _, name in ids], y, units, seed=done.facts.seed
     )
-    return {
-        "name": "Log-rank",
-        "p": p,
-        "note": "whether the costs of any two groups differ; what lies beyond the search is censored",
-    }
+    note = "whether the costs of any two groups differ; what lies beyond the search is censored"
+    return Named(name="Log-rank", p=p, note=note)
 
 
 def _advice(verdict: Verdict, attribute: str) -> str:

@@ -4,17 +4,18 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import few, listed, noted, percent, plain, reason, span, why_not
+from auditor.checks.common import few_text, listed, percent, reason, span, why_not
 from auditor.checks.fairness.gaps import Rule
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.reliance.arms import Draws, estimates, shares_of
+from auditor.core.displays import Contrast, GroupRow, Groups, Partition
 from auditor.core.records import Estimate, Evidence, Finding, Trial
 from auditor.stats.crossed import METHOD, Array, Crossed, bounds
 from auditor.stats.shares import bootstrap_p, decide
@@ -22,31 +23,22 @@ from auditor.stats.strata import simultaneous_level
 
 
 def judge_reliance(
-    measured: Measured, trial: Trial, attribute: str, groups: Sequence[Group], rule: Rule, *, details: Mapping[str, Any]
+    measured: Measured, trial: Trial, partition: Partition, groups: Sequence[Group], rule: Rule
 ) -> Finding:
     """Return the finding on the largest difference in outside share between two groups of recipients.
 
     Donors come from everyone, so two groups share units: the two-way bootstrap draws them together.
     """
     facts, observations, draws = measured.facts, measured.observations, measured.draws(trial)
+    attribute = partition.attribute
     mine = {
         group.name: draws.where(np.isin(draws.who[:, 0], [facts.position_of[one] for one in group.ids]))
         for group in groups
     }
     n = {name: len(np.unique(part.who[:, 0])) for name, part in mine.items()}
-    table = [
-        {
-            "group": group.name,
-            "values": list(group.values),
-            "n": n[group.name],
-            "units": len(np.unique(mine[group.name].part.units[:, 0])),
-            "share": plain(estimates(mine[group.name], 0.0)[0]) if n[group.name] else None,
-            **noted(few(n[group.name], rule.minimum)),
-        }
-        for group in groups
-    ]
+    rows = tuple(_row(group, mine[group.name], n[group.name], rule.minimum) for group in groups)
     base: dict[str, Any] = {"id": f"fairness/{attribute}/reliance-gap", "check": "fairness", "question": 2}
-    base |= {"evidence": Evidence(trials=(observations.key(trial),))}
+    base |= {"evidence": Evidence(trials=(observations.key(trial),)), "displays": (partition, Groups(rows=rows))}
     large, small = (
         [name for name, k in n.items() if k >= rule.minimum],
         {name: k for name, k in n.items() if k < rule.minimum},
@@ -65,7 +57,7 @@ def judge_reliance(
             f"Groups by {attribute} could not be compared in the share of the class evidence that comes from outside"
             " the mask."
         )
-        return Finding(verdict="not_measured", claim=claim, reason=why, details={**details, "groups": table}, **base)
+        return Finding(verdict="not_measured", claim=claim, reason=why, **base)
     gap, pair, p = _largest(draws, arms, large, rule)
     verdict = decide(gap, rule.tolerance)
     shares = dict(zip(large, shares_of(arms[0]).tolist(), strict=True))
@@ -74,6 +66,7 @@ def judge_reliance(
         f" {pair[0]} and {pair[1]}: by {span(gap)} ({percent(shares[pair[0]])} against {percent(shares[pair[1]])})."
     )
     why = reason(verdict, gap, rule.tolerance) + (f"; {left}" if left else "")
+    base["displays"] = (*base["displays"], Contrast(pair=(pair[1], pair[0])))
     advice = (
         "Find out what the model reads around the marked region of one group and not of another."
         if verdict == "fail"
@@ -87,8 +80,20 @@ def judge_reliance(
         reason=why,
         advice=advice,
         p=p,
-        details={**details, "groups": table, "pair": [pair[1], pair[0]]},
         **base,
+    )
+
+
+def _row(group: Group, mine: Draws, n: int, minimum: int) -> GroupRow:
+    units, share = len(np.unique(mine.part.units[:, 0])), estimates(mine, 0.0)[0] if n else None
+    return GroupRow(
+        name=group.name,
+        values=group.values,
+        n=n,
+        units=units,
+        few=n < minimum,
+        note=few_text(n, minimum),
+        measures={"share": share},
     )
 
 

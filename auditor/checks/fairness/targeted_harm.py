@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auditor.checks.common import few, grey, label, listed, noted, percent, plain, reason, span, why_not
+from auditor.checks.common import few_text, grey, label, listed, percent, reason, span, why_not
 from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, null
+from auditor.core.displays import Attacked, Display, Entry, Matrix, Named, Partition, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.grouping import Attribute, dealt
@@ -61,24 +62,18 @@ def judge_harm(
         f"at {grey(facts, facts.primary)} {label(zone)}",
         Evidence(trials=tuple(observations.key(trial) for trial in trials[:2])),
     )
-    details = {
-        "attribute": attribute.name,
-        "zone": zone,
-        "epsilon": facts.primary,
-        "columns": list(attribute.columns),
-        "unknown": sum(value == "" for value in attribute.values(facts.groups)),
-        "names": list(counts),
-        "matrix": _matrix(found, counts),
-        "excess": [
-            _excess_row(found, name, n, excess.get(name)) | {"seen": seen.get(name)} for name, n in counts.items()
-        ],
-    }
     base: dict[str, Any] = {
         "id": f"fairness/{attribute.name}/targeted-harm",
         "check": "fairness",
         "evidence": where,
         "question": 2,
     }
+    shown: tuple[Display, ...] = (
+        _partition(facts, attribute),
+        Attacked(zone=zone, size=facts.primary),
+        _matrix(found, counts),
+        *_excesses(found, counts, excess, seen),
+    )
     if len(large) < 2:
         claim, why = (
             f"Whether harm can be aimed at groups by {attribute.name} {when} was not measured.",
@@ -89,15 +84,15 @@ def judge_harm(
             claim=claim,
             reason=why,
             advice="Audit more samples of each group.",
-            details=details,
+            displays=shown,
             **base,
         )
     estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
     loose, small = _loose(found, large, seen, tolerance), sorted(set(counts) - set(large))
     verdict, chance = decide(estimate, tolerance), null(facts, attribute, held, trials[1])
     why = (
-        f"{reason(verdict, estimate, tolerance)}{loose if verdict == 'pass' else ''}; p = {chance['p']:.3f}"
-        f" ({chance['method']})"
+        f"{reason(verdict, estimate, tolerance)}{loose if verdict == 'pass' else ''}; p = {chance.p:.3f}"
+        f" ({chance.method})"
     )
     verdict = "inconclusive" if verdict == "pass" and loose else verdict
     return Finding(
@@ -108,7 +103,7 @@ def judge_harm(
         reason=why + (f"; too few to say for {', '.join(small)} (fewer than {minimum_group})" if small else ""),
         p=excess_p(found, large, tolerance),
         advice=_advice(verdict, name),
-        details=details | {"null": chance},
+        displays=(*shown, chance),
         rests_on=("attack_quality",),
         **base,
     )
@@ -159,39 +154,49 @@ def _counts(facts: Facts, attribute: Attribute, zone: str) -> dict[str, int]:
     return dict(sorted(Counter(group for group in dealt(attribute, facts, zone, facts.seed)[0] if group).items()))
 
 
-def _matrix(held: Held, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+def _partition(facts: Facts, attribute: Attribute) -> Partition:
+    return Partition(
+        attribute=attribute.name,
+        columns=tuple(attribute.columns),
+        bands={column: tuple(cuts) for column, cuts in attribute.edges.items()},
+        unknown=sum(value == "" for value in attribute.values(facts.groups)),
+    )
+
+
+def _matrix(held: Held, counts: Mapping[str, int]) -> Matrix:
     """Return the success of every group's perturbation on every group, whatever its size."""
-    table = []
-    for fitted, n in counts.items():
-        for judged in counts:
-            flags, units = held.flipped(fitted, held.groups == judged) if fitted in held.names else ([], [])
-            note = (
-                noted(few(len(flags), held.minimum, "correct predictions"))
-                if fitted in held.names
-                else _unfitted(n, held.minimum)
-            )
-            table.append(
-                {
-                    "fitted": fitted,
-                    "judged": judged,
-                    "estimate": plain(proportion(flags, units, unit="success among correct")),
-                    **note,
-                }
-            )
-    return table
+    names = tuple(counts)
+    entries = tuple(tuple(_entry(held, fitted, n, judged) for judged in names) for fitted, n in counts.items())
+    return Matrix(rows=names, columns=names, entries=entries, role="success")
 
 
-def _excess_row(held: Held, name: str, n: int, excess: Estimate | None) -> dict[str, Any]:
-    """Return a group's excess, and by how much its own perturbation is ahead of the others' on the same samples."""
-    if name not in held.names:
-        return {"group": name, "estimate": None, "aimed": None, **_unfitted(n, held.minimum)}
-    small = few(held.n(name), held.minimum, "correct predictions")
-    note = noted(small, "" if excess else "no class in common with the others")
-    return {"group": name, "estimate": plain(excess), "aimed": plain(held.aimed(name)), **note}
+def _entry(held: Held, fitted: str, n: int, judged: str) -> Entry:
+    if fitted not in held.names:
+        return Entry(note=_unfitted(n, held.minimum))
+    flags, units = held.flipped(fitted, held.groups == judged)
+    share = proportion(flags, units, unit="success among correct")
+    return Entry(estimate=share, note=few_text(len(flags), held.minimum, "correct predictions"))
 
 
-def _unfitted(n: int, minimum: int) -> dict[str, Any]:
-    return noted(few(n, minimum, "samples"), "not fitted, since no other group is large enough")
+def _excesses(
+    held: Held, counts: Mapping[str, int], excess: Mapping[str, Estimate], seen: Mapping[str, float]
+) -> tuple[Rows, Rows]:
+    """Return each group's excess, and by how much its own perturbation is ahead of the others' on the same samples."""
+    found, ahead = [], []
+    for name, n in counts.items():
+        if name not in held.names:
+            found.append(Named(name=name, note=_unfitted(n, held.minimum)))
+            continue
+        note = few_text(held.n(name), held.minimum, "correct predictions")
+        own = excess.get(name)
+        found.append(Named(name=name, estimate=own, note=note or ("" if own else "no class in common with the others")))
+        flips = f"flips {percent(seen[name])} of the samples that it was fitted on" if name in seen else ""
+        ahead.append(Named(name=name, estimate=held.aimed(name), note=flips))
+    return Rows(rows=tuple(found), role="excess"), Rows(rows=tuple(ahead), role="aimed")
+
+
+def _unfitted(n: int, minimum: int) -> str:
+    return few_text(n, minimum, "samples") or "not fitted, since no other group is large enough"
 
 
 def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:

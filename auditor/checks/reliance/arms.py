@@ -280,7 +280,7 @@ def judge_share(
         reason=said,
         advice=_advice(verdict, words),
         p=p,
-        displays=(*_displays(draws, effects, arms, words), *displays),
+        displays=(*_displays(draws, effects, arms, words=words), *displays),
         **base,
     )
 
@@ -331,7 +331,9 @@ def judge_flips(
     )
 
 
-def _displays(draws: Draws, effects: list[Estimate], arms: list[Estimate], words: Words) -> tuple[Rows, Table, Values]:
+def _displays(
+    draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: Words
+) -> tuple[Rows, Table, Values]:
     """Return the effects, the means of the arms and how many recipients they rest on."""
     named = (Named(name=name, estimate=one) for name, one in zip(EFFECTS, effects, strict=True))
     means = tuple((arm, *ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))

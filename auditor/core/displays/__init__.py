@@ -10,8 +10,18 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from auditor.core.displays.attacked import Attacked
+from auditor.core.displays.contrast import Contrast
+from auditor.core.displays.counterfactuals import Counterfactual, Counterfactuals
+from auditor.core.displays.curve import Curve, Point
+from auditor.core.displays.groups import GroupRow, Groups
 from auditor.core.displays.map import Cluster, Map, Peak, Spot
+from auditor.core.displays.matrix import Entry, Matrix
+from auditor.core.displays.null import Null
+from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
+from auditor.core.displays.selection import Category, Selection
+from auditor.core.displays.steps import Steps
 from auditor.core.displays.table import Cell, Table
 from auditor.core.displays.values import Values
 
@@ -21,24 +31,55 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of findings.json; raised whenever a display changes its fields."""
 
-Display = Map | Rows | Table | Values
+Display = (
+    Rows
+    | Table
+    | Values
+    | Curve
+    | Steps
+    | Partition
+    | Groups
+    | Contrast
+    | Matrix
+    | Null
+    | Attacked
+    | Selection
+    | Counterfactuals
+    | Map
+)
 """Every kind of display."""
 
 Shown = TypeVar("Shown")
 
 __all__ = [
     "FORMAT",
+    "Attacked",
+    "Category",
     "Cell",
     "Cluster",
+    "Contrast",
+    "Counterfactual",
+    "Counterfactuals",
+    "Curve",
     "Display",
+    "Entry",
+    "GroupRow",
+    "Groups",
     "Map",
+    "Matrix",
     "Named",
+    "Null",
+    "Partition",
     "Peak",
+    "Point",
     "Rows",
+    "Selection",
     "Shown",
     "Spot",
+    "Steps",
     "Table",
     "Values",
+    "first",
     "of_kind",
     "read_displays",
 ]
@@ -55,6 +96,11 @@ def read_displays(data: Iterable[Mapping[str, Any]]) -> tuple[Display, ...]:
     """Return the displays that `dataclasses.asdict` wrote (ValueError: a kind or a field that this version lacks)."""
     found: tuple[Display, ...] = _adapter().validate_python(list(data))
     return found
+
+
+def first(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> Shown | None:
+    """Return the first display of one kind, with a role the first that has it; None where there is none."""
+    return next(iter(of_kind(displays, kind, role)), None)
 
 
 def of_kind(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> list[Shown]:

@@ -17,6 +17,8 @@ class Named:
     note: str = ""
     """What a reader must know of the number; why there is none where it is missing."""
     p: float | None = None
+    q: float | None = None
+    """The p-value adjusted for looking at every row."""
     control: bool = False
     """Whether it is what chance, or something unrelated, would give: it stands beside a measured number."""
 

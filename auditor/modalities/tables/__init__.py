@@ -21,7 +21,6 @@ MODALITY = Modality(
     zones=("irrelevant", "protected", "proxy"),
     chunk=256,
     least_batch=8192,
-    timed=2048,
     packages=(
         "torch",
         "numpy",

@@ -57,7 +57,7 @@ class Expression:
     @cached_property
     def tree(self) -> ast.expr:
         """Return the expression's tree; names in backticks may hold any character."""
-        return parse(self.text)
+        return _parse(self.text)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class Expression:
         return np.broadcast_to(_Reader(self, x, 0.0).number(self.tree), len(x)).astype(np.float64)
 
 
-def parse(text: str) -> ast.expr:
+def _parse(text: str) -> ast.expr:
     """Return the tree of a rule's text (ConfigError: not an expression)."""
     try:
         return ast.parse(QUOTED.sub(lambda found: _quoted(found[1]), text.strip()), mode="eval").body

@@ -8,14 +8,14 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-ROWS = ("original", "changed")
+_ROWS = ("original", "changed")
 
 
 def write_rows(path: Path, names: Sequence[str], before: Sequence[str], after: Sequence[str]) -> Path:
     """Write two rows of texts under the names of their columns, every cell quoted."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerows([["", *names], *([label, *row] for label, row in zip(ROWS, (before, after), strict=True))])
+        writer.writerows([["", *names], *([label, *row] for label, row in zip(_ROWS, (before, after), strict=True))])
     return path
 
 
@@ -28,9 +28,9 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, 
             raise ValueError(str(error)) from None
     if (
         len(lines) != 3
-        or [line[:1] for line in lines] != [("",), *((label,) for label in ROWS)]
+        or [line[:1] for line in lines] != [("",), *((label,) for label in _ROWS)]
         or len({len(line) for line in lines}) != 1
     ):
-        raise ValueError(f"expected a header and the rows {' and '.join(ROWS)}")
+        raise ValueError(f"expected a header and the rows {' and '.join(_ROWS)}")
     header, before, after = (line[1:] for line in lines)
     return header, before, after

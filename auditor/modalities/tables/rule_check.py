@@ -21,11 +21,11 @@ from typing import Any
 from auditor.core.errors import ConfigError
 from auditor.modalities.tables.table import DIGITS, Column, Rule, Table
 
-Row = Mapping[str, str]
+_Row = Mapping[str, str]
 """Column -> cell as the file holds it; '' where it is missing."""
-SLACK = 10.0**-DIGITS
+_SLACK = 10.0**-DIGITS
 """Rounding alone may move a value by this share of it (of 1 where it is smaller)."""
-SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+_SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -33,14 +33,14 @@ SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-def broken(table: Table, row: Row) -> tuple[str, ...]:
+def broken(table: Table, row: _Row) -> tuple[str, ...]:
     """Return the ids of the rules that a row breaks; one that a missing cell leaves open is not broken (ConfigError: a
     rule cannot be read).
     """
     return tuple(rule.id for rule in table.rules if _breaks(table, rule, row))
 
 
-def forbidden(table: Table, before: Row, after: Row, writable: Collection[str]) -> str:
+def forbidden(table: Table, before: _Row, after: _Row, writable: Collection[str]) -> str:
     """Return one sentence on the first limit that a change breaks; '' where it keeps all of them.
 
     What a definition computes is no change of its own: give such a column its value from before, and let `broken` say
@@ -60,7 +60,7 @@ def forbidden(table: Table, before: Row, after: Row, writable: Collection[str]) 
     return ""
 
 
-def cost(table: Table, before: Row, after: Row) -> float:
+def cost(table: Table, before: _Row, after: _Row) -> float:
     """Return the price of a change: of numbers and ordered levels by distance, of others once; infinite to or from a
     missing cell.
     """
@@ -85,7 +85,7 @@ def _limit(column: Column, was: str, now: str) -> str:
     if not column.numeric and column.kind != "ordinal":
         return ""
     value, step = _rank(column, now), _rank(column, now) - _rank(column, was)
-    near = SLACK * max(1.0, abs(value))
+    near = _SLACK * max(1.0, abs(value))
     if not column.low - near <= value <= column.high + near:
         return f"expected a value from {column.low:g} to {column.high:g}"
     if not column.least - near <= step <= column.most + near:
@@ -108,14 +108,14 @@ def _amount(column: Column, text: str) -> float:
     )
 
 
-def _breaks(table: Table, rule: Rule, row: Row) -> bool:
+def _breaks(table: Table, rule: Rule, row: _Row) -> bool:
     walk = _Walk(table, row, 0.0)
     if rule.defines:
         column, cell = table.columns[table.index[rule.defines]], row[rule.defines]
         value = walk.number(_tree(rule.then))
         if value is None or not cell:
             return False
-        return abs(value - _amount(column, cell)) > max(rule.tolerance, SLACK * max(1.0, abs(value)))
+        return abs(value - _amount(column, cell)) > max(rule.tolerance, _SLACK * max(1.0, abs(value)))
     if rule.when and walk.truth(_tree(rule.when)) is not True:
         return False
     return _Walk(table, row, rule.tolerance).truth(_tree(rule.then)) is False
@@ -141,7 +141,7 @@ def _tree(text: str) -> ast.expr:
 class _Walk:
     """One walk over an expression's tree, for one row."""
 
-    def __init__(self, table: Table, row: Row, tolerance: float) -> None:
+    def __init__(self, table: Table, row: _Row, tolerance: float) -> None:
         self._table, self._row, self._tolerance = table, row, tolerance
 
     def truth(self, node: ast.expr) -> bool | None:
@@ -195,7 +195,7 @@ class _Walk:
             return None
         if isinstance(sign, ast.Eq | ast.NotEq):
             return (abs(a - b) <= self._tolerance) == isinstance(sign, ast.Eq)
-        return SIGNS[type(sign)](a, b + self._tolerance if isinstance(sign, ast.Lt | ast.LtE) else b - self._tolerance)
+        return _SIGNS[type(sign)](a, b + self._tolerance if isinstance(sign, ast.Lt | ast.LtE) else b - self._tolerance)
 
     def _by_level(self, side: ast.expr, other: ast.expr) -> bool:
         """Return whether a side is a column of levels that the other side compares with levels, not with numbers."""
@@ -218,7 +218,7 @@ class _Walk:
             return (a == b) == isinstance(sign, ast.Eq)
         if a not in column.levels or b not in column.levels:
             return None
-        return SIGNS[type(sign)](column.levels.index(a), column.levels.index(b))
+        return _SIGNS[type(sign)](column.levels.index(a), column.levels.index(b))
 
     def _level(self, column: Column, side: ast.expr) -> str:
         match side:

@@ -16,7 +16,7 @@ from auditor.core.errors import ConfigError, nearest
 from auditor.modalities.tables.expressions import Expression, Flags
 from auditor.modalities.tables.table import DIGITS, Codes, Rule, Table, rounded
 
-EXACT = 10.0**-DIGITS
+_EXACT = 10.0**-DIGITS
 """Share of a defined value, and of 1 below that, by which rounding alone may move it."""
 
 
@@ -128,7 +128,7 @@ class Rules:
         if rule.defines:
             value = then.value(x)
             gap = np.abs(value - x[:, self.table.index[rule.defines]])
-            return ~np.isnan(gap) & (gap > np.maximum(rule.tolerance, EXACT * np.maximum(1.0, np.abs(value))))
+            return ~np.isnan(gap) & (gap > np.maximum(rule.tolerance, _EXACT * np.maximum(1.0, np.abs(value))))
         condition, held = when.truth(x), then.truth(x, rule.tolerance)
         return condition.holds & held.known & ~held.holds
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal["integer", "real", "ordinal", "categorical", "boolean", "date", "text"]
 Role = Literal["relevant", "irrelevant", "protected", "proxy"]
 Dtype = Literal["int64", "float64", "bool", "str"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+COLUMN_TYPES: tuple[Kind, ...] = get_args(Kind)
 ROLES: tuple[Role, ...] = get_args(Role)
 NUMERIC: tuple[Kind, ...] = ("integer", "real", "date")
 """Kinds whose code is the value itself; a date's is its number of days since 1970-01-01. The others' code is the

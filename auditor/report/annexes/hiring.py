@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.core.displays import Category, Partition, Selection, first
 from auditor.core.records import Estimate, Finding
 from auditor.modalities.tables.report.views import INVARIANCE, flips, group_numbers
 from auditor.report.annex import AnnexTable, Column
-from auditor.report.fairness import texts
-from auditor.report.views import items, read_estimate
 from auditor.report.words import NONE, is_number, number
 
 LEAST_SHARE = 0.02
@@ -21,7 +20,6 @@ FOUR_FIFTHS = 0.8
 LEFT_OUT = "left out"
 TESTS = {"fisher_p": "Fisher p", "z_p": "z test p"}
 SUPPLEMENT = ("exposure-gap", "reachability-gap", "recourse-cost")
-ANY = ("any", "any other")
 STATED = "not stated in the audit file"
 
 
@@ -58,12 +56,28 @@ class Grouping:
         """Return its finding of one kind."""
         return next((by_id[f"fairness/{name}/{kind}"] for name in self.ids if f"fairness/{name}/{kind}" in by_id), None)
 
-    def key(self, finding: Finding, item: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return a category's value in each of the columns, in the annex's own order."""
-        values, order = texts(item.get("values")), texts(finding.details.get("columns"))
-        if len(self.columns) == 1 or len(values) != len(self.columns) or set(order) != set(self.columns):
-            return (str(item.get("category") or " / ".join(values) or "unknown"), *([""] * (len(self.columns) - 1)))
-        return tuple(values[order.index(name)] for name in self.columns)
+    def rates(self, by_id: Mapping[str, Finding], kind: str) -> Rates | None:
+        """Return the rates of its categories, of one kind of finding; None where there are none."""
+        found = self.finding(by_id, kind)
+        if found is None:
+            return None
+        made, shown = first(found.displays, Partition), first(found.displays, Selection)
+        return Rates(self, made, shown) if made and shown and shown.categories else None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How often the categories of a grouping are selected, or scored above the median."""
+
+    grouping: Grouping
+    partition: Partition
+    selection: Selection
+
+    def rows(self) -> list[tuple[tuple[str, ...], Category]]:
+        """Return every category below its value in each of the grouping's columns, sorted by these."""
+        order = [self.partition.columns.index(name) for name in self.grouping.columns]
+        found = [(tuple(one.values[at] for at in order), one) for one in self.selection.categories]
+        return sorted(found, key=lambda pair: pair[0])
 
 
 def annex(audit: Mapping[str, Any], findings: Sequence[Finding]) -> Annex | None:
@@ -80,16 +94,12 @@ def annex(audit: Mapping[str, Any], findings: Sequence[Finding]) -> Annex | None
     law, missing = [], []
     for kind, make in (("impact-ratio", "selection"), ("scoring-rate", "scoring")):
         for grouping in groupings:
-            found = grouping.finding(by_id, kind)
-            if found is not None and items(found, "categories"):
-                law.append(_law(grouping, found, make))
+            if rates := grouping.rates(by_id, kind):
+                law.append(_law(rates, make))
             else:
-                missing.append(f"{make.capitalize()} by {grouping.title}: {_why(found, grouping, kind)}.")
-    ugesp = [
-        _ugesp(grouping, found)
-        for grouping in groupings[:2]
-        if (found := grouping.finding(by_id, "impact-ratio")) and items(found, "categories")
-    ]
+                why = _why(grouping.finding(by_id, kind), grouping, kind)
+                missing.append(f"{make.capitalize()} by {grouping.title}: {why}.")
+    ugesp = [_ugesp(rates) for grouping in groupings[:2] if (rates := grouping.rates(by_id, "impact-ratio"))]
     supplement = [table for grouping in groupings if (table := _supplement(grouping, by_id))]
     return Annex(_about(audit, spec, groupings, by_id), tuple(law), tuple(ugesp), tuple(supplement), tuple(missing))
 
@@ -116,94 +126,53 @@ def _why(found: Finding | None, grouping: Grouping, kind: str) -> str:
     return (found.reason or "no reason was recorded").rstrip(".")
 
 
-@dataclass(frozen=True)
-class _Category:
-    """One row of the law's table, from the counts alone."""
-
-    key: tuple[str, ...]
-    n: int | None
-    share: float | None
-    selected: int | None
-    rate: float | None
-    excluded: str
-
-
-def _categories(grouping: Grouping, found: Finding) -> list[_Category]:
-    total = sum(int(item["n"]) for item in items(found, "categories") if is_number(item.get("n")))
-    rows = [_read_category(grouping, found, item, total) for item in items(found, "categories")]
-    return sorted(rows, key=lambda row: row.key)
-
-
-def _read_category(grouping: Grouping, found: Finding, item: Mapping[str, Any], total: int) -> _Category:
-    n, selected, rate = item.get("n"), item.get("selected"), read_estimate(item.get("rate"))
-    size, chosen = (int(value) if is_number(value) else None for value in (n, selected))  # type: ignore[arg-type]
-    share = (
-        float(item["share"]) if is_number(item.get("share")) else size / total if size is not None and total else None
-    )
-    value = chosen / size if size and chosen is not None else rate.value if rate else None
-    few = share is not None and share < LEAST_SHARE
-    reason = f"fewer than 2 % of the data ({number(size)} of {number(total)})" if few else ""
-    return _Category(
-        grouping.key(found, item), size, share, chosen, value, str(item.get("excluded") or reason) if few else ""
-    )
-
-
-def _law(grouping: Grouping, found: Finding, kind: str) -> AnnexTable:
-    rows = _categories(grouping, found)
-    top = max((row.rate for row in rows if row.rate is not None and not row.excluded), default=None)
+def _law(rates: Rates, kind: str) -> AnnexTable:
+    rows, grouping, median = rates.rows(), rates.grouping, rates.selection.median
+    total = sum(one.n for _, one in rows)
+    left_out = {key: _left_out(one, total) for key, one in rows}
+    top = max((one.selected / one.n for key, one in rows if not left_out[key]), default=None)
     scoring = kind == "scoring"
-    median = found.details.get("median")
-    unknown = found.details.get("unknown")
-    above = "score above the median of the whole sample" + (f" ({number(median)})" if is_number(median) else "")
-    known = (
-        f"{number(unknown)} applicants of unknown category are counted here and"
-        if is_number(unknown)
-        else "Applicants of unknown category were not counted; they"
-    )
+    above = "score above the median of the whole sample" + (f" ({number(median)})" if median is not None else "")
     note = (
-        f"{known} stand in no row. {'Scoring' if scoring else 'Selection'} rate: the share of a category's applicants"
-        f" who {above if scoring else 'get the favourable decision'}. Impact ratio: the rate divided by that of the"
+        f"{number(rates.partition.unknown)} applicants of unknown category are counted here and stand in no row."
+        f" {'Scoring' if scoring else 'Selection'} rate: the share of a category's applicants who"
+        f" {above if scoring else 'get the favourable decision'}. Impact ratio: the rate divided by that of the"
         " category with the highest rate."
     )
-    return AnnexTable(
-        f"hiring-{kind}-{grouping.name}",
-        f"{'Scoring' if scoring else 'Selection'} by {grouping.title}",
-        (
-            *(Column(heading) for heading in grouping.headings),
-            Column("Applicants", "count"),
-            Column("Share of the data", "share"),
-            Column("Above the median" if scoring else "Selected", "count"),
-            Column("Scoring rate" if scoring else "Selection rate", "share"),
-            Column("Impact ratio", "ratio"),
-            Column("Why left out"),
-        ),
-        tuple(
-            (
-                *row.key,
-                row.n,
-                row.share,
-                row.selected,
-                row.rate,
-                LEFT_OUT if row.excluded else _ratio(row.rate, top),
-                row.excluded,
-            )
-            for row in rows
-        ),
-        note,
+    columns = (
+        *(Column(heading) for heading in grouping.headings),
+        Column("Applicants", "count"),
+        Column("Share of the data", "share"),
+        Column("Above the median" if scoring else "Selected", "count"),
+        Column("Scoring rate" if scoring else "Selection rate", "share"),
+        Column("Impact ratio", "ratio"),
+        Column("Why left out"),
     )
+    cells = []
+    for key, one in rows:
+        rate = one.selected / one.n
+        ratio = LEFT_OUT if left_out[key] else _ratio(rate, top)
+        cells.append((*key, one.n, one.share, one.selected, rate, ratio, left_out[key]))
+    title = f"{'Scoring' if scoring else 'Selection'} by {grouping.title}"
+    return AnnexTable(f"hiring-{kind}-{grouping.name}", title, columns, tuple(cells), note)
 
 
-def _ratio(rate: float | None, top: float | None) -> float | str | None:
-    if rate is None or top is None:
+def _left_out(one: Category, total: int) -> str:
+    """Return why a category may be left out of the ratio; empty where it may not."""
+    if one.share >= LEAST_SHARE:
+        return ""
+    return one.excluded or f"fewer than 2 % of the data ({number(one.n)} of {number(total)})"
+
+
+def _ratio(rate: float, top: float | None) -> float | str | None:
+    if top is None:
         return None
     return rate / top if top > 0 else "no category is ever selected"
 
 
-def _ugesp(grouping: Grouping, found: Finding) -> AnnexTable:
-    categories = sorted(items(found, "categories"), key=lambda item: grouping.key(found, item))
-    tests = {key: name for key, name in TESTS.items() if any(is_number(item.get(key)) for item in categories)}
-    reference = str(found.details.get("reference") or "")
-    rows = [_against(grouping.key(found, item)[0], item, reference, tests) for item in categories]
+def _ugesp(rates: Rates) -> AnnexTable:
+    rows, grouping = rates.rows(), rates.grouping
+    tests = {key: name for key, name in TESTS.items() if any(getattr(one, key) is not None for _, one in rows)}
     columns = (
         Column(grouping.headings[0]),
         Column("n", "count"),
@@ -214,9 +183,9 @@ def _ugesp(grouping: Grouping, found: Finding) -> AnnexTable:
         Column("One more selected"),
         Column("Note"),
     )
-    return AnnexTable(
-        f"hiring-four-fifths-{grouping.name}", f"Four-fifths by {grouping.title} (informative)", columns, tuple(rows)
-    )
+    cells = tuple(_against(one, rates.selection.reference, tests) for _, one in rows)
+    title = f"Four-fifths by {grouping.title} (informative)"
+    return AnnexTable(f"hiring-four-fifths-{grouping.name}", title, columns, cells)
 
 
 def _four_fifths(ratio: Estimate) -> str:
@@ -227,28 +196,14 @@ def _four_fifths(ratio: Estimate) -> str:
     return f"{'below' if ratio.value < FOUR_FIFTHS else 'not below'}; the interval holds 4/5"
 
 
-def _against(name: str, item: Mapping[str, Any], reference: str, tests: Mapping[str, str]) -> tuple[Any, ...]:
-    head, ratio, note = (
-        (name, item.get("n"), read_estimate(item.get("rate"))),
-        read_estimate(item.get("ratio")),
-        str(item.get("excluded") or ""),
-    )
-    if ratio is None or name == reference:
-        return (
-            *head,
-            "reference" if name == reference else LEFT_OUT if note else NONE,
-            "",
-            *("" for _ in tests),
-            "",
-            note,
-        )
-    more = item.get("one_more")
-    said = (
-        ("would reach 4/5: too few to rest on" if more else "would not reach 4/5")
-        if isinstance(more, bool) and ratio.value < FOUR_FIFTHS
-        else ""
-    )
-    return (*head, ratio, _four_fifths(ratio), *(item.get(key) for key in tests), said, note)
+def _against(one: Category, reference: str, tests: Iterable[str]) -> tuple[Any, ...]:
+    head, note = (one.name, one.n, one.rate), one.excluded
+    if one.ratio is None or one.name == reference:
+        said = "reference" if one.name == reference else LEFT_OUT if note else NONE
+        return (*head, said, "", *("" for _ in tests), "", note)
+    said = "would reach 4/5: too few to rest on" if one.one_more else "would not reach 4/5"
+    more = said if one.ratio.value < FOUR_FIFTHS else ""
+    return (*head, one.ratio, _four_fifths(one.ratio), *(getattr(one, key) for key in tests), more, note)
 
 
 def _supplement(grouping: Grouping, by_id: Mapping[str, Finding]) -> AnnexTable | None:
@@ -281,12 +236,12 @@ def _flipped(finding: Finding | None) -> dict[str, dict[str, Estimate]]:
     """
     found: dict[str, dict[str, Estimate]] = {}
     for _, figures in flips(finding):
-        for name, figure in figures.items():
-            if figure.get("from") in ANY:
+        for name, one in figures.items():
+            if one.pooled:
                 continue
-            mine, value = found.setdefault(str(figure.get("from")), {}), figure.get("estimate")
-            if value is not None and (name not in mine or value.value > mine[name].value):
-                mine[name] = value
+            mine = found.setdefault(one.source, {})
+            if one.estimate is not None and (name not in mine or one.estimate.value > mine[name].value):
+                mine[name] = one.estimate
     return found
 
 
@@ -298,8 +253,9 @@ def _about(
     unknown = []
     for grouping in groupings:
         found = grouping.finding(by_id, "impact-ratio")
-        counted = found.details.get("unknown") if found else None
-        unknown.append((f"Applicants of unknown {grouping.title}", number(counted) if is_number(counted) else NONE))
+        made = first(found.displays, Partition) if found else None
+        counted = NONE if made is None or made.unknown is None else number(made.unknown)
+        unknown.append((f"Applicants of unknown {grouping.title}", counted))
     rows = [
         ("Tool", str(model.get("name") or "not stated")),
         ("Favourable decision", str(data.get("favourable") or "not stated")),

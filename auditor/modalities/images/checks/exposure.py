@@ -6,23 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
-from auditor.checks.common import evasion_trial, grey, label, percent, plain, reason, span, usable, why_not
-from auditor.checks.exposure.against import compared, paired_table
+from auditor.checks.common import evasion_trial, grey, label, percent, plain
+from auditor.checks.exposure.against import ComparisonNames, beside, paired_table
 from auditor.checks.exposure.directions import Pair, by_class, class_table, directed_trial, pairs
-from auditor.checks.exposure.smallest import Thresholds, described, relative, search_trial, thresholds
+from auditor.checks.exposure.judge import FlipClaim, judge_flips
+from auditor.checks.exposure.search import curve
+from auditor.checks.exposure.smallest import described, relative, search_trial, thresholds
 from auditor.core.facts import Facts
-from auditor.core.records import Card, Estimate, Evidence, Finding, Observation, Observations, Trial
-from auditor.core.zones import expand_zones, resolve_zones
-from auditor.stats.shares import decide, proportion, proportion_p
+from auditor.core.records import Card, Finding, Observations, Trial, Verdict
+from auditor.core.zones import control_number, expand_zones, resolve_zones
+from auditor.modalities.images.checks.attacked import EveryZone, attacked, by_epsilon
 
 DENSE = ("square", "boundary", "carlini_wagner")
 """Attacks that do not serve the norm l0."""
-FLIPPED = "share of correct predictions flipped"
-Rows = Mapping[str, Observation]
+_COUNTED = "correct predictions"
+_RESTS_ON = ("attack_quality",)
+_NAMES = ComparisonNames(label, "random noise of the same size")
+_ADVICE: Mapping[Verdict, str] = {
+    "fail": (
+        "Treat input images as untrusted: control who can alter them before the model sees them, or train against"
+        " such attacks. This is a security finding; whether the model relies on the background is question 1."
+    ),
+    "pass": "No action; repeat with stronger attacks before calling the model robust.",
+    "inconclusive": "Audit more samples, or declare another tolerance before the next run.",
+}
 
 
 @checks.register("exposure", modality="image")
@@ -102,7 +112,7 @@ class Exposure:
         """Return whether smallest epsilons are shown for a zone: one control zone is enough, and what was not searched
         alike is not comparable.
         """
-        return not self.smallest or not zone.startswith("control/") or zone == "control/0"
+        return not self.smallest or (control_number(zone) or 0) == 0
 
     def _search(self, facts: Facts, zone: str) -> Trial | None:
         return search_trial(facts, zone, self.samples) if self.smallest and self._searched(zone) else None
@@ -124,193 +134,104 @@ class Exposure:
         direction.
         """
         named = resolve_zones(self.zones, facts.regions)
+        every = {zone: attacked(facts, observations, evasion_trial(facts, zone, facts.primary)) for zone in named}
         found = {zone: thresholds(facts, observations, zone, self._search(facts, zone)) for zone in named}
-        zones = [self._zone(facts, observations, zone, found) for zone in named]
+        seen = EveryZone(facts, observations, every, found)
+        zones = [self._zone(seen, zone) for zone in named]
         few = [self._few(facts, observations)] if self.few_values else []
         return (*zones, *few, *(self._direction(facts, observations, pair) for pair in pairs(facts, self.directions)))
 
-    def _zone(self, facts: Facts, observations: Observations, zone: str, found: Mapping[str, Thresholds]) -> Finding:
-        rows, where = observations.of(evasion_trial(facts, zone, facts.primary)), label(zone)
+    def _zone(self, seen: EveryZone, zone: str) -> Finding:
+        facts, where = seen.facts, label(zone)
         trials = [evasion_trial(facts, zone, epsilon) for epsilon in facts.epsilons]
-        details = self._details(facts, observations, zone, usable(rows), found)
-        said = f"flip when values {where} change by at most {grey(facts, facts.primary)}{_clause(details)}."
-        base: dict[str, Any] = {"id": f"exposure/{zone}", "primary": zone == "outside", "details": details}
-        finding = self._finding(
-            facts, observations, trials, rows=rows, said=said, missing=f"Flips {where} were not measured.", **base
+        details = self._details(seen, zone)
+        said = FlipClaim(
+            id=f"exposure/{zone}",
+            counted=_COUNTED,
+            samples="samples",
+            claim=f"flip when values {where} change by at most {grey(facts, facts.primary)}{_clause(details)}.",
+            missing=f"Flips {where} were not measured.",
+            trials=tuple(seen.observations.key(trial) for trial in trials),
+            details=details,
+            primary=zone == "outside",
+            advice=_ADVICE if zone == "outside" else {},
+            rests_on=_RESTS_ON,
         )
-        return self._doubted(facts, finding, usable(rows), found[zone])
+        reached = {name: float(one.within(facts.primary)) for name, one in seen.found[zone].items()}
+        return judge_flips(seen.every[zone], said, budget=facts.primary, tolerance=self.tolerance, elsewhere=reached)
 
-    def _doubted(self, facts: Facts, finding: Finding, hits: Rows, found: Thresholds) -> Finding:
-        """Return the finding with its advice, and no pass where flips that only the search for the smallest epsilon
-        found say otherwise.
-        """
-        flags = [
-            float(bool(row.values["fooled"]) or (name in found and found[name].within(facts.primary)))
-            for name, row in hits.items()
-        ]
-        known = proportion(flags, [facts.unit_of[name] for name in hits], unit=FLIPPED)
-        if finding.verdict == "pass" and known is not None and decide(known, self.tolerance) != "pass":
-            why = (
-                f"{finding.reason}; but with what the search for the smallest change flips at this budget it is"
-                f" {span(known)}"
-            )
-            finding = replace(finding, verdict="inconclusive", reason=why)
-        return replace(finding, advice=_advice(finding.verdict)) if finding.primary and finding.estimate else finding
-
-    def _details(
-        self, facts: Facts, observations: Observations, zone: str, hits: Rows, found: Mapping[str, Thresholds]
-    ) -> dict[str, Any]:
-        areas = [(row.values["area"], row.values["area_share"]) for row in hits.values() if "area" in row.values]
-        missed = [
-            name
-            for name, one in found[zone].items()
-            if name in hits and not hits[name].values["fooled"] and one.within(facts.primary)
-        ]
-        against = self._against(facts, observations, zone, hits)
+    def _details(self, seen: EveryZone, zone: str) -> dict[str, Any]:
+        facts, search = seen.facts, seen.every[zone]
+        noise = by_epsilon(facts, seen.observations, zone, attack="random_noise") if self.noise else {}
+        against = beside(zone, seen.every, noise.get(facts.primary), budget=facts.primary, names=_NAMES)
         details: dict[str, Any] = {
             "zone": zone,
             "label": label(zone),
-            "curve": self._curve(facts, observations, zone, None),
-            "noise": self._curve(facts, observations, zone, "random_noise") if self.noise else [],
-            "area": (
-                {
-                    "values": float(np.median([one for one, _ in areas])),
-                    "share": float(np.median([one for _, one in areas])),
-                }
-                if areas
-                else None
-            ),
-            "smallest": (
-                {
-                    **described(facts, observations, found[zone], self._search(facts, zone)),
-                    "missed": len(missed),
-                }
-                if self._searched(zone)
-                else None
-            ),
+            "curve": curve(by_epsilon(facts, seen.observations, zone).items()),
+            "noise": curve(noise.items()),
+            "area": search.area(),
+            "smallest": self._smallest(seen, zone) if self._searched(zone) else None,
             "relative": (
-                plain(relative(facts, found[zone], found["outside"]))
-                if self._searched(zone) and zone != "outside" and "outside" in found
+                plain(relative(facts, seen.found[zone], seen.found["outside"]))
+                if self._searched(zone) and zone != "outside" and "outside" in seen.found
                 else None
             ),
             "against": against,
         }
         if zone == "outside":
-            classes = by_class(facts, hits, found[zone]) if hits else []
+            classes = by_class(facts, search.used, seen.found[zone]) if search.used else []
             title = f"Outside compared with its controls at {grey(facts, facts.primary)}, on the same samples"
             paired = paired_table(facts, against, title=title, less="Outside less that", samples="Samples")
             details |= {"classes": classes, "tables": [paired, class_table(facts, classes, grey(facts, facts.primary))]}
         return details
 
-    def _against(self, facts: Facts, observations: Observations, zone: str, hits: Rows) -> list[dict[str, Any]]:
-        """Return how much more often a zone flips than random noise in it and, for 'outside', than each control zone,
-        on the same samples.
-        """
-        others = [
-            (label(other), evasion_trial(facts, other, facts.primary))
-            for other in self.zones
-            if zone == "outside" and other.startswith("control/")
-        ]
-        others += (
-            [("random noise of the same size", evasion_trial(facts, zone, facts.primary, attack="random_noise"))]
-            if self.noise
-            else []
-        )
-        found = []
-        mine = _flags(hits)
-        for name, trial in others:
-            rows = observations.of(trial)
-            found.append(compared(facts, name, trial.zone, mine, _flags(usable(rows)), rows, FLIPPED))
-        return found
-
-    def _curve(self, facts: Facts, observations: Observations, zone: str, attack: str | None) -> list[dict[str, Any]]:
-        points = []
-        for epsilon in facts.epsilons:
-            rows = observations.of(evasion_trial(facts, zone, epsilon, attack=attack))
-            estimate = _share(facts, usable(rows))
-            points.append(
-                {"epsilon": epsilon, "estimate": plain(estimate), "reason": "" if estimate else why_not(rows.values())}
-            )
-        return points
+    def _smallest(self, seen: EveryZone, zone: str) -> dict[str, Any]:
+        facts, flags = seen.facts, seen.every[zone].flags(seen.facts.primary)
+        known = seen.found[zone]
+        missed = sum(name in flags and not flags[name] and one.within(facts.primary) for name, one in known.items())
+        return {**described(facts, seen.observations, known, self._search(facts, zone)), "missed": missed}
 
     def _few(self, facts: Facts, observations: Observations) -> Finding:
         trial = self._few_trial(facts)
-        rows = observations.of(trial)
-        single = all(row.values["channels"] == 1 for row in usable(rows).values() if "channels" in row.values)
+        search = attacked(facts, observations, trial)
+        single = all(row.values["channels"] == 1 for row in search.used.values() if "channels" in row.values)
         plural = "" if self.few_values == 1 else "s"
         what = (
             f"{self.few_values} pixel{plural}"
             if single
             else f"{self.few_values} value{plural} (each colour channel of a pixel is one)"
         )
-        return self._finding(
-            facts,
-            observations,
-            [trial],
-            rows=rows,
-            said=f"flip when at most {what} outside the expert's mask change, but these to any grey level.",
+        said = FlipClaim(
+            id="exposure/few-pixels",
+            counted=_COUNTED,
+            samples="samples",
+            claim=f"flip when at most {what} outside the expert's mask change, but these to any grey level.",
             missing=(
                 f"Flips by a change of at most {self.few_values} values outside the expert's mask were not measured."
             ),
-            id="exposure/few-pixels",
+            trials=(observations.key(trial),),
             details={"zone": trial.zone, "values": self.few_values, "method": trial.method},
+            rests_on=_RESTS_ON,
         )
+        return judge_flips(search, said, budget=search.epsilon, tolerance=self.tolerance)
 
     def _direction(self, facts: Facts, observations: Observations, pair: Pair) -> Finding:
         trial, (own, end) = self._directed_trial(facts, pair), (facts.classes[place] for place in pair)
         label_of = dict(zip(facts.ids, facts.y, strict=True))
+        search = attacked(facts, observations, trial)
+        mine = replace(search, rows={name: row for name, row in search.rows.items() if label_of[name] == pair[0]})
         way = f"from '{own}' to exactly '{end}'"
-        return self._finding(
-            facts,
-            observations,
-            [trial],
-            rows={name: row for name, row in observations.of(trial).items() if label_of[name] == pair[0]},
-            said=f"go {way} when values {label(trial.zone)} change by at most {grey(facts, facts.primary)}.",
-            missing=f"Flips {way} were not measured.",
+        said = FlipClaim(
             id=f"exposure/{own}-to-{end}",
+            counted=_COUNTED,
+            samples="samples",
+            claim=f"go {way} when values {label(trial.zone)} change by at most {grey(facts, facts.primary)}.",
+            missing=f"Flips {way} were not measured.",
+            trials=(observations.key(trial),),
             details={"zone": trial.zone, "from": own, "to": end},
+            rests_on=_RESTS_ON,
         )
-
-    def _finding(
-        self,
-        facts: Facts,
-        observations: Observations,
-        trials: list[Trial],
-        *,
-        rows: Rows,
-        said: str,
-        missing: str,
-        **base: Any,
-    ) -> Finding:
-        """Return a finding on the share of correct predictions that are fooled, with its evidence; `missing` is said
-        where there are none.
-        """
-        hits = usable(rows)
-        estimate, flags = _share(facts, hits), [row.values["fooled"] for row in hits.values()]
-        shown = Evidence(
-            tuple(name for name, row in hits.items() if row.values["fooled"])[:20],
-            tuple(observations.key(trial) for trial in trials),
-        )
-        base |= {"check": "exposure", "evidence": shown, "question": 4, "rests_on": ("attack_quality",)}
-        if estimate is None:
-            return Finding(verdict="not_measured", claim=missing, reason=why_not(rows.values()), **base)
-        verdict, p = (
-            decide(estimate, self.tolerance),
-            proportion_p(flags, [facts.unit_of[name] for name in hits], self.tolerance),
-        )
-        claim, why = (
-            f"{span(estimate)} of {estimate.n} correct predictions {said}",
-            reason(verdict, estimate, self.tolerance),
-        )
-        return Finding(
-            verdict=verdict, claim=claim, estimate=estimate, tolerance=self.tolerance, reason=why, p=p, **base
-        )
-
-
-def _share(facts: Facts, hits: Rows) -> Estimate | None:
-    return proportion(
-        [row.values["fooled"] for row in hits.values()], [facts.unit_of[name] for name in hits], unit=FLIPPED
-    )
+        return judge_flips(mine, said, budget=search.epsilon, tolerance=self.tolerance)
 
 
 def _clause(details: Mapping[str, Any]) -> str:
@@ -323,18 +244,3 @@ def _clause(details: Mapping[str, Any]) -> str:
             )
             said += f"; {what} flips {percent(one['there']['value'])}"
     return said
-
-
-def _flags(hits: Rows) -> dict[str, float]:
-    return {name: row.values["fooled"] for name, row in hits.items()}
-
-
-def _advice(verdict: str) -> str:
-    if verdict == "fail":
-        return (
-            "Treat input images as untrusted: control who can alter them before the model sees them, or train against"
-            " such attacks. This is a security finding; whether the model relies on the background is question 1."
-        )
-    if verdict == "pass":
-        return "No action; repeat with stronger attacks before calling the model robust."
-    return "Audit more samples, or declare another tolerance before the next run."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -16,6 +16,7 @@ from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, sma
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.core.displays import Attacked, Display
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
@@ -154,7 +155,7 @@ class Fairness:
                 claim,
                 reason=few,
                 question=2,
-                details=one.details,
+                displays=(one.partition,),
             )
             return
         yield self._accuracy(measured, one)
@@ -163,7 +164,7 @@ class Fairness:
         if self._aimed(one):
             yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
         if measured.transplant is not None:
-            yield judge_reliance(measured, measured.transplant, name, one.groups, self._rule(one), details=one.details)
+            yield judge_reliance(measured, measured.transplant, one.partition, one.groups, self._rule(one))
 
     def _rule(self, one: Compared) -> Rule:
         return Rule(self.tolerance, self.minimum_group, one.level)
@@ -175,28 +176,24 @@ class Fairness:
         asked = Question(
             measured.correct, "accuracy", "without any attack", why_not(measured.observations.of(trial).values())
         )
-        details = {**one.details, "positive": positive, "groups": rows}
-        return self._gap(measured, one, asked, "accuracy-gap", details, (trial,), primary=one.declared)
+        return self._gap(measured, one, asked, "accuracy-gap", (rows,), (trial,), primary=one.declared)
 
     def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
         facts, trial = measured.facts, measured.attack(zone, measured.facts.primary)
         what = "the share of correct predictions that withstand an attack"
         when = f"{label(zone)} at {grey(facts, facts.primary)}"
-        asked = Question(
-            measured.withstood(zone, facts.primary), what, when, why_not(measured.observations.of(trial).values())
+        missing = why_not(measured.observations.of(trial).values())
+        alike = same_sizes(measured, one.groups, zone, minimum=self.minimum_group)
+        asked = Question(measured.withstood(zone, facts.primary), what, when, missing, (alike,))
+        shown: tuple[Display, ...] = (
+            Attacked(zone=zone, size=facts.primary),
+            under_attack(measured, one.groups, zone, minimum=self.minimum_group),
+            *curves(measured, one.groups, zone),
+            *smallest(measured, one.groups, zone),
         )
-        details = {
-            **one.details,
-            "zone": zone,
-            "epsilon": facts.primary,
-            "groups": under_attack(measured, one.groups, zone, minimum=self.minimum_group),
-            "curves": curves(measured, one.groups, zone),
-            "smallest": smallest(measured, one.groups, zone),
-            "tests": [same_sizes(measured, one.groups, zone, minimum=self.minimum_group)],
-        }
         primary = one.declared and (zone != "outside" or any(facts.mask_share))
         return self._gap(
-            measured, one, asked, kind, details, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",)
+            measured, one, asked, kind, shown, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",)
         )
 
     def _gap(
@@ -205,16 +202,16 @@ class Fairness:
         one: Compared,
         asked: Question,
         kind: str,
-        details: Mapping[str, Any],
+        displays: Sequence[Display],
         trials: Sequence[Trial],
         **base: Any,
     ) -> Finding:
-        name, shown = one.name, Evidence(trials=tuple(map(measured.observations.key, trials)))
+        name = one.name
         base |= {
             "id": f"fairness/{name}/{kind}",
             "check": "fairness",
             "question": 2,
-            "evidence": shown,
-            "details": details,
+            "evidence": Evidence(trials=tuple(map(measured.observations.key, trials))),
+            "displays": (one.partition, *displays),
         }
         return judge_gap(measured.facts, name, one.groups, asked, self._rule(one), **base)

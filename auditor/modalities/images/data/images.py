@@ -19,14 +19,14 @@ from auditor.modalities.images.data.regions import MAIN, Regions, declare
 from auditor.modalities.images.masks import Mask, endings
 from auditor.modalities.images.masks import read as read_mask
 from auditor.samples import data
-from auditor.samples.manifest import Columns, Row, check_ids, from_folder, from_manifest, label_index
+from auditor.samples.manifest import Columns, ManifestRow, check_ids, from_folder, from_manifest, label_index
 from auditor.samples.samples import Loaded, Samples
 
 ASPECT = 0.01
 """Largest relative difference of two aspects that count as the same."""
 DECODERS = 2
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 R = TypeVar("R")
 
 
@@ -128,7 +128,7 @@ def images(
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
     hashed = cache(lambda path: digest(read_bytes(path)))  # one file may hold the masks of many samples
-    scan = _in_order(lambda row: _see(row, target, regions, hashed, free=shape is None), rows)
+    scan = _in_order(lambda row: _see(row, target, regions, hashed=hashed, free=shape is None), rows)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
     known = [
@@ -168,7 +168,7 @@ def images(
 
 def _rows(
     base: Path, manifest: str | None, folder: str | None, *, columns: Columns, where: dict[str, Any]
-) -> tuple[list[Row], Path]:
+) -> tuple[list[ManifestRow], Path]:
     """Return the rows and what lists them."""
     if (manifest is None) == (folder is None):
         raise DataError(f"data: expected either `manifest` or `folder`, got {'both' if manifest else 'neither'}.")
@@ -205,7 +205,7 @@ def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
             )
 
 
-def _shape(shape: tuple[int, ...] | None, first: Row) -> tuple[int, int, int]:
+def _shape(shape: tuple[int, ...] | None, first: ManifestRow) -> tuple[int, int, int]:
     if shape is None:
         return _picture(first)[0].values.shape
     if len(shape) != 3 or shape[0] not in (1, 3):
@@ -213,7 +213,7 @@ def _shape(shape: tuple[int, ...] | None, first: Row) -> tuple[int, int, int]:
     return (shape[0], shape[1], shape[2])
 
 
-def _in_order(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+def _in_order(function: Callable[[_T], R], items: Iterable[_T]) -> list[R]:
     """Return the function of every item, two at a time; after an error no further item is begun."""
     with ThreadPoolExecutor(DECODERS) as pool:
         try:
@@ -223,13 +223,15 @@ def _in_order(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
             raise
 
 
-def _picture(row: Row) -> tuple[Picture, str]:
+def _picture(row: ManifestRow) -> tuple[Picture, str]:
     """Return a sample's image and its file's SHA-256."""
     content = read_bytes(row.image)
     return decode(content, row.image), digest(content)
 
 
-def _masks(row: Row, picture: Picture, target: tuple[int, int, int]) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
+def _masks(
+    row: ManifestRow, picture: Picture, target: tuple[int, int, int]
+) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
     """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
     found: dict[str, Mask | None] = {}
     notes: tuple[str, ...] = ()
@@ -261,7 +263,7 @@ def _upright(mask: Mask, picture: Picture) -> tuple[Mask, bool]:
 
 
 def _see(
-    row: Row, target: tuple[int, int, int], regions: Regions, hashed: Callable[[Path], str], *, free: bool
+    row: ManifestRow, target: tuple[int, int, int], regions: Regions, *, hashed: Callable[[Path], str], free: bool
 ) -> Seen:
     picture, image = _picture(row)
     if free and picture.size != target[1:]:

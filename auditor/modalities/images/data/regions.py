@@ -15,7 +15,7 @@ from auditor.modalities.images.masks import Mask
 
 MAIN = "mask"
 """Name of the main mask in expressions."""
-LONGEST = 300
+_LONGEST = 300
 OPERATIONS: dict[type[ast.AST], Any] = {
     ast.Sub: lambda one, other: one & ~other,
     ast.BitOr: operator.or_,
@@ -27,7 +27,7 @@ ALLOWED = (ast.Name, ast.Load, ast.UnaryOp, ast.Not, ast.Invert, ast.BinOp, ast.
 
 
 @dataclass(frozen=True)
-class Expression:
+class _Expression:
     """A region made of masks: `not` or `~` the complement, `-` the difference, `|` or `or` the union, `&` or `and` the
     intersection.
 
@@ -55,18 +55,18 @@ def _value(node: ast.expr, masks: Mapping[str, Mask]) -> Mask:
     return result
 
 
-def parse(where: str, text: str, known: Iterable[str]) -> Expression:
+def mask_expression(where: str, text: str, known: Iterable[str]) -> _Expression:
     """Return an expression over the names of masks; nothing in it is ever run (DataError: anything else, or an unknown
     name).
     """
     plain = " ".join(text.split())
     try:
-        tree = ast.parse(plain if len(plain) <= LONGEST else "", mode="eval").body
+        tree = ast.parse(plain if len(plain) <= _LONGEST else "", mode="eval").body
         nodes = list(ast.walk(tree))
     except (SyntaxError, ValueError):
         nodes = []
     if not nodes or not all(isinstance(node, ALLOWED) for node in nodes):
-        shown = plain if len(plain) <= LONGEST else f"{plain[:40]}... of {len(plain)} characters"
+        shown = plain if len(plain) <= _LONGEST else f"{plain[:40]}... of {len(plain)} characters"
         raise DataError(
             f"{where}: expected names of masks with not, -, |, & and parentheses, such as 'organ - mask', got"
             f" '{shown}'."
@@ -75,7 +75,7 @@ def parse(where: str, text: str, known: Iterable[str]) -> Expression:
     for name in names:
         if name not in (valid := list(known)):
             raise DataError(f"{where}: expected the name of a mask, got '{name}'; {nearest(name, valid)}")
-    return Expression(ast.unparse(tree), tree, frozenset(names))
+    return _Expression(ast.unparse(tree), tree, frozenset(names))
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Regions:
 
     files: Mapping[str, str]
     """Name of a mask -> the column, or the folder, of its files; the main one is called 'mask'."""
-    named: Mapping[str, Expression]
+    named: Mapping[str, _Expression]
     """Every named zone: each named mask, and each expression of `zones`."""
-    inside: Expression | None
+    inside: _Expression | None
     """What the expert declares as relevant; None where no mask says so."""
 
     @property
@@ -119,8 +119,8 @@ def declare(mask: str | None, masks: Mapping[str, str], zones: Mapping[str, str]
         raise DataError(f"'data.zones': expected other names than in 'data.masks', got '{twice[0]}' in both.")
     files = ({MAIN: mask} if mask else {}) | dict(masks)
     named = {
-        name: parse(f"'data.zones.{name}'", text, files)
+        name: mask_expression(f"'data.zones.{name}'", text, files)
         for name, text in ({name: name for name in masks} | dict(zones)).items()
     }
     whole = inside if inside is not None else MAIN if mask else None
-    return Regions(files, named, parse("'data.inside'", whole, files) if whole is not None else None)
+    return Regions(files, named, mask_expression("'data.inside'", whole, files) if whole is not None else None)

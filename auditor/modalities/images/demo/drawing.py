@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+_Array = NDArray[np.float64]
+_Mask = NDArray[np.bool_]
 
 DIRECTIONS = 256
 GLYPH = (1, 5, 7)
@@ -25,18 +25,18 @@ class Lesions:
     class.
     """
 
-    row: Array
-    column: Array
-    area: Array
+    row: _Array
+    column: _Array
+    area: _Array
     """Share of the image's area."""
-    contrast: Array
+    contrast: _Array
     """Grey levels (of 1) above the tissue."""
-    edge: Array
+    edge: _Array
     """Softness of the outline."""
-    spiculation: Array
+    spiculation: _Array
 
 
-def tissue(n: int, size: int, rng: np.random.Generator) -> Array:
+def tissue(n: int, size: int, rng: np.random.Generator) -> _Array:
     """Return backgrounds (n, size, size): noise with the power law of soft tissue, a vignette and a brightness per
     image.
 
@@ -55,7 +55,7 @@ def tissue(n: int, size: int, rng: np.random.Generator) -> Array:
     return np.asarray((brightness + 0.055 * noise) * (1 - depth * radius**2) + grain)
 
 
-def draw_lesions(images: Array, lesions: Lesions, rng: np.random.Generator) -> Mask:
+def draw_lesions(images: _Array, lesions: Lesions, rng: np.random.Generator) -> _Mask:
     """Add one lesion to each image (n, size, size) in place; return its region (n, size, size)."""
     size = images.shape[-1]
     grid = (np.arange(size) + 0.5) / size
@@ -74,12 +74,12 @@ def draw_lesions(images: Array, lesions: Lesions, rng: np.random.Generator) -> M
     return np.asarray(depth > 0)
 
 
-def _outlines(lesions: Lesions, rng: np.random.Generator) -> Array:
+def _outlines(lesions: Lesions, rng: np.random.Generator) -> _Array:
     """Return each outline's distance from the centre (n, DIRECTIONS); the area does not depend on the spiculation."""
     n = len(lesions.area)
     angle = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)[None]
 
-    def turn() -> Array:
+    def turn() -> _Array:
         return np.asarray(rng.uniform(0, 2 * np.pi, (n, 1)))
 
     oval = (
@@ -95,7 +95,7 @@ def _outlines(lesions: Lesions, rng: np.random.Generator) -> Array:
     return np.asarray(scale * outline)
 
 
-def collar(region: Mask, width: float) -> Mask:
+def collar(region: _Mask, width: float) -> _Mask:
     """Return regions (n, size, size) as a reader would draw them: the gaps between spikes closed, and wider by a share
     of the image's side.
     """
@@ -104,7 +104,7 @@ def collar(region: Mask, width: float) -> Mask:
     return np.stack([distance_transform_edt(one) > wide - near for one in grown])
 
 
-def draw_markers(images: Array, chosen: Mask, rng: np.random.Generator) -> Mask:
+def draw_markers(images: _Array, chosen: _Mask, rng: np.random.Generator) -> _Mask:
     """Add a small bright letter L near a corner of the chosen (n,) images, in place; return where (n, size, size)."""
     n, size, _ = images.shape
     scale = size / 64

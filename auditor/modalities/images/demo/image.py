@@ -20,12 +20,12 @@ IMAGES, SEED = 200, 2024
 MARKER_GIVEN_CLASS = 0.95
 """The audit data must contain what the shortcut feeds on, or no check could see it."""
 
-STORIES = {
+_STORIES = {
     "honest": "It was trained on images whose marker told nothing about the class.",
     "marker": "It was trained on images whose marker went with the class in 95 of 100.",
 }
 
-AUDIT = """\
+_AUDIT = """\
 # One audit of the image demonstration. Paths are relative to this file.
 title: Phantom lesions, classifier '{name}'
 intended_use: >-
@@ -80,7 +80,7 @@ def write_image_demo(folder: Path) -> dict[str, Path]:
         (folder / part).mkdir(parents=True, exist_ok=True)
     _write_data(folder, phantoms(IMAGES, seed=SEED, marker_given_class=MARKER_GIVEN_CLASS, size=INPUT["size"]))
     audits = {}
-    for name, story in STORIES.items():
+    for name, story in _STORIES.items():
         shutil.copyfile(WEIGHTS / f"{name}.safetensors", folder / f"{name}.safetensors")
         audits[name] = folder / f"audit-{name}.yaml"
         audits[name].write_text(audit_text(name, story), encoding="utf-8")
@@ -89,7 +89,7 @@ def write_image_demo(folder: Path) -> dict[str, Path]:
 
 def audit_text(name: str, story: str) -> str:
     """Return the audit file of one of the classifiers."""
-    return AUDIT.format(
+    return _AUDIT.format(
         name=name,
         story=story,
         model=MODEL,

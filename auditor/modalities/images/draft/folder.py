@@ -18,9 +18,9 @@ from auditor.modalities.images.data.pixels import decode, read_bytes
 from auditor.modalities.images.masks import endings
 from auditor.modalities.images.masks import read as read_mask
 
-WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
-IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
-ROLES = {
+_WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
+_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+_ROLES = {
     "image": r"^(path|image|image_path|file|filename|img)$",
     "mask": r"^(mask|mask_path|segmentation|roi)$",
     "label": r"^(label|class|diagnosis|target|y)$",
@@ -32,7 +32,7 @@ ACQUIRED = r"(^|[^a-z])(institution|site|hospital|scanner|device)"
 
 
 @dataclass(frozen=True)
-class Found:
+class _Found:
     """What a folder seems to hold."""
 
     weights: str | None
@@ -66,12 +66,12 @@ def _readable(path: Path) -> pd.DataFrame:
     return pd.DataFrame() if table is None else table
 
 
-def look(folder: Path) -> Found:
+def look(folder: Path) -> _Found:
     """Return what a folder seems to hold; only names, one table and the files of one of its rows are read."""
     weights = next(
-        (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in WEIGHTS and file.is_file()), None
+        (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in _WEIGHTS and file.is_file()), None
     )
-    source = WEIGHTS[weights.suffix.lower()] if weights else "timm"
+    source = _WEIGHTS[weights.suffix.lower()] if weights else "timm"
     name = str(weights.relative_to(folder)) if weights else None
     for manifest in sorted([*folder.glob("*.csv"), *folder.glob("*.parquet"), *folder.glob("*/*.csv")]):
         table = _table(manifest)
@@ -81,7 +81,7 @@ def look(folder: Path) -> Found:
         if "image" in columns:
             columns, masks = _marked(table, columns, manifest.parent)
             classes = tuple(sorted(set(table[columns["label"]].astype(str)))) if "label" in columns else ()
-            return Found(
+            return _Found(
                 name, source, str(manifest.relative_to(folder)), columns, _groups(table, columns), classes, None, masks
             )
     for place in (folder, *sorted(one for one in folder.iterdir() if one.is_dir())):
@@ -89,12 +89,12 @@ def look(folder: Path) -> Found:
             sorted(
                 one.name
                 for one in place.iterdir()
-                if one.is_dir() and any(file.suffix.lower() in IMAGES for file in one.iterdir())
+                if one.is_dir() and any(file.suffix.lower() in _IMAGES for file in one.iterdir())
             )
         )
         if len(classes) > 1 and not set(classes) <= {"images", "masks"}:
-            return Found(name, source, None, {}, (), classes, str(place.relative_to(folder)))
-    return Found(name, source, None, {}, (), (), None)
+            return _Found(name, source, None, {}, (), classes, str(place.relative_to(folder)))
+    return _Found(name, source, None, {}, (), (), None)
 
 
 def _table(path: Path) -> pd.DataFrame | None:
@@ -110,12 +110,12 @@ def _table(path: Path) -> pd.DataFrame | None:
 def _roles(table: pd.DataFrame) -> dict[str, str]:
     columns = {
         role: column
-        for role, pattern in ROLES.items()
+        for role, pattern in _ROLES.items()
         for column in reversed(list(table.columns))
         if re.match(pattern, str(column), re.IGNORECASE)
     }
     if "image" not in columns and len(table):
-        paths = [str(column) for column in table.columns if Path(str(table[column].iloc[0])).suffix.lower() in IMAGES]
+        paths = [str(column) for column in table.columns if Path(str(table[column].iloc[0])).suffix.lower() in _IMAGES]
         columns |= {"image": paths[0]} if paths else {}
     return columns
 
@@ -126,7 +126,7 @@ def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[d
     free = [
         str(column)
         for column in table.columns
-        if str(column) not in taken and _holds_masks(table, str(column), columns, base)
+        if str(column) not in taken and _holds_masks(table, str(column), columns, base=base)
     ]
     if "mask" not in columns and free:
         columns = {**columns, "mask": free.pop(0)}
@@ -138,7 +138,7 @@ def _marked(table: pd.DataFrame, columns: dict[str, str], base: Path) -> tuple[d
     return columns, masks
 
 
-def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], base: Path) -> bool:
+def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], *, base: Path) -> bool:
     """Return whether the first file that a column names is a mask of its row's image: readable, and of two values where
     it is an image.
     """
@@ -150,7 +150,7 @@ def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], base
         image = str(named[columns["image"]].iloc[0])
         sample = str(named[columns["id"]].iloc[0]) if "id" in columns else Path(image).with_suffix("").as_posix()
         read_mask(path, sample=sample, size=decode(read_bytes(base / image), base / image).size)
-        return path.suffix.lower() not in IMAGES or _two_valued(path)
+        return path.suffix.lower() not in _IMAGES or _two_valued(path)
     except (AuditorError, OSError, ValueError):
         return False
 
@@ -176,7 +176,7 @@ def _measurement(values: pd.Series[Any]) -> bool:
     return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().all())
 
 
-def _text(found: Found) -> str:
+def _text(found: _Found) -> str:
     """Return the text of a commented audit.yaml."""
     classes = (
         yaml_list(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
@@ -227,7 +227,7 @@ def _text(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data(found: Found) -> list[str]:
+def _data(found: _Found) -> list[str]:
     if found.folder is not None:
         return [
             f"  folder: {quoted(found.folder)}   # one folder per class",

@@ -25,7 +25,7 @@ from auditor.threats.threat import Threat
 
 def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
     passes = explanations[method].facts["cost"](**explanations.bind(method, settings))
-    return 4 * passes + 3, 4 * passes
+    return 4 * passes + 4, 4 * passes
 
 
 @probes.register("attribution", cost=_cost)

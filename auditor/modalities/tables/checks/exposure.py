@@ -9,14 +9,25 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
-from auditor.checks.common import percent, plain, reason, span, why_not
-from auditor.checks.exposure.against import compared, paired_table
-from auditor.checks.exposure.flips import FLIPPED, Flips
+from auditor.checks.common import percent
+from auditor.checks.exposure.against import ComparisonNames, beside, paired_table
+from auditor.checks.exposure.flips import Flips
+from auditor.checks.exposure.judge import FlipClaim, judge_flips
+from auditor.checks.exposure.search import curve
 from auditor.core.facts import Facts
-from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
+from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
-from auditor.stats.shares import decide, proportion_p
+
+_NAMES = ComparisonNames(where, "random changes of the same cost")
+_ADVICE: Mapping[Verdict, str] = {
+    "fail": (
+        "Take the columns that the flips change out of the model, or check them before a decision rests on them:"
+        " whoever can write them can turn decisions. Whether the model relies on them is question 1."
+    ),
+    "pass": "No action; the pass holds for the declared limits, costs and rules.",
+    "inconclusive": ("Audit more rows, or let the search go further (attack.settings), before drawing a conclusion."),
+}
 
 
 @checks.register("exposure", modality="table")
@@ -87,117 +98,35 @@ class ExposureTable:
 
     def _zone(self, facts: Facts, observations: Observations, zone: str, every: Mapping[str, Flips]) -> Finding:
         flips, cost = every[zone], facts.primary
-        flags, known = flips.flags(cost), flips.share(cost)
-        trials = [
-            self._search(facts, zone),
-            *([self._walk(facts, zone, one) for one in facts.epsilons] if self.random else []),
-        ]
-        shown = Evidence(
-            tuple(name for name, flag in flags.items() if flag)[:20], tuple(observations.key(trial) for trial in trials)
-        )
-        against = self._against(facts, observations, zone, every)
+        walks = {one: self._walk(facts, zone, one) for one in facts.epsilons} if self.random else {}
+        noise = {one: Flips(facts, observations.of(walk)) for one, walk in walks.items()}
         details = {
             "zone": zone,
             "label": where(zone),
-            "noise": self._noise(facts, observations, zone),
-            "against": against,
+            "noise": curve(noise.items()),
+            "against": beside(zone, every, noise.get(cost), budget=cost, names=_NAMES),
             **flips.details(cost),
         }
-        base: dict[str, Any] = {
-            "id": f"exposure/{zone}",
-            "check": "exposure",
-            "question": 4,
-            "primary": zone == "outside",
-            "evidence": shown,
-        }
-        most = flips.at_most(cost)
-        if known is None or most is None:
-            missing = f"Flips {where(zone)} were not measured."
-            return Finding(
-                verdict="not_measured",
-                claim=missing,
-                reason=why_not(flips.rows.values()),
-                details={**details, "tables": []},
-                **base,
-            )
-        verdict = self._verdict(known, most)
-        counted = (
-            flags if verdict != "pass" else {name: max(flag, flips.open(cost)[name]) for name, flag in flags.items()}
+        said = FlipClaim(
+            id=f"exposure/{zone}",
+            counted="decisions",
+            samples="rows",
+            claim=f"can be flipped by a change {where(zone)} at a cost of at most {cost:g}{_clause(details)}.",
+            missing=f"Flips {where(zone)} were not measured.",
+            trials=tuple(observations.key(trial) for trial in (self._search(facts, zone), *walks.values())),
+            details=details | {"tables": _tables(facts, details) if flips.used else []},
+            primary=zone == "outside",
+            advice=_ADVICE if zone == "outside" else {},
         )
-        return Finding(
-            verdict=verdict,
-            claim=(
-                f"{span(known)} of {known.n} decisions can be flipped by a change {where(zone)} at a cost of at most"
-                f" {cost:g}{_clause(details, known)}."
-            ),
-            estimate=known,
-            tolerance=self.tolerance,
-            reason=self._reason(verdict, known, most, details["open"]),
-            p=proportion_p(list(counted.values()), flips.units, self.tolerance),
-            advice=_advice(verdict) if zone == "outside" else "",
-            details={**details, "tables": _tables(facts, details)},
-            **base,
-        )
-
-    def _verdict(self, known: Estimate, most: Estimate) -> Verdict:
-        """Return the verdict: what was found can only accuse, and only what was found or proven can acquit."""
-        if decide(known, self.tolerance) == "fail":
-            return "fail"
-        return "pass" if decide(most, self.tolerance) == "pass" else "inconclusive"
-
-    def _reason(self, verdict: Verdict, known: Estimate, most: Estimate, unsettled: int) -> str:
-        if verdict == "inconclusive" and decide(known, self.tolerance) == "pass":
-            return (
-                f"not proven: {unsettled} of {known.n} rows were neither flipped nor proven impossible to flip; with"
-                f" them the share would be {span(most)}, against a tolerance of {percent(self.tolerance)}"
-            )
-        return reason(verdict, most if verdict == "pass" else known, self.tolerance)
-
-    def _noise(self, facts: Facts, observations: Observations, zone: str) -> list[dict[str, Any]]:
-        points = []
-        for cost in facts.epsilons if self.random else ():
-            walk = Flips(facts, observations.of(self._walk(facts, zone, cost)))
-            points.append(
-                {
-                    "epsilon": cost,
-                    "estimate": plain(walk.share(cost)),
-                    "reason": "" if walk.used else why_not(walk.rows.values()),
-                }
-            )
-        return points
-
-    def _against(
-        self, facts: Facts, observations: Observations, zone: str, every: Mapping[str, Flips]
-    ) -> list[dict[str, Any]]:
-        """Return how much more often a zone flips than random changes in it and, for 'outside', than each control zone,
-        on the same rows.
-        """
-        others = [
-            (where(other), other, flips)
-            for other, flips in every.items()
-            if zone == "outside" and other.startswith("control/")
-        ]
-        if self.random:
-            others.append(
-                (
-                    "random changes of the same cost",
-                    zone,
-                    Flips(facts, observations.of(self._walk(facts, zone, facts.primary))),
-                )
-            )
-        mine = every[zone].flags(facts.primary)
-        return [
-            compared(facts, name, place, mine, flips.flags(facts.primary), flips.rows, FLIPPED)
-            for name, place, flips in others
-        ]
+        return judge_flips(flips, said, budget=cost, tolerance=self.tolerance)
 
 
-def _clause(details: Mapping[str, Any], known: Estimate) -> str:
+def _clause(details: Mapping[str, Any]) -> str:
     """Return what flips without a search, and what is still open."""
     random = next((one["there"] for one in details["against"] if one["zone"] == details["zone"] and one["there"]), None)
     said = f"; random changes of the same cost flip {percent(random['value'])}" if random else ""
     return said + (
-        f"; for {percent(details['open'] / known.n)} neither a flip at this cost nor a proof against one was found"
+        f"; for {percent(details['open'] / details['n'])} neither a flip at this cost nor a proof against one was found"
         if details["open"]
         else ""
     )
@@ -248,14 +177,3 @@ def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
     shown = tables if details["zone"] == "outside" else [tables[0], tables[2]]
     return [table for table in shown if table["rows"]]
-
-
-def _advice(verdict: Verdict) -> str:
-    if verdict == "fail":
-        return (
-            "Take the columns that the flips change out of the model, or check them before a decision rests on them:"
-            " whoever can write them can turn decisions. Whether the model relies on them is question 1."
-        )
-    if verdict == "pass":
-        return "No action; the pass holds for the declared limits, costs and rules."
-    return "Audit more rows, or let the search go further (attack.settings), before drawing a conclusion."

@@ -193,7 +193,7 @@ class Asked:
                 claim,
                 reason=few,
                 question=2,
-                details=one.details,
+                displays=(one.partition,),
             )
             return
         yield from self._errors(one)
@@ -231,7 +231,7 @@ class Asked:
         }
 
     def _selection(self, one: Compared) -> Finding:
-        asked = Rates(self.chosen, "selection", f"decided '{self.name}'", self.missing, {"favourable": self.name})
+        asked = Rates(self.chosen, "selection", f"decided '{self.name}'", self.missing, self.name)
         return judge_ratio(
             self.measured.facts, one, asked, self._limits, **self._base(one, "impact-ratio", primary=True)
         )
@@ -242,7 +242,7 @@ class Asked:
         missing = (
             self.missing if "scores" in self.measured.facts.offers else "the classifier gives no scores, only decisions"
         )
-        asked = Rates(above, "scoring", "scored above the median", missing, {"favourable": self.name, "median": middle})
+        asked = Rates(above, "scoring", "scored above the median", missing, self.name, middle)
         return judge_ratio(self.measured.facts, one, asked, self._limits, **self._base(one, "scoring-rate"))
 
     def _errors(self, one: Compared) -> Iterable[Finding]:
@@ -252,26 +252,14 @@ class Asked:
         rows = as_it_is(self.measured, one.groups, positive=self.name, minimum=self.check.minimum_group)
         own = {name: flag for name, flag in self.chosen.items() if label[name] == self.wanted}
         others = {name: flag for name, flag in self.chosen.items() if label[name] != self.wanted}
+        decided = f"the share decided '{self.name}'"
         shares = [
-            ("accuracy-gap", self.measured.correct, "accuracy", {"positive": self.name, "groups": rows}),
-            ("true-positive-gap", own, f"the share decided '{self.name}' among those who are '{self.name}'", {}),
-            (
-                "false-positive-gap",
-                others,
-                f"the share decided '{self.name}' among those who are not '{self.name}'",
-                {},
-            ),
+            ("accuracy-gap", self.measured.correct, "accuracy", (rows,)),
+            ("true-positive-gap", own, f"{decided} among those who are '{self.name}'", ()),
+            ("false-positive-gap", others, f"{decided} among those who are not '{self.name}'", ()),
         ]
         for kind, flags, what, more in shares:
             missing = self.missing if not self.measured.answers else "no row has such a label"
             asked = Question(flags, what, "without any attack", missing)
-            base = self._base(one, kind, primary=kind == "accuracy-gap")
-            yield judge_gap(
-                facts,
-                one.name,
-                one.groups,
-                asked,
-                self._rule(one, self.check.tolerance),
-                details={**one.details, **more},
-                **base,
-            )
+            base = self._base(one, kind, primary=kind == "accuracy-gap") | {"displays": (one.partition, *more)}
+            yield judge_gap(facts, one.name, one.groups, asked, self._rule(one, self.check.tolerance), **base)

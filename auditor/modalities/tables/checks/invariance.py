@@ -7,21 +7,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from auditor.checks.common import percent, plain, reason, span, why_not
+from auditor.checks.common import percent, reason, span, why_not
+from auditor.core.displays import Cell, Counterfactual, Counterfactuals, Partition, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import favourable, table_of
 from auditor.modalities.tables.rules import Rules
-from auditor.modalities.tables.table import Column, Table
+from auditor.modalities.tables.table import Column
+from auditor.modalities.tables.table import Table as Data
 from auditor.stats.grouping import is_number, known
 from auditor.stats.shares import decide, paired_p, proportion
 
-KINDS = ("naive", "repaired", "worst")
-SAID = {
+Way = Literal["naive", "repaired", "worst"]
+KINDS: tuple[Way, ...] = ("naive", "repaired", "worst")
+SAID: dict[Way, str] = {
     "naive": "the column alone",
     "repaired": "with the coupled columns repaired",
     "worst": "at the worst of the coupled columns",
@@ -78,7 +81,7 @@ def _values(facts: Facts, column: Column) -> list[float]:
     return sorted(set(column.on_grid(found).tolist()))
 
 
-def _block(table: Table, name: str, values: int) -> dict[str, list[float]]:
+def _block(table: Data, name: str, values: int) -> dict[str, list[float]]:
     """Return the supported codes of the columns with levels that a rule ties to a column; those with the most are left
     as they are where there are too many.
     """
@@ -102,7 +105,7 @@ class Change:
     possible.
     """
 
-    kind: str
+    kind: Way
     moved: Sequence[tuple[str, int, int]]
     asked: int
     """Samples that the change was asked of."""
@@ -112,21 +115,22 @@ class Change:
         """Return which become favourable (up), or cease to be."""
         return [float((after == wanted) == up and (before == wanted) != up) for _, before, after in self.moved]
 
-    def row(self, facts: Facts, source: str, target: str) -> dict[str, Any]:
-        """Return its numbers as JSON-ready data."""
+    def row(self, facts: Facts, source: str, target: str, *, pooled: bool) -> Counterfactual:
+        """Return its numbers; `pooled` says whether the source stands for several values."""
         wanted, units = favourable(facts), [facts.unit_of[name] for name, _, _ in self.moved]
         up, down = self.turned(wanted, up=True), self.turned(wanted, up=False)
-        return {
-            "name": self.kind,
-            "from": source,
-            "to": target,
-            "n": len({name for name, _, _ in self.moved}),
-            "infeasible": self.impossible,
-            "up": int(sum(up)),
-            "down": int(sum(down)),
-            "estimate": plain(self.estimate(facts)),
-            "p": paired_p(up, down, units) if units else None,
-        }
+        return Counterfactual(
+            way=self.kind,
+            source=source,
+            target=target,
+            n=len({name for name, _, _ in self.moved}),
+            impossible=self.impossible,
+            up=int(sum(up)),
+            down=int(sum(down)),
+            pooled=pooled,
+            estimate=self.estimate(facts),
+            p=paired_p(up, down, units) if units else None,
+        )
 
     def estimate(self, facts: Facts) -> Estimate | None:
         """Return the share of samples whose decision changes; of a sample with several changes, whether any does."""
@@ -143,24 +147,23 @@ def judge_invariance(facts: Facts, observations: Observations, tolerance: float)
     taken = {column.name: column for column in protected(facts)}
     for name in sorted({*facts.groups, *taken}):
         base: dict[str, Any] = {"id": f"fairness/{name}/invariance", "check": "fairness", "question": 2}
-        details: dict[str, Any] = {"attribute": name, "columns": [name]}
+        base["displays"] = (Partition(attribute=name, columns=(name,)),)
         column = taken.get(name)
         if column is None:
-            yield _blind(name, details, base)
+            yield _blind(name, base)
         elif not _values(facts, column):
             claim = f"Whether decisions change with '{name}' could not be measured."
             yield Finding(
                 verdict="not_measured",
                 claim=claim,
                 reason=f"no value of '{name}' is supported by enough rows",
-                details=details,
                 **base,
             )
         else:
-            yield _column(facts, observations, column, tolerance, details, base)
+            yield _column(facts, observations, column, tolerance, base)
 
 
-def _blind(name: str, details: dict[str, Any], base: dict[str, Any]) -> Finding:
+def _blind(name: str, base: dict[str, Any]) -> Finding:
     claim = (
         f"The model does not take the column '{name}', so that a change of it alone changes no decision by"
         " construction."
@@ -169,18 +172,11 @@ def _blind(name: str, details: dict[str, Any], base: dict[str, Any]) -> Finding:
         "blindness is no proof of equal outcomes: other columns may stand for this one; the impact ratio compares"
         " outcomes"
     )
-    return Finding(
-        verdict="not_measured", claim=claim, reason=why, advice="Read the impact ratio.", details=details, **base
-    )
+    return Finding(verdict="not_measured", claim=claim, reason=why, advice="Read the impact ratio.", **base)
 
 
 def _column(
-    facts: Facts,
-    observations: Observations,
-    column: Column,
-    tolerance: float,
-    details: dict[str, Any],
-    base: dict[str, Any],
+    facts: Facts, observations: Observations, column: Column, tolerance: float, base: dict[str, Any]
 ) -> Finding:
     trial = invariance_trial(facts, column)
     rows = observations.of(trial)
@@ -189,47 +185,37 @@ def _column(
     values = trial.settings["values"]
     whole = {kind: _change(measured, kind, range(len(values))) for kind in KINDS}
     found = {kind: change.estimate(facts) for kind, change in whole.items()}
-    listed = [change.row(facts, "any", "any other") for change in whole.values() if change.moved]
+    listed = [change.row(facts, "any", "any other", pooled=True) for change in whole.values() if change.moved]
     directions = _directions(facts, measured, column, values)
-    details |= {
-        "rows": listed + directions,
-        "block": sorted(trial.settings["block"]),
-        "reversed": _reversed(directions),
-        "tables": (
-            [
-                _table(
-                    column.name,
-                    listed + [row for row in directions if trial.settings["block"] or row["name"] == "naive"],
-                )
-            ]
-            if listed
-            else []
-        ),
-    }
+    block, turned = tuple(sorted(trial.settings["block"])), _reversed(directions)
+    base["displays"] += (Counterfactuals(rows=(*listed, *directions), block=block, reversals=turned),)
+    if listed:
+        base["displays"] += (
+            _table(column.name, [*listed, *(row for row in directions if block or row.way == "naive")]),
+        )
     middle = found["repaired"]
     if middle is None:
         claim = f"Whether decisions change with '{column.name}' could not be measured."
         why = why_not(rows.values()) if not measured else f"no row is possible with another value of '{column.name}'"
-        return Finding(verdict="not_measured", claim=claim, reason=why, details=details, **base)
+        return Finding(verdict="not_measured", claim=claim, reason=why, **base)
     verdict = _verdict(found, tolerance)
-    shown = ", ".join(f"{SAID[kind]} {span(one)}" for kind in ("naive", "worst") if (one := found[kind]) is not None)
+    others = ", ".join(f"{SAID[kind]} {span(one)}" for kind in ("naive", "worst") if (one := found[kind]) is not None)
     return Finding(
         verdict=verdict,
         claim=(
             f"Another '{column.name}', with the coupled columns repaired, changes {span(middle)} of decisions"
-            f" ({shown})."
+            f" ({others})."
         ),
         estimate=middle,
         tolerance=tolerance,
-        reason=_reason(verdict, found, tolerance, trial, details["reversed"]),
+        reason=_reason(verdict, found, tolerance, trial, turned),
         advice=_advice(verdict, column.name),
-        details=details,
         **base,
     )
 
 
 def _change(
-    measured: Mapping[str, Observation], kind: str, numbers: Iterable[int], names: Sequence[str] | None = None
+    measured: Mapping[str, Observation], kind: Way, numbers: Iterable[int], names: Sequence[str] | None = None
 ) -> Change:
     moved, asked, impossible = [], 0, 0
     numbers = list(numbers)
@@ -247,53 +233,47 @@ def _change(
 
 def _directions(
     facts: Facts, measured: Mapping[str, Observation], column: Column, values: Sequence[float]
-) -> list[dict[str, Any]]:
+) -> list[Counterfactual]:
     own: dict[str, list[str]] = {}
     told = not column.numeric and len(values) <= MOST_DIRECTIONS
     for name, row in measured.items():
         own.setdefault(column.text(row.values["own"]) if told else "any other", []).append(name)
-    rows = []
+    rows: list[Counterfactual] = []
     for source, names in sorted(own.items()):
         for number, value in enumerate(values):
             found = [_change(measured, kind, [number], names) for kind in KINDS]
-            rows += [change.row(facts, source, column.text(value)) for change in found if change.asked]
+            rows += [change.row(facts, source, column.text(value), pooled=not told) for change in found if change.asked]
     return rows
 
 
-def _reversed(directions: Sequence[Mapping[str, Any]]) -> list[str]:
+def _reversed(directions: Sequence[Counterfactual]) -> tuple[str, ...]:
     """Return a sentence for every direction in which the repair turns the sign of the effect."""
-    pairs = {(row["from"], row["to"], row["name"]): row for row in directions}
+    pairs = {(row.source, row.target, row.way): row for row in directions}
     said = []
-    for (source, target, kind), naive in pairs.items():
+    for (source, target, way), naive in pairs.items():
         repaired = pairs.get((source, target, "repaired"))
-        if (
-            kind == "naive"
-            and repaired is not None
-            and (naive["up"] - naive["down"]) * (repaired["up"] - repaired["down"]) < 0
-        ):
-            counts = (
-                f"{naive['up']} up and {naive['down']} down alone, {repaired['up']} up and {repaired['down']} down"
-                " repaired"
-            )
-            said.append(f"from {source} to {target} the sign reverses once the coupled columns are repaired ({counts})")
-    return said
+        if way != "naive" or repaired is None or (naive.up - naive.down) * (repaired.up - repaired.down) >= 0:
+            continue
+        counts = f"{naive.up} up and {naive.down} down alone, {repaired.up} up and {repaired.down} down repaired"
+        said.append(f"from {source} to {target} the sign reverses once the coupled columns are repaired ({counts})")
+    return tuple(said)
 
 
-def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    shown = [
-        [
-            f"{row['from']} to {row['to']}",
-            SAID[row["name"]],
-            row["n"],
-            row["infeasible"],
-            row["up"],
-            row["down"],
-            row["estimate"],
-            row["p"],
-        ]
+def _table(name: str, rows: Sequence[Counterfactual]) -> Table:
+    cells: list[tuple[Cell, ...]] = [
+        (
+            f"{row.source} to {row.target}",
+            SAID[row.way],
+            row.n,
+            row.impossible,
+            row.up,
+            row.down,
+            row.estimate,
+            row.p,
+        )
         for row in rows
     ]
-    columns = [
+    columns = (
         "Change",
         "What else changes",
         "Rows",
@@ -302,18 +282,18 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "Ceases to be",
         "Decisions that change",
         "p of up against down",
-    ]
-    return {"title": f"Decisions with another '{name}'", "columns": columns, "rows": shown}
+    )
+    return Table(title=f"Decisions with another '{name}'", columns=columns, rows=tuple(cells))
 
 
-def _verdict(found: Mapping[str, Estimate | None], tolerance: float) -> Verdict:
+def _verdict(found: Mapping[Way, Estimate | None], tolerance: float) -> Verdict:
     if decide(found["repaired"], tolerance) == "fail":
         return "fail"
     return "pass" if all(decide(one, tolerance) == "pass" for one in found.values()) else "inconclusive"
 
 
 def _reason(
-    verdict: Verdict, found: Mapping[str, Estimate | None], tolerance: float, trial: Trial, turned: Sequence[str]
+    verdict: Verdict, found: Mapping[Way, Estimate | None], tolerance: float, trial: Trial, turned: Sequence[str]
 ) -> str:
     middle = found["repaired"]
     alone = decide(middle, tolerance)

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError, nearest
-from auditor.modalities.tables.data.declared import Cell, ColumnSpec, text_of
+from auditor.modalities.tables.data.declared import Cell, ColumnSpec, declared_text
 from auditor.modalities.tables.table import DIGITS, NUMBER, NUMERIC, Codes, Column, Dtype, Kind
 from auditor.samples.manifest import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 NOT_FINITE = {"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"}
 TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
-EXACT = 2**53
+_EXACT = 2**53
 """Whole numbers from here on are names, not amounts: float64 cannot tell neighbours apart."""
 FEW, PER_LEVEL = 20, 20
 """A column of words is text where it has more levels than the first, and fewer rows a level than the second."""
@@ -127,7 +127,7 @@ def read_type(cells: Cells) -> Dtype:
         return "str"
     if cells.texts and all(text in TRUTHS for text in cells.texts):
         return "bool"
-    if cells.texts and all(WHOLE.fullmatch(text) for text in cells.texts) and not (cells.places < 0).any():
+    if cells.texts and all(_WHOLE.fullmatch(text) for text in cells.texts) and not (cells.places < 0).any():
         return "int64" if all(-(2**63) <= int(text) < 2**63 for text in cells.texts) else "str"
     return (
         "float64"
@@ -146,7 +146,7 @@ def inferred_kind(cells: Cells) -> Kind:
     if dtype != "str":
         values = [float(text) for text in cells.texts if text.strip().lower() not in NOT_FINITE]
         whole = bool(values) and all(value.is_integer() for value in values)
-        return ("text" if max(map(abs, values)) >= EXACT else "integer") if whole else "real"
+        return ("text" if max(map(abs, values)) >= _EXACT else "integer") if whole else "real"
     if cells.texts and all(_fits("date", text) for text in cells.texts):
         return "date"
     return "text" if len(cells.texts) > max(FEW, len(cells.places) / PER_LEVEL) else "categorical"
@@ -181,11 +181,15 @@ def _without_unused(cells: Cells) -> Cells:
 
 def _as_seen(level: Cell, texts: Sequence[str]) -> str:
     """Return a declared level as the file writes it: YAML's `true` is the file's 'TRUE', its 1 the file's '1.0'."""
-    text = text_of(level)
-    return text if text in texts else next((seen for seen in texts if canonical(seen) == canonical(text)), text)
+    text = declared_text(level)
+    return (
+        text
+        if text in texts
+        else next((seen for seen in texts if canonical_label(seen) == canonical_label(text)), text)
+    )
 
 
-def canonical(text: str) -> str:
+def canonical_label(text: str) -> str:
     """Return what texts that mean the same have in common: '1', '1.0' and 'True' (DataError never)."""
     bare = text.strip()
     if bare.lower() in ("true", "false"):

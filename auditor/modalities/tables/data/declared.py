@@ -15,7 +15,7 @@ Cell = bool | int | float | str | date
 """A cell as YAML gives it."""
 
 
-def text_of(cell: Cell) -> str:
+def declared_text(cell: Cell) -> str:
     """Return a cell of the audit file as text."""
     return cell if isinstance(cell, str) else str(cell)
 
@@ -118,7 +118,8 @@ class RuleSpec(Declared):
     def rule(self) -> Rule:
         """Return the rule as the table knows it."""
         swap = {
-            name: {text_of(one): text_of(other) for one, other in pairs.items()} for name, pairs in self.swap.items()
+            name: {declared_text(one): declared_text(other) for one, other in pairs.items()}
+            for name, pairs in self.swap.items()
         }
         if self.define:
             name, expression = self._parts()

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.modalities.tables.data.columns import NOT_FINITE, Cells
 from auditor.modalities.tables.expressions import Expression
 from auditor.modalities.tables.rules import Rules
-from auditor.modalities.tables.table import KINDS, NUMBER, Codes, Table
+from auditor.modalities.tables.table import COLUMN_TYPES, NUMBER, Codes, Table
 
 READ_AS_MISSING = frozenset(
     [
@@ -36,7 +36,7 @@ READ_AS_MISSING = frozenset(
     ],
 )
 """Words that pandas.read_csv takes for missing cells, and so perhaps the model's training did."""
-SHOWN = 6
+_SHOWN = 6
 MOSTLY = 0.5
 """Share of a column's cells that are numbers, from which on the others look like words for a missing cell."""
 
@@ -82,7 +82,7 @@ def rule_lint(rules: Rules, x: Codes) -> Iterator[str]:
 def _types(table: Table, inferred: Sequence[str]) -> Iterator[str]:
     columns = [column for column in table.columns if column.name in set(inferred)]
     if columns:
-        found = ((kind, [column.name for column in columns if column.kind == kind]) for kind in KINDS)
+        found = ((kind, [column.name for column in columns if column.kind == kind]) for kind in COLUMN_TYPES)
         listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in found if names)
         yield f"column types were inferred, confirm them under `data.columns`: {listed}"
 
@@ -133,4 +133,4 @@ def _outside(table: Table, x: Codes) -> Iterator[str]:
 
 
 def _few(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:SHOWN]) + (f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else "")
+    return ", ".join(parts[:_SHOWN]) + (f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else "")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from auditor.core.errors import DataError, nearest
 from auditor.core.records import digest
-from auditor.modalities.tables.data.columns import Cells, TableFile, canonical, make_column
-from auditor.modalities.tables.data.declared import Cell, ColumnSpec, RuleSpec, text_of
+from auditor.modalities.tables.data.columns import Cells, TableFile, canonical_label, make_column
+from auditor.modalities.tables.data.declared import Cell, ColumnSpec, RuleSpec, declared_text
 from auditor.modalities.tables.data.lint import notes_of
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import ROLES, Table
@@ -76,7 +76,7 @@ def table_rows(
     rules
         What must hold within every row.
     """
-    file = TableFile(base / table, [text_of(word) for word in missing])
+    file = TableFile(base / table, [declared_text(word) for word in missing])
     rows = _kept(file, where)
     names = _names(file, takes, {label, *(name for name in (id, unit) if name), *where}, drop=drop)
     _refuse_unknown(file, columns, names)
@@ -131,9 +131,9 @@ def _kept(file: TableFile, where: Mapping[str, list[Cell] | Cell]) -> NDArray[np
     rows = np.arange(len(file))
     for name, values in where.items():
         cells = file.cells(name, "where")
-        wanted = {text_of(value) for value in (values if isinstance(values, list) else [values])}
-        alike = {canonical(value) for value in wanted}
-        good = np.array([*(text in wanted or canonical(text) in alike for text in cells.texts), "" in wanted])
+        wanted = {declared_text(value) for value in (values if isinstance(values, list) else [values])}
+        alike = {canonical_label(value) for value in wanted}
+        good = np.array([*(text in wanted or canonical_label(text) in alike for text in cells.texts), "" in wanted])
         before, rows = rows, rows[good[cells.places[rows]]]
         if not len(rows):
             seen = sorted({cells.texts[place] for place in cells.places[before] if place >= 0})
@@ -187,18 +187,22 @@ def _favourable(favourable: Cell | None, classes: Sequence[str]) -> str:
     """Return the class that people want (DataError: no class of the classifier)."""
     if favourable is None:
         return classes[-1]
-    found = _named(text_of(favourable), classes)
+    found = _named(declared_text(favourable), classes)
     if found is None:
         raise DataError(
             f"'data.favourable': expected one of the classifier's classes, got '{favourable}';"
-            f" {nearest(text_of(favourable), classes)}"
+            f" {nearest(declared_text(favourable), classes)}"
         )
     return found
 
 
 def _named(text: str, classes: Sequence[str]) -> str | None:
     """Return the class that a text names, also '1' where the class is '1.0' or 'True'."""
-    return text if text in classes else next((name for name in classes if canonical(name) == canonical(text)), None)
+    return (
+        text
+        if text in classes
+        else next((name for name in classes if canonical_label(name) == canonical_label(text)), None)
+    )
 
 
 def label_codes(
@@ -216,10 +220,10 @@ def label_codes(
     seen = [text for text, count in cells.counts.items() if count]
     named = {text: _named(text, classes) for text in seen}
     counted = {str(place): name for place, name in enumerate(classes)}
-    by_place = any(name is None for name in named.values()) and all(canonical(text) in counted for text in seen)
+    by_place = any(name is None for name in named.values()) and all(canonical_label(text) in counted for text in seen)
     # a class that is called '1' is meant by its name
-    if by_place and not any(canonical(name).isdecimal() for name in classes):
-        named = {text: counted[canonical(text)] for text in seen}
+    if by_place and not any(canonical_label(name).isdecimal() for name in classes):
+        named = {text: counted[canonical_label(text)] for text in seen}
     wrong = next((text for text in seen if named[text] is None), None)
     if wrong is not None:
         raise DataError(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DEGREES = {"none": 0.0, "bachelor": 1.4, "master": 2.4, "doctorate": 3.0}
 RACES = {"White": 0.55, "Black": 0.17, "Hispanic": 0.15, "Asian": 0.115, "Native": 0.015}
-CLASSES = ("rejected", "hired")
+_CLASSES = ("rejected", "hired")
 PASSED = 45
 """Points in the test without which nobody is certified."""
 UNKNOWN = 0.01

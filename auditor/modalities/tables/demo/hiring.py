@@ -26,7 +26,7 @@ STORIES = {
     ),
 }
 
-AUDIT = """\
+_AUDIT = """\
 # One audit of the hiring demonstration. Paths are relative to this file.
 title: Made-up applicants, model '{name}'
 intended_use: >-
@@ -113,7 +113,7 @@ def write_study(folder: Path, models: Mapping[str, tuple[str, Pipeline]], *, n: 
         file = folder / f"{name}.skops"
         sio.dump(model, file)
         audits[name] = folder / f"audit-{name}.yaml"
-        text = AUDIT.format(name=name, story=story, trusted=", ".join(sio.get_untrusted_types(file=file)))
+        text = _AUDIT.format(name=name, story=story, trusted=", ".join(sio.get_untrusted_types(file=file)))
         audits[name].write_text(text, encoding="utf-8")
     return audits
 

@@ -18,12 +18,12 @@ from auditor.modalities.tables.data.declared import ColumnSpec
 from auditor.modalities.tables.mining import Candidate, mine
 from auditor.modalities.tables.table import Codes, Column, Table
 
-TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MODELS = {".skops": "sklearn", ".onnx": "onnx", ".joblib": "sklearn", ".pkl": "sklearn", ".pickle": "sklearn"}
 LABEL = r"(^|_)(label|class|target|outcome|decision|hired|approved|granted|rejected|denied|default|y)$"
 SPLIT = r"^(split|fold|set|partition|subset)$"
 PERSON = r"^(id|.*_id|row|index|number|unnamed: 0)$"
-UNIT = r"^(person|applicant|patient|subject|customer|household|case)(_?id)?$"
+_UNIT = r"^(person|applicant|patient|subject|customer|household|case)(_?id)?$"
 PROTECTED = (
     r"(^|[^a-z])(sex|gender|race|ethnic|age([^a-z]|$)|national|native|foreign|country|religio|disab|birth|pregnan"
     r"|orientation|caste|veteran)"
@@ -56,7 +56,7 @@ class Guess:
 def find_table(folder: Path) -> Path | None:
     """Return the first table in a folder."""
     return next(
-        (file for file in sorted(folder.iterdir()) if file.is_file() and file.name.lower().endswith(TABLES)), None
+        (file for file in sorted(folder.iterdir()) if file.is_file() and file.name.lower().endswith(_TABLES)), None
     )
 
 
@@ -121,7 +121,7 @@ def draft_table(path: Path) -> str:
 def _guess(cells: dict[str, Cells], n: int) -> Guess:
     split = next((name for name in cells if re.match(SPLIT, name, re.IGNORECASE)), None)
     unit = next(
-        (name for name, one in cells.items() if re.match(UNIT, name, re.IGNORECASE) and 2 < len(one.texts) < n), None
+        (name for name, one in cells.items() if re.match(_UNIT, name, re.IGNORECASE) and 2 < len(one.texts) < n), None
     )
     unique = [name for name, one in cells.items() if len(one.texts) == n and re.match(PERSON, name, re.IGNORECASE)]
     few = [

@@ -55,12 +55,14 @@ def kernel_shap(
             )
 
         maps[row] = (
-            enumerated(worth, columns) if 2**columns <= coalitions else _sampled(worth, columns, coalitions, seed=seed)
+            exact_shapley(worth, columns)
+            if 2**columns <= coalitions
+            else _sampled(worth, columns, coalitions, seed=seed)
         )
     return maps
 
 
-def enumerated(worth: Worth, columns: int) -> Tensor:
+def exact_shapley(worth: Worth, columns: int) -> Tensor:
     """Return the exact Shapley values (columns,) of a game by enumeration of its 2^columns coalitions."""
     places = torch.arange(2**columns)
     members = (places[:, None] >> torch.arange(columns)) & 1

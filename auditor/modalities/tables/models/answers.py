@@ -107,9 +107,9 @@ class Answers:
 
     def decide(self, frame: pd.DataFrame) -> NDArray[np.int64]:
         """Return predict's answers as class indices (n,)."""
-        position = {text_of(value): place for place, value in enumerate(self.classes)}
+        position = {class_text(value): place for place, value in enumerate(self.classes)}
         predicted = self.ask("predict", frame).reshape(-1)
-        found = [text_of(value) for value in predicted.tolist()]
+        found = [class_text(value) for value in predicted.tolist()]
         strange = next((value for value in found if value not in position), None)
         if strange is not None:
             raise ClassifierError(
@@ -152,7 +152,7 @@ def as_categories(frame: pd.DataFrame, levels: bool | Mapping[str, Sequence[str]
     return frame.astype(found)
 
 
-def text_of(value: Any) -> str:
+def class_text(value: Any) -> str:
     """Return a class as a label column holds it: 1 for 1.0."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 

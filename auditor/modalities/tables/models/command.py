@@ -21,25 +21,25 @@ from scipy.special import softmax
 from auditor.core.errors import ClassifierError, nearest
 from auditor.core.records import digest
 from auditor.modalities.tables.classifier import Scores, TableClassifier
-from auditor.modalities.tables.models.reading import FLOOR, logs, thresholded, two_sided
+from auditor.modalities.tables.models.reading import FLOOR, logs, scores_of_odds, thresholded
 from auditor.models import classifiers
-from auditor.models.weights import file_digest, named
+from auditor.models.weights import class_names, file_digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal["csv", "jsonl"]
-Kind = Literal["scores", "probabilities", "labels"]
+_Kind = Literal["scores", "probabilities", "labels"]
 
 
 @classifiers.register("command", modality="table")
-def command(
+def command_model(
     path: str,
     *,
     classes: list[str],
     arguments: list[str] = [],  # noqa: B006
     format: Format = "csv",
-    answers: Kind = "probabilities",
+    answers: _Kind = "probabilities",
     columns: list[str] = [],  # noqa: B006
     threshold: float | None = None,
     timeout_s: float = 600.0,
@@ -70,11 +70,11 @@ def command(
     """
     if not _trust_code:
         raise ClassifierError(f"source command runs a program: '{path}' is only started with --trust-code.")
-    names = named(classes, len(classes), where=path)
+    names = class_names(classes, len(classes), where=path)
     if len(names) < 2:
         raise ClassifierError(f"{path}: expected at least two `classes`, got {list(names)}.")
     program = Program((_program(path, _base), *arguments), _base.resolve(), format, timeout_s, path)
-    reader = Reader(program, names, answers)
+    reader = _Reader(program, names, answers)
     scores, decide = (
         (reader.scores, None) if threshold is None else thresholded(reader.read, threshold, names, where=path)
     )
@@ -147,12 +147,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @dataclass(frozen=True)
-class Reader:
+class _Reader:
     """What the lines of a program mean."""
 
     program: Program
     classes: tuple[str, ...]
-    answers: Kind
+    answers: _Kind
 
     def scores(self, frame: pd.DataFrame) -> Scores:
         """Return the scores (n, classes) of rows."""
@@ -165,7 +165,7 @@ class Reader:
             return np.eye(len(self.classes))[[self._class(line) for line in lines]], None
         found = self._numbers(lines)
         if self.answers == "scores":
-            scores = two_sided(found[:, 0]) if found.shape[1] == 1 else found
+            scores = scores_of_odds(found[:, 0]) if found.shape[1] == 1 else found
             return scores, softmax(scores, axis=1)
         shares = np.concatenate([1 - found, found], 1) if found.shape[1] == 1 else found
         if not ((shares >= 0) & (shares <= 1)).all():
@@ -257,7 +257,7 @@ def _program(path: str, base: Path) -> str:
     return found
 
 
-def _digest(program: Program, format: Format, answers: Kind) -> str:
+def _digest(program: Program, format: Format, answers: _Kind) -> str:
     """Return the SHA-256 of the program, the files among its arguments, and how it is asked."""
     files = [Path(program.call[0]), *(program.folder / argument for argument in program.call[1:])]
     return digest([[file_digest(file) for file in files if file.is_file()], list(program.call[1:]), format, answers])

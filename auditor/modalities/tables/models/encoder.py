@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK = 8192
 """Rows that a module is shown at a time."""
-Block = NDArray[np.float32]
+_Block = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Encoder:
     columns: Mapping[str, Encoding]
     where: str
 
-    def encoded(self, frame: pd.DataFrame) -> Block:
+    def encoded(self, frame: pd.DataFrame) -> _Block:
         """Return rows as the module takes them (n, width) (ClassifierError: a column is missing, or
         holds no number).
         """
@@ -47,7 +47,7 @@ class Encoder:
             )
         return np.concatenate([self.block(name, frame[name].to_numpy()) for name in self.columns], 1)
 
-    def block(self, name: str, cells: NDArray[Any]) -> Block:
+    def block(self, name: str, cells: NDArray[Any]) -> _Block:
         """Return one column's cells (n,) as its part of the input (n, width of the column)."""
         encoding = self.columns[name]
         if not encoding.levels:
@@ -58,7 +58,7 @@ class Encoder:
         # the last row stands for no level at all
         return np.eye(len(position) + 1, len(position), dtype=np.float32)[places]
 
-    def _scaled(self, name: str, encoding: Encoding, cells: NDArray[Any]) -> Block:
+    def _scaled(self, name: str, encoding: Encoding, cells: NDArray[Any]) -> _Block:
         try:
             values = np.asarray(cells, dtype=np.float64)
         except (TypeError, ValueError):
@@ -107,7 +107,7 @@ class TwoSided(nn.Module):
         return torch.cat([-odds / 2, odds / 2], 1)
 
 
-def two_sided(made: TorchClassifier, classes: Sequence[str] | None, *, where: str) -> None:
+def widen_to_two_classes(made: TorchClassifier, classes: Sequence[str] | None, *, where: str) -> None:
     """Let a module with one output answer for two classes (ClassifierError: their names are not declared)."""
     assert made.input_shape is not None
     try:

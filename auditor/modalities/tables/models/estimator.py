@@ -13,15 +13,15 @@ from auditor.modalities.tables.classifier import Scores, TableClassifier
 from auditor.modalities.tables.models.answers import (
     THRESHOLDED,
     Answers,
+    class_text,
     columns_of,
     opened,
     opened_wholly,
     quiet,
-    text_of,
 )
-from auditor.modalities.tables.models.reading import FLOOR, Decide, Reading, logs, thresholded, two_sided
+from auditor.modalities.tables.models.reading import FLOOR, Decide, Reading, logs, scores_of_odds, thresholded
 from auditor.modalities.tables.models.structure import structure_of
-from auditor.models.weights import named
+from auditor.models.weights import class_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +67,8 @@ def from_estimator(
             f" {type(estimator).__name__}."
         )
     own = _own_classes(estimator, classes, where)
-    texts = tuple(text_of(value) for value in own)
-    names = named(list(classes) if classes else list(texts), len(own), where=where)
+    texts = tuple(class_text(value) for value in own)
+    names = class_names(list(classes) if classes else list(texts), len(own), where=where)
     answers = Answers(estimator, own, tuple(columns) or columns_of(estimator, array), array, categories, where)
     reading, offers, said = _reading(answers)
     decide: Decide | None = answers.decide if hasattr(estimator, "predict") else None
@@ -159,7 +159,7 @@ def _with_logs(shares: Scores, floor: float) -> tuple[Scores, Scores]:
 
 
 def _of_margins(found: Scores) -> Scores:
-    return two_sided(found) if found.ndim == 1 else two_sided(found[:, 0]) if found.shape[1] == 1 else found
+    return scores_of_odds(found) if found.ndim == 1 else scores_of_odds(found[:, 0]) if found.shape[1] == 1 else found
 
 
 def _of_probabilities(answers: Answers, frame: pd.DataFrame) -> Scores:

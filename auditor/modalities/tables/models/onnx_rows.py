@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from auditor.core.errors import ClassifierError
 from auditor.modalities.tables.classifier import Scores, TableClassifier
-from auditor.modalities.tables.models.answers import text_of
-from auditor.modalities.tables.models.reading import FLOOR, logs, two_sided
+from auditor.modalities.tables.models.answers import class_text
+from auditor.modalities.tables.models.reading import FLOOR, logs, scores_of_odds
 from auditor.models.first_look import first_line
-from auditor.models.weights import file_digest, named
+from auditor.models.weights import class_names, file_digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,9 @@ TYPES = {
     "tensor(bool)": "bool",
     "tensor(string)": "str",
 }
-MISSING = "nan"
+_MISSING = "nan"
 """What a missing cell becomes in an input of texts: ONNX knows no missing text, and this is what numpy writes."""
-Kind = Literal["scores", "probabilities"]
+Answer = Literal["scores", "probabilities"]
 
 
 def takes_rows(session: Any) -> bool:
@@ -55,11 +55,11 @@ def from_graph(
     *,
     classes: Sequence[str] | None,
     columns: Sequence[str],
-    answers: Kind | None,
+    answers: Answer | None,
     notes: Sequence[str] = (),
 ) -> TableClassifier:
     """Return the classifier of a graph over a table (ClassifierError: its inputs or outputs are of no known form)."""
-    graph = Graph(session, str(file), tuple(columns), _label(session), _chances(session, file), answers)
+    graph = _Graph(session, str(file), tuple(columns), _label(session), _chances(session, file), answers)
     strange = next((one for one in session.get_inputs() if one.type not in TYPES or len(one.shape) > 2), None)
     if strange is not None or (
         len(session.get_inputs()) > 1 and any(graph.width(one) != 1 for one in session.get_inputs())
@@ -72,8 +72,8 @@ def from_graph(
     own = _labels_of(model)
     if own is None and not classes:
         raise ClassifierError(f"{file}: the graph does not say its classes; name the `classes` in the audit file.")
-    names = named(list(classes) if classes else own, len(own or classes or ()), where=str(file))
-    reader = Reader(graph, names, own)
+    names = class_names(list(classes) if classes else own, len(own or classes or ()), where=str(file))
+    reader = _Reader(graph, names, own)
     scored = graph.chances is not None
     return TableClassifier(
         scores=reader.scores,
@@ -88,7 +88,7 @@ def from_graph(
 
 
 @dataclass(frozen=True)
-class Graph:
+class _Graph:
     """A session, and which of its outputs mean what."""
 
     session: Any
@@ -96,7 +96,7 @@ class Graph:
     declared: tuple[str, ...]
     label: str | None
     chances: str | None
-    answers: Kind | None
+    answers: Answer | None
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -109,7 +109,7 @@ class Graph:
         )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Answer:
         """Return what its numbers are: probabilities where they stand beside a label."""
         return self.answers or ("probabilities" if self.label is not None else "scores")
 
@@ -117,7 +117,7 @@ class Graph:
     def said(self) -> tuple[str, ...]:
         """Return what the report must know of its inputs."""
         texts = any(one.type == "tensor(string)" for one in self.session.get_inputs())
-        return (f"a missing text is shown to the graph as '{MISSING}'",) if texts else ()
+        return (f"a missing text is shown to the graph as '{_MISSING}'",) if texts else ()
 
     def width(self, one: Any) -> int | None:
         """Return how many columns an input takes; None where it is free."""
@@ -173,7 +173,7 @@ class Graph:
         """Return a column's cells (n,) in the type of an input."""
         if kind == "str":
             return np.array(
-                [MISSING if cell is None or cell != cell else text_of(cell) for cell in cells], dtype=object
+                [_MISSING if cell is None or cell != cell else class_text(cell) for cell in cells], dtype=object
             )
         try:
             values = np.asarray(cells, dtype=np.float64)
@@ -190,10 +190,10 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class Reader:
+class _Reader:
     """What a graph's outputs mean."""
 
-    graph: Graph
+    graph: _Graph
     classes: tuple[str, ...]
     labels: list[str] | None
 
@@ -203,7 +203,7 @@ class Reader:
             return np.eye(len(self.classes))[self.decide(frame)]
         found = self._numbers(self.graph.run(self.graph.chances, frame))
         if self.graph.kind == "scores":
-            return two_sided(found[:, 0]) if found.shape[1] == 1 else found
+            return scores_of_odds(found[:, 0]) if found.shape[1] == 1 else found
         shares = np.concatenate([1 - found, found], 1) if found.shape[1] == 1 else found
         if (shares < -1e-6).any() or (shares > 1 + 1e-6).any():
             raise ClassifierError(
@@ -216,7 +216,7 @@ class Reader:
         """Return the graph's own label as class indices (n,)."""
         position = {label: place for place, label in enumerate(self.labels or self.classes)}
         assert self.graph.label is not None
-        found = [text_of(label) for label in np.asarray(self.graph.run(self.graph.label, frame)).ravel()]
+        found = [class_text(label) for label in np.asarray(self.graph.run(self.graph.label, frame)).ravel()]
         strange = next((label for label in found if label not in position), None)
         if strange is not None:
             raise ClassifierError(
@@ -227,7 +227,7 @@ class Reader:
     def _numbers(self, found: Any) -> Scores:
         if isinstance(found, list):  # a ZipMap: one mapping per row
             keys = self.labels or list(self.classes)
-            rows = [{text_of(key): value for key, value in row.items()} for row in found]
+            rows = [{class_text(key): value for key, value in row.items()} for row in found]
             found = [[row.get(key, np.nan) for key in keys] for row in rows]
         numbers = np.asarray(found, dtype=np.float64)
         numbers = numbers[:, None] if numbers.ndim == 1 else numbers.reshape(len(numbers), -1)
@@ -277,7 +277,7 @@ def _labels_of(model: Any) -> list[str] | None:
     for tensor in model.graph.initializer:
         if tensor.name.startswith("classes"):
             return [
-                text_of(value.decode() if isinstance(value, bytes) else value)
+                class_text(value.decode() if isinstance(value, bytes) else value)
                 for value in onnx.numpy_helper.to_array(tensor).ravel().tolist()
             ]
     return None

@@ -17,15 +17,15 @@ from auditor.modalities.tables.table import Codes, Column, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 48
+_ROWS = 48
 """Random rows in which each column is changed."""
 POINTS = 256
 """Values of a numeric column at which a line is tested, where it has more."""
-EVERY = 1024
+MOST_CELLS = 1024
 """Whole values of a column up to which each may be a cell of its own."""
-ROUNDING = 1e-9
+THRESHOLD_WIDTH = 1e-9
 """Relative width around a threshold within which rounding decides on which side of it a value falls."""
-REACH = 100.0
+_REACH = 100.0
 """Half width of the values tried where a column has no range."""
 
 
@@ -52,7 +52,7 @@ class Line:
         raw = (jumps - self.shift) / self.slope
         if exact or self.identity:
             return raw
-        room = ROUNDING * np.maximum(1.0, np.abs(raw))
+        room = THRESHOLD_WIDTH * np.maximum(1.0, np.abs(raw))
         return np.concatenate([raw - room, raw + room])
 
 
@@ -121,8 +121,8 @@ def random_rows(table: Table, n: int, draw: np.random.Generator) -> Codes:
 
 def ends(column: Column) -> tuple[float, float]:
     """Return the smallest and largest value that is tried of a numeric column."""
-    low = column.low if np.isfinite(column.low) else min(-REACH, column.high - 2 * REACH)
-    high = column.high if np.isfinite(column.high) else max(REACH, low + 2 * REACH)
+    low = column.low if np.isfinite(column.low) else min(-_REACH, column.high - 2 * _REACH)
+    high = column.high if np.isfinite(column.high) else max(_REACH, low + 2 * _REACH)
     return float(low), float(high)
 
 
@@ -131,7 +131,7 @@ def values_of(column: Column, draw: np.random.Generator) -> NDArray[np.float64]:
     case.
     """
     low, high = ends(column)
-    if column.kind != "real" and high - low <= EVERY:
+    if column.kind != "real" and high - low <= MOST_CELLS:
         return np.arange(np.ceil(low), np.floor(high) + 1)
     drawn = draw.uniform(low, high, POINTS)
     return np.unique(np.concatenate([[low, high], drawn if column.kind == "real" else np.floor(drawn)]))
@@ -150,14 +150,14 @@ def _random(column: Column, n: int, draw: np.random.Generator) -> Codes:
 
 def reaching(encode: Encode, table: Table, features: Sequence[int], *, draw: np.random.Generator) -> NDArray[np.bool_]:
     """Return which columns are seen to reach which features (columns, features)."""
-    rows, others = random_rows(table, ROWS, draw), random_rows(table, ROWS, draw)
+    rows, others = random_rows(table, _ROWS, draw), random_rows(table, _ROWS, draw)
     changed = np.repeat(rows[None], len(table), 0)
     for place in range(len(table)):
         kept = np.isnan(rows[:, place]) | np.isnan(others[:, place])
         changed[place, :, place] = np.where(kept, rows[:, place], others[:, place])
     chosen = list(features)
     before = encode(rows)[:, chosen]
-    after = encode(changed.reshape(-1, len(table)))[:, chosen].reshape(len(table), ROWS, -1)
+    after = encode(changed.reshape(-1, len(table)))[:, chosen].reshape(len(table), _ROWS, -1)
     same = (after == before) | (np.isnan(after) & np.isnan(before))
     return np.asarray(~same.all(1), dtype=np.bool_)
 

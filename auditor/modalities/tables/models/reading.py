@@ -24,7 +24,7 @@ FLOOR = 1e-6
 """Added to every probability before its logarithm is taken, so that 0 stays finite; order and largest class stay what
 they are.
 """
-TIE = 1e-12
+_TIE = 1e-12
 """Lead of a class that a declared threshold gives a tie to."""
 
 
@@ -34,7 +34,7 @@ def logs(probabilities: Scores, floor: float) -> Scores:
     return np.asarray(np.log(smooth / smooth.sum(1, keepdims=True)), dtype=np.float64)
 
 
-def two_sided(odds: NDArray[np.float64]) -> Scores:
+def scores_of_odds(odds: NDArray[np.float64]) -> Scores:
     """Return scores (n, 2) whose difference are log odds (n,)."""
     return np.stack([-odds / 2, odds / 2], 1)
 
@@ -63,6 +63,6 @@ def thresholded(
         both, positive = parted(frame)
         odds = both[:, 1] - both[:, 0] - logit(threshold)
         # smoothed odds, or a tie, may lie on the other side of the threshold than the share itself
-        return two_sided(np.where(positive, np.maximum(odds, TIE), np.minimum(odds, -TIE)))
+        return scores_of_odds(np.where(positive, np.maximum(odds, _TIE), np.minimum(odds, -_TIE)))
 
     return shifted, lambda frame: parted(frame)[1].astype(np.int64)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from auditor.modalities.tables.classifier import Structure, TableClassifier
 from auditor.modalities.tables.models.answers import Answers
 from auditor.modalities.tables.models.passage import (
-    EVERY,
-    ROUNDING,
+    MOST_CELLS,
+    THRESHOLD_WIDTH,
     Encode,
     ends,
     lines,
@@ -27,9 +27,9 @@ from auditor.modalities.tables.table import Codes, Column, Table
 
 PAIRS = 32
 """Pairs of random rows on which changes of single columns must add up."""
-AGREEMENT = 1e-7
+_AGREEMENT = 1e-7
 """Largest gap between log odds and their linear form, relative to the largest."""
-Thresholds = dict[str, NDArray[np.float64]]
+_Thresholds = dict[str, NDArray[np.float64]]
 
 
 def structure_of(answers: Answers) -> Callable[[TableClassifier], Structure | None]:
@@ -86,10 +86,10 @@ def _straight(
 
 
 def _close(got: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
-    return bool((np.abs(got - expected) <= AGREEMENT * max(1.0, float(np.abs(expected).max()))).all())
+    return bool((np.abs(got - expected) <= _AGREEMENT * max(1.0, float(np.abs(expected).max()))).all())
 
 
-def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | None:
+def thresholds_of(encode: Encode, splits: Splits, table: Table) -> _Thresholds | None:
     """Return the rising thresholds of every numeric and ordinal column; None: of a column that somebody may write they
     are not known.
 
@@ -101,7 +101,7 @@ def thresholds_of(encode: Encode, splits: Splits, table: Table) -> Thresholds | 
     jumps = splits.jumps(single=single)
     features = sorted({*jumps, *splits.levels})
     reached = reaching(encode, table, features, draw=draw)
-    made: Thresholds = {}
+    made: _Thresholds = {}
     for place, column in enumerate(table.columns):
         mine = [(feature, at) for at, feature in enumerate(features) if reached[place, at]]
         if not (column.numeric or column.kind == "ordinal"):
@@ -138,7 +138,7 @@ def _cells(column: Column, raw: Sequence[NDArray[np.float64]] | None, *, sure: b
     low, high = ends(column)
     return (
         np.arange(np.floor(low), np.ceil(high), dtype=np.float64) + 0.5
-        if column.kind != "real" and high - low <= EVERY
+        if column.kind != "real" and high - low <= MOST_CELLS
         else None
     )
 
@@ -148,7 +148,7 @@ def _between_whole(found: NDArray[np.float64], *, sure: bool) -> NDArray[np.floa
     on either side.
     """
     near = np.round(found)
-    close = np.abs(found - near) <= (-1.0 if sure else ROUNDING) * np.maximum(1.0, np.abs(found))
+    close = np.abs(found - near) <= (-1.0 if sure else THRESHOLD_WIDTH) * np.maximum(1.0, np.abs(found))
     return np.unique(np.concatenate([np.floor(found[~close]) + 0.5, near[close] - 0.5, near[close] + 0.5]))
 
 

@@ -51,11 +51,12 @@ class Splits:
         thresholds = np.concatenate([one for _, one in self._noted] or [np.zeros(0)])
         found = {int(feature): np.unique(thresholds[features == feature]) for feature in np.unique(features)}
         return {
-            feature: rounded(at, strict=self.strict) if self.single or single else at for feature, at in found.items()
+            feature: rounded_thresholds(at, strict=self.strict) if self.single or single else at
+            for feature, at in found.items()
         }
 
 
-def rounded(thresholds: NDArray[np.float64], *, strict: bool) -> NDArray[np.float64]:
+def rounded_thresholds(thresholds: NDArray[np.float64], *, strict: bool) -> NDArray[np.float64]:
     """Return where float64 values change sides that are rounded to float32 first: between the last value on one side
     and the first on the other.
     """

@@ -14,7 +14,7 @@ from auditor.report.canvas import ACCENT, INK, PALE, SECOND, Drawing, draw, shor
 from auditor.report.figures import WIDTH, grid, names
 from auditor.report.words import amount
 
-LOOKS: dict[str, tuple[str, str]] = {
+_LOOKS: dict[str, tuple[str, str]] = {
     Outcome.FLIPPED_EXACTLY.text: (SECOND, ""),
     Outcome.FLIPPED_AT_MOST.text: ("#d9a487", "////"),
     Outcome.PROVEN_IMPOSSIBLE.text: (ACCENT, ""),
@@ -26,7 +26,7 @@ OTHER = ("#ffffff", "xx")
 
 def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
     """Return how the searches ended as one stacked bar per zone."""
-    kinds = list(dict.fromkeys([*LOOKS, *(name for one in found for name, _ in one.counts)]))
+    kinds = list(dict.fromkeys([*_LOOKS, *(name for one in found for name, _ in one.counts)]))
     kinds = [kind for kind in kinds if any(dict(one.counts).get(kind) for one in found)]
 
     def paint(figure: Figure) -> None:
@@ -35,7 +35,7 @@ def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
         starts = [0.0] * len(found)
         for kind in kinds:
             shares = [dict(one.counts).get(kind, 0) / one.n for one in found]
-            colour, hatch = LOOKS.get(kind, OTHER)
+            colour, hatch = _LOOKS.get(kind, OTHER)
             bars: Any = axes.barh(
                 range(len(found)),
                 shares,

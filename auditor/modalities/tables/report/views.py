@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from auditor.core import displays
+from auditor.core.displays import Counterfactual, Counterfactuals, Groups, Named, Selection, Table, first, of_kind
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import LABELS
 from auditor.modalities.tables.table import EPOCH
-from auditor.report.fairness import kind_of, texts
-from auditor.report.views import Row, Table, items, listed, read_estimate, tables
+from auditor.report.fairness import kind_of
+from auditor.report.views import listed
 from auditor.report.words import is_number, number
 
 ROLES = {
@@ -120,11 +120,7 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
     """Return every rule between columns, with its violations where preflight counted them."""
     counted = findings.get("preflight/rules")
-    broken = (
-        {rule: n for one in displays.of_kind(counted.displays, displays.Table) for rule, n, _ in one.rows}
-        if counted
-        else {}
-    )
+    broken = {rule: n for one in of_kind(counted.displays, Table) for rule, n, _ in one.rows} if counted else {}
     return [
         RuleRow(str(rule.get("id") or ""), _rule(rule), n if isinstance(n := broken.get(rule.get("id")), int) else None)
         for rule in _mappings(data.get("rules"))
@@ -150,53 +146,43 @@ def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
     return [one for one in found if one.n]
 
 
-def category_rows(finding: Finding | None, key: str = "rate") -> list[Row]:
-    """Return a number of every category of a selection table."""
-    return (
-        [
-            Row(_category(item), read_estimate(item.get(key)), str(item.get("excluded") or ""))
-            for item in items(finding, "categories")
-        ]
-        if finding
-        else []
-    )
+def category_rows(finding: Finding | None) -> list[Named]:
+    """Return the rate of every group of a finding on an impact ratio."""
+    found = first(finding.displays, Selection) if finding else None
+    return [Named(name=one.name, estimate=one.rate, note=one.excluded) for one in found.categories] if found else []
 
 
-def group_numbers(found: Sequence[Finding]) -> dict[str, dict[str, Row]]:
+def group_numbers(found: Sequence[Finding]) -> dict[str, dict[str, Named]]:
     """Return heading -> group -> number, of the findings of one attribute that say something of each group."""
     result = {}
-    for heading, (kind, key) in GROUP_NUMBERS.items():
-        rows = [item for finding in found if kind_of(finding) == kind for item in items(finding, "groups")]
+    for heading, (kind, measure) in GROUP_NUMBERS.items():
+        mine = [groups for finding in found if kind_of(finding) == kind for groups in of_kind(finding.displays, Groups)]
         result[heading] = {
-            str(item.get("group") or "unknown"): Row("", read_estimate(item.get(key)), str(item.get("note") or ""))
-            for item in rows
+            row.name: Named(name=row.name, estimate=row.measures.get(measure), note=row.note)
+            for groups in mine
+            for row in groups.rows
         }
     return {heading: rows for heading, rows in result.items() if any(row.estimate for row in rows.values())}
 
 
-def group_names(numbers: Mapping[str, Mapping[str, Row]]) -> list[str]:
+def group_names(numbers: Mapping[str, Mapping[str, Named]]) -> list[str]:
     """Return every group that some finding says something of."""
     return list(dict.fromkeys(name for rows in numbers.values() for name in rows))
 
 
 def distinct_tables(found: Iterable[Finding]) -> list[Table]:
     """Return the tables that several findings brought along, each once."""
-    return list({(table.title, str(table.rows)): table for item in found for table in tables(item)}.values())
+    each = (table for item in found for table in of_kind(item.displays, Table, ""))
+    return list({(table.title, str(table.rows)): table for table in each}.values())
 
 
-def flips(finding: Finding | None) -> list[tuple[str, dict[str, Mapping[str, Any]]]]:
-    """Return (from -> to) with its figures by name, of the protected flips of one attribute."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for item in items(finding, "rows") if finding else []:
-        found.setdefault(f"{item.get('from')} to {item.get('to')}", {})[str(item.get("name"))] = {
-            **item,
-            "estimate": read_estimate(item.get("estimate")),
-        }
+def flips(finding: Finding | None) -> list[tuple[str, dict[str, Counterfactual]]]:
+    """Return (from -> to) with its figures by way, of the protected flips of one attribute."""
+    found: dict[str, dict[str, Counterfactual]] = {}
+    shown = first(finding.displays, Counterfactuals) if finding else None
+    for row in shown.rows if shown else ():
+        found.setdefault(f"{row.source} to {row.target}", {})[row.way] = row
     return list(found.items())
-
-
-def _category(item: Mapping[str, Any]) -> str:
-    return str(item.get("category") or " / ".join(texts(item.get("values"))) or "unknown")
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
@@ -221,7 +207,7 @@ def _limits(one: Mapping[str, Any]) -> str:
     if one.get("kind") in ("integer", "real", "date"):
         parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
         return "; ".join(part for part in parts if part) or "none"
-    levels, many = texts(one.get("levels")), one.get("allowed")
+    levels, many = [str(level) for level in listed(one.get("levels"))], one.get("allowed")
     shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
     said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
     moved = _span(one, "least", "most", "change {} to {} levels")

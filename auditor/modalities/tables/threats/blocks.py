@@ -12,7 +12,7 @@ import numpy as np
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.values import Choices, affordable, choices, price
-from auditor.threats.listed import Block, Flags, Numbers, Places, Space
+from auditor.threats.listed import Flags, JointValues, Numbers, Places, Space
 
 JOINT = 3000
 """Most joint values of one block; where there are more, its columns are moved one by one and mended."""
@@ -40,7 +40,7 @@ class Maker:
         self.table, self.rules = table, Rules(table)
         self.defined = frozenset(self.rules.defined)
         self._ties = [frozenset(self.rules.columns(place)) for place in range(len(table.rules))]
-        self._costs: dict[Any, Block | None] = {}
+        self._costs: dict[Any, JointValues | None] = {}
         self._groups: dict[bytes, list[tuple[int, ...]]] = {}
 
     @cached_property
@@ -93,7 +93,7 @@ class Maker:
 
     def space(self, x: Numbers, written: Flags, frame: Frame) -> Space:
         """Return what may become of a row x (columns,) that may be written somewhere (columns,)."""
-        found: list[Block] = []
+        found: list[JointValues] = []
         loose = False
         for group in self._components(written):
             block = self._block(group, x, frame)
@@ -113,7 +113,7 @@ class Maker:
             self._groups[key] = self.rules.tied(alive)
         return self._groups[key]
 
-    def _block(self, group: tuple[int, ...], x: Numbers, frame: Frame) -> Block | None:
+    def _block(self, group: tuple[int, ...], x: Numbers, frame: Frame) -> JointValues | None:
         rules = [place for place, tie in enumerate(self._ties) if tie & set(group)]
         read = sorted(set(group).union(*(self._ties[place] for place in rules)))
         mode = None if frame.thresholds is None else bool(frame.thresholds)
@@ -154,7 +154,7 @@ class Maker:
             many=frame.many,
         )
 
-    def _made(self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, *, frame: Frame) -> Block | None:
+    def _made(self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, *, frame: Frame) -> JointValues | None:
         free = [column for column in group if column not in self.defined]
         listed = [self._choices(column, x, frame) for column in free]
         joint = _Joint(x, len(free))
@@ -176,7 +176,7 @@ class Maker:
                 one.stride[joint.picks[:, place]],
                 one.extent[joint.picks[:, place]],
             )
-        return Block(
+        return JointValues(
             columns,
             joint.rows[:, columns],
             joint.cost,
@@ -197,10 +197,10 @@ class Maker:
             & frozenset(one for column in self._ties[place] for one in (column, *self.inputs.get(column, ())))
         ]
 
-    def _single(self, column: int, x: Numbers, frame: Frame) -> Block:
+    def _single(self, column: int, x: Numbers, frame: Frame) -> JointValues:
         one = self._choices(column, x, frame)
         moved = np.arange(len(one.values)) > 0
-        return Block(
+        return JointValues(
             np.array([column]),
             one.values[:, None],
             one.cost,

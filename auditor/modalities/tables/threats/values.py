@@ -14,11 +14,11 @@ EVEN = 12
 """Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further
 from the middle.
 """
-ROUNDING = 2e-7
+_ROUNDING = 2e-7
 """A threshold may have been rounded to float32 on its way: values this near to it, in its own size, may lie on either
 side.
 """
-SLACK = 1e-9
+_SLACK = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Choices:
 
 def affordable(cost: Numbers, epsilon: float | Numbers) -> Flags:
     """Return which costs are within the budget, up to the rounding of their sum."""
-    result: Flags = cost <= epsilon * (1 + SLACK) + SLACK
+    result: Flags = cost <= epsilon * (1 + _SLACK) + _SLACK
     return result
 
 
@@ -51,7 +51,7 @@ def permitted(column: Column, values: Numbers, own: Numbers) -> Flags:
     """Return which values (n,) the column's limits let take the place of a row's own (n,)."""
     kept = np.isfinite(values) & np.isfinite(own)
     values, own = np.where(kept, values, 0.0), np.where(kept, own, 0.0)
-    slack = SLACK * max(1.0, column.step)
+    slack = _SLACK * max(1.0, column.step)
     if column.numeric:
         kept &= np.abs(column.on_grid(values) - values) <= slack
     else:
@@ -123,14 +123,14 @@ def _value(column: Column, places: Numbers | Places) -> Numbers:
 
 def _range(column: Column, own: float, epsilon: float) -> tuple[int, int]:
     """Return the first and last place on the column's grid that limits and budget leave."""
-    reach = epsilon * (1 + SLACK) / column.cost if column.cost > 0 else float("inf")
+    reach = epsilon * (1 + _SLACK) / column.cost if column.cost > 0 else float("inf")
     low, high = max(column.low, own + max(column.least, -reach)), min(column.high, own + min(column.most, reach))
     if not np.isfinite([low, high]).all():
         raise AuditorError(
             f"column '{column.name}': expected a range, or a cost above 0 and a budget, since endlessly many values may"
             " be written to it."
         )
-    return int(np.ceil(low / column.step - SLACK)), int(np.floor(high / column.step + SLACK))
+    return int(np.ceil(low / column.step - _SLACK)), int(np.floor(high / column.step + _SLACK))
 
 
 def _listed(column: Column, values: Numbers, own: float, *, epsilon: float) -> Choices:
@@ -152,13 +152,13 @@ def _cells(
     """
     first, last = span
     size = max(abs(first), abs(last)) * column.step
-    unclear = np.maximum(ROUNDING * np.maximum(np.abs(thresholds), size), SLACK)
+    unclear = np.maximum(_ROUNDING * np.maximum(np.abs(thresholds), size), _SLACK)
     edges = np.concatenate([thresholds, cuts])
-    slack = np.concatenate([unclear, np.full(len(cuts), SLACK)])
+    slack = np.concatenate([unclear, np.full(len(cuts), _SLACK)])
     starts = np.concatenate([np.ceil((edges - slack) / column.step), np.floor((edges + slack) / column.step) + 1])
     vague = (np.floor((edges + slack) / column.step) - np.ceil((edges - slack) / column.step))[: len(thresholds)] > 0
     here = own / column.step
-    near = np.round(here) if abs(here - np.round(here)) < SLACK else np.nan
+    near = np.round(here) if abs(here - np.round(here)) < _SLACK else np.nan
     around = [np.ceil(here), near + 1] if straight or not len(starts) else [np.ceil(here)]
     starts = np.unique(np.concatenate([starts, [first], [one for one in around if np.isfinite(one)]]))
     starts = starts[(starts >= first) & (starts <= last)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.data.regions import declare, parse
+from auditor.modalities.images.data.regions import declare, mask_expression
 
 PLACES = frozenset((row, column) for row in range(3) for column in range(4))
 NAMES = ("mask", "organ", "marker")
@@ -36,10 +36,10 @@ def array(pixels: Pixels) -> np.ndarray:
 def test_expressions_are_sets_of_pixels(data: st.DataObject, drawn: list[Pixels]) -> None:
     masks = dict(zip(NAMES, drawn, strict=True))
     text, pixels = data.draw(expressions(masks))
-    expression = parse("here", text, NAMES)
+    expression = mask_expression("here", text, NAMES)
     found = expression.of({name: array(mask) for name, mask in masks.items()})
     assert found is not None and found.dtype == np.bool_ and np.array_equal(found, array(pixels))
-    again = parse("here", expression.text, NAMES)
+    again = mask_expression("here", expression.text, NAMES)
     assert again.text == expression.text and again.names == expression.names
     for name in expression.names:
         assert expression.of({other: None if other == name else array(mask) for other, mask in masks.items()}) is None
@@ -63,7 +63,9 @@ def test_operators_bind_as_in_python(text: str, same: str) -> None:
         "organ": np.array([[1, 0, 1, 0]], bool),
         "marker": np.array([[0, 0, 0, 1]], bool),
     }
-    assert np.array_equal(parse("here", text, NAMES).of(masks), parse("here", same, NAMES).of(masks))  # type: ignore[arg-type]
+    assert np.array_equal(
+        mask_expression("here", text, NAMES).of(masks), mask_expression("here", same, NAMES).of(masks)
+    )  # type: ignore[arg-type]
 
 
 REFUSED = [
@@ -101,7 +103,7 @@ def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(
         DataError, match=r"^'data.zones.x': expected names of masks with not, -, \|, & and parentheses, .* got '"
     ) as caught:
-        parse("'data.zones.x'", text, NAMES)
+        mask_expression("'data.zones.x'", text, NAMES)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.errors import AuditorError, ConfigError, DataError
-from auditor.modalities.tables.data.columns import Cells, canonical, inferred_kind, read_type
+from auditor.modalities.tables.data.columns import Cells, canonical_label, inferred_kind, read_type
 from auditor.samples import data
 from auditor.samples.samples import Samples
 
@@ -470,8 +470,16 @@ def test_kinds(texts: list[str], kind: str, dtype: str) -> None:
 
 
 def test_what_means_the_same() -> None:
-    assert canonical("1") == canonical("1.0") == canonical("True") == canonical(" TRUE ") != canonical("0")
-    assert canonical("yes") != canonical("1") and canonical("0") == canonical("false") == canonical("-0")
+    assert (
+        canonical_label("1")
+        == canonical_label("1.0")
+        == canonical_label("True")
+        == canonical_label(" TRUE ")
+        != canonical_label("0")
+    )
+    assert canonical_label("yes") != canonical_label("1") and canonical_label("0") == canonical_label(
+        "false"
+    ) == canonical_label("-0")
 
 
 def test_only_numbers_stay_in_memory(folder: Path) -> None:

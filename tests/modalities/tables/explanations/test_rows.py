@@ -15,7 +15,7 @@ from auditor.core.records import Trial
 from auditor.engine.plan import _missing
 from auditor.explanations import explanations
 from auditor.modalities.tables.classifier import TableClassifier
-from auditor.modalities.tables.explanations.kernel_shap import enumerated
+from auditor.modalities.tables.explanations.kernel_shap import exact_shapley
 from auditor.modalities.tables.table import Column, Table
 
 
@@ -77,9 +77,9 @@ def test_shapley_values_by_all_orders() -> None:
 
 
 def test_a_game_of_one_and_a_game_of_gloves() -> None:
-    assert enumerated(lambda kept: kept[:, 0].double() * 3, 1).tolist() == [3.0]
+    assert exact_shapley(lambda kept: kept[:, 0].double() * 3, 1).tolist() == [3.0]
     # Shapley's own example: 1/6, 1/6, 2/3
-    gloves = enumerated(lambda kept: (kept[:, 2] & (kept[:, 0] | kept[:, 1])).double(), 3)
+    gloves = exact_shapley(lambda kept: (kept[:, 2] & (kept[:, 0] | kept[:, 1])).double(), 3)
     assert gloves.tolist() == pytest.approx([1 / 6, 1 / 6, 2 / 3])
 
 
