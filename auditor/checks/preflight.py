@@ -22,7 +22,8 @@ from auditor.modalities.tables.checks.preflight import (
     judge_rules,
     judge_scores,
 )
-from auditor.stats.shares import decide, proportion
+from auditor.stats.decisions import decide
+from auditor.stats.shares import proportion
 
 Observed = dict[str, Observation]
 

@@ -10,7 +10,8 @@ from auditor.checks.common import plain, why_not
 from auditor.checks.exposure.search import FlipSearch
 from auditor.core.facts import Facts
 from auditor.core.zones import control_number
-from auditor.stats.shares import paired_difference, paired_p, proportion
+from auditor.stats.paired import paired_difference, paired_p
+from auditor.stats.shares import proportion
 
 
 def compared(mine: FlipSearch, other: FlipSearch, budget: float, *, name: str, zone: str) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from auditor.core.facts import Facts
 from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.images.checks.where import judge_where, where_trial
 from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
-from auditor.stats.shares import bootstrap_p, decide, mean
+from auditor.stats.decisions import decide
+from auditor.stats.means import bootstrap_p, mean
 
 
 @dataclass(frozen=True)
