@@ -15,7 +15,7 @@ from auditor.attacks.problem import Goal, Problem
 from auditor.core.errors import AuditorError, nearest
 from auditor.core.modality import modality_named
 from auditor.core.outcomes import Outcome
-from auditor.core.seeds import Rows, derive
+from auditor.core.seeds import RowGenerators, derive
 from auditor.models.classifier import Classifier
 from auditor.models.meter import Meter
 from auditor.models.search_twin import searching
@@ -134,7 +134,9 @@ def _search(
         return placed.take(rows).saved(point, x[rows])
 
     meter = Meter(classifier, len(x), batch_size, view=view if placed.levels is not None else None)
-    point, fooled, *proven = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
+    point, fooled, *proven = attacks[name].make(
+        Problem(meter, x, goal, placed, size, RowGenerators.of(seeds, len(x))), **bound
+    )
     point = placed.saved(point, x)
     held = fooled & placed.allows(point, x, size)
     proof = torch.where(held == fooled, proven[0], Outcome.NONE_FOUND) if proven else _unproven(held)
@@ -195,11 +197,6 @@ def norm_refused(name: str, norm: str) -> str:
     """
     served: tuple[str, ...] = attacks[name].facts.get("norms", VALUES)
     return "" if norm in served else f"expected a norm that '{name}' serves, got '{norm}'; {nearest(norm, served)}"
-
-
-def column(values: Tensor, like: Tensor) -> Tensor:
-    """Return values (n,) shaped to broadcast over like (n, *shape)."""
-    return values.reshape(-1, *(1,) * (like.ndim - 1))
 
 
 def attack_names() -> tuple[str, ...]:

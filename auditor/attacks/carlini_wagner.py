@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import column
 from auditor.attacks.problem import Problem
+from auditor.threats.room import column
 
 DECAY = (0.9, 0.999)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from auditor.attacks.attack import column
 from auditor.attacks.losses import Loss
 from auditor.attacks.problem import Problem
+from auditor.threats.room import column
 
 _MOMENTUM = 0.75
 RISING = 0.75

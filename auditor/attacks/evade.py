@@ -13,7 +13,7 @@ from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LEAD
 from auditor.attacks.problem import Problem
 from auditor.attacks.starts import SCATTER, varied
-from auditor.attacks.targets import POOL, aimed, ordered_targets
+from auditor.attacks.targets import RANKED_CLASSES, aimed_items, ordered_targets
 
 EFFORTS = {"fast": 1, "default": 3, "thorough": 20}
 """Restarts of the targeted stage."""
@@ -23,7 +23,7 @@ def _cost(*, effort: str, restarts: int | None, aims: int, steps: int, warmup: i
     turns = EFFORTS[effort] if restarts is None else restarts
     scattered = sum(turn % 2 for turn in range(3, turns)) * SCATTER * aims
     passes = sum(_left(aims, steps, step) for step in range(steps)) * turns + warmup + scattered
-    return passes + 2, passes + POOL
+    return passes + 2, passes + RANKED_CLASSES
 
 
 def _pruning(targets: int, steps: int) -> dict[int, int]:
@@ -95,7 +95,7 @@ def evade(
             break
         tags, loss, keep = problem.tags(rows), problem.loss("ce" if turn % 4 == 3 else "margin"), None
         if problem.goal.targets is None:
-            rows, tags = aimed(problem, order, rows)
+            rows, tags = aimed_items(problem, order, rows)
             loss, keep = LEAD, _pruning(order.shape[1], steps)
         items = varied(problem, rows, tags, turn=turn, point=point, fooled=fooled)
         left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)

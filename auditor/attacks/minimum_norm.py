@@ -13,12 +13,12 @@ from auditor.attacks import attacks
 from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LEAD
 from auditor.attacks.problem import Problem
-from auditor.attacks.targets import POOL, aimed, ordered_targets
+from auditor.attacks.targets import RANKED_CLASSES, aimed_items, ordered_targets
 
 
 def _cost(*, rounds: int, steps: int, aims: int, **_: float | None) -> tuple[int, int]:
     passes = rounds * steps * (1 + aims)
-    return passes + 2, passes + POOL
+    return passes + 2, passes + RANKED_CLASSES
 
 
 @attacks.register("minimum_norm", needs="gradient", budget=False, cost=_cost)
@@ -94,7 +94,7 @@ def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled
         point=point,
         fooled=fooled,
     )
-    rows, tags = aimed(problem, order, torch.nonzero(~fooled)[:, 0])
+    rows, tags = aimed_items(problem, order, torch.nonzero(~fooled)[:, 0])
     if len(rows):
         climb(
             problem,

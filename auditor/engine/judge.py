@@ -17,7 +17,7 @@ from auditor.core.outcomes import MissingKind
 from auditor.core.records import Finding, Observations, Trial, digest, ordered
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
-from auditor.engine.lock import NAME, lock_text, locked_checks, read_lock, relocked
+from auditor.engine.lock import LOCK_FILE, lock_text, locked_checks, read_lock, relocked
 from auditor.engine.stages import judging
 from auditor.engine.store import Store, write_whole
 from auditor.stats.decisions import holm
@@ -40,7 +40,7 @@ def judge(out: Path, audit: Path | None = None) -> list[Finding]:
     """
     with Store.open(out) as store:
         lock = read_lock(out)
-        text = (out / NAME).read_bytes()
+        text = (out / LOCK_FILE).read_bytes()
         if audit is not None:
             lock = relocked(lock, audit)
             text = lock_text(lock).encode()
@@ -48,7 +48,7 @@ def judge(out: Path, audit: Path | None = None) -> list[Finding]:
         if not (out / "findings.json").is_file() or content.encode() != (out / "findings.json").read_bytes():
             for name in REPORTS:
                 (out / name).unlink(missing_ok=True)
-        write_whole(out / NAME, text)
+        write_whole(out / LOCK_FILE, text)
         write_whole(out / "findings.json", content)
         export_samples(out, facts_of(store), observations_of(store), trials_of(lock, facts_of(store)))
     return findings

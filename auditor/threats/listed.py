@@ -13,7 +13,7 @@ from auditor.threats.threat import Threat
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class ListedThreat(Threat):
         """
 
     @abstractmethod
-    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
+    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Booleans, Numbers, Places]:
         """Return rows (k, columns) with coupled levels repaired, whether each is feasible (k,), its cost (k,) and
         number of written columns (k,).
         """

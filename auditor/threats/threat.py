@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from auditor.core.errors import AuditorError, nearest
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.grid import quantise
 from auditor.threats.norms import NORMS
 from auditor.threats.room import Room, column
@@ -59,7 +59,7 @@ class Threat(ABC):
         """Return the threat of some rows; `over` comes first."""
 
     @abstractmethod
-    def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
+    def start(self, x0: Tensor, rng: RowGenerators, epsilon: float | Tensor) -> Tensor:
         """Return a random allowed point per row (n, *shape)."""
 
     @abstractmethod
@@ -172,7 +172,7 @@ class Ball(SmoothThreat):
             last[2:] = [epsilon, _epsilon(epsilon, x0)]
         return last[1], last[3]
 
-    def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
+    def start(self, x0: Tensor, rng: RowGenerators, epsilon: float | Tensor) -> Tensor:
         """Return a random point of the ball per row, projected onto the box."""
         return self.project(x0 + NORMS[self.norm].random(rng, *self._room(x0, epsilon)), x0, epsilon)
 

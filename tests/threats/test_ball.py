@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from auditor.core.errors import AuditorError
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.norms import NORMS
 from auditor.threats.threat import Threat
 
@@ -133,7 +133,7 @@ def test_a_projected_point_is_allowed(case: Case) -> None:
 
 @given(cases)
 def test_outside_the_zone_nothing_changes_bit_for_bit(case: Case) -> None:
-    started = case.threat.start(case.x0, Rows.of(0, 3), case.epsilon)
+    started = case.threat.start(case.x0, RowGenerators.of(0, 3), case.epsilon)
     for point in (case.threat.project(case.x, case.x0, case.epsilon), started):
         assert same_bits(point[~case.zone], case.x0[~case.zone])
 
@@ -204,16 +204,16 @@ def test_the_projection_agrees_with_alternating_projections(norm: str, seed: int
 
 @given(cases)
 def test_a_start_is_allowed_and_drawn_per_row(case: Case) -> None:
-    first = case.threat.start(case.x0, Rows.of([5, 6, 7], 3), case.epsilon)
+    first = case.threat.start(case.x0, RowGenerators.of([5, 6, 7], 3), case.epsilon)
     assert case.threat.allows(first, case.x0, case.epsilon).all()
-    last = case.threat.take(torch.tensor([2])).start(case.x0[2:], Rows.of([7], 1), case.epsilon)
+    last = case.threat.take(torch.tensor([2])).start(case.x0[2:], RowGenerators.of([7], 1), case.epsilon)
     assert (first[2:] - last).abs().max() <= case.rough
 
 
 @pytest.mark.parametrize("norm", CONVEX)
 def test_starts_fill_the_ball(norm: str) -> None:
     x0 = torch.zeros(400, 3, dtype=torch.float64)
-    points = Threat.ball(norm, low=-9.0, high=9.0).over(x0).start(x0, Rows.of(0, 400), 2.0)
+    points = Threat.ball(norm, low=-9.0, high=9.0).over(x0).start(x0, RowGenerators.of(0, 400), 2.0)
     sizes = Threat.ball(norm, low=-9.0, high=9.0).size(points, x0)
     assert sizes.max() <= 2 and sizes.max() > 1.9
     assert abs(float((sizes / 2).pow(3).mean()) - 0.5) < 0.05  # size / epsilon is distributed as u^(1/3) in every ball

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from auditor.attacks.listed.hunt import Hunt, Search
+from auditor.attacks.listed.hunt import Hunt, RowSearch
 from auditor.threats.listed import Numbers, Places
 
 FIRST = 64
@@ -37,7 +37,7 @@ def combinations(
     return found
 
 
-def cheapest_first(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> Search:
+def cheapest_first(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> RowSearch:
     """Show every combination that is cheaper than the ceiling, in order of cost and then of what single changes let
     expect, up to the first flip.
 

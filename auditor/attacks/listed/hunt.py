@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
+from auditor.threats.listed import Booleans, ListedThreat, Numbers, Places, Space
 
-Search = Generator[Numbers, Numbers, None]
+RowSearch = Generator[Numbers, Numbers, None]
 """Yields rows (k, columns), is sent their scores (k, classes)."""
 _Asked = Generator[Numbers, Numbers, Numbers]
 Name = int | bytes
@@ -30,9 +30,9 @@ class Aim:
     decision: int
     target: int | None
 
-    def reached(self, scores: Numbers) -> Flags:
+    def reached(self, scores: Numbers) -> Booleans:
         """Return which rows (n,) of scores (n, classes) flip."""
-        found: Flags = scores.argmax(1) != self.decision if self.target is None else scores.argmax(1) == self.target
+        found: Booleans = scores.argmax(1) != self.decision if self.target is None else scores.argmax(1) == self.target
         return found
 
     def margin(self, scores: Numbers) -> Numbers:
@@ -120,7 +120,7 @@ class Hunt:
         self.ceiling = min(ceiling, self.ceiling)
         return margins
 
-    def _asked(self, combos: Places) -> Search:
+    def _asked(self, combos: Places) -> RowSearch:
         rows, (cost, changes) = self.rows(combos), self.priced(combos)
         names = self.keys(combos)
         if self.space.loose:
@@ -135,7 +135,7 @@ class Hunt:
         self._seen.update(zip(names, margin.tolist(), strict=True))
         self.met(rows, cost, margin, self.aim.reached(scores))
 
-    def met(self, rows: Numbers, cost: Numbers, margin: Numbers, hit: Flags) -> None:
+    def met(self, rows: Numbers, cost: Numbers, margin: Numbers, hit: Booleans) -> None:
         """Take in what the classifier said of some rows."""
         nearest = int(margin.argmin())
         if margin[nearest] < self.least:

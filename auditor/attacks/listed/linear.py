@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from auditor.attacks.listed.effects import Effects, block_effects, faithful
 from auditor.attacks.listed.exact import combinations
-from auditor.attacks.listed.hunt import Hunt, Search
+from auditor.attacks.listed.hunt import Hunt, RowSearch
 from auditor.threats.listed import JointValues, Numbers, Places
 
 LISTED = 20_000
@@ -91,7 +91,7 @@ def _solved(
     return hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost)
 
 
-def _listed(hunt: Hunt, combos: Places) -> Search:
+def _listed(hunt: Hunt, combos: Places) -> RowSearch:
     """Show combinations that should flip in order of cost, up to the first that does."""
     cost, _ = hunt.priced(combos)
     combos, before = combos[np.argsort(cost, kind="stable")], hunt.cost
@@ -101,7 +101,7 @@ def _listed(hunt: Hunt, combos: Places) -> Search:
             return
 
 
-def _checked(hunt: Hunt, found: _Found) -> Search:
+def _checked(hunt: Hunt, found: _Found) -> RowSearch:
     """Show a solution to the classifier."""
     row = hunt.space.x.copy()
     for block, pick, steps in zip(hunt.space.blocks, found.picks, found.steps, strict=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
-from auditor.attacks.listed.hunt import Hunt, Name, Search
+from auditor.attacks.listed.hunt import Hunt, Name, RowSearch
 from auditor.threats.listed import Numbers, Places, Space
 
 BINS, DEPTH = 32, 8
@@ -86,7 +86,7 @@ def _chosen(cost: Numbers, gain: Numbers, need: float, *, count: int) -> Places:
     return np.unique(np.concatenate([cheap, large, steep]))
 
 
-def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
+def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> RowSearch:
     """Replace whole blocks, one after the other, from the best combinations so far: `width` by margin and as many by
     gain per cost.
 
@@ -133,7 +133,7 @@ def _parents(hunt: Hunt, front: Places, gain: Numbers, *, width: int, expanded: 
     return chosen
 
 
-def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> Search:
+def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> RowSearch:
     """Swap cheaper values in for those of the cheapest flip, several blocks at once where their gains add up, finer
     from round to round.
 

@@ -19,9 +19,10 @@ from auditor.core.displays import Display, Named, Rows, Table, Values, of_kind
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.modalities.images.checks.where import judge_where, where_trial
-from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
+from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p, mean
+from auditor.stats.shares import Array
 
 
 @dataclass(frozen=True)

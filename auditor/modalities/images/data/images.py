@@ -12,7 +12,7 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
-from auditor.modalities.images.data.pixels import fitted, read_bytes
+from auditor.modalities.images.data.pixels import read_bytes, resized
 from auditor.modalities.images.data.regions import MAIN, Regions, declare
 from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
 from auditor.modalities.images.masks import endings
@@ -122,7 +122,7 @@ def images(
         marked = found.pop("inside")
         whole = np.broadcast_to(np.zeros(target[1:], dtype=np.bool_) if marked is None else marked, target)
         return Loaded(
-            fitted(picture, target, levels),
+            resized(picture, target, levels),
             np.ascontiguousarray(whole),
             {name: zone for name, zone in found.items() if zone is not None},
         )

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from auditor.core.errors import DataError, nearest
 from auditor.core.records import digest
 from auditor.modalities.tables.data.columns import canonical_label, make_column
-from auditor.modalities.tables.data.declared import Cell, ColumnSpec, RuleSpec, declared_text
+from auditor.modalities.tables.data.declared import CellValue, ColumnSpec, RuleSpec, declared_text
 from auditor.modalities.tables.data.lint import notes_of
-from auditor.modalities.tables.data.table_file import Cells, TableFile
+from auditor.modalities.tables.data.table_file import TableFile, TextColumn
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import ROLES, Table
 from auditor.samples import data
@@ -30,13 +30,13 @@ def table_rows(
     *,
     table: str,
     label: str,
-    favourable: Cell | None = None,
+    favourable: CellValue | None = None,
     id: str | None = None,
     unit: str | None = None,
     groups: list[str] = [],  # noqa: B006
-    where: dict[str, list[Cell] | Cell] = {},  # noqa: B006
+    where: dict[str, list[CellValue] | CellValue] = {},  # noqa: B006
     drop: list[str] = [],  # noqa: B006
-    missing: list[Cell] = [],  # noqa: B006
+    missing: list[CellValue] = [],  # noqa: B006
     columns: dict[str, ColumnSpec] = {},  # noqa: B006
     rules: list[RuleSpec] = [],  # noqa: B006
 ) -> Samples:
@@ -127,7 +127,7 @@ def table_rows(
     )
 
 
-def _kept(file: TableFile, where: Mapping[str, list[Cell] | Cell]) -> NDArray[np.int64]:
+def _kept(file: TableFile, where: Mapping[str, list[CellValue] | CellValue]) -> NDArray[np.int64]:
     """Return the positions of the rows that `where` keeps (DataError: none)."""
     rows = np.arange(len(file))
     for name, values in where.items():
@@ -184,7 +184,7 @@ def _rules(specs: Sequence[RuleSpec]) -> tuple[Any, ...]:
     return tuple(spec.rule() for spec in specs)
 
 
-def _favourable(favourable: Cell | None, classes: Sequence[str]) -> str:
+def _favourable(favourable: CellValue | None, classes: Sequence[str]) -> str:
     """Return the class that people want (DataError: no class of the classifier)."""
     if favourable is None:
         return classes[-1]
@@ -207,7 +207,7 @@ def _named(text: str, classes: Sequence[str]) -> str | None:
 
 
 def label_codes(
-    cells: Cells, classes: tuple[str, ...], path: Path, *, rows: NDArray[np.int64]
+    cells: TextColumn, classes: tuple[str, ...], path: Path, *, rows: NDArray[np.int64]
 ) -> tuple[tuple[int, ...], bool]:
     """Return each label's index in the classes, and whether the labels were numbers of classes rather than their names
     (DataError: neither).

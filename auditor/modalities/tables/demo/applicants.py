@@ -36,7 +36,7 @@ RACES = {"White": 0.55, "Black": 0.17, "Hispanic": 0.15, "Asian": 0.115, "Native
 _CLASSES = ("rejected", "hired")
 PASSED = 45
 """Points in the test without which nobody is certified."""
-UNKNOWN = 0.01
+RACE_UNKNOWN = 0.01
 """Share of the applicants who did not tell their race."""
 
 
@@ -78,7 +78,7 @@ def applicants(n: int, seed: int, history: History = HISTORIES["fair"]) -> pd.Da
     if history.referred is not None:
         told = rng.random(n) < history.referred
         channel = np.where(rng.random(n) < 0.2, "agency", np.where(suitable == told, "referral", "portal"))
-    race = np.where(rng.random(n) < UNKNOWN, "", rng.choice(list(RACES), n, p=list(RACES.values())))
+    race = np.where(rng.random(n) < RACE_UNKNOWN, "", rng.choice(list(RACES), n, p=list(RACES.values())))
     return pd.DataFrame(
         {
             "applicant": [f"A{row + 1:05d}" for row in range(n)],

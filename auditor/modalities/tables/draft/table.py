@@ -14,7 +14,7 @@ import numpy as np
 from auditor.config.draft import drafts, quoted, yaml_list
 from auditor.modalities.tables.data.columns import make_column
 from auditor.modalities.tables.data.declared import ColumnSpec
-from auditor.modalities.tables.data.table_file import Cells, TableFile
+from auditor.modalities.tables.data.table_file import TableFile, TextColumn
 from auditor.modalities.tables.draft.guess import PROTECTED, Guess, guess_roles
 from auditor.modalities.tables.mining import Candidate, mine
 from auditor.modalities.tables.table import Codes, Column, Table
@@ -149,7 +149,7 @@ def _end(column: Column, code: float) -> str:
     return json.dumps(column.text(code)) if column.kind == "date" else column.text(code)
 
 
-def _seen(column: Column, cells: Cells) -> str:
+def _seen(column: Column, cells: TextColumn) -> str:
     """Return what was seen in a column, and the role that its name suggests."""
     parts = [f"{len(cells.texts)} values"]
     if column.levels and column.kind != "text":

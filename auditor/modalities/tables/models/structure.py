@@ -20,7 +20,7 @@ from auditor.modalities.tables.models.passage import (
     passage,
     random_rows,
     reaching,
-    values_of,
+    tested_values,
 )
 from auditor.modalities.tables.models.trees import Splits, splits_of
 from auditor.modalities.tables.table import Codes, Column, Table
@@ -75,7 +75,7 @@ def is_linear(classifier: TableClassifier, table: Table) -> bool:
 def _straight(
     odds: Callable[[Codes], NDArray[np.float64]], table: Table, place: int, *, draw: np.random.Generator
 ) -> bool:
-    values = values_of(table.columns[place], draw)
+    values = tested_values(table.columns[place], draw)
     rows = np.repeat(random_rows(table, 1, draw), len(values), 0)
     rows[:, place] = values
     found = odds(rows)

@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.core.errors import AuditorError
 from auditor.modalities.tables.table import DIGITS, Column
-from auditor.threats.listed import Flags, Numbers, Places
+from auditor.threats.listed import Booleans, Numbers, Places
 
 EVEN = 12
 """Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further
@@ -32,9 +32,9 @@ class Choices:
     complete: bool = True
 
 
-def affordable(cost: Numbers, epsilon: float | Numbers) -> Flags:
+def affordable(cost: Numbers, epsilon: float | Numbers) -> Booleans:
     """Return which costs are within the budget, up to the rounding of their sum."""
-    result: Flags = cost <= epsilon * (1 + _SLACK) + _SLACK
+    result: Booleans = cost <= epsilon * (1 + _SLACK) + _SLACK
     return result
 
 
@@ -47,7 +47,7 @@ def price(column: Column, values: Numbers, own: Numbers | float) -> Numbers:
     )
 
 
-def permitted(column: Column, values: Numbers, own: Numbers) -> Flags:
+def permitted(column: Column, values: Numbers, own: Numbers) -> Booleans:
     """Return which values (n,) the column's limits let take the place of a row's own (n,)."""
     kept = np.isfinite(values) & np.isfinite(own)
     values, own = np.where(kept, values, 0.0), np.where(kept, own, 0.0)
