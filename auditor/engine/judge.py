@@ -177,21 +177,6 @@ def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
 def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check]) -> dict[str, Any]:
     """Return what the report says of the audit itself."""
     audit = lock["audit"]
-    counts, zones = Counter(facts.y), audit["data"].get("zones") or {}
-    data = {
-        **lock["data"],
-        "units": len(set(facts.units)),
-        "levels": facts.levels,
-        "low": facts.low,
-        "high": facts.high,
-        "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
-        "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
-        "regions": {
-            name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()
-        },
-        "groups": _columns(banded(facts, lock)),
-        "factors": _columns(facts.factors),
-    }
     return {
         "modality": facts.modality,
         "title": audit["title"],
@@ -199,7 +184,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "auditor_version": lock["auditor"],
         "report": audit["report"],
         "model": lock["model"],
-        "data": data | judging(facts.modality).described(facts),
+        "data": _data(lock, facts) | judging(facts.modality).described(facts),
         "threat": {
             "norm": facts.norm,
             "epsilon": list(facts.epsilons),
@@ -214,6 +199,26 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "seed": facts.seed,
         "limit": lock["limit"],
         "environment": lock["environment"],
+    }
+
+
+def _data(lock: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Return what the report says of the data of any modality."""
+    declared = lock["audit"]["data"]
+    counts, zones = Counter(facts.y), declared.get("zones") or {}
+    return {
+        **lock["data"],
+        "units": len(set(facts.units)),
+        "levels": facts.levels,
+        "low": facts.low,
+        "high": facts.high,
+        "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
+        "masks": coverage(facts.mask_share) | {"meaning": str(declared.get("inside") or "")},
+        "regions": {
+            name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()
+        },
+        "groups": _columns(banded(facts, lock)),
+        "factors": _columns(facts.factors),
     }
 
 

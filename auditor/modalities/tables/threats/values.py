@@ -95,6 +95,14 @@ def choices(
         return _listed(column, _value(column, np.arange(first, last + 1)), own, epsilon=epsilon)
     if thresholds is not None and cuts is not None:
         return _cells(column, own, (first, last), thresholds=thresholds, cuts=cuts, straight=straight)
+    wanted = _sampled(column, own, (first, last), cuts=cuts, centre=centre)
+    listed = _listed(column, _value(column, wanted), own, epsilon=epsilon)
+    return Choices(listed.values, listed.cost, listed.stride, listed.extent, False)
+
+
+def _sampled(column: Column, own: float, span: tuple[int, int], *, cuts: Numbers | None, centre: float) -> Numbers:
+    """Return some of the many places of a column, ever wider apart from the centre, and those beside the cuts."""
+    first, last = span
     known = (
         np.array([])
         if cuts is None
@@ -105,11 +113,9 @@ def choices(
     near = 2.0 ** np.arange(np.ceil(np.log2(last - first)) + 1)
     middle, here = np.round(centre / column.step), np.round(own / column.step)
     even = np.round(np.linspace(here, middle, EVEN + 1) if middle != here else np.linspace(first, last, EVEN + 1))
-    wanted = np.unique(
+    return np.unique(
         np.clip(np.concatenate([middle - near, [middle, first, last], middle + near, even, known]), first, last)
     )
-    listed = _listed(column, _value(column, wanted), own, epsilon=epsilon)
-    return Choices(listed.values, listed.cost, listed.stride, listed.extent, False)
 
 
 def _levels(column: Column) -> Numbers:
