@@ -91,15 +91,8 @@ def _data(found: FolderContents) -> list[str]:
     lines = [f"  manifest: {quoted(found.manifest or '')}", f"  image: {quoted(found.columns['image'])}"]
     lines += [_column(found, "label", otherwise="  label: label   # FILL IN: the column with the class")]
     check = "   # check: the one where the answer should be looked for" if found.masks else ""
-    lines += [
-        _column(
-            found,
-            "mask",
-            remark=check,
-    otherwise = 
-            otherwise="  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged",, otherwise=otherwise)]
-        )
-    ]
+    otherwise = "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
+    lines += [_column(found, "mask", remark=check, otherwise=otherwise)]
     lines += [_column(found, "unit", otherwise="  # unit: patient_id   # column saying which samples belong together")]
     if found.masks:
         pairs = ", ".join(f"{quoted(name)}: {quoted(column)}" for name, column in found.masks.items())
