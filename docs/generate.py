@@ -79,11 +79,12 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
     """Yield every plug-in of one kind: its name, what it is and needs, its settings and their types, each type once."""
     seen: dict[str, None] = {}
     for entry in registry:
-        yield f"### `{entry.name}`"
+        several = sum(other.name == entry.name for other in registry) > 1
+        yield f"### `{entry.name}`" + (f" for {entry.modality.removesuffix('s')}s" if several else "")
         yield " ".join([entry.summary, *_declared(entry.facts)])
         if kind in ("probes", "masks"):
             continue
-        model = registry.settings_model(entry.name)
+        model = registry.settings_model(entry.name, entry.modality)
         yield _table(model, {**(SHARED if kind == "models" else {}), **described(entry.make)})
         yield from (part for part in _parts(model, f"{kind.removesuffix('s')}.") if part not in seen)
         seen |= dict.fromkeys(_parts(model, f"{kind.removesuffix('s')}."))
@@ -92,9 +93,7 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
 def _declared(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a plug-in declares of itself, in sentences."""
     if "modality" in facts:
-        yield f"For {facts['modality'].removesuffix('s')}s" + (
-            f", under the name `{facts['check']}`." if "check" in facts else "."
-        )
+        yield f"For {facts['modality'].removesuffix('s')}s."
     if "needs" in facts:
         yield f"Needs the model's {facts['needs']}."
     for key, said in (("norms", "Norms"), ("endings", "Endings")):

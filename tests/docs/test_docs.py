@@ -18,7 +18,8 @@ from ruamel.yaml import YAML
 import auditor
 from auditor.cli.list import KINDS
 from auditor.cli.main import COMMANDS, cli
-from auditor.config.config import parse_audit, plain
+from auditor.config.config import parse_audit
+from auditor.config.yaml import plain_value
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [
@@ -160,7 +161,7 @@ def test_audit_files_that_are_shown_can_be_read(page: Path) -> None:
     for text in blocks(page, "yaml"):
         tree = YAML(typ="rt").load(text)
         base = BASES["tables" if page.stem == "tables" else "images"]
-        audit = parse_audit({**base, **plain(tree)}, page, tree)
+        audit = parse_audit({**base, **plain_value(tree)}, page, tree)
         model = {key: value for key, value in audit.model.items() if key not in ("source", "path", "weights", "draws")}
         data = {key: value for key, value in audit.data.items() if key != "source"}
         registries = {kind: getattr(import_module(module), attribute) for kind, (module, attribute) in KINDS.items()}
