@@ -57,17 +57,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first among them.
     """
     for item in items:
-        used = [SHARED[name] for name in getattr(item, "fixturenames", ()) if name in SHARED]
-        group = used[0] if used else item.path.stem
-        if group == "audited":
+        shared = [name for name in getattr(item, "fixturenames", ()) if name in SHARED]
+        group = SHARED[shared[0]] if shared else item.path.stem
+        if group == "audited" or "rendered" in shared:
             item.add_marker("slow")
-        item.add_marker(pytest.mark.xdist_group(group))
+        slow = item.get_closest_marker("slow") is not None
+        item.add_marker(pytest.mark.xdist_group(f"{group}-slow" if slow else group))
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
     (group,) = item.get_closest_marker("xdist_group").args  # type: ignore[union-attr]
-    return 0 if item.get_closest_marker("slow") is None else 1 if group == "audited" else 2
+    return 0 if item.get_closest_marker("slow") is None else 1 if group == "audited-slow" else 2
 
 
 @pytest.fixture(scope="session", autouse=True)

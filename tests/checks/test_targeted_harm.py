@@ -207,7 +207,7 @@ def test_units_count_not_samples(judge: Judge) -> None:
             "too few to say: fewer than two groups have 30 correct predictions (f 50, m 20)",
         ),
         (["f"] * 50 + ["m"] * 50, {"y": (0,) * 50 + (1,) * 50}, "the groups have no class in common"),
-        (["f"] * 50 + ["m"] * 50, {"fit": "failed: ValueError: odd"}, "failed: ValueError: odd (1 samples)"),
+        (["f"] * 50 + ["m"] * 50, {"fit": Missing.failed("ValueError: odd")}, "failed: ValueError: odd (1 samples)"),
         ([""] * 50, {}, "too few to say: fewer than two groups have 30 samples that can be attacked (none)"),
     ],
 )

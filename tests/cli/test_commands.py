@@ -187,6 +187,7 @@ def test_plan_as_table_and_validate(study: Path, call: Callable[..., object]) ->
     assert ended.code == 0 and "200 samples" in ended.out and "sex" in ended.out
 
 
+@pytest.mark.slow
 def test_batch_goes_on_past_a_failure(study: Path, tmp_path: Path, call: Callable[..., object]) -> None:
     (study / "broken.yaml").write_text(
         "model: {weights: nowhere.safetensors, source: timm, name: resnet10t, classes: [a, b]}\ndata: {manifest:"
@@ -215,6 +216,7 @@ def test_batch_of_nothing(tmp_path: Path, call: Callable[..., object]) -> None:
     assert call("batch", str(tmp_path / "*.yaml"), "--out", tmp_path / "all").code == 2
 
 
+@pytest.mark.slow
 def test_interrupted_it_says_how_to_resume(study: Path, tmp_path: Path) -> None:
     call = [sys.executable, "-m", "auditor", "run", str(study / "honest.yaml"), "--out", str(tmp_path / "out")]
     with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:

@@ -125,7 +125,6 @@ EVERY = (
         reversals=("the sign reverses",),
         role="changes",
     ),
-    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
     Map(
         rows=1,
         columns=2,
@@ -135,6 +134,7 @@ EVERY = (
         note="one group",
         role="where",
     ),
+    Values(values={"recipients": 60, "blend": 0.01, "method": "square", "repeated": True}, role="size"),
 )
 """One of each kind, every field in use; a new kind adds its row."""
 

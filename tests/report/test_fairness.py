@@ -173,6 +173,7 @@ def _cells(rows: int, columns: int) -> Block:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "columns", "figures"), [(2, 3, 1), (2, 9, 1), (30, 2, 3), (2, 30, 3), (11, 11, 0), (1, 1, 1)]
 )

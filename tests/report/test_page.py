@@ -108,6 +108,7 @@ def html_of(out: Path) -> str:
     return page(out, *load(out))
 
 
+@pytest.mark.slow
 def test_twice_is_byte_equal(rendered: Path) -> None:
     assert html_of(rendered).encode() == (rendered / "report.html").read_bytes()
 

@@ -98,6 +98,7 @@ def test_nothing_reaches_over_the_edge(rendered: Path) -> None:
         assert max(places) < float(sheet.mediabox.width) - 40
 
 
+@pytest.mark.slow
 def test_twice_is_byte_equal(bare: Path) -> None:
     data = json.loads((bare / "findings.json").read_text())
     data["findings"] = data["findings"][:3]

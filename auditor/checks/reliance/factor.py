@@ -24,7 +24,7 @@ def factor_trial(facts: Facts, column: str, *, donors: int, blend: float) -> Tri
 
 
 @dataclass(frozen=True)
-class Contrast:
+class _Contrast:
     """One value of the factor against the others: how far it moves the decision towards a class."""
 
     value: str
@@ -99,7 +99,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
     )
 
 
-def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: Part) -> list[Contrast]:
+def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: Part) -> list[_Contrast]:
     """Return one contrast per value of the factor; per class too where there are more than two, since a margin then has
     no one direction.
     """
@@ -126,13 +126,13 @@ def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: P
     return result
 
 
-def _contrast(value: str, towards: str, part: Part, inside: Part, seed: int) -> Contrast:
+def _contrast(value: str, towards: str, part: Part, inside: Part, seed: int) -> _Contrast:
     found = Crossed.of([part, inside])
     both = np.concatenate([found.point[None], found.draws(seed)])
-    return Contrast(value, towards, both[:, 0], share_of(both[:, 0], both[:, 1]), len(part.values))
+    return _Contrast(value, towards, both[:, 0], share_of(both[:, 0], both[:, 1]), len(part.values))
 
 
-def _direction(facts: Facts, one: Contrast) -> str:
+def _direction(facts: Facts, one: _Contrast) -> str:
     if one.effect[0] >= 0:
         return one.towards
     return (
@@ -140,7 +140,7 @@ def _direction(facts: Facts, one: Contrast) -> str:
     )
 
 
-def _p(contrasts: list[Contrast], tolerance: float, *, failed: bool) -> float:
+def _p(contrasts: list[_Contrast], tolerance: float, *, failed: bool) -> float:
     """Return the p-value of the contrast that decides: the clearest one beyond the tolerance, or the least clear one
     within it.
     """
@@ -148,7 +148,7 @@ def _p(contrasts: list[Contrast], tolerance: float, *, failed: bool) -> float:
     return min(found) if failed else max(found)
 
 
-def _displays(contrasts: list[Contrast], level: float, n: int) -> tuple[Rows, Rows]:
+def _displays(contrasts: list[_Contrast], level: float, n: int) -> tuple[Rows, Rows]:
     """Return how far each value moves the decision, and what that is of the class evidence, from how many pairs."""
     names = [f"{one.value}, towards {one.towards}" for one in contrasts]
     both = list(zip(names, contrasts, strict=True))
@@ -157,7 +157,7 @@ def _displays(contrasts: list[Contrast], level: float, n: int) -> tuple[Rows, Ro
     return Rows(rows=tuple(effects), role="contrasts"), Rows(rows=tuple(shares), role="shares")
 
 
-def _effect(one: Contrast, level: float, n: int) -> Estimate:
+def _effect(one: _Contrast, level: float, n: int) -> Estimate:
     return Estimate(
         float(one.effect[0]),
         *bounds(one.effect[1:], level),
@@ -169,7 +169,7 @@ def _effect(one: Contrast, level: float, n: int) -> Estimate:
     )
 
 
-def _share(one: Contrast, level: float, n: int) -> Estimate:
+def _share(one: _Contrast, level: float, n: int) -> Estimate:
     return Estimate(
         float(one.share[0]), *one.interval(level), n, "share of the class evidence", METHOD, level, share=True
     )
