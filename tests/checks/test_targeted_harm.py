@@ -36,7 +36,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
         *,
         correct: Sequence[int] | None = None,
         refits: Sequence[dict[str, Sequence[float]]] = (),
-        fit: str | dict[str, float] = "",
+        fit: Missing | dict[str, float] | None = None,
         tolerance: float = 0.1,
         **known: Any,
     ) -> Finding:
@@ -56,9 +56,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
                     rows[name] = {"correct": 1, **fooled} if correct is None or correct[row] else {"correct": 0}
                     rows[name] = rows[name] if groups[row] else Missing.not_applicable("its group is unknown")
                 measured[trials[2 * number]] = {audit.ids[0]: fit or {"forwards": 1}}
-                measured[trials[2 * number + 1]] = (
-                    dict.fromkeys(audit.ids, NONE) if isinstance(fit, str) and fit else rows
-                )
+                measured[trials[2 * number + 1]] = dict.fromkeys(audit.ids, NONE) if isinstance(fit, Missing) else rows
         return judge_harm(audit, observe(measured), ATTRIBUTE, tolerance=tolerance, aim=HarmAim(**settings))
 
     return run
