@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from auditor.core.displays import (
-    Budget,
+    AttackBudget,
     Category,
     Cluster,
     Counterfactual,
@@ -82,7 +82,7 @@ EVERY = (
         role="harm",
     ),
     Null(method="labels exchanged", permutations=100, p=0.01, role="harm"),
-    Budget(zone="outside", size=0.1, role="attack"),
+    AttackBudget(zone="outside", size=0.1, role="attack"),
     Selection(
         categories=(
             Category(

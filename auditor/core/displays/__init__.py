@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from auditor.core.displays.budget import Budget
+from auditor.core.displays.budget import AttackBudget
 from auditor.core.displays.counterfactuals import Counterfactual, Counterfactuals
 from auditor.core.displays.curve import Curve, Point
 from auditor.core.displays.disparity import Disparity
@@ -42,7 +42,7 @@ Display = (
     | Disparity
     | Matrix
     | Null
-    | Budget
+    | AttackBudget
     | Selection
     | Counterfactuals
     | Map
@@ -53,7 +53,7 @@ Shown = TypeVar("Shown")
 
 __all__ = [
     "FORMAT",
-    "Budget",
+    "AttackBudget",
     "Category",
     "Cell",
     "Cluster",
