@@ -1,12 +1,14 @@
-# Two commands do everything: `make demo` and `make test`. Both make .venv and install what is missing first.
+# `make demo` and `make test` do everything; `make quick` runs the tests that are quick. Each makes .venv first.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+# Tests that share a costly fixture stay in one process (tests/conftest.py says which), and slow ones come last.
+SHARED := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test lint types unit format docs check-python check-pango clean
+.PHONY: demo test quick lint types unit format docs check-python check-pango clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo image --out demo-out
@@ -22,7 +24,10 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(SHARED) --durations=10
+
+quick: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(SHARED) --durations=10 -m "not slow"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

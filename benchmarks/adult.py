@@ -27,6 +27,7 @@ from adult_models import LABEL, NAMES, NUMBERS, WORDS, read, train_all
 from ruamel.yaml import YAML
 
 from auditor.attacks.attack import Adversarials, attack
+from auditor.core.displays import Counterfactuals, of_kind
 from auditor.engine.prepare import Prepared, prepare
 from auditor.modalities.tables import rule_check
 from auditor.modalities.tables.rules import Rules
@@ -309,11 +310,11 @@ def invariance(table: Path, folder: Path) -> list[str]:
         )
         run(prepared, folder / f"invariance-{name}", fresh=True).close()
         finding = next(one for one in judge(folder / f"invariance-{name}") if one.id == "fairness/sex/invariance")
-        for row in finding.details["rows"]:
-            share = f"{100 * row['estimate']['value']:.2f} %" if row["estimate"] else "-"
+        for row in of_kind(finding.displays, Counterfactuals)[0].rows:
+            share = f"{100 * row.estimate.value:.2f} %" if row.estimate else "-"
             lines.append(
-                f"| {name} | {row['from']} | {row['to']} | {row['name']} | {row['n']} | {row['infeasible']} |"
-                f" {row['up']} | {row['down']} | {share} |"
+                f"| {name} | {row.source} | {row.target} | {row.way} | {row.n} | {row.impossible} |"
+                f" {row.up} | {row.down} | {share} |"
             )
         lines.append(f"| {name}: {finding.verdict} | | | {finding.claim} {finding.reason} | | | | | |")
     return lines

@@ -21,6 +21,7 @@ from planted_populations import families
 
 from auditor.checks import checks
 from auditor.config.config import parse_audit
+from auditor.core.displays import Disparity, Groups, Null, Rows, first
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.core.seeds import derive, generator
@@ -348,22 +349,19 @@ def _count(checked: dict[str, int], **more: int) -> None:
 
 def kept(finding: Finding) -> dict[str, Any]:
     """Return what the tables read of a finding."""
-    found, details = finding.estimate, finding.details
-    chance = [test["p"] for test in details.get("tests", []) if test["name"].startswith("Permutation")]
-    null, rows = details.get("null") or {}, details.get("groups", [])
-    shares = [
-        one["value"]
-        for row in rows
-        if not row["note"]
-        for one in [row.get("success") or row.get("clean") or row.get("share")]
-        if one
-    ]
+    found, shown = finding.estimate, finding.displays
+    tests, groups = first(shown, Rows, "tests"), first(shown, Groups)
+    chance = [test.p for test in (tests.rows if tests else ()) if test.name.startswith("Permutation")]
+    null, widest, rows = first(shown, Null), first(shown, Disparity), groups.rows if groups else ()
+    measured = [{name: one for name, one in row.measures.items() if one} for row in rows if not row.few]
+    best = [next((row[name] for name in ("success", "clean", "share") if name in row), None) for row in measured]
+    shares = [one.value for one in best if one]
     return {
         "verdict": finding.verdict,
         "estimate": None if found is None else {"value": found.value, "low": found.low, "high": found.high},
-        "pair": list(details.get("pair") or []),
+        "pair": list(widest.pair) if widest else [],
         "raw": max(shares) - min(shares) if shares else None,
-        "chance": null.get("p", chance[0] if chance else None),
+        "chance": null.p if null else chance[0] if chance else None,
         "reason": finding.reason,
-        "notes": {row["group"]: [row["n"], row["note"]] for row in rows},
+        "notes": {row.name: [row.n, row.note] for row in rows},
     }

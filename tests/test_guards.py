@@ -41,15 +41,6 @@ def test_attacks_never_import_a_concrete_threat() -> None:
         assert names <= {"Threat", "SmoothThreat"}, path
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if len(path.read_text().splitlines()) > 0],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_a_file_has_at_most_300_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 300
-
-
 def in_a_new_process(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True

@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LossName
+from auditor.attacks.problem import Problem
 
 
 @attacks.register("apgd", needs="gradient", cost=lambda steps, restarts, **_: (steps * restarts + 1, steps * restarts))

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 from auditor.core.seeds import Rows
 
 EVERY_CELL = 2**31

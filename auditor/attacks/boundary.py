@@ -11,9 +11,10 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem, column
+from auditor.attacks.attack import column
 from auditor.attacks.blocks import EVERY_CELL, BlockGrid
 from auditor.attacks.minimum_norm import largest_change
+from auditor.attacks.problem import Problem
 
 RADIUS = 0.05
 """How far probes lie from the boundary point, as a share of its size."""

@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem, column
+from auditor.attacks.attack import column
+from auditor.attacks.problem import Problem
 
 DECAY = (0.9, 0.999)
 

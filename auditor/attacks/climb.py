@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from auditor.attacks.attack import Problem, column
+from auditor.attacks.attack import column
 from auditor.attacks.losses import Loss
+from auditor.attacks.problem import Problem
 
 _MOMENTUM = 0.75
 RISING = 0.75

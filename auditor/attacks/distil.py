@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 from auditor.models.classifier import Classifier, TorchClassifier
 
 QUERIES = 12

@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
 from auditor.attacks.losses import LossName
 from auditor.attacks.pgd import descend
+from auditor.attacks.problem import Problem
 
 
 @attacks.register("fgsm", needs="gradient", cost=lambda steps, **_: (steps + 1, steps))

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LEAD
+from auditor.attacks.problem import Problem
 from auditor.attacks.targets import POOL, aimed, ordered_targets
 
 

@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem, column
+from auditor.attacks.attack import column
 from auditor.attacks.losses import Loss, LossName
+from auditor.attacks.problem import Problem
 
 
 @attacks.register("pgd", needs="gradient", cost=lambda steps, restarts, **_: ((steps + 1) * restarts, steps * restarts))

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 
 
 @attacks.register("random_noise", needs="labels", cost=lambda tries: (tries, 0))

@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
 from auditor.attacks.blocks import BlockGrid
+from auditor.attacks.problem import Problem
 
 _HALVINGS = (0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8)
 """Shares of the queries after which the blocks' share of the zone is halved (section 5 of the article, at 10 000

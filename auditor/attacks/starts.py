@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from auditor.attacks.attack import Problem
 from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import Loss
+from auditor.attacks.problem import Problem
 
 SCATTER = 4
 """Steps along a random combination of logits."""

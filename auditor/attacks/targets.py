@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 
 POOL = 9
 """At most this many classes, those with the largest logits, are ranked by their distance."""

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
 from auditor.attacks.distil import QUERIES, distil
 from auditor.attacks.pgd import scaled
+from auditor.attacks.problem import Problem
 from auditor.core.errors import AuditorError
 from auditor.models.meter import Meter
 

@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    BeforeValidator,
     Field,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError
 
+from auditor.config.amounts import Budget, Guard
 from auditor.config.report import ReportSection, ReportSpec
+from auditor.config.yaml import plain_value, read_yaml
 from auditor.core.errors import AuditorError, ConfigError, nearest
 from auditor.core.modality import Modality, data_sources, modality_named, modality_of_source
 from auditor.core.zones import GUARD, resolve_zones
 
-_MOST_VALUES = 100_000
 SOURCE = "images"
 """The data source of an audit file that names none."""
-
-
-def _number(value: Any) -> Any:
-    """Return a number written as a fraction, such as '2/255', as a float; anything else unchanged."""
-    if isinstance(value, str):
-        try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
-            return value
-    return value
-
-
-def _share(value: Any) -> Any:
-    """Return a number, a fraction or per cents, such as '2 %', as a float; anything else unchanged."""
-    text = value.strip() if isinstance(value, str) else ""
-    per_cent = _number(text[:-1]) if text.endswith("%") else None
-    return per_cent / 100 if isinstance(per_cent, float) else _number(value)
-
-
-Budget = Annotated[
-    float,
-    BeforeValidator(_number),
-    Field(gt=0, allow_inf_nan=False),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?$"},
-            ]
-        }
-    ),
-]
-Guard = Annotated[
-    float,
-    BeforeValidator(_share),
-    Field(ge=0, lt=0.5, allow_inf_nan=False),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 0.5},
-                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(/\s*\d+\s*)?%?\s*$"},
-            ]
-        }
-    ),
-]
 
 
 def modality_of(data: Any) -> Modality:
@@ -195,66 +145,10 @@ class Audit(ReportSection):
         return (*self.modality.zones, *(str(name) for names in declared if isinstance(names, dict) for name in names))
 
 
-def read_yaml(path: Path) -> Any:
-    """Return a YAML file's content with line numbers, without running anything in it (ConfigError: unreadable,
-    duplicate key).
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_tags(path, text)
-        loaded = YAML(typ="rt").load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path}: expected a readable audit file, but {str(why)[0].lower()}{str(why)[1:]}.") from None
-    except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(
-            f"{path}:{line}: {str(error.problem).split(' with value')[0]}; keep one of the two."
-        ) from None
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}.") from None
-    if not isinstance(loaded, Mapping):
-        raise ConfigError(
-            f"{path}: expected keys such as 'model' and 'data', got"
-            f" {'nothing' if loaded is None else type(loaded).__name__}."
-        )
-    return loaded
-
-
-def _refuse_tags(path: Path, text: str) -> None:
-    for event in YAML(typ="rt").parse(text):
-        tag = str(getattr(event, "tag", None) or "")
-        if tag.startswith("tag:yaml.org,2002:python/"):
-            name = tag.removeprefix("tag:yaml.org,2002:")
-            raise ConfigError(
-                f"{path}:{event.start_mark.line + 1}: expected plain values, got the tag '!!{name}'; an audit file does"
-                " not run code."
-            )
-
-
-def _plain(value: Any, room: list[int] | None = None) -> Any:
-    """Return YAML content as plain dicts, lists, strings and numbers (ConfigError: aliases that unfold without end)."""
-    room = [_MOST_VALUES] if room is None else room
-    room[0] -= 1
-    if room[0] < 0:
-        raise ConfigError(
-            f"audit file: expected at most {_MOST_VALUES} values, got more; are there aliases of aliases?"
-        )
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item, room) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item, room) for item in value]
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value if value is None else str(value)
-
-
 def load_audit(path: Path) -> Audit:
     """Return the audit that a file declares (ConfigError with path, line and the nearest valid key)."""
     tree = read_yaml(path)
-    return parse_audit(_plain(tree), path, tree)
+    return parse_audit(plain_value(tree), path, tree)
 
 
 def parse_audit(content: dict[str, Any], path: Path, tree: Any = None) -> Audit:

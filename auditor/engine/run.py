@@ -12,7 +12,7 @@ from pathlib import Path
 from auditor.core.errors import StoreError
 from auditor.core.modality import modality_named
 from auditor.core.records import Observation, Trial, canonical
-from auditor.engine.executors import Engine, Measured, Task
+from auditor.engine.executors import Engine, Finished, Task
 from auditor.engine.executors.local import Local
 from auditor.engine.lock import write_lock
 from auditor.engine.plan import Planned, plan
@@ -61,8 +61,8 @@ def run(
     executor = execution.engine(bench_of(prepared, size), partial(_rebuilt, prepared.again, size))
     driver = Driver(store, prepared, {one.key: one for one in planned}, progress)
     for wave in waves(planned):
-        for measured in executor.map(driver.tasks(wave)):
-            driver.write(measured)
+        for finished in executor.map(driver.tasks(wave)):
+            driver.write(finished)
     return store
 
 
@@ -111,15 +111,15 @@ class Driver:
         chunk = planned.chunks[number]
         return Task(planned.trial, planned.key, chunk, number, self._arrays(chunk, self._kept(planned.trial)))
 
-    def write(self, measured: Measured) -> None:
+    def write(self, finished: Finished) -> None:
         """Write one chunk, and the arrays that its trial keeps."""
-        task, names = measured.task, self.prepared.samples.ids
+        task, names = finished.task, self.prepared.samples.ids
         observations = []
-        for position, row in zip(task.chunk, measured.rows, strict=True):
+        for position, row in zip(task.chunk, finished.rows, strict=True):
             artefact = self.store.put(row.arrays) if task.trial.keep and row.arrays else None
             observations.append(Observation(task.key, names[position], row.values, row.allowed, artefact, row.missing))
-        self.store.write(task.key, task.number, observations, measured.seconds)
-        self.progress(self.planned[task.key], len(task.chunk), measured.seconds)
+        self.store.write(task.key, task.number, observations, finished.seconds)
+        self.progress(self.planned[task.key], len(task.chunk), finished.seconds)
 
     def _enter(self, planned: Planned) -> None:
         self.store.plan_trial(planned.key, planned.trial.as_dict(), len(planned.chunks))

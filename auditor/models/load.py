@@ -16,7 +16,7 @@ from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifi
 from auditor.models.first_look import check
 from auditor.models.folding import fold
 from auditor.models.precision import Precision, check_precision
-from auditor.models.preprocessing import Steps, said
+from auditor.models.preprocessing import PreprocessSteps, said
 from auditor.models.search_twin import hasten, searching
 from auditor.models.torchscript import is_archive
 
@@ -133,7 +133,7 @@ def _declare(made: Classifier, input: Input | None, draws: int, *, where: str) -
             f"{where}: expected `input.preprocess` and `draws` for a module or function, got a classifier that brings"
             " its own."
         )
-    made.preprocess, made.draws = Steps(steps, made.low, made.high) if steps else None, draws
+    made.preprocess, made.draws = PreprocessSteps(steps, made.low, made.high) if steps else None, draws
     made.notes = (*made.notes, *said(made.preprocess, draws))
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from auditor.core.errors import ClassifierError
-from auditor.modalities.tables.models.onnx_rows import Answer, from_graph, takes_rows
+from auditor.modalities.tables.models.onnx_reader import OutputKind
+from auditor.modalities.tables.models.onnx_rows import from_graph, takes_rows
 from auditor.models import Input, classifiers
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import FixedBatch, first_line, random_input
@@ -47,7 +48,7 @@ def onnx(
     input: Input | None = None,
     modality: Literal["image", "table"] | None = None,
     columns: list[str] = [],  # noqa: B006
-    answers: Answer | None = None,
+    answers: OutputKind | None = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",

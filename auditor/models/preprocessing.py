@@ -76,7 +76,7 @@ def said(preprocess: Preprocess | None, draws: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Steps:
+class PreprocessSteps:
     """Preprocessing steps in the order in which they act, on values between low and high.
 
     >>> Steps((("round", 3),))(torch.tensor([[0.2, 0.3, 0.9]]))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from auditor.core.displays import (
-    Attacked,
-    Contrast,
+    Budget,
     Curve,
+    Disparity,
     GroupRow,
     Groups,
     Matrix,
@@ -25,13 +25,8 @@ from auditor.core.displays import (
 )
 from auditor.core.records import VERDICTS, Estimate, Finding
 
-ACCURACY, ROBUSTNESS, EXPOSURE, HARM, RELIANCE = (
-    "accuracy-gap",
-    "robustness-gap",
-    "exposure-gap",
-    "targeted-harm",
-    "reliance-gap",
-)
+ACCURACY, ROBUSTNESS, EXPOSURE = "accuracy-gap", "robustness-gap", "exposure-gap"
+HARM, RELIANCE = "targeted-harm", "reliance-gap"
 KINDS = {
     ACCURACY: "Accuracy",
     ROBUSTNESS: "Robustness",
@@ -67,7 +62,7 @@ class Panel:
     pair: tuple[str, ...]
     """The groups whose gap the finding reports."""
     tolerance: float | None
-    attacked: Attacked | None = None
+    attacked: Budget | None = None
 
     def estimate(self, name: str) -> Estimate | None:
         """Return a group's estimate."""
@@ -143,7 +138,7 @@ class Block:
         found, members = self.finding(kind), self.members(kind)
         if found is None or (quantity != "robust" and kind != ACCURACY):
             return Panel(title, quantity, members, (), None)
-        attacked = first(found.displays, Attacked)
+        attacked = first(found.displays, Budget)
         return Panel(title, quantity, members, _pair(found), found.tolerance, attacked)
 
     @property
@@ -153,9 +148,9 @@ class Block:
         return next((partition.unknown for partition in made if partition.unknown is not None), None)
 
     @property
-    def gaps(self) -> list[tuple[Finding, Contrast]]:
+    def gaps(self) -> list[tuple[Finding, Disparity]]:
         """Return the findings that compare two groups, each with what stands beside its estimate."""
-        found = [(item, first(item.displays, Contrast)) for item in self.findings if item.estimate]
+        found = [(item, first(item.displays, Disparity)) for item in self.findings if item.estimate]
         return [(item, beside) for item, beside in found if beside]
 
     @property
@@ -232,14 +227,9 @@ def aimed(finding: Finding) -> dict[str, Named]:
     return {row.name: row for row in _rows(finding, "aimed")}
 
 
-def tests(finding: Finding) -> tuple[Named, ...]:
-    """Return a finding's tests."""
-    return _rows(finding, "tests")
-
-
 def _pair(finding: Finding) -> tuple[str, ...]:
-    contrast = first(finding.displays, Contrast)
-    return contrast.pair if contrast else ()
+    disparity = first(finding.displays, Disparity)
+    return disparity.pair if disparity else ()
 
 
 def _rows(finding: Finding, role: str) -> tuple[Named, ...]:

@@ -187,6 +187,7 @@ def test_a_fooled_sample_is_never_evaluated_again(setting: Setting, name: str, n
     assert after and max(after.values()) < ATTACKS[name].items
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "norm", "kind"), EVERY)
 def test_a_sample_does_not_depend_on_its_batch_or_place(setting: Setting, name: str, norm: str, kind: str) -> None:
     seeds = [1000 + row for row in range(N)]
@@ -284,6 +285,7 @@ def test_a_bad_value_names_the_setting(setting: Setting) -> None:
         attack("pgd", setting.classifier, setting.x, setting.y[:2], Threat.ball(), epsilon=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_classifier_without_gradients(setting: Setting, name: str) -> None:
     scores = ScoreClassifier(setting.module.eval(), classes=["a", "b", "c"], name="scores", digest="d")

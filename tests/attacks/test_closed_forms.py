@@ -153,6 +153,7 @@ def gains(one: Case) -> tuple[Tensor, Tensor]:
     return slope.abs() * way, way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"), [("pgd", {"steps": 200}), ("apgd", {"steps": 200}), ("evade", {"steps": 200})]
 )

@@ -36,6 +36,7 @@ def case(classes: int) -> tuple[Linear, Tensor, Tensor, Tensor]:
     return module, x, module(x).argmax(1), zone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", DUAL)
 @pytest.mark.parametrize("classes", [2, 4])
 def test_the_smallest_epsilon_of_a_linear_model(norm: str, classes: int) -> None:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from auditor.attacks.attack import Goal, Problem, attack
+from auditor.attacks.attack import attack
 from auditor.attacks.blocks import EVERY_CELL, BlockGrid
+from auditor.attacks.problem import Goal, Problem
 from auditor.core.seeds import Rows
 from auditor.models.classifier import ScoreClassifier, margin, wrap
 from auditor.models.meter import Meter

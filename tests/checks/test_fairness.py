@@ -11,9 +11,9 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
 from auditor.checks.exposure.smallest import search_trial
 from auditor.core.displays import (
-    Attacked,
-    Contrast,
+    Budget,
     Curve,
+    Disparity,
     GroupRow,
     Groups,
     Partition,
@@ -109,7 +109,7 @@ def test_a_planted_gap_is_named(judge: Judge) -> None:
         fooled = flips(rng, groups, {"f": 0.2, "m": 0.7, "x": 0.25})
         found = judge(groups, fooled, y=rng.integers(0, 2, 180).tolist(), outside=[0.0] * 180)
         gap = found[GAP]
-        assert gap.verdict == "fail" and shown(gap, Contrast).pair[1] == "m" and gap.p < 0.05
+        assert gap.verdict == "fail" and shown(gap, Disparity).pair[1] == "m" and gap.p < 0.05
         worst = shown(gap, Rows, "ranking").rows[0]
         assert worst.name == "m" and worst.q is not None and worst.q < 0.05
         tests = shown(gap, Rows, "tests").rows
@@ -130,7 +130,7 @@ def test_the_zones_are_told_apart(judge: Judge) -> None:
     groups = ["f", "m"] * 100
     found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
     assert found[EXPOSURE].verdict == "fail" and found[GAP].verdict == "pass"
-    assert "outside the expert's mask" in found[EXPOSURE].claim and shown(found[EXPOSURE], Attacked).zone == "outside"
+    assert "outside the expert's mask" in found[EXPOSURE].claim and shown(found[EXPOSURE], Budget).zone == "outside"
 
 
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
@@ -141,7 +141,7 @@ def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
         fooled = (rng.random(300) < np.where(y == 1, 0.8, 0.1)).astype(float)
         found = judge(groups, fooled.tolist(), y=y.tolist())[GAP]
         assert found.verdict != "fail" and found.estimate is not None
-        beside = shown(found, Contrast)
+        beside = shown(found, Disparity)
         assert beside.raw and beside.largest and abs(beside.raw.value) > 0.3 and found.estimate.value < 0.25
         assert beside.largest.value == pytest.approx(abs(beside.raw.value))
 
@@ -197,7 +197,7 @@ def test_a_measurement_is_cut_into_bands(judge: Judge) -> None:
     found = judge({"age": ages}, fooled, bands={"age": [40, 65]}, y=[0] * 240)["fairness/age/robustness-gap"]
     assert (
         found.verdict == "fail"
-        and shown(found, Contrast).pair[1] == "65 and over"
+        and shown(found, Disparity).pair[1] == "65 and over"
         and shown(found, Partition).bands == {"age": (40, 65)}
     )
     assert [row.name for row in shown(found, Groups).rows] == ["40 to under 65", "65 and over", "under 40"]
@@ -253,7 +253,7 @@ def test_seventeen_of_seventeen_are_too_few(judge: Judge) -> None:
 def test_small_groups_are_named_beside_the_others(judge: Judge) -> None:
     found = judge(["f"] * 60 + ["m"] * 60 + ["x"] * 5, [0.0] * 120 + [1.0] * 5)[GAP]
     assert found.verdict != "fail" and "too few to say for x 5 (fewer than 30" in found.reason
-    assert found.claim.startswith("Among groups of at least 30 by sex") and "x" not in shown(found, Contrast).pair
+    assert found.claim.startswith("Among groups of at least 30 by sex") and "x" not in shown(found, Disparity).pair
     assert {row.name: row.few for row in shown(found, Groups).rows} == {"f": False, "m": False, "x": True}
 
 
@@ -309,8 +309,8 @@ def test_renaming_groups_renames_and_changes_nothing(judge: Judge) -> None:
     fooled = flips(rng, groups, {"a": 0.1, "b": 0.6, "c": 0.3})
     new = {"a": "z", "b": "y", "c": "x"}
     one, other = (judge(names, fooled, y=[0] * 150)[GAP] for names in (groups, [new[name] for name in groups]))
-    assert other.verdict == one.verdict and shown(other, Contrast).pair == tuple(
-        new[name] for name in shown(one, Contrast).pair
+    assert other.verdict == one.verdict and shown(other, Disparity).pair == tuple(
+        new[name] for name in shown(one, Disparity).pair
     )
     for key in ("value", "low", "high"):
         assert getattr(other.estimate, key) == pytest.approx(getattr(one.estimate, key))

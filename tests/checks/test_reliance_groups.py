@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
-from auditor.core.displays import Contrast, Groups, of_kind
+from auditor.core.displays import Disparity, Groups, of_kind
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
 
@@ -51,7 +51,7 @@ def test_a_shortcut_of_one_group_is_named(judge: Callable[..., Finding]) -> None
     groups = ["f", "m"] * (N // 2)
     y = tuple(row // 2 % 2 for row in range(N))
     found = judge([2.0 * (group == "m") for group in groups], groups, y=y)
-    assert found.verdict == "fail" and of_kind(found.displays, Contrast)[0].pair == ("f", "m") and not found.primary
+    assert found.verdict == "fail" and of_kind(found.displays, Disparity)[0].pair == ("f", "m") and not found.primary
     assert found.estimate is not None and found.estimate.value == pytest.approx(0.5, abs=0.05)
     shares = shares_of(found)
     assert shares["m"] == pytest.approx(0.5, abs=0.05) and abs(shares["f"]) < 0.05

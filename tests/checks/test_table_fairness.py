@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import make_check
-from auditor.core.displays import Contrast, Groups, Partition, Rows, Selection, Shown, Table, of_kind
+from auditor.core.displays import Disparity, Groups, Partition, Rows, Selection, Shown, Table, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import VERDICTS, Finding, Observations, Trial, canonical
@@ -330,7 +330,7 @@ def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
     assert cost.estimate is not None and cost.estimate.value == pytest.approx(
         (shares[0] + 4 * (1 - shares[0])) / (shares[1] + 4 * (1 - shares[1]))
     )
-    assert cost.verdict == reach.verdict == "fail" and shown(cost, Contrast).pair == ("f", "m")
+    assert cost.verdict == reach.verdict == "fail" and shown(cost, Disparity).pair == ("f", "m")
     table = shown(cost, Table)
     women, men = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert str(women["Median cost"]).startswith("infinite: ") and "beyond 4" in str(women["Median cost"])

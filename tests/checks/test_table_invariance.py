@@ -10,7 +10,8 @@ from auditor.core.displays import Counterfactuals, of_kind
 from auditor.core.displays import Table as ShownTable
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations
-from auditor.modalities.tables.checks.invariance import invariance_trial, invariance_trials, judge_invariance, protected
+from auditor.modalities.tables.checks.invariance import judge_invariance
+from auditor.modalities.tables.checks.protected import invariance_trial, invariance_trials, protected
 from auditor.modalities.tables.table import Column, Rule, Table
 
 TABLE = Table(

@@ -10,7 +10,7 @@ import pytest
 
 from auditor.checks.fairness.held_out import DRAWS, REFITTED, Held, codes_of, statistic
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
-from auditor.core.displays import Entry, Matrix, Null, Partition, Rows, of_kind
+from auditor.core.displays import Matrix, MatrixCell, Null, Partition, Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Estimate, Finding, Observations, Trial
@@ -134,7 +134,7 @@ def test_numbers_are_counts(judge: Judge) -> None:
     assert [entry.estimate and entry.estimate.value for entry in matrix.entries[0]] == [15 / 40, 12 / 60, 1 / 4]
     notes = [entry.note for entry in matrix.entries[0]]
     assert notes[0] == "" and notes[2] == "too few to say: 4 of at least 30 correct predictions"
-    assert matrix.entries[2][0] == Entry(note="too few to say: 4 of at least 30 samples")
+    assert matrix.entries[2][0] == MatrixCell(note="too few to say: 4 of at least 30 samples")
     strata = {"0": (own[:20], [str(row) for row in range(20)]), "1": (own[20:], [str(row) for row in range(20, 40)])}
     rest = {
         "0": ([*other[:15], 1.0, 0.0, 0.0, 0.0], [str(row) for row in [*range(40, 55), *range(100, 104)]]),
@@ -207,7 +207,7 @@ def test_units_count_not_samples(judge: Judge) -> None:
             "too few to say: fewer than two groups have 30 correct predictions (f 50, m 20)",
         ),
         (["f"] * 50 + ["m"] * 50, {"y": (0,) * 50 + (1,) * 50}, "the groups have no class in common"),
-        (["f"] * 50 + ["m"] * 50, {"fit": "failed: ValueError: odd"}, "failed: ValueError: odd (1 samples)"),
+        (["f"] * 50 + ["m"] * 50, {"fit": Missing.failed("ValueError: odd")}, "failed: ValueError: odd (1 samples)"),
         ([""] * 50, {}, "too few to say: fewer than two groups have 30 samples that can be attacked (none)"),
     ],
 )

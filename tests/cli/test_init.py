@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from auditor.cli.main import main
-from auditor.config.config import load_audit, read_yaml
+from auditor.config.config import load_audit
+from auditor.config.yaml import read_yaml
 from auditor.samples import data
 
 Run = Callable[..., tuple[int, str, str]]

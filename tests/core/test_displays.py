@@ -6,18 +6,18 @@ from dataclasses import asdict
 import pytest
 
 from auditor.core.displays import (
-    Attacked,
+    Budget,
     Category,
     Cluster,
-    Contrast,
     Counterfactual,
     Counterfactuals,
     Curve,
-    Entry,
+    Disparity,
     GroupRow,
     Groups,
     Map,
     Matrix,
+    MatrixCell,
     Named,
     Null,
     Partition,
@@ -72,12 +72,17 @@ EVERY = (
         positive="ill",
         role="attack",
     ),
-    Contrast(
+    Disparity(
         pair=("f", "m"), raw=ESTIMATE, ratio=ESTIMATE, largest=ESTIMATE, largest_pair=("f", "x"), needed=4, role="gap"
     ),
-    Matrix(rows=("f",), columns=("f", "m"), entries=((Entry(estimate=ESTIMATE), Entry(note="too few")),), role="harm"),
+    Matrix(
+        rows=("f",),
+        columns=("f", "m"),
+        entries=((MatrixCell(estimate=ESTIMATE), MatrixCell(note="too few")),),
+        role="harm",
+    ),
     Null(method="labels exchanged", permutations=100, p=0.01, role="harm"),
-    Attacked(zone="outside", size=0.1, role="attack"),
+    Budget(zone="outside", size=0.1, role="attack"),
     Selection(
         categories=(
             Category(
@@ -140,7 +145,7 @@ def test_what_was_written_is_read_back() -> None:
     assert again == finding
     cells = [cell for row in again.displays[1].rows for cell in row]  # type: ignore[union-attr]
     assert [type(cell) for cell in cells] == [str, int, bool, type(None), float, Estimate]
-    values = again.displays[-1].values  # type: ignore[union-attr]
+    values = of_kind(again.displays, Values)[0].values
     assert [type(value) for value in values.values()] == [int, float, str, bool]
 
 

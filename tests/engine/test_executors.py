@@ -11,7 +11,7 @@ import pytest
 
 from auditor.core.errors import StoreError
 from auditor.core.records import Trial
-from auditor.engine.executors import Executor, Measured, Task, executors
+from auditor.engine.executors import Executor, Finished, Task, executors
 from auditor.engine.executors.local import Local
 from auditor.engine.judge import judge
 from auditor.engine.measure import measure
@@ -32,11 +32,11 @@ class Worker:
         self.bench: Bench = pickle.loads(pickle.dumps(rebuild))()
         assert self.bench.classifier is not _bench.classifier and self.bench.samples is not _bench.samples
 
-    def map(self, tasks: Iterable[Task]) -> Iterator[Measured]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[Finished]:
         """Yield the tasks of a wave in the opposite order: an engine may take any."""
         for task in reversed(list(tasks)):
             rows = measure(pickle.loads(pickle.dumps(task)), self.bench)
-            yield Measured(task, pickle.loads(pickle.dumps(rows)), 0.0)
+            yield Finished(task, pickle.loads(pickle.dumps(rows)), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> t
     out, taken = tmp_path_factory.mktemp("reference"), []
 
     class Noting(Local):
-        def map(self, tasks: Iterable[Task]) -> Iterator[Measured]:
+        def map(self, tasks: Iterable[Task]) -> Iterator[Finished]:
             for measured in super().map(tasks):
                 taken.append(measured.task)
                 yield measured
@@ -103,7 +103,7 @@ def test_the_tasks_hold_what_the_source_kept(prepared: Prepared, reference: tupl
 
 def test_arrays_that_are_gone_stop_the_run(prepared: Prepared, tmp_path: Path) -> None:
     class Careless(Local):
-        def map(self, tasks: Iterable[Task]) -> Iterator[Measured]:
+        def map(self, tasks: Iterable[Task]) -> Iterator[Finished]:
             yield from super().map(tasks)
             for file in (tmp_path / "artefacts").rglob("*.npz"):
                 file.unlink()

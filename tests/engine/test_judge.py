@@ -35,6 +35,7 @@ def claim(z: float) -> Finding:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "clear"), [(1, 0), (3, 0), (3, 2), (12, 0), (12, 6)])
 def test_hardly_any_audit_holds_a_wrong_verdict(m: int, clear: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claims that all lie on the tolerance, some of them far below: no more than 5 % of audits accuse anyone."""

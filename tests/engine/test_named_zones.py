@@ -22,6 +22,8 @@ from auditor.engine.store import Store
 from auditor.pipeline import finish
 from auditor.probes.evasion import zone_of
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 12
 
 

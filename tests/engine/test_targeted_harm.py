@@ -29,6 +29,8 @@ from auditor.modalities.images.checks.fairness import Fairness
 from auditor.pipeline import finish
 from auditor.stats.grouping import Attribute
 
+pytestmark = pytest.mark.slow
+
 SEX, LIMIT = Attribute(("sex",)), 80
 
 

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from auditor.engine.prepare import prepare
 from auditor.engine.verify import verify
-from auditor.pipeline import finish
-
-
-@pytest.fixture(scope="module")
-def finished(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("finished")
-    finish(prepare(study / "honest.yaml", limit=60), out, pdf=False)
-    return out
-
-
-@pytest.fixture
-def copy(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
 def _broken(out: Path) -> list[str]:
     return [one.what for one in verify(out) if not one.holds]
 
 
-def test_an_untouched_run_holds(finished: Path) -> None:
-    results = verify(finished)
+def test_an_untouched_run_holds(audited: Path) -> None:
+    results = verify(audited)
     assert [one for one in results if not one.holds] == []
     assert any("still answers" in one.what for one in results)
     assert any("bit for bit" in one.what for one in results)
@@ -96,4 +81,4 @@ def test_a_moved_model_is_named(copy: Path, study: Path) -> None:
         ledger.execute("UPDATE meta SET value = '/nowhere' WHERE name = 'base'")
     ledger.close()
     assert any("classifier" in what for what in _broken(copy))
-    assert all(one.holds for one in verify(copy, audit=study / "honest.yaml"))
+    assert all(one.holds for one in verify(copy, audit=study / "marker.yaml"))

@@ -15,7 +15,7 @@ import torch
 
 from auditor.core.errors import AuditorError, ClassifierError
 from auditor.modalities.tables.classifier import TableClassifier
-from auditor.modalities.tables.models.command import written
+from auditor.modalities.tables.models.program import written
 from auditor.models.load import load_classifier
 
 READ = {

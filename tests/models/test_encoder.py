@@ -230,7 +230,7 @@ def test_rows_that_do_not_fit(frame: pd.DataFrame, python: str, tmp_path: Path) 
 
 ANSWERS = """
 import numpy as np
-from auditor.table_classifier import TableClassifier
+from auditor.modalities.tables.classifier import TableClassifier
 
 class Rule:
     classes_ = np.array(["no", "yes"])

@@ -19,7 +19,7 @@ from auditor.engine.measure import drawing
 from auditor.models import Input
 from auditor.models.classifier import ScoreClassifier, TorchClassifier, margin, wrap
 from auditor.models.load import load_classifier
-from auditor.models.preprocessing import LIMITS, STEP_WORDS, STEPS, Steps, averaged, straight_through
+from auditor.models.preprocessing import LIMITS, STEP_WORDS, STEPS, PreprocessSteps, averaged, straight_through
 from auditor.threats.threat import Threat
 
 EACH = [(("round", 16),), (("jpeg", 75),), (("median", 3),), (("median", 5), ("round", 8), ("jpeg", 40))]
@@ -37,28 +37,32 @@ def test_steps_keep_shape_type_and_range_and_look_at_one_row_alone(
     steps: tuple[tuple[str, int], ...], channels: int, low: float, high: float, dtype: torch.dtype
 ) -> None:
     x = pictures(4, channels, 12, 17, low=low, high=high).to(dtype)
-    before, shown = x.clone(), Steps(steps, low, high)(x)
+    before, shown = x.clone(), PreprocessSteps(steps, low, high)(x)
     assert torch.equal(x, before) and shown.shape == x.shape and shown.dtype == dtype
     assert float(shown.min()) >= low and float(shown.max()) <= high and not torch.equal(shown, x)
-    assert torch.equal(shown, Steps(steps, low, high)(x))
-    assert torch.equal(shown, torch.cat([Steps(steps, low, high)(row[None]) for row in x]))
-    assert Steps(steps, low, high)(x[:0]).shape == x[:0].shape
+    assert torch.equal(shown, PreprocessSteps(steps, low, high)(x))
+    assert torch.equal(shown, torch.cat([PreprocessSteps(steps, low, high)(row[None]) for row in x]))
+    assert PreprocessSteps(steps, low, high)(x[:0]).shape == x[:0].shape
 
 
 def test_every_step_is_what_it_says(tmp_path: Path) -> None:
     x = pictures(2, 3, 16, 16)
-    assert torch.allclose(Steps((("round", 5),))(x), (x * 4).round() / 4)
+    assert torch.allclose(PreprocessSteps((("round", 5),))(x), (x * 4).round() / 4)
     assert torch.equal(
-        Steps((("median", 3),))(x), torch.from_numpy(median_filter(x.numpy(), size=(1, 1, 3, 3), mode="nearest"))
+        PreprocessSteps((("median", 3),))(x),
+        torch.from_numpy(median_filter(x.numpy(), size=(1, 1, 3, 3), mode="nearest")),
     )
     pixels = (x[0] * 255).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=60)
     assert np.array_equal(
-        Steps((("jpeg", 60),))(x)[0].permute(1, 2, 0).mul(255).round().byte().numpy(),
+        PreprocessSteps((("jpeg", 60),))(x)[0].permute(1, 2, 0).mul(255).round().byte().numpy(),
         np.asarray(Image.open(tmp_path / "a.jpg")),
     )
-    one, other = Steps((("median", 3), ("round", 4)))(x), Steps((("round", 4), ("median", 3)))(x)
-    assert torch.equal(one, Steps((("round", 4),))(Steps((("median", 3),))(x))) and other.shape == one.shape
+    one, other = PreprocessSteps((("median", 3), ("round", 4)))(x), PreprocessSteps((("round", 4), ("median", 3)))(x)
+    assert (
+        torch.equal(one, PreprocessSteps((("round", 4),))(PreprocessSteps((("median", 3),))(x)))
+        and other.shape == one.shape
+    )
     assert set(STEPS) == set(STEP_WORDS) == set(LIMITS)
 
 
@@ -82,14 +86,14 @@ def test_steps_that_cannot_be_are_refused(steps: Any, sentence: str) -> None:
 def test_images_that_a_step_cannot_take_are_refused() -> None:
     for steps, shape in (((("jpeg", 75),), (2, 2, 8, 8)), ((("jpeg", 75),), (2, 8)), ((("median", 3),), (2, 8))):
         with pytest.raises(ClassifierError, match="expects images"):
-            Steps(steps)(torch.rand(shape))
+            PreprocessSteps(steps)(torch.rand(shape))
     with pytest.raises(ClassifierError, match=r"expected the input's own shape \(2, 8\), got \(2, 4\)"):
         straight_through(lambda x: x[:, :4], torch.rand(2, 8))
 
 
 def test_the_forward_is_exact_and_the_gradient_that_of_the_identity() -> None:
     x = pictures(3, 8).requires_grad_()
-    steps = Steps((("round", 8),))
+    steps = PreprocessSteps((("round", 8),))
     shown = straight_through(steps, x)
     assert torch.equal(shown, steps(x.detach()))
     (slope,) = torch.autograd.grad((shown * torch.arange(8.0)).sum(), x)
@@ -114,7 +118,7 @@ def test_declared_rounding_gives_the_attack_of_the_model_without_it() -> None:
     torch.manual_seed(0)
     head = nn.Linear(40, 3)
     deployed, twin = wrap(Rounded(head), ["a", "b", "c"]), wrap(head, ["a", "b", "c"])
-    declared = wrap(head, ["a", "b", "c"], preprocess=Steps((("round", 8),)))
+    declared = wrap(head, ["a", "b", "c"], preprocess=PreprocessSteps((("round", 8),)))
     x = (pictures(200, 40) * 7).round() / 7  # on the grid, and so are the corners of the ball
     assert torch.allclose(declared.logits(x + 0.03), deployed.logits(x + 0.03))
     y = deployed.logits(x).argmax(1)
@@ -191,7 +195,7 @@ def test_scores_are_preprocessed_and_averaged_too() -> None:
         classes=["a", "b"],
         name="n",
         digest="d",
-        preprocess=Steps((("round", 2),)),
+        preprocess=PreprocessSteps((("round", 2),)),
         draws=2,
     )
     assert classifier.logits(torch.tensor([[0.2, 0.9]])).tolist() == [[1.0, 2.0]] and len(classifier.notes) == 2
@@ -207,7 +211,9 @@ def test_an_audit_declares_both(tmp_path: Path, weights: dict[str, Tensor]) -> N
         "a.safetensors", base=tmp_path, input={**shape, "preprocess": [{"median": 3}, {"jpeg": 50}]}, draws=3, **small
     )
     assert isinstance(declared, TorchClassifier) and declared.draws == 3 and declared.digest == plain.digest
-    assert torch.allclose(declared.logits(x), plain.logits(Steps((("median", 3), ("jpeg", 50)))(x)), atol=1e-5)
+    assert torch.allclose(
+        declared.logits(x), plain.logits(PreprocessSteps((("median", 3), ("jpeg", 50)))(x)), atol=1e-5
+    )
     assert any("a median over 3 pixels squared, JPEG at quality 50" in note for note in declared.notes) and any(
         "3 draws" in note for note in declared.notes
     )

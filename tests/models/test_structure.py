@@ -46,6 +46,8 @@ from auditor.modalities.tables.models.passage import random_rows
 from auditor.modalities.tables.models.trees import rounded_thresholds
 from auditor.modalities.tables.table import Table
 
+pytestmark = pytest.mark.slow
+
 LINEAR: dict[str, Any] = {
     "logistic": LogisticRegression(),
     "discriminant": LinearDiscriminantAnalysis(),

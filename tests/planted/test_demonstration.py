@@ -12,6 +12,9 @@ from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
 
+pytestmark = pytest.mark.slow
+
+LIMIT = 100
 EXPECTED = {"honest": "pass", "marker": "fail"}
 
 
@@ -21,7 +24,7 @@ def judged(
 ) -> tuple[str, dict[str, Finding]]:
     name = str(request.param)
     out = tmp_path_factory.mktemp(name)
-    run(prepare(study / f"audit-{name}.yaml", only=("reliance",)), out).close()
+    run(prepare(study / f"audit-{name}.yaml", limit=LIMIT, only=("reliance",)), out).close()
     return name, {finding.id: finding for finding in judge(out)}
 
 
@@ -57,7 +60,7 @@ def test_the_search_names_the_marker(judged: tuple[str, dict[str, Finding]]) -> 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path) -> None:
-    run(prepare(study / f"{name}.yaml", limit=60, only=("exposure",)), tmp_path).close()
+    run(prepare(study / f"{name}.yaml", limit=40, only=("exposure",)), tmp_path).close()
     found = next(finding for finding in judge(tmp_path) if finding.id == "exposure/outside")
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.low > 0.10
     assert (

@@ -12,6 +12,8 @@ from auditor.engine.prepare import prepare
 from auditor.engine.run import run
 from auditor.modalities.tables.demo.hiring import NUMBERS, STORIES, WORDS, write_hiring_demo
 
+pytestmark = pytest.mark.slow
+
 ROWS = 1_500
 
 

@@ -17,6 +17,8 @@ MODELS = '''
 import torch
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 
 class Model(nn.Module):
     """Decides by the mean brightness, and, unless robust, by ten times the left half over the right one too.

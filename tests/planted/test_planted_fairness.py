@@ -139,6 +139,7 @@ def test_populations_have_the_gaps_that_they_are_named_for(
     assert planted["adjusted"] == pytest.approx(adjusted, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_resampled_audit_of_everyone_says_what_the_engine_says(
     tmp_path: Path, groups: ModuleType, populations: ModuleType, fairness: ModuleType
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_resampled_audit_of_everyone_says_what_the_engine_says(
     assert accused == {name for name in again if name.endswith(("/robustness-gap", "/exposure-gap"))}
 
 
+@pytest.mark.slow
 def test_a_case_agrees_with_the_closed_form_from_end_to_end(
     tmp_path: Path, fairness: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

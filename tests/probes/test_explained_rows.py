@@ -91,7 +91,7 @@ def test_an_explanation_without_the_setting_background_is_given_background_rows(
     explanations.names()
     monkeypatch.setitem(
         explanations._entries,
-        "deviation",
+        ("deviation", "table"),
         Entry("deviation", deviation, "", {"modality": "table", "needs": "labels", "cost": lambda: 1}),
     )
     bench = table_bench()

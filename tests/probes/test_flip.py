@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 from auditor.checks import make_check
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
@@ -47,12 +47,12 @@ def liar() -> Iterator[Callable[..., str]]:
         def lie(problem: Problem) -> tuple[Tensor, Tensor]:
             return point(problem.x.clone()), torch.ones(len(problem.x), dtype=torch.bool)
 
-        attacks._entries.pop(name, None)
+        attacks._entries.pop((name, ""), None)
         attacks.register(name, needs="labels", norms=("cost",), cost=lambda: (1, 0))(lie)
         return name
 
     yield claim
-    attacks._entries.pop(name, None)
+    attacks._entries.pop((name, ""), None)
 
 
 def table_of(bench: Bench) -> Table:

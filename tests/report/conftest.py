@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from PIL import Image
 
 from auditor.checks import make_check
+from auditor.checks.common import evasion_trial
+from auditor.checks.exposure.smallest import search_trial
 from auditor.core.displays import Table
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
@@ -212,223 +215,127 @@ def of_images(name: str) -> list[dict[str, Any]]:
     return judged(check, facts, {trial: [image_row(trial, place) for place in places] for trial in check.trials(facts)})
 
 
+SMALL = 3
+"""Samples of each of six institutions; the others have 16."""
 INSTITUTIONS = {
-    **{f"site {k}" if k else "Universitätsklinikum <b>Zürich</b> $n_0$ 女": 30 + k for k in range(27) if k % 9 != 4},
-    **{f"institution number {k} with a rather long official name": 3 for k in range(27) if k % 9 == 4},
+    f"institution number {k} with a rather long official name"
+    if k % 9 == 4 or k % 9 == 7
+    else f"site {k}"
+    if k
+    else "Universitätsklinikum <b>Zürich</b> $n_0$ 女": SMALL if k % 9 in (4, 7) else 16
+    for k in range(27)
 }
-SEXES = {"female": 70, "male": 63}
-RACES = {"asian": 33, "black": 57, "white": 300, "_other": 17}
-AGES = {"under 40": 40, "40 to under 60": 80, "60 and over": 81}
+RACES = {"asian": 33, "black": 57, "white": 257, "_other": 7}
+UNKNOWN, FEWEST = 7, 12
+"""Samples without a sex; samples of a group that is compared."""
 
 
-def _too_few(n: int) -> str:
-    return f"too few to say: {n} of 30" if n < 30 else ""
-
-
-def _member(place: int, name: str, n: int, keys: dict[str, float]) -> dict[str, Any]:
-    """Return a group's row: every quantity falls a little from group to group; a group of three has no numbers."""
-    half = 0.5 / n**0.5
-    numbers = {
-        key: estimate(round(value - 0.007 * place, 3), round(half, 3), n=n) if n > 3 else None
-        for key, value in keys.items()
+def people() -> dict[str, tuple[str, ...]]:
+    """Return the group columns of 354 samples."""
+    n, rng = sum(RACES.values()), np.random.default_rng(0)
+    columns = {
+        name: [value for value, count in counts.items() for _ in range(count)]
+        for name, counts in (("institution", INSTITUTIONS), ("race", RACES))
     }
-    return {
-        "group": name,
-        "values": name.split(" / "),
-        "n": n,
-        "units": max(1, n // 2),
-        **numbers,
-        "note": _too_few(n),
-        "few": bool(_too_few(n)),
-    }
+    columns["sex"] = [("", "female", "male")[0 if place < UNKNOWN else 1 + place % 2] for place in range(n)]
+    columns["age"] = [str(20 + place * 7 % 60) for place in range(n)]
+    return {name: tuple(np.array(values)[rng.permutation(n)].tolist()) for name, values in columns.items()}
 
 
-def _flipped(place: int, name: str, n: int) -> dict[str, Any]:
-    steps = (
-        [
-            {"epsilon": k / 255, "estimate": estimate(round(min(0.95, (0.05 + 0.01 * (place % 5)) * k), 3), 0.08, n=n)}
-            for k in range(1, 15)
-        ]
-        if n > 3
-        else []
-    )
-    known = (
-        {"median": estimate(7 / 255, 1 / 255, unit="epsilon"), "text": "7/255 [6/255, 8/255]", "reason": ""}
-        if n >= 60
-        else {}
-    )
-    missing = {"median": None, "text": "", "reason": f"{n // 4} of {n} samples were not flipped up to 16/255"}
-    restricted = estimate(7.4 / 255, 0.9 / 255, unit="epsilon") if n > 3 else None
-    return {
-        "group": name,
-        "n": n,
-        "beyond": n // 4,
-        "reach": 16 / 255,
-        "steps": steps,
-        **(known or missing),
-        "restricted": restricted,
-    }
+@dataclass(frozen=True)
+class Seen:
+    """What was measured of one sample."""
 
+    place: int
+    sex: str
+    correct: bool
+    label: int
+    size: float
+    """Smallest epsilon that flips it anywhere."""
 
-def _gap(attribute: str, kind: str, groups: dict[str, int], rows: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """Return what the three findings on gaps share."""
-    ranking = [
-        (
-            {
-                "group": name,
-                "estimate": estimate(0.02 * place - 0.02, 0.06, unit=GAP),
-                "q": 0.9 / (place + 1),
-                "note": "",
-            }
-            if n >= 30
-            else {"group": name, "estimate": None, "q": None, "note": _too_few(n)}
-        )
-        for place, (name, n) in enumerate(groups.items())
-    ]
-    tests = [
-        {"name": "Cochran-Mantel-Haenszel", "p": 0.031, "note": ""},
-        {"name": "Breslow-Day", "p": 0.4, "note": "whether classes differ"},
-        {"name": "permutation of the largest gap", "p": 0.0004, "note": ""},
-    ]
-    large = [name for name, n in groups.items() if n >= 30]
-    return {
-        "attribute": attribute,
-        "columns": attribute.split("+"),
-        "unknown": 7,
-        "positive": "abnormal <i>",
-        "groups": rows,
-        "pair": [large[0], large[-1]],
-        "raw": estimate(0.09, 0.1, unit=GAP),
-        "ratio": estimate(0.88, 0.1, unit="ratio"),
-        "ranking": ranking,
-        "tests": (
-            tests
-            if kind == "accuracy-gap"
-            else [*tests, {"name": "log-rank", "p": None, "note": "nothing was flipped"}]
-        ),
-        "needed": 410,
-        **more,
-    }
+    def row(self, trial: Trial) -> dict[str, float]:
+        """Return what a trial wrote down."""
+        if trial.probe == "clean":
+            predicted = self.label if self.correct else 1 - self.label
+            return {"correct": self.correct, "predicted": predicted, "confidence": 0.75}
+        if trial.probe == "universal":
+            return {"forwards": 1}
+        if trial.probe == "transplant":
+            return self.arms(trial.settings["draws"])
+        if not self.correct:
+            return {"correct": 0}
+        if trial.probe == "aimed":
+            return {"correct": 1, **self.fooled(trial.settings["names"])}
+        size = self.size * (1.5 if trial.zone == "outside" else 1)
+        within = size <= trial.threat.get("epsilon", 16 / 255) * (1 + 1e-6)
+        return {"correct": 1, "clean_margin": 1.0, "area": 10, "fooled": within, **({"size": size} if within else {})}
 
-
-def _attacked(attribute: str, kind: str, groups: dict[str, int]) -> dict[str, Any]:
-    top = 0.6 if kind == "robustness-gap" else 0.75
-    rows = [
-        {
-            **_member(k, name, n, {"clean": 0.9, "robust": top, "success": 1 - top}),
-            "median": None,
-            "median_text": "7/255 [6/255, 8/255]" if n > 3 else "",
+    def fooled(self, names: Sequence[str]) -> dict[str, float]:
+        """Return whom each group's own change flips: that of women harms women, the others hardly anybody."""
+        return {
+            f"fooled/{at}": self.place % 10 < (4 if name == self.sex == "female" else 1)
+            for at, name in enumerate(names)
         }
-        for k, (name, n) in enumerate(groups.items())
-    ]
-    curves = [
-        {
-            "group": name,
-            "points": [
-                {"epsilon": e, "estimate": estimate(round(top - 4 * e, 3), 0.09), "reason": ""} for e in EPSILONS
-            ],
-        }
-        for name, n in groups.items()
-        if n > 3
-    ]
-    smallest = [_flipped(k, name, n) for k, (name, n) in enumerate(groups.items())]
-    zone = "everywhere" if kind == "robustness-gap" else "outside"
-    return _gap(attribute, kind, groups, rows, zone=zone, epsilon=EPSILONS[1], curves=curves, smallest=smallest)
+
+    def arms(self, draws: int) -> dict[str, float]:
+        """Return the margins of a transplant in which the inside decides, with other samples as donors."""
+        values: dict[str, float] = {}
+        for draw in range(draws):
+            spread = (self.place * 7 + draw) % 11 / 11
+            values |= {f"{arm}/{draw}": edge + spread for arm, edge in zip("ABCD", (2, 1.5, -1.5, -2), strict=True)}
+            values |= {f"{donor}/{draw}": (self.place + 1 + k + 3 * draw) % 354 for k, donor in enumerate("jkl")}
+        return values
 
 
-def _harm(attribute: str, groups: dict[str, int]) -> dict[str, Any]:
-    names = [name for name, n in groups.items() if n >= 30]
-    matrix = [
-        {"fitted": one, "judged": other, "estimate": estimate(0.31 if one == other else 0.12, 0.07, n=33), "note": ""}
-        for one in names
-        for other in names
-        if (one, other) != (names[-1], names[0])
-    ]
-    excess = [
-        {"group": name, "estimate": estimate(0.19 + 0.01 * k, 0.09, unit=GAP), "note": ""}
-        for k, name in enumerate(names)
-    ]
-    null = {"method": "labels of held-out units exchanged", "permutations": 999, "p": 0.004}
-    base = {
-        "attribute": attribute,
-        "columns": attribute.split("+"),
-        "zone": "everywhere",
-        "epsilon": EPSILONS[1],
-        "unknown": 7,
-    }
-    return {**base, "names": names, "matrix": matrix, "excess": excess, "null": null}
-
-
-def _attribute(attribute: str, groups: dict[str, int], verdict: str = "pass") -> list[dict[str, Any]]:
-    """Return the five findings of an attribute, shaped like those of the check."""
-    plain = {"clean": 0.9, "sensitivity": 0.85, "specificity": 0.93, "selection": 0.45, "calibration": 0.12}
-    tables = {
-        "accuracy-gap": _gap(
-            attribute,
-            "accuracy-gap",
-            groups,
-            [_member(k, name, n, plain) for k, (name, n) in enumerate(groups.items())],
-        ),
-        "robustness-gap": _attacked(attribute, "robustness-gap", groups),
-        "exposure-gap": _attacked(attribute, "exposure-gap", groups),
-        "targeted-harm": _harm(attribute, groups),
-        "reliance-gap": {
-            "attribute": attribute,
-            "columns": attribute.split("+"),
-            "unknown": 7,
-            "groups": [_member(k, name, n, {"share": 0.5}) for k, (name, n) in enumerate(groups.items())],
-            "pair": list(groups)[:2],
-        },
-    }
-    found = []
-    for kind, details in tables.items():
-        own = verdict if kind == "robustness-gap" else "pass"
-        said = {
-            "reason": "The interval holds the tolerance; about 410 samples per group would decide.",
-            "advice": "Audit again with at least 410 samples per group.",
-        }
-        claim = f"By {attribute}, the {kind} is 6 points between {' and '.join(details.get('pair') or ['one', 'all'])}."
-        primary = kind in ("accuracy-gap", "robustness-gap") and "+" not in attribute
-        base = {
-            "estimate": estimate(0.06, 0.12 if own != "pass" else 0.03, unit=GAP),
-            "tolerance": 0.10,
-            "question": 2,
-            "primary": primary,
-            "details": details,
-        }
-        found.append(finding(f"fairness/{attribute}/{kind}", own, claim, **base, **(said if own != "pass" else {})))
-    return found
-
-
+@cache
 def fairness() -> list[dict[str, Any]]:
-    missing = {
-        "reason": "every age band has fewer than 30 usable samples",
-        "question": 2,
-        "primary": True,
-    }
-    cells = {
-        f"{sex} / {race}": n // 3 if sex == "female" else n // 2
-        for sex in SEXES
-        for race, n in RACES.items()
-        if (sex, race) != ("male", "_other")
-    }
-    bands = {
-        f"{race} / {age}": 5 + 3 * k for k, (race, age) in enumerate((race, age) for race in RACES for age in AGES)
-    }
-    return [
-        *_attribute("sex", SEXES, "inconclusive"),
-        *_attribute("sex+race", cells),
-        *(
-            item
-            for item in _attribute("institution", INSTITUTIONS)
-            if not item["id"].endswith(("exposure-gap", "reliance-gap"))
-        ),
-        *_attribute("race", RACES),
-        *_attribute("race+age", bands)[:2],
-        finding(
-            "fairness/age_band/robustness-gap", "not_measured", "The gap between age bands was not measured.", **missing
-        ),
+    """Return what the check of fairness finds in 354 samples, and a finding that shows nothing beside its claim."""
+    groups, rng = people(), np.random.default_rng(1)
+    n = len(groups["sex"])
+    names = tuple(f"s{place:03d}" for place in range(n))
+    facts = Facts(
+        classes=("normal", "abnormal <i>"),
+        offers=("gradient", "labels", "scores"),
+        modality="image",
+        ids=names,
+        y=tuple(place % 2 for place in range(n)),
+        units=tuple(f"u{place // 2}" for place in range(n)),
+        groups=groups,
+        mask_share=(0.2,) * n,
+        low=0.0,
+        high=1.0,
+        levels=255,
+        norm="linf",
+        epsilons=tuple(EPSILONS),
+        primary=EPSILONS[1],
+        guard=0.02,
+        attack="evade",
+        attack_settings={},
+    )
+    sizes = rng.integers(1, 24, n) / 255
+    seen = [
+        Seen(place, groups["sex"][place], rng.random() < 0.9, place % 2, float(size))
+        for place, size in enumerate(sizes)
     ]
+    settings = {
+        "minimum_group": FEWEST,
+        "bands": {"age": [40, 60]},
+        "intersections": [["sex", "race"], ["race", "age"]],
+    }
+    check = make_check("fairness", "image", settings)
+    zones = ("everywhere", "outside")
+    trials = [*check.trials(facts), *(evasion_trial(facts, zone, one) for zone in zones for one in EPSILONS)]
+    trials += [search_trial(facts, zone, 200) for zone in zones]
+    trials += [Trial("transplant", settings={"draws": 2}, zone="outside")]
+    missing = finding(
+        "fairness/age_band/robustness-gap",
+        "not_measured",
+        "The gap between age bands was not measured.",
+        reason="every age band has too few usable samples",
+        question=2,
+        primary=True,
+    )
+    return [*judged(check, facts, {trial: [one.row(trial) for one in seen] for trial in trials}), missing]
 
 
 def further() -> list[dict[str, Any]]:

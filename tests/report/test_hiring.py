@@ -195,6 +195,7 @@ def test_what_is_stated_and_what_is_not(table_content: Content) -> None:
     assert said["Applicants of unknown sex"] == "10" and said["Favourable decision"] == "granted"
 
 
+@pytest.mark.slow
 def test_every_table_is_a_csv_beside_the_report(table_content: Content, tmp_path: Path) -> None:
     (tmp_path / "annex").mkdir()
     (tmp_path / "annex" / "hiring-old.csv").write_text("of an earlier rendering")

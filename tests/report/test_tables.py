@@ -289,6 +289,7 @@ def test_three_figures_of_invariance_stand_side_by_side(out: Path) -> None:
     assert repaired.estimate is None and (repaired.n, repaired.impossible) == (0, 210)
 
 
+@pytest.mark.slow
 def test_the_pdf_fits_its_pages(table_content: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("weasyprint")
     from pypdf import PdfReader

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
+from auditor.attacks.problem import Problem
 from auditor.attacks.random_noise import random_noise
 
 

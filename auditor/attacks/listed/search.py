@@ -14,12 +14,12 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import Problem
 from auditor.attacks.listed.exact import cheapest_first, combinations
 from auditor.attacks.listed.hunt import Aim, Hunt, Search
 from auditor.attacks.listed.linear import linear
 from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, random_combinations
 from auditor.attacks.listed.strike import TRIED, strike
+from auditor.attacks.problem import Problem
 from auditor.core.errors import AuditorError
 from auditor.core.outcomes import Outcome
 from auditor.threats.listed import ListedThreat, Numbers

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from auditor.attacks.attack import Problem
 from auditor.attacks.listed.hunt import Hunt
+from auditor.attacks.problem import Problem
 from auditor.threats.listed import Numbers
 
 TRIED = 16

@@ -1,4 +1,4 @@
-"""What one search for flips says of every sample, whatever is searched: what is flipped at a budget, and what is open."""
+"""What one search for flips says of every sample, whatever is searched: what flips at a budget, and what is open."""
 
 from __future__ import annotations
 

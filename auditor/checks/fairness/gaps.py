@@ -9,7 +9,7 @@ from typing import Any
 from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Cell, Contrast, Display, Named, Rows, Table
+from auditor.core.displays import Cell, Disparity, Display, Named, Partition, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
 from auditor.stats.exchange import breslow_day_p, mantel_haenszel_p, permutation_p
@@ -77,13 +77,34 @@ def judge_gap(
     )
 
 
-def small_cells(groups: Sequence[Group], minimum: int) -> str:
-    """Return why the cells of an intersection cannot be compared; empty where at least two are large enough."""
+def no_groups() -> Finding:
+    """Return the finding of an audit without a group column."""
+    return Finding(
+        "fairness/groups",
+        "fairness",
+        "not_measured",
+        "No group column is declared, so nothing can be said about groups of people.",
+        reason="data.groups is empty",
+        question=2,
+        primary=True,
+    )
+
+
+def small_cells(partition: Partition, groups: Sequence[Group], minimum: int) -> Finding | None:
+    """Return the finding that the cells of an intersection cannot be compared; None where at least two are large
+    enough.
+    """
     if sum(len(group.ids) >= minimum for group in groups) > 1:
-        return ""
-    return (
-        f"too few to say: fewer than two cells have {minimum} samples"
-        f" ({listed({group.name: len(group.ids) for group in groups})})"
+        return None
+    counts = listed({group.name: len(group.ids) for group in groups})
+    return Finding(
+        f"fairness/{partition.attribute}/groups",
+        "fairness",
+        "not_measured",
+        f"Groups by {partition.attribute} could not be compared with one another.",
+        reason=f"too few to say: fewer than two cells have {minimum} samples ({counts})",
+        question=2,
+        displays=(partition,),
     )
 
 
@@ -161,7 +182,7 @@ class Found:
         whole = {name: {"": Side(each).together} for name, each in self.large.items()}
         largest = largest_gap(whole, against=0.0, level=level)
         assert largest is not None
-        contrast = Contrast(
+        disparity = Disparity(
             pair=gap.pair,
             raw=gap.raw,
             ratio=gap.ratio,
@@ -173,7 +194,7 @@ class Found:
         ranking = tuple(Named(name=one.group, estimate=one.estimate, p=one.p, q=one.q) for one in worse_off)
         tests = Rows(rows=(*self._tests(), *self.asked.tests), role="tests")
         tables = [self._by_class()] if len(self.facts.classes) > 1 else []
-        return contrast, tests, Rows(rows=ranking, role="ranking"), *tables
+        return disparity, tests, Rows(rows=ranking, role="ranking"), *tables
 
     def _tests(self) -> tuple[Named, ...]:
         better, worse = (self.large[name] for name in self.gap.pair)

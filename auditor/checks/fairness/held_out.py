@@ -28,7 +28,7 @@ HELD_OUT, REFITTED = "labels of held-out units exchanged", "refitted on exchange
 METHOD = "Newcombe by class, standardised, effective sample size by unit, simultaneous over groups"
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.bool_]
+Chosen = NDArray[np.bool_]
 Codes = NDArray[np.int16]
 """Place of each group among those with a perturbation, -1 for the others."""
 
@@ -68,21 +68,21 @@ class Held:
         none, texts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.str_)
         return Held((), none, texts, none, texts, np.zeros((0, 0)), minimum)
 
-    def take(self, rows: Rows) -> Held:
+    def take(self, rows: Chosen) -> Held:
         """Return what is known of some of the samples (m,), of which half as many are enough."""
         positions, groups, y, units = self.positions[rows], self.groups[rows], self.y[rows], self.units[rows]
         return Held(self.names, positions, groups, y, units, self.flags[:, rows], (self.minimum + 1) // 2)
 
-    def seen(self, name: str) -> Rows:
+    def seen(self, name: str) -> Chosen:
         """Return which samples (m,) the perturbation of a group was tried on."""
-        seen: Rows = ~np.isnan(self.flags[self.names.index(name)])
+        seen: Chosen = ~np.isnan(self.flags[self.names.index(name)])
         return seen
 
     def n(self, name: str) -> int:
         """Return how many of a group's samples its own perturbation was tried on."""
         return int((self.seen(name) & (self.groups == name)).sum())
 
-    def flipped(self, fitted: str, rows: Rows) -> tuple[list[float], list[str]]:
+    def flipped(self, fitted: str, rows: Chosen) -> tuple[list[float], list[str]]:
         """Return the flags of a group's perturbation on those of the samples (m,) that it was tried on, and their
         units.
         """
@@ -115,7 +115,7 @@ class Held:
         found = stratified_difference(*self.strata(name), level=1 - 0.05 / max(1, self.compared))
         return None if found is None else self.estimate(found, self.seen(name))
 
-    def estimate(self, found: tuple[float, float, float], rows: Rows) -> Estimate:
+    def estimate(self, found: tuple[float, float, float], rows: Chosen) -> Estimate:
         """Return a difference of shares with its interval, over some of the samples (m,)."""
         n, units = int(rows.sum()), len(set(self.units[rows].tolist()))
         return Estimate(*found, n, "difference of shares", METHOD, 0.95, units if units < n else None, share=True)

@@ -4,95 +4,23 @@ by what should not matter.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
-from auditor.checks.common import few_text, listed, percent, reason, span, why_not
-from auditor.checks.exposure.flips import Flips
+from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
-from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Attacked, Cell, Contrast, Display, GroupRow, Groups, Named, Rows, Table
+from auditor.checks.fairness.searches import Searches, search_displays
+from auditor.core.displays import Disparity, Named, Rows
 from auditor.core.facts import Facts
-from auditor.core.outcomes import Outcome
-from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
+from auditor.core.records import Estimate, Finding, Verdict
 from auditor.modalities.tables.checks.common import table_of, where
-from auditor.stats.censored import log_rank_p, median, restricted_mean
+from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.ratios import largest_ratio
-from auditor.stats.shares import decide, proportion
+from auditor.stats.shares import decide
 from auditor.stats.strata import bounded_ends, simultaneous_level
-
-
-@dataclass(frozen=True)
-class Searches:
-    """What one trial of searches says of every row on which a search was made, at a cost."""
-
-    facts: Facts
-    trial: Trial
-    observations: Observations
-    cost: float
-    _tables: dict[object, tuple[Groups, Table]] = field(default_factory=dict, repr=False)
-    """What was worked out before: two findings of an attribute show the same."""
-
-    @cached_property
-    def flips(self) -> Flips:
-        """Return the rows that were searched."""
-        return Flips(self.facts, self.observations.of(self.trial))
-
-    @cached_property
-    def flipped(self) -> Flags:
-        """Return whether a flip was found; what was not found may be unknown."""
-        return self.flips.flags(self.cost)
-
-    @cached_property
-    def possible(self) -> Flags:
-        """Return whether a flip was found or is not proven to be impossible."""
-        return {name: max(self.flipped[name], flag) for name, flag in self.unknown.items()}
-
-    @cached_property
-    def unknown(self) -> Flags:
-        """Return whether a row is neither flipped nor proven not to be."""
-        return self.flips.open(self.cost)
-
-    @cached_property
-    def certain(self) -> Flags:
-        """Return whether the search's answer is exact: a proven minimal cost, or a proof that there is no flip."""
-        return {name: float(Outcome.of(row.values).proven) for name, row in self.flips.used.items()}
-
-    @property
-    def reach(self) -> float:
-        """Return the largest cost that was tried."""
-        return float(self.trial.threat["epsilon"])
-
-    @cached_property
-    def decided(self) -> Facts:
-        """Return the facts with each row's own decision as its class: like is compared with like, and recourse asks
-        what was decided.
-        """
-        before = {name: int(row.values["before"]) for name, row in self.flips.used.items()}
-        return replace(
-            self.facts,
-            y=tuple(before.get(name, label) for name, label in zip(self.facts.ids, self.facts.y, strict=True)),
-        )
-
-    @property
-    def missing(self) -> str:
-        """Return why nothing is known."""
-        rows = self.flips.rows.values()
-        return (
-            why_not(rows)
-            if any(row.missing for row in rows) or not rows
-            else "no row is decided unfavourably, so that none needs a change"
-        )
-
-    @property
-    def evidence(self) -> Evidence:
-        """Return where the numbers can be checked."""
-        return Evidence(trials=(self.observations.key(self.trial),))
 
 
 def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **base: Any) -> Finding:
@@ -117,7 +45,7 @@ def _bounded(
     done: Searches, one: Compared, rule: Rule, asked: Question, least: Flags, most: Flags, base: dict[str, Any]
 ) -> Finding:
     """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be."""
-    shown = _displays(done, one, rule.minimum)
+    shown = search_displays(done, one, rule.minimum)
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, "displays": shown, **base}
     facts = done.decided
     found = judge_gap(facts, one.name, one.groups, asked, rule, **base)
@@ -162,78 +90,6 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     )
 
 
-def _displays(done: Searches, one: Compared, minimum: int) -> tuple[Display, ...]:
-    """Return how the groups were made, and each group's searches: what was found, how it was proven, what it costs."""
-    key = (tuple(group.name for group in one.groups), minimum)
-    if key not in done._tables:
-        rows = tuple(_row(done, group, minimum) for group in one.groups)
-        done._tables[key] = Groups(rows=rows), _table(done, one.groups, rows)
-    return one.partition, Attacked(zone=done.trial.zone, size=done.cost), *done._tables[key]
-
-
-def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) -> Table:
-    towards = "the favourable decision" if done.trial.threat["towards"] else "another decision"
-    columns = (
-        "Group",
-        "Rows searched",
-        f"Flip at {done.cost:g} found",
-        "Found or not excluded",
-        "Search exact or proven",
-        *(one.text.capitalize() for one in Outcome),
-        "Median cost",
-        "Mean cost",
-        "Note",
-    )
-    return Table(
-        title=f"Each group's searches for {towards}, up to a cost of {done.reach:g}",
-        columns=columns,
-        rows=tuple(_cells(done, group, row) for group, row in zip(groups, rows, strict=True)),
-    )
-
-
-def _cells(done: Searches, group: Group, row: GroupRow) -> tuple[Cell, ...]:
-    ids, shown = group.among(done.flips.used), row.measures
-    ended = [sum(Outcome.of(done.flips.used[name].values) is one for name in ids) for one in Outcome]
-    middle = _median([done.flips.costs[name] for name in ids], shown["median"], done.reach)
-    shares = (shown["flipped"], shown["possible"], shown["exact"])
-    return row.name, row.n, *shares, *ended, middle, shown["restricted"], row.note
-
-
-def _row(done: Searches, group: Group, minimum: int) -> GroupRow:
-    ids = group.among(done.flips.used)
-    units, sizes = [done.facts.unit_of[name] for name in ids], [done.flips.costs[name] for name in ids]
-
-    def share(flags: Flags, unit: str) -> Estimate | None:
-        return proportion([flags[name] for name in ids], units, unit=unit)
-
-    measures = {
-        "flipped": share(done.flipped, "share of rows"),
-        "possible": share(done.possible, "share of rows"),
-        "exact": share(done.certain, "share of searches"),
-        "median": median(sizes, units, unit="cost"),
-        "restricted": restricted_mean(sizes, done.reach, units, seed=done.facts.seed, unit="cost") if sizes else None,
-    }
-    return GroupRow(
-        name=group.name,
-        values=group.values,
-        n=len(ids),
-        units=len(set(units)),
-        few=len(ids) < minimum,
-        note=few_text(len(ids), minimum, "rows"),
-        measures=measures,
-    )
-
-
-def _median(sizes: Sequence[float], middle: Estimate | None, reach: float) -> str:
-    if middle is not None:
-        return f"{middle.value:g} [{middle.low:g}, {middle.high:g}]"
-    if not sizes:
-        return "not measured"
-    beyond, value = sum(map(math.isinf, sizes)), sorted(sizes)[(len(sizes) - 1) // 2]
-    said = f"{beyond} of {len(sizes)} beyond {reach:g}"
-    return f"infinite: {said}" if math.isinf(value) else f"{value:g} ({said})"
-
-
 def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **base: Any) -> Finding:
     """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached
     costs all that was tried.
@@ -245,7 +101,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         least = _means(done, large, one.level, unknown=min(done.reach, cheapest(done.facts)))
     whole = len(large) > 1 and len(means) == len(least) == len(large)
     found, wide = (largest_ratio(means, low, level=one.level) if whole else None for low in (means, least))
-    shown = (*_displays(done, one, minimum), Rows(rows=(_log_rank(done, large),), role="tests"))
+    shown = (*search_displays(done, one, minimum), Rows(rows=(_log_rank(done, large),), role="tests"))
     small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
     if found is None or wide is None:
         claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
@@ -273,7 +129,7 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
         tolerance=tolerance,
         reason=why,
         advice=_advice(verdict, one.name),
-        displays=(*shown, Contrast(pair=(dear, cheap))),
+        displays=(*shown, Disparity(pair=(dear, cheap))),
         **base,
     )
     return _doubted(result, wide[0], open_ones) if open_ones else result

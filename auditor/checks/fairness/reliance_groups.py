@@ -15,7 +15,7 @@ from auditor.checks.fairness.gaps import Rule
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.reliance.arms import Draws, estimates, shares_of
-from auditor.core.displays import Contrast, GroupRow, Groups, Partition
+from auditor.core.displays import Disparity, GroupRow, Groups, Partition
 from auditor.core.records import Estimate, Evidence, Finding, Trial
 from auditor.stats.crossed import METHOD, Array, Crossed, bounds
 from auditor.stats.shares import bootstrap_p, decide
@@ -66,7 +66,7 @@ def judge_reliance(
         f" {pair[0]} and {pair[1]}: by {span(gap)} ({percent(shares[pair[0]])} against {percent(shares[pair[1]])})."
     )
     why = reason(verdict, gap, rule.tolerance) + (f"; {left}" if left else "")
-    base["displays"] = (*base["displays"], Contrast(pair=(pair[1], pair[0])))
+    base["displays"] = (*base["displays"], Disparity(pair=(pair[1], pair[0])))
     advice = (
         "Find out what the model reads around the marked region of one group and not of another."
         if verdict == "fail"

@@ -8,7 +8,7 @@ from typing import Any
 
 from auditor.checks.common import few_text, grey, label, listed, percent, reason, span, why_not
 from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, null
-from auditor.core.displays import Attacked, Display, Entry, Matrix, Named, Partition, Rows
+from auditor.core.displays import Budget, Display, Matrix, MatrixCell, Named, Partition, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.grouping import Attribute, dealt
@@ -70,7 +70,7 @@ def judge_harm(
     }
     shown: tuple[Display, ...] = (
         _partition(facts, attribute),
-        Attacked(zone=zone, size=facts.primary),
+        Budget(zone=zone, size=facts.primary),
         _matrix(found, counts),
         *_excesses(found, counts, excess, seen),
     )
@@ -170,12 +170,12 @@ def _matrix(held: Held, counts: Mapping[str, int]) -> Matrix:
     return Matrix(rows=names, columns=names, entries=entries, role="success")
 
 
-def _entry(held: Held, fitted: str, n: int, judged: str) -> Entry:
+def _entry(held: Held, fitted: str, n: int, judged: str) -> MatrixCell:
     if fitted not in held.names:
-        return Entry(note=_unfitted(n, held.minimum))
+        return MatrixCell(note=_unfitted(n, held.minimum))
     flags, units = held.flipped(fitted, held.groups == judged)
     share = proportion(flags, units, unit="success among correct")
-    return Entry(estimate=share, note=few_text(len(flags), held.minimum, "correct predictions"))
+    return MatrixCell(estimate=share, note=few_text(len(flags), held.minimum, "correct predictions"))
 
 
 def _excesses(

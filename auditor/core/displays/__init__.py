@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from auditor.core.displays.attacked import Attacked
-from auditor.core.displays.contrast import Contrast
+from auditor.core.displays.budget import Budget
 from auditor.core.displays.counterfactuals import Counterfactual, Counterfactuals
 from auditor.core.displays.curve import Curve, Point
+from auditor.core.displays.disparity import Disparity
 from auditor.core.displays.groups import GroupRow, Groups
 from auditor.core.displays.maps import Cluster, Map, Peak, Spot
-from auditor.core.displays.matrix import Entry, Matrix
+from auditor.core.displays.matrix import Matrix, MatrixCell
 from auditor.core.displays.null import Null
 from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
@@ -39,10 +39,10 @@ Display = (
     | Steps
     | Partition
     | Groups
-    | Contrast
+    | Disparity
     | Matrix
     | Null
-    | Attacked
+    | Budget
     | Selection
     | Counterfactuals
     | Map
@@ -53,16 +53,16 @@ Shown = TypeVar("Shown")
 
 __all__ = [
     "FORMAT",
-    "Attacked",
+    "Budget",
     "Category",
     "Cell",
     "Cluster",
-    "Contrast",
+    "Disparity",
     "Counterfactual",
     "Counterfactuals",
     "Curve",
     "Display",
-    "Entry",
+    "MatrixCell",
     "GroupRow",
     "Groups",
     "Map",

@@ -9,7 +9,7 @@ from auditor.core.estimates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class MatrixCell:
     """One place of a matrix."""
 
     estimate: Estimate | None = None
@@ -23,7 +23,7 @@ class Matrix:
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    entries: tuple[tuple[Entry, ...], ...]
+    entries: tuple[tuple[MatrixCell, ...], ...]
     """One tuple per row, with one entry per column."""
     role: str = ""
     kind: Literal["matrix"] = "matrix"

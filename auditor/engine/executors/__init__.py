@@ -32,7 +32,7 @@ class Task:
     """Sample -> arrays that the trial's source kept for it; '' -> those of its first sample that has any."""
 
 
-class Measured(NamedTuple):
+class Finished(NamedTuple):
     """What became of a task."""
 
     task: Task
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
 class Executor(Protocol):
     """Measures tasks by `auditor.engine.measure.measure`, anywhere and in any order."""
 
-    def map(self, tasks: Iterable[Task]) -> Iterator[Measured]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[Finished]:
         """Yield every task with its rows, as soon as it is measured (BrokenOff: it can be resumed).
 
         Tasks do not depend on one another. They are taken in the caller's thread, and only as many as are soon

@@ -7,22 +7,20 @@ A comparison with a missing cell is neither true nor false: Kleene's logic.
 from __future__ import annotations
 
 import ast
-import keyword
 import operator
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditor.core.errors import ConfigError, nearest
-from auditor.modalities.tables.table import DAY, EPOCH, Codes, Column, Table, is_true
+from auditor.modalities.tables.expression_text import parse, unquoted
+from auditor.modalities.tables.expression_values import all_numbers, as_numbers, day_number, finite, written_number
+from auditor.modalities.tables.kleene import Truth, conjunction, negated
+from auditor.modalities.tables.table import DAY, Codes, Column, Table, is_true
 
-Flags = NDArray[np.bool_]
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -37,14 +35,6 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-QUOTED = re.compile(r"`([^`]+)`")
-
-
-class Truth(NamedTuple):
-    """Whether something holds in each row (n,), and whether that is known."""
-
-    holds: Flags
-    known: Flags
 
 
 @dataclass(frozen=True)
@@ -57,7 +47,7 @@ class Expression:
     @cached_property
     def tree(self) -> ast.expr:
         """Return the expression's tree; names in backticks may hold any character."""
-        return _parse(self.text)
+        return parse(self.text)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -85,7 +75,7 @@ class Expression:
             for left, right in zip(sides, sides[1:], strict=False):
                 for side, other in ((left, right), (right, left)):
                     others = [
-                        _constant(one)
+                        written_number(one)
                         for one in (other.elts if isinstance(other, ast.List | ast.Tuple | ast.Set) else [other])
                     ]
                     if isinstance(side, ast.Name) and None not in others:
@@ -105,30 +95,6 @@ class Expression:
         return np.broadcast_to(_Reader(self, x, 0.0).number(self.tree), len(x)).astype(np.float64)
 
 
-def _parse(text: str) -> ast.expr:
-    """Return the tree of a rule's text (ConfigError: not an expression)."""
-    try:
-        return ast.parse(QUOTED.sub(lambda found: _quoted(found[1]), text.strip()), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(
-            f"rule '{text}': expected an expression such as \"relationship == 'Husband'\", but"
-            f" {getattr(error, 'msg', error) or 'it is nested too deeply'}."
-        ) from None
-
-
-def _quoted(name: str) -> str:
-    """Return a name that Python's grammar takes and leaves as it is: no keyword, and nothing that it
-    would normalise.
-    """
-    plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
-    return name if plain else "_q_" + name.encode().hex()
-
-
-def unquoted(identifier: str) -> str:
-    """Return the column that a name in a tree stands for."""
-    return bytes.fromhex(identifier[3:]).decode() if re.fullmatch(r"_q_[0-9a-f]+", identifier) else identifier
-
-
 class _Reader:
     """One expression over some rows."""
 
@@ -139,12 +105,16 @@ class _Reader:
         """Return the truth of a condition."""
         if isinstance(node, ast.BoolOp):
             parts = [self.truth(part) for part in node.values]
-            return _both(parts) if isinstance(node.op, ast.And) else _negated(_both([_negated(part) for part in parts]))
+            return (
+                conjunction(parts)
+                if isinstance(node.op, ast.And)
+                else negated(conjunction([negated(part) for part in parts]))
+            )
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return _negated(self.truth(node.operand))
+            return negated(self.truth(node.operand))
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            return _both(
+            return conjunction(
                 [
                     self._compared(left, kind, right)
                     for left, kind, right in zip(sides, node.ops, sides[1:], strict=False)
@@ -167,22 +137,22 @@ class _Reader:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -self.number(node.operand)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return np.asarray(_finite(node.value, self._text))
+            return np.asarray(finite(node.value, self._text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and DAY.fullmatch(node.value):
-            return np.asarray(_day(node.value, self._text))
+            return np.asarray(day_number(node.value, self._text))
         column = self._column(node)
-        if column is not None and (column.numeric or _all_numbers(column)):
+        if column is not None and (column.numeric or all_numbers(column)):
             codes = self._codes(column)
-            return codes if column.numeric else _as_numbers(column, codes)
+            return codes if column.numeric else as_numbers(column, codes)
         raise self._refuse(node, "a number or a column of numbers")
 
     def _compared(self, left: ast.expr, kind: ast.cmpop, right: ast.expr) -> Truth:
         if isinstance(kind, ast.In | ast.NotIn):
             if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
                 raise self._refuse(right, "a list of levels")
-            parts = [_negated(self._compared(left, ast.Eq(), one)) for one in right.elts]
-            none = _both(parts)
-            return none if isinstance(kind, ast.NotIn) else _negated(none)
+            parts = [negated(self._compared(left, ast.Eq(), one)) for one in right.elts]
+            none = conjunction(parts)
+            return none if isinstance(kind, ast.NotIn) else negated(none)
         if type(kind) not in COMPARE:
             raise self._refuse(left, "==, !=, <, <=, >, >= or in")
         for side, other in ((left, right), (right, left)):
@@ -267,53 +237,3 @@ class _Reader:
 
     def _refuse(self, node: ast.expr, expected: str) -> ConfigError:
         return ConfigError(f"rule '{self._text}': expected {expected}, got '{ast.unparse(node)}'.")
-
-
-def _both(parts: Sequence[Truth]) -> Truth:
-    """Return Kleene's conjunction: false as soon as one part is known to be false."""
-    false = np.any([part.known & ~part.holds for part in parts], axis=0)
-    every = np.all([part.known for part in parts], axis=0)
-    return Truth(every & ~false, every | false)
-
-
-def _negated(part: Truth) -> Truth:
-    return Truth(part.known & ~part.holds, part.known)
-
-
-def _finite(value: float, text: str) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise ConfigError(
-            f"rule '{text}': expected numbers that a computer can hold, got one of {len(str(value))} digits."
-        ) from None
-
-
-def _day(written: str, text: str) -> float:
-    """Return a date's number of days, as a date column's code is."""
-    try:
-        return float((date.fromisoformat(written) - EPOCH).days)
-    except ValueError:
-        raise ConfigError(f"rule '{text}': expected a date such as '2020-12-31', got '{written}'.") from None
-
-
-def _constant(node: ast.expr) -> float | None:
-    """Return a number that is written out, or nothing."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _constant(node.operand)
-        return None if inner is None else -inner
-    return (
-        float(node.value)
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        else None
-    )
-
-
-def _all_numbers(column: Column) -> bool:
-    return column.dtype in ("int64", "float64")
-
-
-def _as_numbers(column: Column, codes: Codes) -> Codes:
-    absent = np.isnan(codes)
-    values = np.array([float(level) for level in column.levels] or [np.nan])
-    return np.where(absent, np.nan, values[np.where(absent, 0, codes).astype(np.int64)])

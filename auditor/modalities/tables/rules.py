@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import ConfigError, nearest
-from auditor.modalities.tables.expressions import Expression, Flags
+from auditor.modalities.tables.expressions import Expression
+from auditor.modalities.tables.kleene import Flags
 from auditor.modalities.tables.table import DIGITS, Codes, Rule, Table, rounded
 
 _EXACT = 10.0**-DIGITS

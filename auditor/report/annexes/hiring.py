@@ -8,17 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.core.displays import Category, Partition, Selection, first
+from auditor.core.displays import Partition, first
 from auditor.core.records import Estimate, Finding
 from auditor.modalities.tables.report.views import INVARIANCE, flips, group_numbers
 from auditor.report.annex import AnnexTable, Column
+from auditor.report.annexes.hiring_rates import Grouping, four_fifths_table, groupings_of, law_table
 from auditor.report.words import NONE, is_number, number
 
-LEAST_SHARE = 0.02
-"""Categories below this share of the data may be left out of the ratio, with n, rate and a reason."""
-FOUR_FIFTHS = 0.8
-LEFT_OUT = "left out"
-TESTS = {"fisher_p": "Fisher p", "z_p": "z test p"}
 SUPPLEMENT = ("exposure-gap", "reachability-gap", "recourse-cost")
 STATED = "not stated in the audit file"
 
@@ -40,46 +36,6 @@ class Annex:
         return (self.about, *self.law, *self.ugesp, *self.supplement)
 
 
-@dataclass(frozen=True)
-class Grouping:
-    """Sex, race, or the two together."""
-
-    name: str
-    title: str
-    attribute: str
-    headings: tuple[str, ...]
-    ids: tuple[str, ...]
-    """Names under which findings may know it, the first of them where they agree."""
-    columns: tuple[str, ...]
-
-    def finding(self, by_id: Mapping[str, Finding], kind: str) -> Finding | None:
-        """Return its finding of one kind."""
-        return next((by_id[f"fairness/{name}/{kind}"] for name in self.ids if f"fairness/{name}/{kind}" in by_id), None)
-
-    def rates(self, by_id: Mapping[str, Finding], kind: str) -> Rates | None:
-        """Return the rates of its categories, of one kind of finding; None where there are none."""
-        found = self.finding(by_id, kind)
-        if found is None:
-            return None
-        made, shown = first(found.displays, Partition), first(found.displays, Selection)
-        return Rates(self, made, shown) if made and shown and shown.categories else None
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How often the categories of a grouping are selected, or scored above the median."""
-
-    grouping: Grouping
-    partition: Partition
-    selection: Selection
-
-    def rows(self) -> list[tuple[tuple[str, ...], Category]]:
-        """Return every category below its value in each of the grouping's columns, sorted by these."""
-        order = [self.partition.columns.index(name) for name in self.grouping.columns]
-        found = [(tuple(one.values[at] for at in order), one) for one in self.selection.categories]
-        return sorted(found, key=lambda pair: pair[0])
-
-
 def annex(audit: Mapping[str, Any], findings: Sequence[Finding]) -> Annex | None:
     """Return the annex on hiring; None where the audit file asks for none."""
     report = audit.get("report")
@@ -89,121 +45,25 @@ def annex(audit: Mapping[str, Any], findings: Sequence[Finding]) -> Annex | None
         return None
     by_id, groupings = (
         {finding.id: finding for finding in findings},
-        _groupings(str(spec.get("sex")), str(spec.get("race"))),
+        groupings_of(str(spec.get("sex")), str(spec.get("race"))),
     )
     law, missing = [], []
     for kind, make in (("impact-ratio", "selection"), ("scoring-rate", "scoring")):
         for grouping in groupings:
             if rates := grouping.rates(by_id, kind):
-                law.append(_law(rates, make))
+                law.append(law_table(rates, make))
             else:
                 why = _why(grouping.finding(by_id, kind), grouping, kind)
                 missing.append(f"{make.capitalize()} by {grouping.title}: {why}.")
-    ugesp = [_ugesp(rates) for grouping in groupings[:2] if (rates := grouping.rates(by_id, "impact-ratio"))]
+    ugesp = [four_fifths_table(rates) for grouping in groupings[:2] if (rates := grouping.rates(by_id, "impact-ratio"))]
     supplement = [table for grouping in groupings if (table := _supplement(grouping, by_id))]
     return Annex(_about(audit, spec, groupings, by_id), tuple(law), tuple(ugesp), tuple(supplement), tuple(missing))
-
-
-def _groupings(sex: str, race: str) -> tuple[Grouping, ...]:
-    both = (f"{race}+{sex}", f"{sex}+{race}")
-    return (
-        Grouping("sex", "sex", sex, ("Sex",), (sex,), (sex,)),
-        Grouping("race", "race and ethnicity", race, ("Race or ethnicity",), (race,), (race,)),
-        Grouping(
-            "intersection",
-            "race and ethnicity crossed with sex",
-            both[0],
-            ("Race or ethnicity", "Sex"),
-            both,
-            (race, sex),
-        ),
-    )
 
 
 def _why(found: Finding | None, grouping: Grouping, kind: str) -> str:
     if found is None:
         return f"no finding 'fairness/{grouping.attribute}/{kind}' was made in this audit"
     return (found.reason or "no reason was recorded").rstrip(".")
-
-
-def _law(rates: Rates, kind: str) -> AnnexTable:
-    rows, grouping, median = rates.rows(), rates.grouping, rates.selection.median
-    total = sum(one.n for _, one in rows)
-    left_out = {key: _left_out(one, total) for key, one in rows}
-    top = max((one.selected / one.n for key, one in rows if not left_out[key]), default=None)
-    scoring = kind == "scoring"
-    above = "score above the median of the whole sample" + (f" ({number(median)})" if median is not None else "")
-    note = (
-        f"{number(rates.partition.unknown)} applicants of unknown category are counted here and stand in no row."
-        f" {'Scoring' if scoring else 'Selection'} rate: the share of a category's applicants who"
-        f" {above if scoring else 'get the favourable decision'}. Impact ratio: the rate divided by that of the"
-        " category with the highest rate."
-    )
-    columns = (
-        *(Column(heading) for heading in grouping.headings),
-        Column("Applicants", "count"),
-        Column("Share of the data", "share"),
-        Column("Above the median" if scoring else "Selected", "count"),
-        Column("Scoring rate" if scoring else "Selection rate", "share"),
-        Column("Impact ratio", "ratio"),
-        Column("Why left out"),
-    )
-    cells = []
-    for key, one in rows:
-        rate = one.selected / one.n
-        ratio = LEFT_OUT if left_out[key] else _ratio(rate, top)
-        cells.append((*key, one.n, one.share, one.selected, rate, ratio, left_out[key]))
-    title = f"{'Scoring' if scoring else 'Selection'} by {grouping.title}"
-    return AnnexTable(f"hiring-{kind}-{grouping.name}", title, columns, tuple(cells), note)
-
-
-def _left_out(one: Category, total: int) -> str:
-    """Return why a category may be left out of the ratio; empty where it may not."""
-    if one.share >= LEAST_SHARE:
-        return ""
-    return one.excluded or f"fewer than 2 % of the data ({number(one.n)} of {number(total)})"
-
-
-def _ratio(rate: float, top: float | None) -> float | str | None:
-    if top is None:
-        return None
-    return rate / top if top > 0 else "no category is ever selected"
-
-
-def _ugesp(rates: Rates) -> AnnexTable:
-    rows, grouping = rates.rows(), rates.grouping
-    tests = {key: name for key, name in TESTS.items() if any(getattr(one, key) is not None for _, one in rows)}
-    columns = (
-        Column(grouping.headings[0]),
-        Column("n", "count"),
-        Column("Selection rate", "estimate"),
-        Column("Ratio to the reference", "estimate"),
-        Column("Against 4/5"),
-        *(Column(name, "p") for name in tests.values()),
-        Column("One more selected"),
-        Column("Note"),
-    )
-    cells = tuple(_against(one, rates.selection.reference, tests) for _, one in rows)
-    title = f"Four-fifths by {grouping.title} (informative)"
-    return AnnexTable(f"hiring-four-fifths-{grouping.name}", title, columns, cells)
-
-
-def _four_fifths(ratio: Estimate) -> str:
-    if ratio.high < FOUR_FIFTHS:
-        return "below, with its whole interval"
-    if ratio.low >= FOUR_FIFTHS:
-        return "not below, with its whole interval"
-    return f"{'below' if ratio.value < FOUR_FIFTHS else 'not below'}; the interval holds 4/5"
-
-
-def _against(one: Category, reference: str, tests: Iterable[str]) -> tuple[Any, ...]:
-    head, note = (one.name, one.n, one.rate), one.excluded
-    if one.ratio is None or one.name == reference:
-        said = "reference" if one.name == reference else LEFT_OUT if note else NONE
-        return (*head, said, "", *("" for _ in tests), "", note)
-    said = "would reach 4/5: too few to rest on" if one.one_more else "would not reach 4/5"
-    more = said if one.ratio.value < FOUR_FIFTHS else ""
-    return (*head, one.ratio, _four_fifths(one.ratio), *(getattr(one, key) for key in tests), more, note)
 
 
 def _supplement(grouping: Grouping, by_id: Mapping[str, Finding]) -> AnnexTable | None:

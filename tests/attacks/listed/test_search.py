@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.attacks.attack import Adversarials, Goal, Problem, attack, attack_cost, norm_refused
+from auditor.attacks.attack import Adversarials, attack, attack_cost, norm_refused
 from auditor.attacks.listed.exact import combinations
+from auditor.attacks.problem import Goal, Problem
 from auditor.core.errors import AuditorError
 from auditor.core.outcomes import Outcome
 from auditor.core.seeds import Rows

@@ -20,6 +20,8 @@ from auditor.modalities.images.places import heat_map
 from auditor.pipeline import finish
 from auditor.report.render import render
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prepared(study: Path) -> Prepared:

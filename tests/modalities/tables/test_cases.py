@@ -24,6 +24,8 @@ from auditor.modalities.tables.row_file import read_rows, write_rows
 from auditor.modalities.tables.table import Column, Rule, Table
 from auditor.pipeline import finish
 
+pytestmark = pytest.mark.slow
+
 skops = pytest.importorskip("skops.io")
 
 AUDIT = """

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from auditor.modalities.tables.mining import Candidate, called, mine
+from auditor.modalities.tables.candidates import called
+from auditor.modalities.tables.mining import Candidate, mine
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Column, Table
 from auditor.samples import data

@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, label, why_not
 from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, small_cells
+from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, small_cells
 from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, smallest, under_attack
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
-from auditor.core.displays import Attacked, Display
+from auditor.core.displays import Budget, Display
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
@@ -99,18 +99,7 @@ class Fairness:
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
         """Return the gaps in accuracy, robustness and exposure, targeted harm and reliance, for every attribute."""
         if not facts.groups:
-            claim = "No group column is declared, so nothing can be said about groups of people."
-            return (
-                Finding(
-                    "fairness/groups",
-                    "fairness",
-                    "not_measured",
-                    claim,
-                    reason="data.groups is empty",
-                    question=2,
-                    primary=True,
-                ),
-            )
+            return (no_groups(),)
         measured = Measured(facts, observations)
         return tuple(finding for one in self._compared(facts) for finding in self._attribute(measured, one))
 
@@ -145,18 +134,10 @@ class Fairness:
         return {"zone": zone, "minimum_group": self.minimum_group, "refits": self.refits}
 
     def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
-        facts, name = measured.facts, one.name
-        if not one.declared and (few := small_cells(one.groups, self.minimum_group)):
-            claim = f"Groups by {name} could not be compared with one another."
-            yield Finding(
-                f"fairness/{name}/groups",
-                "fairness",
-                "not_measured",
-                claim,
-                reason=few,
-                question=2,
-                displays=(one.partition,),
-            )
+        facts = measured.facts
+        small = None if one.declared else small_cells(one.partition, one.groups, self.minimum_group)
+        if small:
+            yield small
             return
         yield self._accuracy(measured, one)
         yield self._robustness(measured, one, self.zone, "robustness-gap")
@@ -186,7 +167,7 @@ class Fairness:
         alike = same_sizes(measured, one.groups, zone, minimum=self.minimum_group)
         asked = Question(measured.withstood(zone, facts.primary), what, when, missing, (alike,))
         shown: tuple[Display, ...] = (
-            Attacked(zone=zone, size=facts.primary),
+            Budget(zone=zone, size=facts.primary),
             under_attack(measured, one.groups, zone, minimum=self.minimum_group),
             *curves(measured, one.groups, zone),
             *smallest(measured, one.groups, zone),

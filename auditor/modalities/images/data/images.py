@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,37 +12,18 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
-from auditor.modalities.images.data.pixels import Picture, decode, fitted, fitted_mask, read_bytes, turned
+from auditor.modalities.images.data.pixels import fitted, read_bytes
 from auditor.modalities.images.data.regions import MAIN, Regions, declare
-from auditor.modalities.images.masks import Mask, endings
-from auditor.modalities.images.masks import read as read_mask
+from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
+from auditor.modalities.images.masks import endings
 from auditor.samples import data
 from auditor.samples.manifest import Columns, ManifestRow, check_ids, from_folder, from_manifest, label_index
 from auditor.samples.samples import Loaded, Samples
 
-ASPECT = 0.01
-"""Largest relative difference of two aspects that count as the same."""
 DECODERS = 2
 
 _T = TypeVar("_T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the first reading of one sample found."""
-
-    size: tuple[int, int]
-    levels: int
-    image: str
-    """SHA-256 of the image file."""
-    masks: Mapping[str, str | None]
-    """Name of a mask -> SHA-256 of its file."""
-    shares: Mapping[str, float | None]
-    """'inside' and name of a mask or zone -> share of the area inside it, at the classifier's size; None where it is
-    missing.
-    """
-    notes: tuple[str, ...]
 
 
 @data.register("images")
@@ -128,7 +107,7 @@ def images(
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
     hashed = cache(lambda path: digest(read_bytes(path)))  # one file may hold the masks of many samples
-    scan = _in_order(lambda row: _see(row, target, regions, hashed=hashed, free=shape is None), rows)
+    scan = _in_order(lambda row: see(row, target, regions, hashed=hashed, free=shape is None), rows)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
     known = [
@@ -138,8 +117,8 @@ def images(
     further = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
 
     def load(position: int) -> Loaded:
-        picture, _ = _picture(rows[position])
-        found = regions.of(_masks(rows[position], picture, target)[0])
+        picture, _ = read_picture(rows[position])
+        found = regions.of(read_masks(rows[position], picture, target)[0])
         marked = found.pop("inside")
         whole = np.broadcast_to(np.zeros(target[1:], dtype=np.bool_) if marked is None else marked, target)
         return Loaded(
@@ -161,7 +140,7 @@ def images(
         mask_share=tuple(seen.shares["inside"] for seen in scan),
         digest=digest([known, list(target), levels, *further]),
         loader=load,
-        notes=_notes(scan, target, levels),
+        notes=scan_notes(scan, target, levels),
         regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
 
@@ -207,7 +186,7 @@ def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
 
 def _shape(shape: tuple[int, ...] | None, first: ManifestRow) -> tuple[int, int, int]:
     if shape is None:
-        return _picture(first)[0].values.shape
+        return read_picture(first)[0].values.shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise DataError(f"data: images fit a classifier whose input is (1 or 3 channels, height, width), got {shape}.")
     return (shape[0], shape[1], shape[2])
@@ -221,83 +200,3 @@ def _in_order(function: Callable[[_T], R], items: Iterable[_T]) -> list[R]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _picture(row: ManifestRow) -> tuple[Picture, str]:
-    """Return a sample's image and its file's SHA-256."""
-    content = read_bytes(row.image)
-    return decode(content, row.image), digest(content)
-
-
-def _masks(
-    row: ManifestRow, picture: Picture, target: tuple[int, int, int]
-) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
-    """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
-    found: dict[str, Mask | None] = {}
-    notes: tuple[str, ...] = ()
-    for name, path in row.masks.items():
-        if path is None:
-            found[name] = None
-        else:
-            mask, moved = _upright(read_mask(path, sample=row.id, size=picture.size), picture)
-            if not _same_aspect(mask.shape, picture.size):
-                raise DataError(
-                    f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect,"
-                    f" got {_size(mask.shape)}."
-                )
-            found[name] = small = fitted_mask(mask, target[1:])
-            called = "the mask" if name == MAIN else f"the mask '{name}'"
-            gone = mask.any() and not small.any()
-            notes += (f"{called} was turned as the image was",) if moved else ()
-            notes += (f"{called} has no pixel left at the classifier's size and counts as empty",) if gone else ()
-    return found, notes
-
-
-def _upright(mask: Mask, picture: Picture) -> tuple[Mask, bool]:
-    """Return a mask turned as its image was, and whether that was needed: it has the size from before and not the one
-    after.
-    """
-    before = picture.size[::-1] if picture.turned_sideways else picture.size
-    needed = mask.shape != picture.size and mask.shape == before
-    return (turned(mask, picture.orientation) if needed else mask), needed
-
-
-def _see(
-    row: ManifestRow, target: tuple[int, int, int], regions: Regions, *, hashed: Callable[[Path], str], free: bool
-) -> Seen:
-    picture, image = _picture(row)
-    if free and picture.size != target[1:]:
-        raise DataError(
-            f"{row.image}: expected {_size(target[1:])} as the first image has, got {_size(picture.size)} (height x"
-            " width); set the model's input.size."
-        )
-    masks, notes = _masks(row, picture, target)
-    if not _same_aspect(picture.size, target[1:]):
-        notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
-    files = {name: hashed(path) if path is not None else None for name, path in row.masks.items()}
-    shares = {
-        name: float(area.mean()) if area is not None else None for name, area in {**masks, **regions.of(masks)}.items()
-    }
-    return Seen(picture.size, picture.levels, image, files, shares, (*picture.notes, *notes))
-
-
-def _same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= ASPECT
-
-
-def _size(size: tuple[int, ...]) -> str:
-    return f"{size[0]} x {size[1]}"
-
-
-def _notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) -> tuple[str, ...]:
-    """Return what happened to how many images."""
-    counts = Counter(note for seen in scan for note in seen.notes)
-    resized = sum(seen.size != target[1:] for seen in scan)
-    if resized:
-        counts[
-            f"the image was resized to {_size(target[1:])} (bilinear with antialiasing; the mask by nearest neighbour)"
-        ] = resized
-    coarse = sum(seen.levels != levels for seen in scan)
-    if coarse:
-        counts["an 8-bit image is treated as 16-bit, as others of the data set are"] = coarse
-    return tuple(f"{note}: {count} of {len(scan)} images" for note, count in sorted(counts.items()))

@@ -18,14 +18,14 @@ from auditor.core.errors import DataError
 from auditor.core.registry import Entry, Registry
 
 Mask: TypeAlias = NDArray[np.bool_]
-Format = Callable[[Path, str, tuple[int, int]], Mask]
+MaskFormat = Callable[[Path, str, tuple[int, int]], Mask]
 """function (file, id of the sample, (height, width) of its image) -> mask (DataError: the file cannot be used). The id
 is for files that hold the masks of many samples, the size for those that hold outlines in pixels."""
 
 HEAD = 2**16
 """Most bytes that a format is shown of a file's beginning, to recognise it."""
 
-masks: Registry[Format] = Registry("mask format", __name__)
+masks: Registry[MaskFormat] = Registry("mask format", __name__)
 
 
 def endings() -> list[str]:
@@ -54,7 +54,7 @@ def read(file: Path, *, sample: str, size: tuple[int, int]) -> Mask:
     return mask
 
 
-def _chosen(file: Path) -> Entry[Format]:
+def _chosen(file: Path) -> Entry[MaskFormat]:
     """Return the format that reads a file: of those with the longest ending that fits the one that recognises it, or
     else the only one that does not look.
     """
@@ -74,7 +74,7 @@ def _chosen(file: Path) -> Entry[Format]:
     raise DataError(f"{file}: expected a mask of {_named(fitting)}, got another kind of file.")
 
 
-def _by_ending(name: str) -> list[Entry[Format]]:
+def _by_ending(name: str) -> list[Entry[MaskFormat]]:
     lengths = {
         entry.name: max((len(ending) for ending in entry.facts["endings"] if name.endswith(ending)), default=0)
         for entry in masks
@@ -93,5 +93,5 @@ def _head(file: Path) -> bytes:
         raise DataError(f"{file}: expected a mask, but it cannot be read ({str(error.strerror).lower()}).") from None
 
 
-def _named(entries: Sequence[Entry[Format]]) -> str:
+def _named(entries: Sequence[Entry[MaskFormat]]) -> str:
     return " and ".join(f"'{entry.name}'" for entry in entries)

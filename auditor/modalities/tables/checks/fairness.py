@@ -13,15 +13,17 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, why_not
 from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, small_cells
+from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, small_cells
 from auditor.checks.fairness.group_rows import as_it_is
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.checks.fairness.ratio import Limits, Rates, judge_ratio
-from auditor.checks.fairness.recourse import Searches, judge_cost, judge_exposure, judge_reach
+from auditor.checks.fairness.recourse import judge_cost, judge_exposure, judge_reach
+from auditor.checks.fairness.searches import Searches
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, favourable, flip_trial
-from auditor.modalities.tables.checks.invariance import invariance_trials, judge_invariance
+from auditor.modalities.tables.checks.invariance import judge_invariance
+from auditor.modalities.tables.checks.protected import invariance_trials
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -107,18 +109,7 @@ class TableFairness:
         """Return the findings of every attribute, then those on protected columns."""
         found: list[Finding] = []
         if not facts.groups:
-            claim = "No group column is declared, so nothing can be said about groups of people."
-            found.append(
-                Finding(
-                    "fairness/groups",
-                    "fairness",
-                    "not_measured",
-                    claim,
-                    reason="data.groups is empty",
-                    question=2,
-                    primary=True,
-                )
-            )
+            found.append(no_groups())
         else:
             asked = Asked(self, Measured(facts, observations))
             found += [
@@ -184,17 +175,9 @@ class Asked:
         """
         yield self._selection(one)
         yield self._scoring(one)
-        if not one.declared and (few := small_cells(one.groups, self.check.minimum_group)):
-            claim = f"Groups by {one.name} could not be compared with one another."
-            yield Finding(
-                f"fairness/{one.name}/groups",
-                "fairness",
-                "not_measured",
-                claim,
-                reason=few,
-                question=2,
-                displays=(one.partition,),
-            )
+        small = None if one.declared else small_cells(one.partition, one.groups, self.check.minimum_group)
+        if small:
+            yield small
             return
         yield from self._errors(one)
         reach, exposed = self.searches

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from auditor.modalities.tables.data.columns import NOT_FINITE, Cells
+from auditor.modalities.tables.data.table_file import NOT_FINITE, Cells
 from auditor.modalities.tables.expressions import Expression
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import COLUMN_TYPES, NUMBER, Codes, Table

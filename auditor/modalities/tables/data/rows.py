@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from auditor.core.errors import DataError, nearest
 from auditor.core.records import digest
-from auditor.modalities.tables.data.columns import Cells, TableFile, canonical_label, make_column
+from auditor.modalities.tables.data.columns import canonical_label, make_column
 from auditor.modalities.tables.data.declared import Cell, ColumnSpec, RuleSpec, declared_text
 from auditor.modalities.tables.data.lint import notes_of
+from auditor.modalities.tables.data.table_file import Cells, TableFile
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import ROLES, Table
 from auditor.samples import data

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,26 +10,12 @@ import numpy as np
 
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
+from auditor.modalities.tables.threats.joint import DRAFT, JOINT, Frame, Joint
 from auditor.modalities.tables.threats.values import Choices, affordable, choices, price
 from auditor.threats.listed import Flags, JointValues, Numbers, Places, Space
 
-JOINT = 3000
-"""Most joint values of one block; where there are more, its columns are moved one by one and mended."""
-DRAFT = 200_000
-"""Most joint values that are listed on the way, before rules thin them out."""
 KEPT = 4096
 """Most blocks that are remembered."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """What a space is asked for: the budget, and which values of long columns are listed; see ListedThreat.space."""
-
-    epsilon: float
-    most: int
-    thresholds: Mapping[str, Numbers] | None
-    centre: Numbers
-    many: int
 
 
 class Maker:
@@ -157,7 +142,7 @@ class Maker:
     def _made(self, group: tuple[int, ...], rules: Sequence[int], x: Numbers, *, frame: Frame) -> JointValues | None:
         free = [column for column in group if column not in self.defined]
         listed = [self._choices(column, x, frame) for column in free]
-        joint = _Joint(x, len(free))
+        joint = Joint(x, len(free))
         for place, (column, one) in enumerate(zip(free, listed, strict=True)):
             joint = joint.extended(place, column, one)
             joint = joint.only(affordable(joint.cost, frame.epsilon) & (joint.changes <= frame.most))
@@ -235,33 +220,3 @@ class Maker:
         if space.loose and not self.rules.feasible(x[None])[0]:
             return space.x
         return x
-
-
-class _Joint:
-    """Joint values under way: whole rows, and which choice of each free column made them."""
-
-    def __init__(self, x: Numbers, free: int) -> None:
-        self.rows, self.cost, self.changes = x[None].copy(), np.zeros(1), np.zeros(1, np.int64)
-        self.picks = np.zeros((1, free), np.int64)
-
-    def __len__(self) -> int:
-        return len(self.cost)
-
-    def extended(self, place: int, column: int, one: Choices) -> _Joint:
-        """Return every joint value with every choice of one more column."""
-        count, more = len(self), len(one.values)
-        self.only(np.repeat(np.arange(count), more))
-        chosen = np.tile(np.arange(more), count)
-        self.rows[:, column], self.picks[:, place] = one.values[chosen], chosen
-        self.cost, self.changes = self.cost + one.cost[chosen], self.changes + (chosen > 0)
-        return self
-
-    def only(self, kept: Flags | Places) -> _Joint:
-        """Return some of the joint values, in an order."""
-        self.rows, self.cost, self.changes, self.picks = (
-            self.rows[kept],
-            self.cost[kept],
-            self.changes[kept],
-            self.picks[kept],
-        )
-        return self

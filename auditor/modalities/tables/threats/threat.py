@@ -15,7 +15,8 @@ from auditor.core.errors import AuditorError
 from auditor.core.seeds import Rows
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
-from auditor.modalities.tables.threats.blocks import Frame, Maker
+from auditor.modalities.tables.threats.blocks import Maker
+from auditor.modalities.tables.threats.joint import Frame
 from auditor.modalities.tables.threats.values import affordable, permitted
 from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
 

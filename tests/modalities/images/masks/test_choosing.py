@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from auditor.core.errors import DataError
-from auditor.core.registry import Entry
 from auditor.modalities.images.masks import Mask, endings, masks, read
 from auditor.samples import data
 
@@ -40,9 +39,10 @@ def lines(file: Path, sample: str, size: tuple[int, int]) -> Mask:
 def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return function (name, format, **what it declares): register a format until the test ends."""
     masks.names()
+    monkeypatch.setattr(masks, "_entries", dict(masks._entries))
 
     def register(name: str, make: Any, **facts: Any) -> None:
-        monkeypatch.setitem(masks._entries, name, Entry(name, make, "", facts))
+        masks.register(name, **facts)(make)
 
     return register
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.errors import AuditorError, ConfigError, DataError
-from auditor.modalities.tables.data.columns import Cells, canonical_label, inferred_kind, read_type
+from auditor.modalities.tables.data.columns import canonical_label, inferred_kind, read_type
+from auditor.modalities.tables.data.table_file import Cells
 from auditor.samples import data
 from auditor.samples.samples import Samples
 

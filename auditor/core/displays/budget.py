@@ -7,11 +7,11 @@ from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attacked:
-    """The zone that an attack may write, and the size of its changes."""
+class Budget:
+    """The zone that an attack may write, and how large its changes may be."""
 
     zone: str
     size: float
     """Largest size of a change: an epsilon in the input's own units, or a cost."""
     role: str = ""
-    kind: Literal["attacked"] = "attacked"
+    kind: Literal["budget"] = "budget"

@@ -9,7 +9,7 @@ from auditor.core.estimates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrast:
+class Disparity:
     """What stands beside the adjusted difference between two groups, which is the finding's own estimate."""
 
     pair: tuple[str, str]
@@ -24,4 +24,4 @@ class Contrast:
     needed: int | None = None
     """Samples per group that would show a difference as large as the tolerance."""
     role: str = ""
-    kind: Literal["contrast"] = "contrast"
+    kind: Literal["disparity"] = "disparity"

@@ -1,0 +1,117 @@
+"""One sample of an image data set as it is seen when the set is first read: size, masks, notes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.core.errors import DataError
+from auditor.core.records import digest
+from auditor.modalities.images.data.pixels import Picture, decode, fitted_mask, read_bytes, turned
+from auditor.modalities.images.data.regions import MAIN, Regions
+from auditor.modalities.images.masks import Mask
+from auditor.modalities.images.masks import read as read_mask
+from auditor.samples.manifest import ManifestRow
+
+ASPECT = 0.01
+"""Largest relative difference of two aspects that count as the same."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the first reading of one sample found."""
+
+    size: tuple[int, int]
+    levels: int
+    image: str
+    """SHA-256 of the image file."""
+    masks: Mapping[str, str | None]
+    """Name of a mask -> SHA-256 of its file."""
+    shares: Mapping[str, float | None]
+    """'inside' and name of a mask or zone -> share of the area inside it, at the classifier's size; None where it is
+    missing.
+    """
+    notes: tuple[str, ...]
+
+
+def read_picture(row: ManifestRow) -> tuple[Picture, str]:
+    """Return a sample's image and its file's SHA-256."""
+    content = read_bytes(row.image)
+    return decode(content, row.image), digest(content)
+
+
+def read_masks(
+    row: ManifestRow, picture: Picture, target: tuple[int, int, int]
+) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
+    """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
+    found: dict[str, Mask | None] = {}
+    notes: tuple[str, ...] = ()
+    for name, path in row.masks.items():
+        if path is None:
+            found[name] = None
+        else:
+            mask, moved = _upright(read_mask(path, sample=row.id, size=picture.size), picture)
+            if not _same_aspect(mask.shape, picture.size):
+                raise DataError(
+                    f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect,"
+                    f" got {_size(mask.shape)}."
+                )
+            found[name] = small = fitted_mask(mask, target[1:])
+            called = "the mask" if name == MAIN else f"the mask '{name}'"
+            gone = mask.any() and not small.any()
+            notes += (f"{called} was turned as the image was",) if moved else ()
+            notes += (f"{called} has no pixel left at the classifier's size and counts as empty",) if gone else ()
+    return found, notes
+
+
+def _upright(mask: Mask, picture: Picture) -> tuple[Mask, bool]:
+    """Return a mask turned as its image was, and whether that was needed: it has the size from before and not the one
+    after.
+    """
+    before = picture.size[::-1] if picture.turned_sideways else picture.size
+    needed = mask.shape != picture.size and mask.shape == before
+    return (turned(mask, picture.orientation) if needed else mask), needed
+
+
+def see(
+    row: ManifestRow, target: tuple[int, int, int], regions: Regions, *, hashed: Callable[[Path], str], free: bool
+) -> Seen:
+    """Return what one sample shows when it is read for the first time (DataError: it cannot be used)."""
+    picture, image = read_picture(row)
+    if free and picture.size != target[1:]:
+        raise DataError(
+            f"{row.image}: expected {_size(target[1:])} as the first image has, got {_size(picture.size)} (height x"
+            " width); set the model's input.size."
+        )
+    masks, notes = read_masks(row, picture, target)
+    if not _same_aspect(picture.size, target[1:]):
+        notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
+    files = {name: hashed(path) if path is not None else None for name, path in row.masks.items()}
+    shares = {
+        name: float(area.mean()) if area is not None else None for name, area in {**masks, **regions.of(masks)}.items()
+    }
+    return Seen(picture.size, picture.levels, image, files, shares, (*picture.notes, *notes))
+
+
+def _same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= ASPECT
+
+
+def _size(size: tuple[int, ...]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def scan_notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) -> tuple[str, ...]:
+    """Return what happened to how many images."""
+    counts = Counter(note for seen in scan for note in seen.notes)
+    resized = sum(seen.size != target[1:] for seen in scan)
+    if resized:
+        counts[
+            f"the image was resized to {_size(target[1:])} (bilinear with antialiasing; the mask by nearest neighbour)"
+        ] = resized
+    coarse = sum(seen.levels != levels for seen in scan)
+    if coarse:
+        counts["an 8-bit image is treated as 16-bit, as others of the data set are"] = coarse
+    return tuple(f"{note}: {count} of {len(scan)} images" for note, count in sorted(counts.items()))
