@@ -32,6 +32,7 @@ KINDS_SAID = {
     "models": "Under `model`, `source` chooses one, `weights` or `path` names the file, and every other setting stands "
     "beside them. `draws: 16` declares a model that answers at random: its answers are means over that many draws.",
     "data": "Under `data`, `source` chooses one (`images` when not given); every other setting stands beside it.",
+    "engines": "Where an audit is measured: `auditor run --engine NAME`. An audit file does not name one.",
     "masks": "Image masks are read by the ending of the file. The mask of a table is the `role` of each column.",
 }
 SHARED = {
@@ -82,7 +83,7 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
         several = sum(other.name == entry.name for other in registry) > 1
         yield f"### `{entry.name}`" + (f" for {entry.modality.removesuffix('s')}s" if several else "")
         yield " ".join([entry.summary, *_declared(entry.facts)])
-        if kind in ("probes", "masks"):
+        if kind in ("probes", "masks", "engines"):
             continue
         model = registry.settings_model(entry.name, entry.modality)
         yield _table(model, {**(SHARED if kind == "models" else {}), **described(entry.make)})

@@ -89,8 +89,14 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
 
 def test_every_registered_name_stands_in_the_page_on_the_audit_file() -> None:
     text = (ROOT / "docs" / "audit-file.md").read_text(encoding="utf-8")
-    names = [entry.name for module, attribute in KINDS.values() for entry in getattr(import_module(module), attribute)]
-    assert names and [name for name in names if f"\n### `{name}`\n" not in text] == []
+    every = [list(getattr(import_module(module), attribute)) for module, attribute in KINDS.values()]
+    headings = {
+        f"\n### `{entry.name}`"
+        + (f" for {entry.modality}s\n" if [one.name for one in kind].count(entry.name) > 1 else "\n")
+        for kind in every
+        for entry in kind
+    }
+    assert headings and {heading for heading in headings if heading not in text} == set()
 
 
 def test_every_setting_is_described() -> None:
