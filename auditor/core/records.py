@@ -141,8 +141,6 @@ class Finding:
     """What to do about it, one sentence."""
     p: float | None = None
     """Two-sided p-value of the estimate against the tolerance, by inverting the interval."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers behind the figures and tables; JSON values only."""
     displays: tuple[Display, ...] = ()
     """What the report shows beside the claim: figures and tables as typed values."""
     rests_on: tuple[str, ...] = ()

@@ -87,7 +87,7 @@ def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -
 def class_table(facts: Facts, rows: Sequence[ClassFlips], budget: str) -> Table:
     """Return the flips by class as a table."""
     shown: list[tuple[Cell, ...]] = [(one.own, one.end, one.n, one.flips, one.estimate) for one in rows]
-    columns = ("From", "To", "Correct", "Flipped", "Share of the correct ones")
+    columns: tuple[str, ...] = ("From", "To", "Correct", "Flipped", "Share of the correct ones")
     more = f" (the {len(shown)} most frequent ways)"
     if len(facts.classes) == 2:
         columns, more = (*columns, "Median smallest epsilon"), ""

@@ -15,7 +15,7 @@ from auditor.checks.exposure.directions import Pair, by_class, class_table, dire
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
 from auditor.checks.exposure.smallest import relative, search_trial, thresholds, zone_steps
-from auditor.core.displays import Steps, Table
+from auditor.core.displays import Display, Steps, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import control_number, expand_zones, resolve_zones
@@ -147,7 +147,7 @@ class Exposure:
         trials = [evasion_trial(facts, zone, epsilon) for epsilon in facts.epsilons]
         noise = by_epsilon(facts, seen.observations, zone, attack="random_noise") if self.noise else {}
         against = beside(zone, seen.every, noise.get(facts.primary), budget=facts.primary, names=_NAMES)
-        shown = [
+        shown: list[Display] = [
             curve(by_epsilon(facts, seen.observations, zone).items(), zone=zone, label=where, role="attack"),
             curve(noise.items(), zone=zone, label=where, role="noise"),
             *seen.every[zone].area(),

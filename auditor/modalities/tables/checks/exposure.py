@@ -14,7 +14,7 @@ from auditor.checks.exposure.against import Comparison, ComparisonNames, beside,
 from auditor.checks.exposure.flips import Flips
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
-from auditor.core.displays import Table
+from auditor.core.displays import Display, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
@@ -102,7 +102,7 @@ class ExposureTable:
         walks = {one: self._walk(facts, zone, one) for one in facts.epsilons} if self.random else {}
         noise = {one: Flips(facts, observations.of(walk)) for one, walk in walks.items()}
         against = beside(zone, every, noise.get(cost), budget=cost, names=_NAMES)
-        shown = [
+        shown: list[Display] = [
             curve(((one, flips) for one in facts.epsilons), zone=zone, label=where(zone), role="attack"),
             curve(noise.items(), zone=zone, label=where(zone), role="noise"),
             flips.outcomes(zone, where(zone)),
@@ -137,8 +137,8 @@ def _clause(flips: Flips, zone: str, against: Sequence[Comparison]) -> str:
 
 
 def _tables(flips: Flips, zone: str, against: Sequence[Comparison]) -> list[Table]:
-    """Return the tables of a zone: outcomes and columns; of 'outside' also decisions, what stands beside the search, and
-    what was not searched.
+    """Return the tables of a zone: outcomes and columns; of 'outside' also decisions, what stands beside the search,
+    and what was not searched.
     """
     facts = flips.facts
     cost = f"at a cost of at most {facts.primary:g}"

@@ -34,7 +34,7 @@ def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
         starts = [0.0] * len(found)
         for outcome in _LOOKS:
             if any(one.counts[outcome] for one in found):
-                starts = _bars(axes, found, outcome, starts)
+                starts = _bars(axes, found, outcome=outcome, starts=starts)
         names(axes, [f"{shorten(one.label, 44)}  (n = {one.n})" for one in found])
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -45,7 +45,7 @@ def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
     return draw(paint, width=WIDTH, height=1.35 + 0.36 * len(found), alt=f"How the searches ended. {'; '.join(said)}.")
 
 
-def _bars(axes: Axes, found: Sequence[Outcomes], outcome: Outcome, starts: Sequence[float]) -> list[float]:
+def _bars(axes: Axes, found: Sequence[Outcomes], *, outcome: Outcome, starts: Sequence[float]) -> list[float]:
     """Draw one part of every bar and return where it ends."""
     colour, hatch = _LOOKS[outcome]
     shares = [one.counts[outcome] / one.n for one in found]
