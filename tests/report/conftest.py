@@ -483,7 +483,14 @@ class Applicant:
         """Return what a trial wrote down; None where it measured nothing."""
         if trial.probe == "clean":
             score = 0.5 * self.chosen + (self.place % 50) / 100
-            return {"predicted": self.chosen, "correct": self.place % 7 != 0, "confidence": 0.8, "score": score}
+            broken = {f"broken/{rule}": float(rule == 0 and self.place % 150 == 1) for rule in range(3)}
+            plain = {"like_probabilities": 0.0, "repeat_difference": 0.0, "missing": float(self.place % 9 == 0)}
+            answer = {"predicted": self.chosen, "correct": self.place % 7 != 0, "confidence": 0.8, "score": score}
+            return {**answer, **plain, **broken, "agrees": 1.0}
+        if trial.probe in ("exchange", "permuted"):
+            return self.exchanged() if trial.probe == "exchange" else self.permuted()
+        if trial.probe == "attribution_table":
+            return self.explained()
         if trial.probe == "invariance":
             return self.other_sex() if trial.settings["column"] == "sex" and self.sex else None
         if trial.threat["towards"] and self.chosen:
@@ -491,6 +498,26 @@ class Applicant:
         outcome = (2, 2, 0, 3, 3)[self.place % 5]
         found = {"flipped": 1, "cost": 1.5} if outcome == 2 else {"flipped": 0}
         return {"searched": 1, "before": self.chosen, "outcome": outcome, **found}
+
+    def exchanged(self) -> dict[str, float]:
+        """Return the margins of the four arms: the columns that should not matter count for two fifths."""
+        rng = np.random.default_rng(self.place)
+        means = zip("ABCD", (2.0, 0.4, -0.4, -2.0), strict=True)
+        edges = {f"{arm}/0": mean + 0.3 * rng.normal() for arm, mean in means}
+        donors = {f"{donor}/0": float((self.place + step) % 400) for donor, step in zip("jkl", (1, 8, 50), strict=True)}
+        return {**edges, **{f"lost/{arm}/0": float(edges[f"{arm}/0"] <= 0) for arm in "AB"}, **donors}
+
+    def permuted(self) -> dict[str, float]:
+        """Return what single columns change: every fifth decision goes with the eighth of them."""
+        turned = {f"flip/{column}": float(column == 7 and self.place % 5 == 0) for column in range(11)}
+        return {"donor": float((self.place + 1) % 400), **turned, **{f"fall/{column}": 0.1 for column in range(11)}}
+
+    def explained(self) -> dict[str, float]:
+        """Return attributions that stay where next to nothing changes and move with the decision."""
+        u = float(np.random.default_rng(self.place).random())
+        alike = {"noise/rank": 0.9 + 0.1 * u, "noise/top": 0.8, "null/rank": 0.5 * u, "attack/rank": 0.3 * u}
+        shares = {"area": 0.5, "inside": 0.7 + 0.2 * u, "outside_before": 0.2 * u, "outside_after": u}
+        return {"correct": 1.0, "pointing": float(u < 0.6), **alike, **shares}
 
     def other_sex(self) -> dict[str, float]:
         """Return the decisions with the other sex: alone it helps women, repaired it harms them; of men nothing can be
@@ -518,9 +545,8 @@ def applicants() -> list[Applicant]:
     return found
 
 
-def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what the check of fairness finds in 400 applicants for the table of an audit."""
-    rows = applicants()
+def table_facts(data: dict[str, Any], rows: Sequence[Applicant]) -> Facts:
+    """Return what is known of the audit of a table."""
     n, names = len(rows), tuple(str(one.place) for one in rows)
     own = {field.name for field in fields(Column)}
     columns = [{name: value for name, value in one.items() if name in own} for one in data["columns"]]
@@ -529,7 +555,7 @@ def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
         "rules": data["rules"],
         "favourable": "granted",
     }
-    facts = Facts(
+    return Facts(
         classes=("denied", "granted"),
         offers=("labels", "scores"),
         modality="table",
@@ -550,7 +576,12 @@ def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
         schema=schema,
         max_changes=3,
     )
-    check = make_check("fairness", "table", {})
+
+
+def of_tables(name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a check finds in 400 applicants for the table of an audit."""
+    rows = applicants()
+    check, facts = make_check(name, "table", {}), table_facts(data, rows)
     return judged(check, facts, {trial: [one.row(trial) for one in rows] for trial in check.trials(facts)})
 
 
@@ -568,11 +599,12 @@ def judged(check: Any, facts: Facts, rows: Mapping[Trial, Sequence[Any]]) -> lis
 
 @pytest.fixture(scope="session")
 def of_a_table() -> dict[str, Any]:
-    """Return what findings.json of a table holds; what is written of fairness comes from its check. Copy it before a
-    change.
+    """Return what findings.json of a table holds; all but what is written of exposure comes from the checks. Copy it
+    before a change.
     """
     data: dict[str, Any] = json.loads((Path(__file__).parent / "table.json").read_text())
-    data["findings"] += table_fairness(data["audit"]["data"])
+    for name in ("preflight", "reliance", "fairness", "attribution"):
+        data["findings"] += of_tables(name, data["audit"]["data"])
     return data
 
 

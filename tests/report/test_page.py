@@ -261,6 +261,14 @@ def test_another_file_is_refused_in_one_sentence(tmp_path: Path, content: str) -
     assert [path.name for path in tmp_path.iterdir()] == ["findings.json"]
 
 
+def test_a_display_of_another_version_is_refused_in_one_sentence(bare: Path) -> None:
+    data = json.loads((bare / "findings.json").read_text())
+    data["findings"][0]["displays"] = [{"kind": "hologram"}]
+    (bare / "findings.json").write_text(json.dumps(data))
+    with pytest.raises(AuditorError, match=r"display 0: [^\n]*hologram[^\n]*run `auditor judge` again\.$"):
+        render(bare, pdf=False)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AuditorError, match="found no file"):
         render(tmp_path)

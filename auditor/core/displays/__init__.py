@@ -15,7 +15,7 @@ from auditor.core.displays.counterfactuals import Counterfactual, Counterfactual
 from auditor.core.displays.curve import Curve, Point
 from auditor.core.displays.disparity import Disparity
 from auditor.core.displays.groups import GroupRow, Groups
-from auditor.core.displays.map import Cluster, Map, Peak, Spot
+from auditor.core.displays.maps import Cluster, Map, Peak, Spot
 from auditor.core.displays.matrix import Matrix, MatrixCell
 from auditor.core.displays.null import Null
 from auditor.core.displays.outcomes import Outcomes
@@ -97,7 +97,13 @@ def _adapter() -> TypeAdapter[Any]:
 
 def read_displays(data: Iterable[Mapping[str, Any]]) -> tuple[Display, ...]:
     """Return the displays that `dataclasses.asdict` wrote (ValueError: a kind or a field that this version lacks)."""
-    found: tuple[Display, ...] = _adapter().validate_python(list(data))
+    from pydantic import ValidationError
+
+    try:
+        found: tuple[Display, ...] = _adapter().validate_python(list(data))
+    except ValidationError as error:
+        one = error.errors()[0]
+        raise ValueError(f"display {'.'.join(map(str, one['loc']))}: {one['msg']}") from None
     return found
 
 
