@@ -152,7 +152,10 @@ class Finding:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Finding:
-        """Return the finding that `as_dict` wrote."""
+        """Return the finding that `as_dict` wrote (ValueError: a field or a display that this version lacks)."""
+        strange = next((name for name in data if name not in cls.__dataclass_fields__), None)
+        if strange is not None:
+            raise ValueError(f"finding '{data.get('id')}': the field '{strange}' is of another version")
         estimate, evidence = data.get("estimate"), data.get("evidence") or {}
         shown = Evidence(tuple(evidence.get("samples", ())), tuple(evidence.get("trials", ())))
         rests_on = tuple(data.get("rests_on", ()))
