@@ -102,8 +102,8 @@ def image_row(trial: Trial, place: int) -> dict[str, float] | Missing | None:
 
 
 FLIPPED = {
-    "outside": (2, 3442),
-    "inside": (1, 1092),
+    "outside": (1, 3442),
+    "inside": (1, 546),
     "everywhere": (1, 4096),
     "control/0": (8, 3442),
     "control/1": (3, 3442),

@@ -139,7 +139,7 @@ def test_every_finding_with_its_reason_and_every_verdict_is_shown(rendered: Path
         "under 30",
         "worst, the median and the best",
         "A security finding, never by itself evidence of a shortcut.",
-        "8/255 [6/255, 8/255]",
+        "4/255 [3/255, 4/255]",
         "44 of 64, up to 16/255",
         "at least 16/255: 44 of 64 samples were not flipped up to 16/255",
         "By sex",
