@@ -85,7 +85,7 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AuditorError(
             f"{path}: expected an object with 'audit' and 'findings', got something else ({error}); run `auditor judge`"
-            " again."
+            " first."
         ) from None
     wrong = [finding for finding in findings if finding.verdict not in VERDICTS]
     if wrong:

@@ -6,19 +6,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from auditor.checks.common import plain
-from auditor.checks.exposure.search import FlipAnswer, FlipSearch, curve
+from auditor.checks.exposure.search import FlipAnswer, FlipSearch
+from auditor.checks.exposure.sizes import SmallestSizes
+from auditor.core.displays import Outcomes, Steps
+from auditor.core.estimates import Estimate
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation
 from auditor.modalities.tables.checks.common import searched, table_of
-from auditor.stats.censored import flipped_curve, median
 from auditor.stats.shares import proportion
+
+
+@dataclass(frozen=True)
+class ColumnFlips:
+    """How many flips change one column."""
+
+    column: str
+    role: str
+    estimate: Estimate | None
+    """Share of the flips."""
+    n: int
 
 
 @dataclass(frozen=True)
@@ -43,19 +54,28 @@ class Flips(FlipSearch):
         """Return the cheapest flip that is known of each row; infinite where none is."""
         return {name: one.size for name, one in self.answers.items()}
 
-    def outcomes(self) -> dict[str, int]:
-        """Return of how many rows each outcome is known, in words."""
+    def outcomes(self, zone: str, label: str) -> Outcomes:
+        """Return how the searches in a zone ended."""
         counts = Counter(one.outcome for one in self.answers.values())
-        return {one.text: counts[one] for one in Outcome}
+        forwards = [row.values["forwards"] for row in self.used.values()]
+        return Outcomes(
+            name=zone,
+            label=label,
+            none_found=counts[Outcome.NONE_FOUND],
+            flipped_at_most=counts[Outcome.FLIPPED_AT_MOST],
+            flipped_exactly=counts[Outcome.FLIPPED_EXACTLY],
+            proven_impossible=counts[Outcome.PROVEN_IMPOSSIBLE],
+            refused=int(sum(row.values["refused"] for row in self.used.values())),
+            forwards=float(np.mean(forwards)) if forwards else None,
+        )
 
-    def excluded(self) -> list[dict[str, Any]]:
+    def excluded(self) -> list[tuple[str, int]]:
         """Return why how many rows were not searched, the most common reason first."""
         reasons = Counter(row.missing.text for row in self.rows.values() if row.missing)
         already = sum(row.missing is None and row.values["searched"] == 0 for row in self.rows.values())
-        rows = [{"reason": reason, "n": n} for reason, n in reasons.most_common()]
-        return rows + ([{"reason": "decided as wanted already", "n": already}] if already else [])
+        return reasons.most_common() + ([("decided as wanted already", already)] if already else [])
 
-    def changed(self, cost: float) -> list[dict[str, Any]]:
+    def changed(self, cost: float) -> list[ColumnFlips]:
         """Return in which share of the flips at a cost each column was changed, the most frequent first; columns never
         changed are left out.
         """
@@ -64,60 +84,35 @@ class Flips(FlipSearch):
         for place, column in enumerate(table_of(self.facts).columns):
             flags = [float(f"set/{place}" in self.used[name].values) for name in hits]
             if any(flags):
-                estimate = plain(proportion(flags, units, unit="share of flips that change the column"))
-                found.append({"column": column.name, "role": column.role, "n": int(sum(flags)), "estimate": estimate})
-        return sorted(found, key=lambda row: (-row["n"], row["column"]))
+                estimate = proportion(flags, units, unit="share of flips that change the column")
+                found.append(ColumnFlips(column.name, column.role, estimate, int(sum(flags))))
+        return sorted(found, key=lambda one: (-one.n, one.column))
 
-    def decisions(self, cost: float) -> list[dict[str, Any]]:
-        """Return the share that flips at a cost of the rows of each decision."""
+    def decisions(self, cost: float) -> list[tuple[str, Estimate | None, int]]:
+        """Return each decision, the share of its rows that flips at a cost, and the number of its rows."""
         flags, result = self.flags(cost), []
         for index, name in enumerate(self.facts.classes):
             mine = [one for one, row in self.used.items() if row.values["before"] == index]
             estimate = proportion(
                 [flags[one] for one in mine], [self.facts.unit_of[one] for one in mine], unit=self.unit
             )
-            result.append({"before": name, "n": len(mine), "estimate": plain(estimate)})
+            result.append((name, estimate, len(mine)))
         return result
 
-    def smallest(self) -> dict[str, Any]:
-        """Return what a report shows of the cheapest flips (the shape of `thresholds.described`)."""
-        sizes, limit = list(self.costs.values()), max(self.facts.epsilons)
-        beyond = sum(math.isinf(one) for one in sizes)
-        middle = median(sizes, self.units, unit="cost") if sizes else None
-        steps = flipped_curve(sizes, limit, self.units, unit=self.unit) if sizes else []
-        short = (
-            f"{beyond} of {len(sizes)} rows were not flipped at a cost of at most {limit:g}"
-            if beyond
-            else f"{len(sizes)} rows are too few"
+    def smallest(self, zone: str, label: str) -> Steps:
+        """Return what a report shows of the cheapest flips in a zone."""
+        limit = max(self.facts.epsilons)
+        found = SmallestSizes(
+            sizes=list(self.costs.values()),
+            units=self.units,
+            limit=limit,
+            unit="cost",
+            share=self.unit,
+            words=lambda size: f"{size:.3g}",
         )
-        return {
-            "n": len(sizes),
-            "beyond": beyond,
-            "reach": limit,
-            "how": "",
-            "steps": [{"epsilon": size, "estimate": plain(estimate)} for size, estimate in steps],
-            "median": plain(middle),
-            "text": f"{middle.value:.3g} [{middle.low:.3g}, {middle.high:.3g}]" if middle else "",
-            "reason": "" if middle else short if sizes else "nothing was measured",
-            "sensitivity": None,
-            "per": "",
-            "sensitivity_reason": "a cost is in the domain's own units and has no dual norm",
-            "missed": 0,
-        }
-
-    def details(self, cost: float) -> dict[str, Any]:
-        """Return everything that the report shows of these searches at a cost."""
-        forwards = [row.values["forwards"] for row in self.used.values()]
-        return {
-            "curve": curve((one, self) for one in self.facts.epsilons),
-            "outcomes": self.outcomes(),
-            "n": len(self.used),
-            "open": int(sum(self.open(cost).values())),
-            "unproven": plain(self.at_most(cost)),
-            "refused": int(sum(row.values["refused"] for row in self.used.values())),
-            "excluded": self.excluded(),
-            "changed": self.changed(cost),
-            "smallest": self.smallest(),
-            "decisions": self.decisions(cost),
-            "forwards": float(np.mean(forwards)) if forwards else None,
-        }
+        n, beyond = len(found.sizes), found.beyond
+        short = f"{beyond} of {n} rows were not flipped at a cost of at most {limit:g}"
+        return replace(
+            found.steps(zone, label=label, short=short if beyond else f"{n} rows are too few", role="zone"),
+            sensitivity_reason="a cost is in the domain's own units and has no dual norm",
+        )

@@ -18,6 +18,7 @@ from auditor.core.displays.groups import GroupRow, Groups
 from auditor.core.displays.maps import Cluster, Map, Peak, Spot
 from auditor.core.displays.matrix import Matrix, MatrixCell
 from auditor.core.displays.null import Null
+from auditor.core.displays.outcomes import Outcomes
 from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.selection import Category, Selection
@@ -37,6 +38,7 @@ Display = (
     | Values
     | Curve
     | Steps
+    | Outcomes
     | Partition
     | Groups
     | Disparity
@@ -69,6 +71,7 @@ __all__ = [
     "Matrix",
     "Named",
     "Null",
+    "Outcomes",
     "Partition",
     "Peak",
     "Point",

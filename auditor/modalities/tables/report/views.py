@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from auditor.core.displays import Counterfactual, Counterfactuals, Groups, Named, Selection, Table, first, of_kind
-from auditor.core.outcomes import Outcome
+from auditor.core.displays import (
+    Counterfactual,
+    Counterfactuals,
+    Groups,
+    Named,
+    Outcomes,
+    Selection,
+    Table,
+    first,
+    of_kind,
+)
 from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import LABELS
 from auditor.modalities.tables.table import EPOCH
 from auditor.report.fairness import kind_of
-from auditor.report.views import listed
 from auditor.report.words import is_number, number
 
 ROLES = {
@@ -61,21 +69,6 @@ class RuleRow:
     id: str
     text: str
     broken: int | None
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """How the searches of one zone ended."""
-
-    zone: str
-    label: str
-    counts: tuple[tuple[str, int], ...]
-    """Outcome in words -> rows, in the order of `Outcome` from the flips to the open ones."""
-
-    @property
-    def n(self) -> int:
-        """Return the number of rows that were searched."""
-        return sum(n for _, n in self.counts)
 
 
 def zone(name: Any) -> str:
@@ -128,22 +121,8 @@ def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[Rule
 
 
 def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
-    """Return how the searches of each zone ended; what was found first, what is open last."""
-    found = []
-    for item in findings:
-        counts = item.details.get("outcomes")
-        if isinstance(counts, Mapping):
-            order = [
-                Outcome.FLIPPED_EXACTLY.text,
-                Outcome.FLIPPED_AT_MOST.text,
-                Outcome.PROVEN_IMPOSSIBLE.text,
-                Outcome.NONE_FOUND.text,
-                *(name for name in counts if name not in {one.text for one in Outcome}),
-            ]
-            place = str(item.details.get("zone") or item.id.partition("/")[2])
-            known = tuple((name, int(counts[name])) for name in order if is_number(counts.get(name)))
-            found.append(Outcomes(place, str(item.details.get("label") or zone(place)), known))
-    return [one for one in found if one.n]
+    """Return how the searches of each zone ended, where some were made."""
+    return [one for finding in findings for one in of_kind(finding.displays, Outcomes) if one.n]
 
 
 def category_rows(finding: Finding | None) -> list[Named]:
@@ -186,7 +165,12 @@ def flips(finding: Finding | None) -> list[tuple[str, dict[str, Counterfactual]]
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in listed(value) if isinstance(item, Mapping)]
+    return [item for item in _listed(value) if isinstance(item, Mapping)]
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return a list; an empty one of anything else."""
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _changes(one: Mapping[str, Any], defined: Mapping[str, str]) -> bool:
@@ -207,7 +191,7 @@ def _limits(one: Mapping[str, Any]) -> str:
     if one.get("kind") in ("integer", "real", "date"):
         parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
         return "; ".join(part for part in parts if part) or "none"
-    levels, many = [str(level) for level in listed(one.get("levels"))], one.get("allowed")
+    levels, many = [str(level) for level in _listed(one.get("levels"))], one.get("allowed")
     shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
     said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
     moved = _span(one, "least", "most", "change {} to {} levels")
