@@ -111,6 +111,11 @@ def modality_named(name: str) -> Modality:
     return known[name]
 
 
+def least_batch(name: str) -> int:
+    """Return the samples per call of a classifier of a modality, at least; 1 where none is named."""
+    return modality_named(name).least_batch if name else 1
+
+
 def data_sources() -> dict[str, Modality]:
     """Return the modality of every data source that a modality names."""
     return {name: modality for modality in modalities().values() for name in modality.sources}

@@ -63,7 +63,7 @@ def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Plan
     usable, excluded = _drawn(trial, facts, samples)
     size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
-    forwards, backwards = probes[trial.probe].facts["cost"](
+    forwards, backwards = probes.serving(trial.probe, facts.modality).facts["cost"](
         method=trial.method, settings=_possible(trial, len(facts.classes))
     )
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
@@ -99,7 +99,7 @@ def _missing(trial: Trial, facts: Facts) -> Missing | None:
     """
     offers = offers_of(trial.subject, facts)
     who = f"'{trial.subject}'" if trial.subject else "this classifier"
-    wanted = probes[trial.probe].facts.get("needs", "labels")
+    wanted = probes.serving(trial.probe, facts.modality).facts.get("needs", "labels")
     if wanted not in offers:
         return Missing.not_applicable(f"probe '{trial.probe}' needs '{wanted}', which {who} does not offer")
     norm = str(trial.threat.get("norm", facts.norm))

@@ -15,10 +15,10 @@ from auditor.core.records import Trial
 from auditor.core.seeds import Rows, derive
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, top_overlap
-from auditor.modalities.images.probes.attribution import attacked_points, partners
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, lenders
 from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.probes import Bench, Row, probes
+from auditor.probes.explained import attacked_points, partners
 from auditor.samples.samples import Chunk
 
 BACKGROUND = 16
