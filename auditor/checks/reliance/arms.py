@@ -1,4 +1,4 @@
-"""Reliance by exchange: how much of the class evidence comes from outside what the expert marked, whatever is exchanged."""
+"""Reliance by exchange: how much of the class evidence comes from outside what the expert marked."""
 
 from __future__ import annotations
 
