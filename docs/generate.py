@@ -83,7 +83,7 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
         yield " ".join([entry.summary, *_declared(entry.facts)])
         if kind in ("probes", "masks"):
             continue
-        model = registry.settings_model(entry.name)
+        model = registry.settings_model(entry.name, entry.modality)
         yield _table(model, {**(SHARED if kind == "models" else {}), **described(entry.make)})
         yield from (part for part in _parts(model, f"{kind.removesuffix('s')}.") if part not in seen)
         seen |= dict.fromkeys(_parts(model, f"{kind.removesuffix('s')}."))

@@ -9,7 +9,7 @@ import pkgutil
 import threading
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -167,7 +167,8 @@ def settings_model(make: Callable[..., Any], title: str) -> type[BaseModel]:
     own.
     """
     target = make.__init__ if inspect.isclass(make) else make
-    hints = typing.get_type_hints(target, include_extras=True)
+    # what a dataclass inherits is named in the module of its base
+    hints = typing.get_type_hints(make if is_dataclass(make) else target, include_extras=True)
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(target).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and not parameter.name.startswith("_"):

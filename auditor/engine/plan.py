@@ -106,23 +106,16 @@ def _missing(trial: Trial, facts: Facts) -> Missing | None:
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
         return Missing.not_applicable(f"attack '{trial.method}': {refusal}")
-    explains = (
-        explanations[trial.method].facts.get("modality", facts.modality)
-        if trial.method in explanations.names()
-        else facts.modality
-    )
-    if explains != facts.modality:
-        return Missing.not_applicable(f"explanation '{trial.method}' explains data of modality '{explains}'")
+    kinds = [entry.modality for entry in explanations if entry.name == trial.method]
+    if kinds and trial.method not in explanations.names(facts.modality):
+        return Missing.not_applicable(f"explanation '{trial.method}' explains data of modality '{kinds[0]}'")
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
-        if trial.method in registry.names():
-            needs = registry[trial.method].facts["needs"]
-            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in offers)
+        if trial.method in registry.names(facts.modality):
+            needs = registry.serving(trial.method, facts.modality).facts["needs"]
+            if needs in offers:
+                return None
+            fitting = (registry.serving(name, facts.modality) for name in registry.names(facts.modality))
+            served = ", ".join(entry.name for entry in fitting if entry.facts["needs"] in offers)
             hint = f"; it can serve {served}" if served else ""
-            return (
-                None
-                if needs in offers
-                else Missing.not_applicable(
-                    f"{kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}"
-                )
-            )
+            return Missing.not_applicable(f"{kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}")
     return None

@@ -25,7 +25,7 @@ from auditor.threats.threat import Threat
 
 
 def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
-    passes = explanations[method].facts["cost"](**explanations.bind(method, settings))
+    passes = explanations.serving(method, "image").facts["cost"](**explanations.bind(method, settings, "image"))
     return 4 * passes + 4, 4 * passes
 
 
@@ -72,7 +72,7 @@ def attribution(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 
 
 def _maps(bench: Bench, trial: Trial, x: Tensor, target: Tensor, batch_size: int) -> NDArray[np.float32]:
-    found: Tensor = explanations[trial.method].make(
+    found: Tensor = explanations.serving(trial.method, "image").make(
         bench.classifier, x, target, _batch_size=batch_size, **trial.settings
     )
     maps: NDArray[np.float32] = found.cpu().numpy()
