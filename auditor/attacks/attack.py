@@ -13,7 +13,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.problem import Goal, Problem
 from auditor.core.errors import AuditorError, nearest
-from auditor.core.modality import modality_named
+from auditor.core.modality import least_batch
 from auditor.core.outcomes import Outcome
 from auditor.core.seeds import Rows, derive
 from auditor.models.classifier import Classifier
@@ -82,7 +82,7 @@ def attack(
     if refusal:
         raise AuditorError(f"attack '{name}': {refusal}")
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
-    batch_size = batch_size or max(BATCH, modality_named(classifier.modality).least_batch)
+    batch_size = batch_size or max(BATCH, least_batch(classifier.modality))
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
     size, placed = _budget(name, epsilon, x), threat.over(x)

@@ -14,6 +14,7 @@ from auditor.core.outcomes import Outcome
 from auditor.modalities.tables.report import views as table_views
 from auditor.modalities.tables.report.figures import outcome_bars
 from auditor.modalities.tables.row_file import write_rows
+from auditor.report import by_group
 from auditor.report.cases import cases
 from auditor.report.figures import TABLES, flip_curves
 from auditor.report.render import load, page, render
@@ -253,8 +254,8 @@ def test_limits_and_costs_in_words(column: dict[str, Any], limits: str, cost: st
 
 def test_three_figures_of_invariance_stand_side_by_side(out: Path) -> None:
     finding = next(item for item in load(out)[1] if item.id == "fairness/sex/invariance")
-    found = dict(table_views.flips(finding))
-    assert list(found["Female to Male"]) == list(found["Male to Female"]) == list(table_views.INVARIANCE)
+    found = dict(by_group.flips(finding))
+    assert list(found["Female to Male"]) == list(found["Male to Female"]) == list(by_group.INVARIANCE)
     repaired = found["Male to Female"]["repaired"]
     assert repaired.estimate is None and (repaired.n, repaired.impossible) == (0, 210)
 

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field
 from auditor.checks import checks
 from auditor.checks.common import percent
 from auditor.checks.exposure.against import Comparison, ComparisonNames, beside, paired_table
-from auditor.checks.exposure.flips import Flips
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
 from auditor.core.displays import Display, Table
@@ -19,6 +18,7 @@ from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
+from auditor.modalities.tables.checks.flips import Flips
 
 _NAMES = ComparisonNames(where, "random changes of the same cost")
 _ADVICE: Mapping[Verdict, str] = {

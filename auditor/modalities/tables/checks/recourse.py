@@ -12,11 +12,11 @@ from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.fairness.measured import Flags
-from auditor.checks.fairness.searches import Searches, search_displays
 from auditor.core.displays import Disparity, Named, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Finding, Verdict
 from auditor.modalities.tables.checks.common import table_of, where
+from auditor.modalities.tables.checks.searches import Searches, search_displays
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.ratios import largest_ratio
 from auditor.stats.shares import decide

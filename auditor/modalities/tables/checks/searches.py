@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from auditor.checks.common import few_text, why_not
-from auditor.checks.exposure.flips import Flips
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
@@ -16,6 +15,7 @@ from auditor.core.displays import AttackBudget, Cell, Display, GroupRow, Groups,
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Evidence, Observations, Trial
+from auditor.modalities.tables.checks.flips import Flips
 from auditor.stats.censored import median, restricted_mean
 from auditor.stats.shares import proportion
 
