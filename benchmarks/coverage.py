@@ -22,8 +22,11 @@ from scipy import stats as sps
 from auditor.core.records import Estimate
 from auditor.core.seeds import generator
 from auditor.stats.censored import flipped_curve, median, restricted_mean
-from auditor.stats.shares import mean, paired_difference, proportion, ratio, recovered, recovered_ratio, share_interval
-from auditor.stats.strata import Strata, simultaneous_level, stratified_difference
+from auditor.stats.means import mean, ratio
+from auditor.stats.paired import paired_difference
+from auditor.stats.shares import proportion, recovered, recovered_ratio, share_interval
+from auditor.stats.simultaneous import simultaneous_level
+from auditor.stats.strata import Strata, stratified_difference
 
 LEAST, AVERAGE = 0.93, (0.94, 0.98)
 SIZES = (20, 30, 50, 100, 200, 500)

@@ -9,7 +9,7 @@ from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Estimate, Observation, Trial, Verdict
 from auditor.core.zones import control_number
-from auditor.stats.shares import needed_n
+from auditor.stats.decisions import needed_n
 
 LABELS = {
     "outside": "outside the expert's mask",

@@ -15,7 +15,8 @@ from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.zones import coverage, not_applicable
-from auditor.stats.shares import decide, proportion
+from auditor.stats.decisions import decide
+from auditor.stats.shares import proportion
 
 Observed = dict[str, Observation]
 

@@ -20,8 +20,8 @@ from auditor.engine.export import export_samples
 from auditor.engine.lock import NAME, lock_text, locked_checks, read_lock, relocked
 from auditor.engine.stages import judging
 from auditor.engine.store import Store, write_whole
+from auditor.stats.decisions import holm
 from auditor.stats.grouping import Attribute, edges_of
-from auditor.stats.shares import holm
 
 REPORTS = ("report.html", "report.pdf", "junit.xml")
 

@@ -12,7 +12,8 @@ from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
 from auditor.core.records import Estimate
 from auditor.stats.exchange import exchange_p
-from auditor.stats.shares import Array, effective_n, mean, method_name, proportion, share_interval
+from auditor.stats.means import mean
+from auditor.stats.shares import Array, effective_n, method_name, proportion, share_interval
 
 Reach = float | Sequence[float]
 """How far the search went: for all samples, or for each (n,)."""
@@ -181,20 +182,18 @@ def log_rank_p(
     times, found = times[known], found[known]
     if len(set(group.tolist())) < 2 or not found.any():
         return None
-    scores = np.concatenate([_scores(times[label == one], found[label == one]) for one in np.unique(label)])
-    order = np.concatenate([np.flatnonzero(label == one) for one in np.unique(label)])
+    scores = np.zeros(len(times))
+    for one in np.unique(label):
+        scores[label == one] = _scores(times[label == one], found[label == one])
     if not scores.any():
         return None
     if len(set(owner.tolist())) == len(owner):
         return _chi_square(times, found.astype(int), group, label=label)
-    columns = np.zeros((len(times), 2))
-    columns[order, 0], columns[:, 1] = scores, 1.0
-    people = owner.tolist()
     return exchange_p(
-        columns,
+        np.stack([scores, np.ones(len(times))], 1),
         group.tolist(),
         label.tolist(),
-        units=people,
+        units=owner.tolist(),
         statistic=lambda sums: (sums[..., 0] ** 2 / sums[..., 1]).sum(-1),
         seed=seed,
         draws=draws,

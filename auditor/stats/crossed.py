@@ -11,7 +11,8 @@ from scipy import stats as sps
 
 from auditor.core.records import Estimate
 from auditor.core.seeds import generator
-from auditor.stats.shares import RESAMPLES, share_interval
+from auditor.stats.means import RESAMPLES
+from auditor.stats.shares import share_interval
 
 Array = NDArray[np.float64]
 BOUNDLESS = 1e6

@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportions_ztest
 
 from auditor.core.records import Estimate
 from auditor.stats.shares import ROUNDING, effective_n, method_name, recovered_ratio, share_interval
-from auditor.stats.strata import inverted, simultaneous_level, simultaneous_p
+from auditor.stats.simultaneous import inverted, simultaneous_level, simultaneous_p
 
 _FOUR_FIFTHS = 0.8
 """29 CFR 1607.4(D)."""
@@ -86,20 +86,16 @@ def lowest_ratio(
     low, high = ends(simultaneous_level(k, level))
     if not math.isfinite(high):
         return None
+    estimate = _of_all(shares, value, min(low, value), high=max(high, value), level=level)
+    return Lowest(estimate, group, reference, simultaneous_p(inverted(ends, value, against), k))
+
+
+def _of_all(shares: Mapping[str, Share], value: float, low: float, *, high: float, level: float) -> Estimate:
+    """Return the estimate of a ratio of two groups that holds for all pairs."""
     n, units = sum(one.n for one in shares.values()), sum(one.units for one in shares.values())
     method = method_name("recovered from the logarithms, Tukey-Kramer over pairs", units < n)
-    estimate = Estimate(
-        value,
-        min(low, value),
-        max(high, value),
-        n,
-        "impact ratio",
-        method,
-        level,
-        units if units < n else None,
-        share=False,
-    )
-    return Lowest(estimate, group, reference, simultaneous_p(inverted(ends, value, against), k))
+    clustered = units if units < n else None
+    return Estimate(value, low, high, n, "impact ratio", method, level, clustered, share=False)
 
 
 def ratio_ends(a: Share, b: Share, level: float) -> tuple[float, float]:

@@ -5,7 +5,6 @@ independent.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -14,14 +13,11 @@ from numpy.typing import NDArray
 from scipy import stats as sps
 from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from auditor.core.records import Estimate, Verdict
-from auditor.core.seeds import derive
+from auditor.core.records import Estimate
 
 Array = NDArray[np.float64]
-RESAMPLES = 2000
 PRIOR = 0.25
 """Units of either kind that are added where units share samples."""
 ROUNDING = 1e-9
@@ -216,198 +212,3 @@ def share_ratio(
     return Estimate(
         share_a / share_b, low, high, n, "ratio of shares", method, level, units if units < n else None, share=True
     )
-
-
-def paired_difference(
-    a: Sequence[float], b: Sequence[float], units: Sequence[str], *, level: float = 0.95
-) -> Estimate | None:
-    """Return the difference of two shares of the same samples, a less b, with Newcombe's interval for pairs; None of no
-    samples.
-
-    Newcombe 1998 (Statistics in Medicine 17, 2635-2650, method 10): the intervals of both shares, less what their
-    correlation takes
-    away. Where samples share a unit, both have effective sample sizes and the correlation is that of the units' totals.
-    """
-    one, two = (proportion(flags, units, level=level) for flags in (a, b))
-    if one is None or two is None:
-        return None
-    (above, counts), (below, _) = totals(a, units), totals(b, units)
-    above, below = above - one.value * counts, below - two.value * counts
-    shared, scale = float((above * below).sum()), math.sqrt(float((above**2).sum() * (below**2).sum()))
-    shared = max(0.0, shared - 0.5) if shared > 0 else shared
-    bound = shared / scale if scale else 0.0
-    low, high = recovered(one.value, (one.low, one.high), two.value, (two.low, two.high), bound)
-    method = method_name("Newcombe for pairs", one.units is not None)
-    return Estimate(
-        one.value - two.value,
-        max(-1.0, low),
-        min(1.0, high),
-        one.n,
-        "difference of shares",
-        method,
-        level,
-        one.units,
-        share=True,
-    )
-
-
-def paired_p(a: Sequence[float], b: Sequence[float], units: Sequence[str]) -> float:
-    """Return the exact two-sided p-value that two flags of the same samples are equally frequent.
-
-    McNemar's exact test (1947) where each sample is a unit of its own. Else units are turned over whole: the sum of
-    their differences
-    against its distribution when each could as well have the other sign (Fisher's randomisation), counted without
-    simulation.
-
-    >>> round(paired_p([1.0] * 12 + [0.0] * 2, [0.0] * 12 + [1.0] * 2, [str(row) for row in range(14)]), 4)
-    0.0129
-    """
-    nets = np.rint(totals([one - two for one, two in zip(a, b, strict=True)], units)[0]).astype(int)
-    chance = np.ones(1)
-    for step in np.abs(nets[nets != 0]).tolist():
-        chance = (np.pad(chance, (0, 2 * step)) + np.pad(chance, (2 * step, 0))) / 2
-    sums = np.arange(len(chance)) - (len(chance) - 1) // 2
-    return min(1.0, float(chance[np.abs(sums) >= abs(int(nets.sum()))].sum()))
-
-
-def ratio(
-    above: Sequence[float],
-    below: Sequence[float],
-    units: Sequence[str],
-    *,
-    seed: int = 0,
-    unit: str = "",
-    share: bool = False,
-    level: float = 0.95,
-) -> Estimate | None:
-    """Return sum(above) / sum(below) with its BCa bootstrap interval (Efron 1987), whole units resampled; None of too
-    few units.
-
-    Its level is widened as a t interval is beside a normal one (Hesterberg 2015, arXiv:1411.5279, section 3.3): without
-    that, 20 units
-    cover 0.90 of normal means in place of 0.95.
-    """
-    n = len(above)
-    (tops, _), (bottoms, _) = totals(above, units), totals(below, units)
-    m = len(tops)
-    if m < 2 or not bottoms.sum():
-        return None
-    value, clustered = float(tops.sum() / bottoms.sum()), m if m < n else None
-    wide = float(1 - 2 * sps.norm.sf(math.sqrt(m / (m - 1)) * sps.t.isf((1 - level) / 2, m - 1)))
-    if np.ptp(tops - value * bottoms) < 1e-12:
-        return Estimate(value, value, value, n, unit, "all units equal", level, clustered, share=share)
-
-    def quotient(top: Array, bottom: Array, axis: int = -1) -> Array:
-        return np.asarray(top.sum(axis=axis) / bottom.sum(axis=axis))
-
-    for method in ("BCa", "percentile"):  # BCa has no answer where nearly all resamples are equal
-        rng = np.random.default_rng(derive(seed, "ratio", n))
-        with (
-            warnings.catch_warnings(action="ignore", category=sps.DegenerateDataWarning),
-            np.errstate(divide="ignore", invalid="ignore"),
-        ):
-            found = sps.bootstrap(
-                (tops, bottoms),
-                quotient,
-                paired=True,
-                vectorized=True,
-                batch=200,
-                n_resamples=RESAMPLES,
-                confidence_level=wide,
-                method=method,
-                rng=rng,
-            ).confidence_interval
-        if math.isfinite(found.low) and math.isfinite(found.high):
-            return Estimate(
-                value,
-                float(found.low),
-                float(found.high),
-                n,
-                unit,
-                f"{method} bootstrap over units, widened for few",
-                level,
-                clustered,
-                share=share,
-            )
-    return None
-
-
-def mean(
-    values: Sequence[float],
-    units: Sequence[str],
-    *,
-    seed: int = 0,
-    unit: str = "",
-    share: bool = False,
-    level: float = 0.95,
-) -> Estimate | None:
-    """Return the mean with its BCa bootstrap interval, whole units resampled; None of fewer than two units."""
-    return ratio(values, [1.0] * len(values), units, seed=seed, unit=unit, share=share, level=level)
-
-
-def ratio_p(above: Sequence[float], below: Sequence[float], units: Sequence[str], against: float) -> float:
-    """Return the two-sided p-value of sum(above) / sum(below) against a value: a t test over units of above - against *
-    below.
-    """
-    return mean_p([top - against * bottom for top, bottom in zip(above, below, strict=True)], units, 0.0)
-
-
-def mean_p(values: Sequence[float], units: Sequence[str], against: float) -> float:
-    """Return the two-sided p-value of a mean against a value: a t test over units, weighted by their size."""
-    sums, counts = totals(values, units)
-    m, n = len(counts), float(counts.sum())
-    if m < 2:
-        return 1.0
-    value = sums.sum() / n
-    spread = math.sqrt(m / (m - 1) * float(((sums - value * counts) ** 2).sum())) / n
-    if spread == 0:
-        return 1.0 if value == against else 0.0
-    return float(2 * sps.t.sf(abs(value - against) / spread, m - 1))
-
-
-def bootstrap_p(draws: Array, against: float) -> float:
-    """Return the two-sided p-value of a bootstrap distribution (b,) against a value."""
-    return float(min(1.0, 2 * (1 + min((draws <= against).sum(), (draws >= against).sum())) / (1 + len(draws))))
-
-
-def decide(estimate: Estimate | None, tolerance: float, *, worse: str = "above") -> Verdict:
-    """Return the verdict of an estimate, on its whole interval, never on the point.
-
-    `worse` says on which side of the tolerance the defect lies: 'above' or 'below'.
-    """
-    if estimate is None:
-        return "not_measured"
-    low, high, bound = (
-        (estimate.low, estimate.high, tolerance) if worse == "above" else (-estimate.high, -estimate.low, -tolerance)
-    )
-    if low > bound:
-        return "fail"
-    return "pass" if high <= bound else "inconclusive"
-
-
-def needed_n(estimate: Estimate, tolerance: float) -> int | None:
-    """Return about how many samples would decide if the estimate stays where it is; None where it lies on the
-    tolerance.
-
-    The interval shrinks with the square root of the number of samples.
-    """
-    gap = abs(estimate.value - tolerance)
-    half = estimate.high - estimate.value if estimate.value < tolerance else estimate.value - estimate.low
-    if gap < 1e-9 or not math.isfinite(half):
-        return None
-    wanted = math.ceil(estimate.n * (half / gap) ** 2 - 1e-6)  # what rounding adds is not a sample
-    return wanted if wanted <= 1_000_000 else None
-
-
-def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
-    """Return which claims hold after Holm's correction (1979) over all of them."""
-    return (
-        [bool(kept) for kept in multipletests(list(p_values), alpha=alpha, method="holm")[0]] if len(p_values) else []
-    )
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Return the adjusted p-values of Benjamini and Hochberg (1995): claims below q are false in a share of at most q,
-    on average.
-    """
-    return [float(q) for q in multipletests(list(p_values), method="fdr_bh")[1]] if len(p_values) else []

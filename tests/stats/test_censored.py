@@ -11,7 +11,8 @@ from scipy import stats as sps
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from auditor.stats.censored import flipped_curve, log_rank_p, median, restricted_mean
-from auditor.stats.shares import mean, proportion, share_interval
+from auditor.stats.means import mean
+from auditor.stats.shares import proportion, share_interval
 
 FOUND = [6, 6, 6, 7, 10, 13, 16, 22, 23]
 """Weeks of remission that ended, under 6-MP."""

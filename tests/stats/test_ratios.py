@@ -10,8 +10,9 @@ from scipy import stats as sps
 from statsmodels.stats.proportion import proportions_ztest
 
 from auditor.core.records import Estimate
+from auditor.stats.decisions import decide
 from auditor.stats.ratios import Share, fisher_p, largest_ratio, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
-from auditor.stats.shares import decide, share_ratio
+from auditor.stats.shares import share_ratio
 
 PAIRS = st.tuples(st.integers(1, 200), st.floats(0, 1)).map(lambda drawn: (round(drawn[1] * drawn[0]), drawn[0]))
 

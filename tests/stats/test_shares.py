@@ -14,23 +14,15 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from auditor.core.records import Estimate
 from auditor.stats import shares as stats
+from auditor.stats.decisions import benjamini_hochberg, decide, holm, needed_n
+from auditor.stats.means import bootstrap_p, mean, mean_p, ratio, ratio_p
+from auditor.stats.paired import paired_difference, paired_p
 from auditor.stats.shares import (
-    benjamini_hochberg,
-    bootstrap_p,
     clopper_pearson,
-    decide,
     difference,
     effective_n,
-    holm,
-    mean,
-    mean_p,
-    needed_n,
-    paired_difference,
-    paired_p,
     proportion,
     proportion_p,
-    ratio,
-    ratio_p,
     share_interval,
     share_ratio,
     totals,

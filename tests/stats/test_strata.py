@@ -8,18 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as sps
 
+from auditor.stats.gaps import bounded_ends, largest_gap, needed_per_group, shortfalls
 from auditor.stats.shares import difference, proportion, share_interval
-from auditor.stats.strata import (
-    Strata,
-    bounded_ends,
-    largest_gap,
-    needed_per_group,
-    shortfalls,
-    simultaneous_level,
-    simultaneous_p,
-    stratified_difference,
-    stratified_difference_p,
-)
+from auditor.stats.simultaneous import simultaneous_level, simultaneous_p
+from auditor.stats.strata import Strata, stratified_difference, stratified_difference_p
 
 
 def flags(k: int, n: int) -> list[float]:

@@ -14,7 +14,9 @@ from auditor.checks.common import reason, span, why_not
 from auditor.core.displays import Named, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Evidence, Finding, Observation, Observations, Trial
-from auditor.stats.shares import decide, mean, proportion, proportion_p, ratio, ratio_p
+from auditor.stats.decisions import decide
+from auditor.stats.means import mean, ratio, ratio_p
+from auditor.stats.shares import proportion, proportion_p
 
 Observed = Mapping[str, Observation]
 Methods = tuple[str, ...] | dict[str, dict[str, Any] | None]

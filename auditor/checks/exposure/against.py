@@ -11,7 +11,8 @@ from auditor.core.displays import Cell, Table
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.zones import control_number
-from auditor.stats.shares import paired_difference, paired_p, proportion
+from auditor.stats.paired import paired_difference, paired_p
+from auditor.stats.shares import proportion
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from auditor.checks.exposure.search import FlipSearch
 from auditor.core.displays import Display
 from auditor.core.estimates import Estimate
 from auditor.core.records import Evidence, Finding, Verdict
-from auditor.stats.shares import decide, proportion_p
+from auditor.stats.decisions import decide
+from auditor.stats.shares import proportion_p
 
 _MOST_SHOWN = 20
 """A finding names at most this many of the samples that flip."""

@@ -12,9 +12,11 @@ from auditor.checks.fairness.measured import Flags
 from auditor.core.displays import Cell, Disparity, Display, Named, Partition, Rows, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
+from auditor.stats.decisions import decide
 from auditor.stats.exchange import breslow_day_p, mantel_haenszel_p, permutation_p
-from auditor.stats.shares import decide, difference
-from auditor.stats.strata import Gap, Side, Strata, largest_gap, needed_per_group, shortfalls
+from auditor.stats.gaps import Gap, largest_gap, needed_per_group, shortfalls
+from auditor.stats.shares import difference
+from auditor.stats.strata import Side, Strata
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from auditor.core.displays import Curve, GroupRow, Groups, Named, Point, Steps
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate
 from auditor.stats.censored import log_rank_p, restricted_mean
-from auditor.stats.shares import mean, proportion
+from auditor.stats.means import mean
+from auditor.stats.shares import proportion
 
 
 @dataclass(frozen=True)

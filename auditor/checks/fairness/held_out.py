@@ -17,7 +17,7 @@ from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Observations, Trial
 from auditor.core.seeds import generator
 from auditor.stats.grouping import Attribute, Blocks, dealt
-from auditor.stats.shares import paired_difference
+from auditor.stats.paired import paired_difference
 from auditor.stats.strata import Strata, stratified_difference, stratified_difference_p
 
 DRAWS = 2000

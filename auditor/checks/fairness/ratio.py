@@ -16,8 +16,9 @@ from auditor.core.displays import Category, Cell, Selection, Table
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Finding, Verdict
+from auditor.stats.decisions import decide
 from auditor.stats.ratios import Lowest, Share, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
-from auditor.stats.shares import decide, proportion
+from auditor.stats.shares import proportion
 
 LEAST_EVENTS = 5
 """With fewer selections expected, a rate is said to be too few to tell."""

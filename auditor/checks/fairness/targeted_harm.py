@@ -15,8 +15,8 @@ from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, nul
 from auditor.core.displays import AttackBudget, Display
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
+from auditor.stats.decisions import decide
 from auditor.stats.grouping import Attribute, dealt
-from auditor.stats.shares import decide
 
 FIT: Mapping[str, Any] = {"steps": 20, "batch": 32, "starts": 2, "most": 512}
 """How hard each perturbation is fitted: at most steps x batch x starts gradients, after which more of them change

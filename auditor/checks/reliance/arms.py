@@ -14,7 +14,8 @@ from auditor.core.displays import Display, Named, Rows, Table, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
-from auditor.stats.shares import bootstrap_p, decide
+from auditor.stats.decisions import decide
+from auditor.stats.means import bootstrap_p
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion, share_of
-from auditor.stats.shares import RESAMPLES, decide, proportion
+from auditor.stats.decisions import decide
+from auditor.stats.means import RESAMPLES
+from auditor.stats.shares import proportion
 
 FILLS = {"rim": "filled from the rim", "biharmonic": "filled biharmonically"}
 CHANCE = 0.5

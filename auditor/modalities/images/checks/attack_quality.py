@@ -12,7 +12,8 @@ from auditor.checks.common import clean_trial, evasion_trial, percent, reason, s
 from auditor.core.displays import Values
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial, Verdict
-from auditor.stats.shares import decide, proportion
+from auditor.stats.decisions import decide
+from auditor.stats.shares import proportion
 
 REPEATED = 1e-4
 """Largest difference between two answers to one input that is rounding."""

@@ -19,7 +19,7 @@ from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.modalities.images.checks.where import judge_where, where_trial
 from auditor.stats.crossed import Part
-from auditor.stats.shares import mean
+from auditor.stats.means import mean
 
 
 @checks.register("reliance", modality="image")

@@ -19,7 +19,7 @@ from auditor.core.records import Estimate, Evidence, Finding, Observation, Obser
 from auditor.core.seeds import generator
 from auditor.modalities.images.checks.clusters import clusters
 from auditor.modalities.images.checks.places import FEWEST, METHOD, NOTHING, Place, Search
-from auditor.stats.shares import RESAMPLES
+from auditor.stats.means import RESAMPLES
 
 Array = NDArray[np.float64]
 UNIT = "change of the margin (logits)"

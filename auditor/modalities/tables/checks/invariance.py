@@ -15,7 +15,9 @@ from auditor.core.records import Estimate, Evidence, Finding, Observation, Obser
 from auditor.modalities.tables.checks.common import favourable
 from auditor.modalities.tables.checks.protected import invariance_trial, protected, supported_values
 from auditor.modalities.tables.table import Column
-from auditor.stats.shares import decide, paired_p, proportion
+from auditor.stats.decisions import decide
+from auditor.stats.paired import paired_p
+from auditor.stats.shares import proportion
 
 Way = Literal["naive", "repaired", "worst"]
 KINDS: tuple[Way, ...] = ("naive", "repaired", "worst")

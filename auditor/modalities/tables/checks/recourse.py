@@ -18,9 +18,10 @@ from auditor.core.records import Estimate, Finding, Verdict
 from auditor.modalities.tables.checks.common import table_of, where
 from auditor.modalities.tables.checks.searches import Searches, search_displays
 from auditor.stats.censored import log_rank_p, restricted_mean
+from auditor.stats.decisions import decide
+from auditor.stats.gaps import bounded_ends
 from auditor.stats.ratios import largest_ratio
-from auditor.stats.shares import decide
-from auditor.stats.strata import bounded_ends, simultaneous_level
+from auditor.stats.simultaneous import simultaneous_level
 
 
 def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **base: Any) -> Finding:

@@ -1,0 +1,53 @@
+"""Verdicts from intervals, and claims corrected for being several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from statsmodels.stats.multitest import multipletests
+
+from auditor.core.records import Estimate, Verdict
+
+
+def decide(estimate: Estimate | None, tolerance: float, *, worse: str = "above") -> Verdict:
+    """Return the verdict of an estimate, on its whole interval, never on the point.
+
+    `worse` says on which side of the tolerance the defect lies: 'above' or 'below'.
+    """
+    if estimate is None:
+        return "not_measured"
+    low, high, bound = (
+        (estimate.low, estimate.high, tolerance) if worse == "above" else (-estimate.high, -estimate.low, -tolerance)
+    )
+    if low > bound:
+        return "fail"
+    return "pass" if high <= bound else "inconclusive"
+
+
+def needed_n(estimate: Estimate, tolerance: float) -> int | None:
+    """Return about how many samples would decide if the estimate stays where it is; None where it lies on the
+    tolerance.
+
+    The interval shrinks with the square root of the number of samples.
+    """
+    gap = abs(estimate.value - tolerance)
+    half = estimate.high - estimate.value if estimate.value < tolerance else estimate.value - estimate.low
+    if gap < 1e-9 or not math.isfinite(half):
+        return None
+    wanted = math.ceil(estimate.n * (half / gap) ** 2 - 1e-6)  # what rounding adds is not a sample
+    return wanted if wanted <= 1_000_000 else None
+
+
+def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
+    """Return which claims hold after Holm's correction (1979) over all of them."""
+    return (
+        [bool(kept) for kept in multipletests(list(p_values), alpha=alpha, method="holm")[0]] if len(p_values) else []
+    )
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return the adjusted p-values of Benjamini and Hochberg (1995): claims below q are false in a share of at most q,
+    on average.
+    """
+    return [float(q) for q in multipletests(list(p_values), method="fdr_bh")[1]] if len(p_values) else []
