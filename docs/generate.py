@@ -32,6 +32,7 @@ KINDS_SAID = {
     "models": "Under `model`, `source` chooses one, `weights` or `path` names the file, and every other setting stands "
     "beside them. `draws: 16` declares a model that answers at random: its answers are means over that many draws.",
     "data": "Under `data`, `source` chooses one (`images` when not given); every other setting stands beside it.",
+    "engines": "Where an audit is measured: `auditor run --engine NAME`. An audit file does not name one.",
     "masks": "Image masks are read by the ending of the file. The mask of a table is the `role` of each column.",
 }
 SHARED = {
@@ -79,11 +80,12 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
     """Yield every plug-in of one kind: its name, what it is and needs, its settings and their types, each type once."""
     seen: dict[str, None] = {}
     for entry in registry:
-        yield f"### `{entry.name}`"
+        several = sum(other.name == entry.name for other in registry) > 1
+        yield f"### `{entry.name}`" + (f" for {entry.modality.removesuffix('s')}s" if several else "")
         yield " ".join([entry.summary, *_declared(entry.facts)])
-        if kind in ("probes", "masks"):
+        if kind in ("probes", "masks", "engines"):
             continue
-        model = registry.settings_model(entry.name)
+        model = registry.settings_model(entry.name, entry.modality)
         yield _table(model, {**(SHARED if kind == "models" else {}), **described(entry.make)})
         yield from (part for part in _parts(model, f"{kind.removesuffix('s')}.") if part not in seen)
         seen |= dict.fromkeys(_parts(model, f"{kind.removesuffix('s')}."))
@@ -92,9 +94,7 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
 def _declared(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a plug-in declares of itself, in sentences."""
     if "modality" in facts:
-        yield f"For {facts['modality'].removesuffix('s')}s" + (
-            f", under the name `{facts['check']}`." if "check" in facts else "."
-        )
+        yield f"For {facts['modality'].removesuffix('s')}s."
     if "needs" in facts:
         yield f"Needs the model's {facts['needs']}."
     for key, said in (("norms", "Norms"), ("endings", "Endings")):

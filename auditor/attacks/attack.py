@@ -13,7 +13,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.problem import Goal, Problem
 from auditor.core.errors import AuditorError, nearest
-from auditor.core.modality import modality_named
+from auditor.core.modality import least_batch
 from auditor.core.outcomes import Outcome
 from auditor.core.seeds import RowGenerators, derive
 from auditor.models.classifier import Classifier
@@ -76,7 +76,7 @@ def attack(
     bound = check_attack(name, classifier.offers, settings)
     _refuse(name, threat.norm, x, y)
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
-    batch_size = batch_size or max(BATCH, modality_named(classifier.modality).least_batch)
+    batch_size = batch_size or max(BATCH, least_batch(classifier.modality))
     goal, size = Goal(y, None if targets is None else targets.to(x.device)), _budget(name, epsilon, x)
     task = _Task(name, bound, batch_size, x, goal, threat.over(x), size, _seeds(seed, len(x)))
     search = searching(classifier)

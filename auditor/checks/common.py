@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import Any
 
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
@@ -86,11 +84,6 @@ def span(estimate: Estimate, *, share: bool = True) -> str:
     """Return an estimate with its interval, for a sentence."""
     show = percent if share else (lambda value: f"{value:.2f}")
     return f"{show(estimate.value)} [{show(estimate.low)}, {show(estimate.high)}]"
-
-
-def plain(estimate: Estimate | None) -> dict[str, Any] | None:
-    """Return an estimate as JSON-ready data."""
-    return None if estimate is None else asdict(estimate)
 
 
 def few(n: int, minimum: int, what: str = "samples") -> Missing | None:

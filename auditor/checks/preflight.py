@@ -15,13 +15,6 @@ from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.zones import coverage, not_applicable
-from auditor.modalities.tables.checks.preflight import (
-    judge_columns,
-    judge_decisions,
-    judge_missing,
-    judge_rules,
-    judge_scores,
-)
 from auditor.stats.decisions import decide
 from auditor.stats.shares import proportion
 
@@ -31,7 +24,7 @@ Observed = dict[str, Observation]
 @checks.register("preflight")
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """Whether the audit can begin: accuracy, classes, inputs, scores, repeated answers, masks; of a table its rules."""
+    """Whether the audit can begin: accuracy, classes, inputs, scores, repeated answers, masks."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
     """Largest difference between two answers to the same input that counts as rounding."""
@@ -44,8 +37,7 @@ class Preflight:
         mechanism=(
             "Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class;"
             " scores that sum to one, answers that change and blank inputs are counted; every sample without a usable"
-            " mask is listed with its reason. Of a table every declared rule is counted on the data, since a rule that"
-            " the data break is no rule, and the scores are compared with the model's own decisions."
+            " mask is listed with its reason."
         ),
         reading=(
             "A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in"
@@ -54,37 +46,54 @@ class Preflight:
         limits="It does not look at how the data were collected, nor whether test data were seen in training.",
         reference="Wilson 1927 and Lancaster 1961 (mid-P) for the intervals.",
     )
+    others: ClassVar[tuple[str, ...]] = ()
+    """Further findings, which a modality makes of its own, by the last part of their ids."""
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
         """Return the one trial of plain answers."""
         return (clean_trial(),)
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return six findings, of a table eight; none of them answers one of the four questions by itself."""
+        """Return six findings and what a modality adds; none answers one of the four questions by itself."""
         trial = clean_trial()
         rows = observations.of(trial)
         measured = {name: row for name, row in rows.items() if row.missing is None}
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
-        table = facts.modality == "table"
-        masks = judge_columns(facts, base) if table else _masks(facts, base)
+        marked = self.marked(facts, base)
         if not measured:
             claim, why = "The classifier's plain answers were not measured.", why_not(rows.values())
-            names = ("accuracy", "inputs", "logits", "determinism", *(("rules", "decisions") if table else ()))
+            names = ("accuracy", "inputs", "logits", "determinism", *self.others)
             accuracy, *others = (
                 Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base)
                 for name in names
             )
-            return (accuracy, self._balance(facts, base), *others[:3], masks, *others[3:])
+            return (accuracy, self._balance(facts, base), *others[:3], marked, *others[3:])
         return (
             _accuracy(facts, measured, base),
             self._balance(facts, base),
-            judge_missing(facts, measured, base) if table else _inputs(measured, base),
-            judge_scores(facts, measured, base) if table else _logits(measured, base),
+            self.inputs(facts, measured, base),
+            self.scores(facts, measured, base),
             self._determinism(measured, base),
-            masks,
-            *((judge_rules(facts, measured, base), judge_decisions(facts, measured, base)) if table else ()),
+            marked,
+            *self.further(facts, measured, base),
         )
+
+    def inputs(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
+        """Return whether the inputs hold anything."""
+        return _inputs(rows, base)
+
+    def scores(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
+        """Return whether the scores are fit for margins."""
+        return _logits(rows, base)
+
+    def marked(self, facts: Facts, base: dict[str, Any]) -> Finding:
+        """Return what the expert marked."""
+        return _masks(facts, base)
+
+    def further(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> tuple[Finding, ...]:
+        """Return what a modality adds, as `others` names it."""
+        return ()
 
     def _balance(self, facts: Facts, base: dict[str, Any]) -> Finding:
         counts = Counter(facts.y)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import click
 
+from auditor.core.modality import modalities
+
+DEMONSTRATIONS = {
+    name: f"{modality.home}.{place}"
+    for modality in modalities().values()
+    for name, place in modality.demonstrations.items()
+}
+"""Demonstration -> 'module:function' that writes it."""
+
 
 @click.command("demo", short_help="Audit the embedded demonstration and show where the reports are.")
-@click.argument("which", type=click.Choice(["image", "hiring"]), default="image")
+@click.argument("which", type=click.Choice(list(DEMONSTRATIONS)), default=next(iter(DEMONSTRATIONS)))
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -35,8 +45,9 @@ def command(which: str, out: Path, fresh: bool) -> int:
     from auditor.cli.show import show_side_by_side
     from auditor.engine.judge import read_findings
 
-    audits, what = _written(which, out)
-    click.echo(f"auditing {len(audits)} classifiers on {what}; this takes a minute or two", err=True)
+    module, _, function = DEMONSTRATIONS[which].partition(":")
+    audits: dict[str, Path] = getattr(import_module(module), function)(out)
+    click.echo(f"auditing {len(audits)} classifiers; this takes a minute or two", err=True)
     options = ("--fresh",) if fresh else ()
     outcomes = run_batch(
         list(audits.values()),
@@ -55,16 +66,3 @@ def command(which: str, out: Path, fresh: bool) -> int:
     for one in outcomes:
         click.echo(f"report:       {one.folder / 'report.html'} (and report.pdf)")
     return 0
-
-
-def _written(which: str, out: Path) -> tuple[dict[str, Path], str]:
-    """Return the audit files of a demonstration by classifier, written with their data, and what they
-    are audited on.
-    """
-    if which == "hiring":
-        from auditor.modalities.tables.demo.hiring import AUDITED, write_hiring_demo
-
-        return write_hiring_demo(out), f"{AUDITED} made-up applicants"
-    from auditor.modalities.images.demo.image import IMAGES, write_image_demo
-
-    return write_image_demo(out), f"{IMAGES} phantom images"

@@ -7,7 +7,13 @@ from importlib import import_module
 import click
 
 from auditor.core.errors import AuditorError, nearest
+from auditor.core.modality import modalities
 
+_OWN = {
+    kind: (f"{modality.home}.{place.partition(':')[0]}", place.partition(":")[2])
+    for modality in modalities().values()
+    for kind, place in modality.registries.items()
+}
 KINDS = {
     "checks": ("auditor.checks", "checks"),
     "attacks": ("auditor.attacks", "attacks"),
@@ -15,7 +21,7 @@ KINDS = {
     "probes": ("auditor.probes", "probes"),
     "models": ("auditor.models", "classifiers"),
     "data": ("auditor.samples", "data"),
-    "masks": ("auditor.modalities.images.masks", "masks"),
+    **_OWN,
     "engines": ("auditor.engine.executors", "executors"),
 }
 

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+_RENAMED = {"table": "schema"}
+"""Name of a field in the ledgers of version 0.1 -> its name."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -71,10 +74,8 @@ class Facts:
     def from_dict(cls, data: Mapping[str, Any]) -> Facts:
         """Return the facts that `as_dict` wrote."""
         listed: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+            _RENAMED.get(name, name): tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
         for columns in ("groups", "factors", "regions", "subjects"):
             listed[columns] = {name: tuple(values) for name, values in data.get(columns, {}).items()}
-        if "table" in listed:  # as runs of version 0.1 called it
-            listed["schema"] = listed.pop("table")
         return cls(**listed)

@@ -68,8 +68,11 @@ class Modality:
     """Probe -> values of its rows that the table of samples shows."""
     templates: str = ""
     """Folder of templates that stand in the place of the shared ones, or beside them."""
-    demonstrations: tuple[str, ...] = ()
-    """Names of the embedded demonstrations: modules of the folder `demo`."""
+    registries: Mapping[str, str] = field(default_factory=dict)
+    """Further kinds of plug-ins -> 'module:registry' inside the modality, such as formats of masks."""
+    demonstrations: Mapping[str, str] = field(default_factory=dict)
+    """Embedded demonstration -> 'module:function' inside the modality; the function (folder) -> classifier's name ->
+    audit file writes all that they need."""
 
     def module(self, name: str) -> ModuleType | None:
         """Return a module of the modality, such as 'measuring', imported now; None where it has none."""
@@ -109,6 +112,11 @@ def modality_named(name: str) -> Modality:
     if name not in known:
         raise AuditorError(f"modality: expected a known kind of data, got '{name}'; {nearest(name, known)}")
     return known[name]
+
+
+def least_batch(name: str) -> int:
+    """Return the samples per call of a classifier of a modality, at least; 1 where none is named."""
+    return modality_named(name).least_batch if name else 1
 
 
 def data_sources() -> dict[str, Modality]:

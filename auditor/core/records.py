@@ -141,8 +141,6 @@ class Finding:
     """What to do about it, one sentence."""
     p: float | None = None
     """Two-sided p-value of the estimate against the tolerance, by inverting the interval."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers behind the figures and tables; JSON values only."""
     displays: tuple[Display, ...] = ()
     """What the report shows beside the claim: figures and tables as typed values."""
     rests_on: tuple[str, ...] = ()
@@ -154,7 +152,10 @@ class Finding:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Finding:
-        """Return the finding that `as_dict` wrote."""
+        """Return the finding that `as_dict` wrote (ValueError: a field or a display that this version lacks)."""
+        strange = next((name for name in data if name not in cls.__dataclass_fields__), None)
+        if strange is not None:
+            raise ValueError(f"finding '{data.get('id')}': the field '{strange}' is of another version")
         estimate, evidence = data.get("estimate"), data.get("evidence") or {}
         shown = Evidence(tuple(evidence.get("samples", ())), tuple(evidence.get("trials", ())))
         rests_on = tuple(data.get("rests_on", ()))

@@ -9,7 +9,7 @@ import pkgutil
 import threading
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -67,7 +67,8 @@ class Registry(Generic[_T]):
     def register(self, name: str, **facts: Any) -> Callable[[_T], _T]:
         """Return a decorator that enters a function or class under a name.
 
-        One that serves the data of a single modality names it: several may share a name, one per modality.
+        One that serves the data of a single modality names it: several may share a name, one per modality, and it
+        stands in the place of one of that name that serves every modality.
         """
 
         def enter(make: _T) -> _T:
@@ -100,20 +101,21 @@ class Registry(Generic[_T]):
         return self.serving(name)
 
     def serving(self, name: str, modality: str = "") -> Entry[_T]:
-        """Return the plug-in of a name, of those for single modalities the one that serves data of `modality`
-        (AuditorError: there is none, or no modality is named and several have one).
+        """Return the plug-in of a name that serves data of `modality`: its own before the one that serves all of them
+        (AuditorError: there is none, or no modality is named and several have one of their own alone).
         """
         known = [entry for entry in self if not modality or entry.modality in ("", modality)]
         found = [entry for entry in known if entry.name == name]
         if not found:
             names = dict.fromkeys(entry.name for entry in known)
             raise AuditorError(f"{self.kind}: expected a known name, got '{name}'; {nearest(name, names)}")
-        if len(found) > 1:
+        own = [entry for entry in found if entry.modality == modality]
+        if len(own or found) > 1:
             kinds = ", ".join(entry.modality for entry in found)
             raise AuditorError(
                 f"{self.kind} '{name}': expected the kind of data too, one of {kinds}, got the name alone."
             )
-        return found[0]
+        return (own or found)[0]
 
     def __iter__(self) -> Iterator[Entry[_T]]:
         self._load()
@@ -155,9 +157,8 @@ def _summary(make: Callable[..., Any]) -> str:
 
 
 def _clash(one: Entry[Any], other: Entry[Any]) -> bool:
-    """Return whether two different plug-ins of one name serve the data of one modality."""
-    apart = one.modality and other.modality and one.modality != other.modality
-    return one.name == other.name and not apart and one.make is not other.make
+    """Return whether two different plug-ins of one name are meant for the same data."""
+    return (one.name, one.modality) == (other.name, other.modality) and one.make is not other.make
 
 
 @functools.cache
@@ -166,7 +167,8 @@ def settings_model(make: Callable[..., Any], title: str) -> type[BaseModel]:
     own.
     """
     target = make.__init__ if inspect.isclass(make) else make
-    hints = typing.get_type_hints(target, include_extras=True)
+    # what a dataclass inherits is named in the module of its base
+    hints = typing.get_type_hints(make if is_dataclass(make) else target, include_extras=True)
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(target).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and not parameter.name.startswith("_"):

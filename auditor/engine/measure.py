@@ -29,7 +29,7 @@ def measure(task: Task, bench: Bench) -> list[Row]:
         try:
             loaded = bench.samples.load(task.chunk)
             with torch.no_grad(), drawing(bench.classifier, task.key, *names):
-                rows = probes[task.trial.probe].make(bench, task.trial, loaded)
+                rows = probes.serving(task.trial.probe, bench.samples.modality).make(bench, task.trial, loaded)
             if len(rows) != len(names):
                 raise ValueError(f"probe '{task.trial.probe}' answered {len(rows)} rows for {len(names)} samples")
             return [

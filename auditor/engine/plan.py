@@ -63,7 +63,7 @@ def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Plan
     usable, excluded = _drawn(trial, facts, samples)
     size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))
-    forwards, backwards = probes[trial.probe].facts["cost"](
+    forwards, backwards = probes.serving(trial.probe, facts.modality).facts["cost"](
         method=trial.method, settings=_possible(trial, len(facts.classes))
     )
     return Planned(trial, trial.key(binding), chunks, excluded, forwards * len(usable), backwards * len(usable))
@@ -99,30 +99,23 @@ def _missing(trial: Trial, facts: Facts) -> Missing | None:
     """
     offers = offers_of(trial.subject, facts)
     who = f"'{trial.subject}'" if trial.subject else "this classifier"
-    wanted = probes[trial.probe].facts.get("needs", "labels")
+    wanted = probes.serving(trial.probe, facts.modality).facts.get("needs", "labels")
     if wanted not in offers:
         return Missing.not_applicable(f"probe '{trial.probe}' needs '{wanted}', which {who} does not offer")
     norm = str(trial.threat.get("norm", facts.norm))
     refusal = norm_refused(trial.method, norm) if trial.method in attacks.names() else ""
     if refusal:
         return Missing.not_applicable(f"attack '{trial.method}': {refusal}")
-    explains = (
-        explanations[trial.method].facts.get("modality", facts.modality)
-        if trial.method in explanations.names()
-        else facts.modality
-    )
-    if explains != facts.modality:
-        return Missing.not_applicable(f"explanation '{trial.method}' explains data of modality '{explains}'")
+    kinds = [entry.modality for entry in explanations if entry.name == trial.method]
+    if kinds and trial.method not in explanations.names(facts.modality):
+        return Missing.not_applicable(f"explanation '{trial.method}' explains data of modality '{kinds[0]}'")
     for kind, registry in (("attack", attacks), ("explanation", explanations)):
-        if trial.method in registry.names():
-            needs = registry[trial.method].facts["needs"]
-            served = ", ".join(entry.name for entry in registry if entry.facts["needs"] in offers)
+        if trial.method in registry.names(facts.modality):
+            needs = registry.serving(trial.method, facts.modality).facts["needs"]
+            if needs in offers:
+                return None
+            fitting = (registry.serving(name, facts.modality) for name in registry.names(facts.modality))
+            served = ", ".join(entry.name for entry in fitting if entry.facts["needs"] in offers)
             hint = f"; it can serve {served}" if served else ""
-            return (
-                None
-                if needs in offers
-                else Missing.not_applicable(
-                    f"{kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}"
-                )
-            )
+            return Missing.not_applicable(f"{kind} '{trial.method}' needs '{needs}', which {who} does not offer{hint}")
     return None

@@ -141,7 +141,9 @@ def _check_trials(chosen: Mapping[str, Check], facts: Facts, where: str) -> None
             for trial in check.trials(facts):
                 check_zone(trial.zone or "everywhere", facts.regions)
                 offers_of(trial.subject, facts)
-                probes[trial.probe].facts["cost"](method=trial.method, settings=dict(trial.settings))
+                probes.serving(trial.probe, facts.modality).facts["cost"](
+                    method=trial.method, settings=dict(trial.settings)
+                )
         except AuditorError as error:
             raise ConfigError(f"{where}check '{name}': {error}") from None
 
@@ -208,7 +210,7 @@ def _samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
     settings = dict(audit.data)
     source = settings.pop("source", SOURCE)
     bound = data.bind(source, settings)
-    if classifier.modality != audit.modality.name:
+    if classifier.modality not in ("", audit.modality.name):
         raise ConfigError(
             f"'data.source': expected data that fit a classifier of modality '{classifier.modality}', got '{source}'."
         )

@@ -28,6 +28,7 @@ class Classifier(Protocol):
     """SHA-256 of what was loaded."""
     classes: tuple[str, ...]
     modality: str
+    """Whose data alone it takes, such as 'table'; empty where it takes any tensor of its input's shape."""
     offers: frozenset[str]
     """What it can answer: some of 'labels', 'scores', 'gradient'."""
     input_shape: tuple[int, ...] | None
@@ -71,7 +72,7 @@ class TorchClassifier:
         How many evaluations of a random module are averaged in one answer.
     """
 
-    modality = "image"
+    modality = ""
     precision: Precision = "float32"
     search: TorchClassifier | None = None
     """What attacks search on, where that is not this classifier itself (auditor.models.search_twin)."""
@@ -144,7 +145,7 @@ class ScoreClassifier:
         function (x (n, *shape) on the CPU) -> scores (n, classes)
     """
 
-    modality = "image"
+    modality = ""
 
     def __init__(
         self,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from auditor.core.errors import ClassifierError
-from auditor.modalities.tables.classifier import TableClassifier
-from auditor.modalities.tables.models.encoder import behind_encoder, widen_to_two_classes
-from auditor.models import Encoding, Input, classifiers
+from auditor.models import Input, classifiers
+from auditor.models.adopt import Declared, adopted
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import check
 from auditor.models.folding import fold
@@ -41,8 +39,8 @@ def load_classifier(
     """Return the classifier in a file, frozen, in evaluation mode, batch norms folded where that is exact, and tried
     once at a random input.
 
-    A classifier of tables (auditor.modalities.tables.classifier.TableClassifier) is shown rows only when there are
-    data, and answers `logits(frame)`.
+    A modality may adopt it (auditor.models.adopt): a classifier of tables is shown rows only when there are data, and
+    answers `logits(frame)`.
 
     Parameters
     ----------
@@ -73,16 +71,15 @@ def load_classifier(
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where=where)
-    columns = getattr(bound.get("input"), "columns", {})
-    if isinstance(made, TableClassifier) or columns:
-        if isinstance(made, TorchClassifier) and columns:
-            widen_to_two_classes(made, bound.get("classes"), where=where)
-        return _of_table(
-            made,
-            columns,
-            where,
-            hurry="compile" if compile else "" if precision == "float32" else f"precision {precision}",
-        )
+    declared = Declared(
+        where=where,
+        classes=bound.get("classes"),
+        input=bound.get("input"),
+        hurry="compile" if compile else "" if precision == "float32" else f"precision {precision}",
+    )
+    taken = adopted(made, declared)
+    if taken is not None:
+        return taken
     if isinstance(made, TorchClassifier):
         fold(made)
         hasten(made, precision, compile=compile)
@@ -90,26 +87,6 @@ def load_classifier(
     if searching(made) is not made:
         check(searching(made), where=f"{where} in {precision}")
     return made
-
-
-def _of_table(made: Classifier, columns: Mapping[str, Encoding], where: str, *, hurry: str) -> Classifier:
-    """Return a classifier of raw rows (ClassifierError: it is given columns twice, or an arithmetic that only images
-    have).
-    """
-    if hurry:
-        raise ClassifierError(
-            f"{where}: expected neither precision nor compile for a classifier of tables, got {hurry}."
-        )
-    if not columns:
-        return made
-    if isinstance(made, TableClassifier):
-        raise ClassifierError(
-            f"{where}: expected a torch module for `input.columns`, got a classifier that takes raw rows by itself."
-        )
-    check(made, where=where)
-    encoded: Any = behind_encoder(made, columns, where=where)
-    assert isinstance(encoded, Classifier)
-    return encoded
 
 
 def _box(source: str, low: float, high: float) -> dict[str, float]:

@@ -6,15 +6,15 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from auditor.core.errors import ClassifierError
-from auditor.modalities.tables.models.onnx_reader import OutputKind
-from auditor.modalities.tables.models.onnx_rows import from_graph, takes_rows
+from auditor.core.modality import modality_named
 from auditor.models import Input, classifiers
+from auditor.models.adopt import Answers, Declared, OpenedGraph, adopted_graph
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import FixedBatch, first_line, random_input
 from auditor.models.onnx_converters import add_converters
@@ -46,9 +46,9 @@ def onnx(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
-    modality: Literal["image", "table"] | None = None,
+    modality: str | None = None,
     columns: list[str] = [],  # noqa: B006
-    answers: OutputKind | None = None,
+    answers: Answers | None = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
@@ -70,9 +70,10 @@ def onnx(
     file = locate(path, _base)
     input = input or Input()
     model, session = _open(file)
-    if not input.columns and modality != "image" and (modality == "table" or takes_rows(session)):
-        made: Any = from_graph(model, session, file, classes=classes, columns=columns, answers=answers)
-        assert isinstance(made, Classifier)
+    if modality is not None:
+        modality_named(modality)
+    declared = Declared(where=str(file), classes=classes, columns=columns, answers=answers)
+    if not input.columns and (made := adopted_graph(OpenedGraph(model, session, file), declared, modality)) is not None:
         return made
     if columns or answers:
         raise ClassifierError(

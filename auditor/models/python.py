@@ -5,17 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import joblib
 from torch import nn
 
 from auditor.core.errors import ClassifierError, nearest
 from auditor.core.records import digest
-from auditor.modalities.tables.models.estimator import from_estimator
 from auditor.models import Input, classifiers
+from auditor.models.adopt import Declared, MadeObject, adopted_object
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier, state_digest
 from auditor.models.first_look import first_line, width_of
 from auditor.models.weights import class_names, file_digest, freeze
@@ -114,7 +112,7 @@ def _as_classifier(
     if isinstance(made, Classifier):
         return made
     if not callable(getattr(made, "logits", None)):
-        return _of_rows(made, path, source, classes=classes)
+        return _of_modality(made, Declared(where=path, classes=classes), source)
     own = classes or getattr(made, "classes", None)
     if not own:
         raise ClassifierError(f"{path}: expected `classes` in the audit file or on the object, got none.")
@@ -131,15 +129,12 @@ def _as_classifier(
     )
 
 
-def _of_rows(made: Any, path: str, source: str, *, classes: list[str] | None) -> Classifier:
-    """Return the classifier of raw rows that an object with predict_proba(frame) or predict(frame) is."""
-    if not callable(getattr(made, "predict", None)) and not callable(getattr(made, "predict_proba", None)):
+def _of_modality(made: Any, declared: Declared, source: str) -> Classifier:
+    """Return the classifier that some modality sees in an object, such as one with predict_proba(frame)."""
+    found = adopted_object(MadeObject(made, source), declared)
+    if found is None:
         raise ClassifierError(
-            f"{path}: expected a torch module or an object with logits(x), predict_proba(frame) or predict(frame), got"
-            f" a {type(made).__name__}."
+            f"{declared.where}: expected a torch module or an object with logits(x), predict_proba(frame) or"
+            f" predict(frame), got a {type(made).__name__}."
         )
-    with suppress(Exception):  # what cannot be pickled has no digest of its own
-        source = digest([source, joblib.hash(made)])
-    found: Any = from_estimator(made, name=path, digest=source, classes=classes)
-    assert isinstance(found, Classifier)
     return found

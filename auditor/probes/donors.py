@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from auditor.samples.samples import Samples
 
+ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
+"""Whose inside and whose outside: 0 the recipient, 1 a donor of its class, 2 and 3 donors of another class."""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -56,3 +59,9 @@ class Pool:
             if second is not None:
                 return first, second
             open_classes &= ~alike
+
+    def donors(self, rng: np.random.Generator, position: int) -> tuple[int, int, int] | None:
+        """Return a donor of the same class and two of another, all from different units; None where there are none."""
+        same = self.draw(rng, position=position, same=True, avoid=(position,))
+        others = None if same is None else self.rivals(rng, position=position, avoid=(position, same))
+        return None if same is None or others is None else (same, *others)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from auditor.core.displays import (
-    Budget,
+    AttackBudget,
     Curve,
     Disparity,
     GroupRow,
@@ -62,7 +62,7 @@ class Panel:
     pair: tuple[str, ...]
     """The groups whose gap the finding reports."""
     tolerance: float | None
-    attacked: Budget | None = None
+    attacked: AttackBudget | None = None
 
     def estimate(self, name: str) -> Estimate | None:
         """Return a group's estimate."""
@@ -138,7 +138,7 @@ class Block:
         found, members = self.finding(kind), self.members(kind)
         if found is None or (quantity != "robust" and kind != ACCURACY):
             return Panel(title, quantity, members, (), None)
-        attacked = first(found.displays, Budget)
+        attacked = first(found.displays, AttackBudget)
         return Panel(title, quantity, members, _pair(found), found.tolerance, attacked)
 
     @property

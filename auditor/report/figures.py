@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
-from auditor.core.displays import Named, Steps
+from auditor.core.displays import Named, Point, Steps
 from auditor.core.records import Estimate
 from auditor.report.canvas import ACCENT, GREY, INK, PALE, SECOND, Drawing, draw, shorten, whisker
-from auditor.report.views import Curve, Point, Row, epsilons
+from auditor.report.views import ZoneCurves, epsilons
 from auditor.report.words import amount, declared, epsilon_text, estimate_text, interval, is_number, number
 
 WIDTH = 6.8
@@ -94,7 +94,7 @@ TABLES = Said(
 
 
 def flip_curves(
-    found: Sequence[Curve],
+    found: Sequence[ZoneCurves],
     *,
     data: Mapping[str, Any],
     primary: float | None = None,
@@ -105,12 +105,12 @@ def flip_curves(
     ticks = epsilons(found)
     places = {epsilon: place for place, epsilon in enumerate(ticks)}
     spare = cycle(SPARE)
-    looks = {curve.zone: LOOKS.get(curve.zone) or next(spare) for curve in found}
+    looks = {curve.name: LOOKS.get(curve.name) or next(spare) for curve in found}
 
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
         for row, curve in enumerate(found):
-            colour, line, marker = looks[curve.zone]
+            colour, line, marker = looks[curve.name]
             aside = 0.07 * (row - (len(found) - 1) / 2)
             _line(
                 left,
@@ -119,9 +119,9 @@ def flip_curves(
                 (colour, line, marker),
                 label=_entry(curve.label),
                 aside=aside,
-                band=curve.zone == BANDED,
+                band=curve.name == BANDED,
             )
-            _line(right, curve.noise, places, (colour, "--", marker), label="", aside=aside, band=curve.zone == BANDED)
+            _line(right, curve.noise, places, (colour, "--", marker), label="", aside=aside, band=curve.name == BANDED)
         for axes, title in ((left, said.attack), (right, said.noise)):
             grid(axes, title)
             axes.set_xticks(
@@ -233,7 +233,7 @@ def _entry(label: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def intervals(found: Sequence[Named | Row], *, tolerance: float | None = None, label: str = "") -> Drawing:
+def intervals(found: Sequence[Named], *, tolerance: float | None = None, label: str = "") -> Drawing:
     """Return named estimates as dots with intervals; a row without a number says so in its place."""
     measured = [row.estimate for row in found if row.estimate]
     rate = bool(measured) and all(estimate.share for estimate in measured)
@@ -265,7 +265,7 @@ def intervals(found: Sequence[Named | Row], *, tolerance: float | None = None, l
     return draw(paint, width=WIDTH, height=0.75 + 0.27 * len(found), alt=f"Dots with intervals. {alt}.")
 
 
-def _dot(axes: Axes, row: Named | Row, place: int) -> None:
+def _dot(axes: Axes, row: Named, place: int) -> None:
     if row.estimate is None:
         axes.annotate(
             f"not measured: {shorten(row.note, 60)}" if row.note else "not measured",
@@ -301,7 +301,7 @@ def _line(
     band: bool,
 ) -> None:
     colour, style, marker = look
-    known = [(places[point.epsilon], point.estimate) for point in points if point.estimate]
+    known = [(places[point.size], point.estimate) for point in points if point.estimate]
     at = [place + aside for place, _ in known]
     axes.plot(at, [estimate.value for _, estimate in known], color=colour, linestyle=style, marker=marker, label=label)
     low, high = [estimate.low for _, estimate in known], [estimate.high for _, estimate in known]
@@ -310,10 +310,10 @@ def _line(
         axes.fill_between(at, low, high, color=colour, alpha=0.14, linewidth=0)
 
 
-def _curves_alt(found: Sequence[Curve], data: Mapping[str, Any], said: Said) -> str:
+def _curves_alt(found: Sequence[ZoneCurves], data: Mapping[str, Any], said: Said) -> str:
     def series(points: Sequence[Point]) -> str:
         return ", ".join(
-            f"{epsilon_text(point.epsilon, data)} {estimate_text(point.estimate, point.reason)}" for point in points
+            f"{epsilon_text(point.size, data)} {estimate_text(point.estimate, point.reason)}" for point in points
         )
 
     parts = (

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from auditor.core.displays import Display
 from auditor.core.errors import AuditorError
 from auditor.core.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import annex, canvas, fairness, fairness_figures, fairness_maps, figures, views, words
+from auditor.report import annex, by_group, canvas, fairness, fairness_figures, fairness_maps, figures, views, words
 from auditor.report.annexes import hiring
 from auditor.report.answers import answers
 from auditor.report.cases import cases
@@ -27,7 +27,7 @@ from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
 
-MODULES = (annex, canvas, fairness, fairness_figures, fairness_maps, figures, hiring, views, words)
+MODULES = (annex, by_group, canvas, fairness, fairness_figures, fairness_maps, figures, hiring, views, words)
 """What templates may call, under the modules' own names."""
 
 
@@ -85,7 +85,7 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AuditorError(
             f"{path}: expected an object with 'audit' and 'findings', got something else ({error}); run `auditor judge`"
-            " again."
+            " first."
         ) from None
     wrong = [finding for finding in findings if finding.verdict not in VERDICTS]
     if wrong:

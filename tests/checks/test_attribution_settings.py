@@ -108,8 +108,10 @@ def test_two_checks_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(checks, "_entries", dict(checks._entries))
     with pytest.raises(AuditorError, match=r"registered twice: by auditor.modalities.images.checks.exposure and"):
         checks.register("exposure", modality="image")(Another)
-    with pytest.raises(AuditorError, match=r"registered twice"):
-        checks.register("exposure")(Another)
-    assert checks.serving("exposure", "table").modality == "table"
     with pytest.raises(AuditorError, match=r"expected the kind of data too, one of image, table"):
         checks["exposure"]
+    checks.register("exposure")(Another)
+    assert checks.serving("exposure", "table").modality == "table", "its own comes before one for every modality"
+    assert checks.serving("exposure", "another").make is Another is checks["exposure"].make
+    with pytest.raises(AuditorError, match=r"registered twice"):
+        checks.register("exposure")(type("Third", (), {}))

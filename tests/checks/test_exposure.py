@@ -17,7 +17,9 @@ from torch import nn
 from auditor.checks import checks
 from auditor.checks.exposure.directions import pairs
 from auditor.checks.exposure.smallest import Threshold, reach, thresholds
+from auditor.core.displays import Curve, Steps, Table, of_kind
 from auditor.core.errors import ConfigError
+from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observation, Observations
@@ -91,6 +93,16 @@ def judged(check: Exposure, study: Study) -> dict[str, Finding]:
     return {finding.id: finding for finding in check.judge(study[2], measured(check, study))}
 
 
+def steps_of(finding: Finding) -> Steps:
+    (found,) = of_kind(finding.displays, Steps)
+    return found
+
+
+def table_of(finding: Finding, title: str) -> Table:
+    (found,) = (table for table in of_kind(finding.displays, Table) if table.title.startswith(title))
+    return found
+
+
 def slopes(study: Study, zone: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the margins (n,), their gradients in a zone (n, d) and the zones (n, d) of a two-class linear model."""
     classifier, samples, _ = study
@@ -119,12 +131,12 @@ def test_smallest_epsilon_and_sensitivity_of_a_linear_model(study: Make, norm: s
             else:
                 assert size * (1 - 1e-4) <= threshold.size <= size + fine + (0.05 * size if norm != "linf" else 0), name
         per = (slope.norm(p=DUAL[norm], dim=1) / free.sum(1) ** {"linf": 1, "l2": 0.5, "l1": 0}[norm]).median()
-        shown = findings[f"exposure/{zone}"].details["smallest"]
-        assert shown["n"] == N and shown["beyond"] == sum(math.isinf(t.size) for t in found.values())
-        assert shown["text"] or not shown["beyond"] or shown["reason"].startswith("at least ")
-        if shown["sensitivity"] and norm != "l1":
-            assert shown["sensitivity"]["value"] == pytest.approx(float(per), rel=0.08)
-    assert 0 < findings["exposure/outside"].details["smallest"]["beyond"] < N / 2 or norm != "linf"
+        shown = steps_of(findings[f"exposure/{zone}"])
+        assert shown.n == N and shown.beyond == sum(math.isinf(t.size) for t in found.values())
+        assert shown.text or not shown.beyond or shown.reason.startswith("at least ")
+        if shown.sensitivity and norm != "l1":
+            assert shown.sensitivity.value == pytest.approx(float(per), rel=0.08)
+    assert 0 < steps_of(findings["exposure/outside"]).beyond < N / 2 or norm != "linf"
 
 
 def test_sensitivity_is_the_mean_weight_under_linf() -> None:
@@ -140,9 +152,9 @@ def test_sensitivity_is_the_mean_weight_under_linf() -> None:
 def test_a_model_that_reads_the_inside_alone_is_more_sensitive_there(study: Make) -> None:
     one = study(outside=0.1, epsilons=(0.04, 0.08), primary=0.04)
     check = Exposure(zones=("outside", "inside"), noise=False, few_values=0)
-    found = judged(check, one)["exposure/inside"].details["relative"]
-    assert found is not None and found["low"] > 5
-    assert found["value"] == pytest.approx(10, rel=0.5)
+    found = steps_of(judged(check, one)["exposure/inside"]).relative
+    assert found is not None and found.low > 5
+    assert found.value == pytest.approx(10, rel=0.5)
 
 
 def test_the_curve_is_the_distribution_of_what_was_found_and_never_below_the_attack(study: Make) -> None:
@@ -152,40 +164,34 @@ def test_the_curve_is_the_distribution_of_what_was_found_and_never_below_the_att
     (finding,) = check.judge(one[2], observations)
     found = thresholds(one[2], observations, "outside", check._search(one[2], "outside"))
     sizes = np.array([threshold.size for threshold in found.values()])
-    shown = finding.details["smallest"]
-    assert [step["estimate"]["value"] for step in shown["steps"]] == [
-        np.mean(sizes <= step["epsilon"]) for step in shown["steps"]
+    shown = steps_of(finding)
+    assert [step.estimate.value for step in shown.steps if step.estimate] == [
+        np.mean(sizes <= step.size) for step in shown.steps
     ]
-    assert shown["median"]["value"] == np.sort(sizes)[(N - 1) // 2]
-    for point in finding.details["curve"]:
-        assert (
-            found
-            and np.mean([threshold.within(point["epsilon"]) for threshold in found.values()])
-            >= point["estimate"]["value"]
-        )
-    (against,) = finding.details["against"]
-    assert against["against"].startswith("random noise")
-    assert against["estimate"]["value"] == pytest.approx(
-        finding.estimate.value - finding.details["noise"][0]["estimate"]["value"]
-    )  # type: ignore[union-attr]
+    assert shown.median is not None and shown.median.value == np.sort(sizes)[(N - 1) // 2]
+    attack, noise = of_kind(finding.displays, Curve)
+    for point in attack.points:
+        share = np.mean([threshold.within(point.size) for threshold in found.values()])
+        assert found and point.estimate is not None and share >= point.estimate.value
+    name, there, more, *_ = table_of(finding, "Outside compared").rows[0]
+    assert str(name).startswith("random noise") and there == noise.points[0].estimate
+    assert isinstance(more, Estimate) and isinstance(there, Estimate) and finding.estimate is not None
+    assert more.value == pytest.approx(finding.estimate.value - there.value)
 
 
 def test_without_the_search_declared_epsilons_bound_the_smallest(study: Make) -> None:
     one = study()
-    shown = judged(Exposure(zones=("outside", "control/1"), noise=False, few_values=0, smallest=False), one)[
-        "exposure/outside"
-    ].details["smallest"]
-    assert shown["reach"] == max(one[2].epsilons) and shown["how"] == "only the declared epsilons were tried"
-    assert {step["epsilon"] <= shown["reach"] * (1 + 1e-6) for step in shown["steps"]} == {True}
+    check = Exposure(zones=("outside", "control/1"), noise=False, few_values=0, smallest=False)
+    shown = steps_of(judged(check, one)["exposure/outside"])
+    assert shown.reach == max(one[2].epsilons) and shown.how == "only the declared epsilons were tried"
+    assert {step.size <= shown.reach * (1 + 1e-6) for step in shown.steps} == {True}
 
 
 def test_a_count_has_no_sensitivity(study: Make) -> None:
     finding = judged(Exposure(zones=("outside", "inside"), noise=False, few_values=0), study("l0"))["exposure/inside"]
-    assert (
-        finding.details["smallest"]["sensitivity"] is None
-        and "dual norm" in finding.details["smallest"]["sensitivity_reason"]
-    )
-    assert finding.details["relative"] is None
+    shown = steps_of(finding)
+    assert shown.sensitivity is None and "dual norm" in shown.sensitivity_reason
+    assert shown.relative is None
 
 
 def test_flips_are_split_by_true_class_and_add_up(study: Make) -> None:
@@ -194,10 +200,10 @@ def test_flips_are_split_by_true_class_and_add_up(study: Make) -> None:
         finding = judged(Exposure(zones=("outside",), noise=False, few_values=0, smallest=False), one)[
             "exposure/outside"
         ]
-        rows = finding.details["classes"]
-        assert finding.estimate is not None and sum(row["flips"] for row in rows) == round(finding.estimate.value * N)
-        assert all(row["n"] == one[2].y.count(one[2].classes.index(row["from"])) for row in rows)
-        assert {row["from"] for row in rows} == {f"class {k}" for k in one[2].y} or classes > 2
+        rows = [row[:4] for row in table_of(finding, "What becomes of each class").rows]
+        assert finding.estimate is not None and sum(row[3] for row in rows) == round(finding.estimate.value * N)
+        assert all(n == one[2].y.count(one[2].classes.index(own)) for own, _, n, _ in rows)
+        assert {row[0] for row in rows} == {f"class {k}" for k in one[2].y} or classes > 2
 
 
 def test_directions_aim_at_exactly_one_class_both_ways(study: Make) -> None:

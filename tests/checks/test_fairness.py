@@ -11,7 +11,7 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
 from auditor.checks.exposure.smallest import search_trial
 from auditor.core.displays import (
-    Budget,
+    AttackBudget,
     Curve,
     Disparity,
     GroupRow,
@@ -130,7 +130,9 @@ def test_the_zones_are_told_apart(judge: Judge) -> None:
     groups = ["f", "m"] * 100
     found = judge(groups, [0.0] * 200, outside=[float(group == "m") for group in groups], y=[0] * 200)
     assert found[EXPOSURE].verdict == "fail" and found[GAP].verdict == "pass"
-    assert "outside the expert's mask" in found[EXPOSURE].claim and shown(found[EXPOSURE], Budget).zone == "outside"
+    assert (
+        "outside the expert's mask" in found[EXPOSURE].claim and shown(found[EXPOSURE], AttackBudget).zone == "outside"
+    )
 
 
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:

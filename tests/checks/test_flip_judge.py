@@ -50,9 +50,7 @@ def judged(facts: Callable[..., Facts]) -> Callable[..., Finding]:
             name: Observation("k", name, {"outcome": int(outcome)})
             for name, outcome in zip(known.ids, outcomes, strict=True)
         }
-        said = FlipClaim(
-            id="exposure/x", counted="rows", samples="rows", claim="flip.", missing="Nothing.", trials=(), details={}
-        )
+        said = FlipClaim(id="exposure/x", counted="rows", samples="rows", claim="flip.", missing="Nothing.", trials=())
         return judge_flips(kind(known, rows), said, budget=1.0, tolerance=0.1, **more)
 
     return judge
@@ -105,6 +103,6 @@ def test_what_another_search_flips_stands_against_a_pass_and_accuses_nobody(judg
 def test_nothing_measured_is_no_pass(facts: Callable[..., Facts]) -> None:
     known = facts(n=3)
     rows = {name: Observation("k", name, missing=Missing.failed("OSError: gone")) for name in known.ids}
-    said = FlipClaim(id="exposure/x", counted="rows", samples="rows", claim="", missing="No.", trials=(), details={})
+    said = FlipClaim(id="exposure/x", counted="rows", samples="rows", claim="", missing="No.", trials=())
     found = judge_flips(Found(known, rows), said, budget=1.0, tolerance=0.1)
     assert (found.verdict, found.claim, found.reason) == ("not_measured", "No.", "failed: OSError: gone (3 samples)")

@@ -10,6 +10,7 @@ import pytest
 
 from auditor.checks import checks, make_check
 from auditor.core import displays
+from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import Finding, Trial, canonical
@@ -196,8 +197,6 @@ def test_every_verdict_is_reachable(
         assert found.estimate.low <= found.estimate.value <= found.estimate.high and found.estimate.n > 0
     for finding in findings.values():
         assert Finding.from_dict(finding.as_dict()) == finding and canonical(finding.as_dict())
-        for table in finding.details.get("tables", []):
-            assert all(len(row) == len(table["columns"]) for row in table["rows"]), table["title"]
         for shown in displays.of_kind(finding.displays, displays.Table):
             assert all(len(row) == len(shown.columns) for row in shown.rows), shown.title
 
@@ -233,7 +232,7 @@ def test_trials_are_values(table_facts: Callable[..., Facts], name: str) -> None
 def test_none_found_is_never_called_robust(judge_as: Judge) -> None:
     found = judge_as("table", "exposure", {}, {}, flips(0, proven=60))["exposure/outside"]
     assert found.verdict == "inconclusive" and found.estimate is not None and found.estimate.value == 0
-    assert found.details["unproven"]["value"] == 0.4 and found.details["open"] == 40
+    assert "with them the share would be 40 % [" in found.reason
     assert (
         "40 of 100 rows were neither flipped nor proven" in found.reason
         and "robust" not in f"{found.claim} {found.reason} {found.advice}"
@@ -246,34 +245,34 @@ def test_a_cost_that_may_not_be_the_cheapest_is_open_below_it(judge_as: Judge) -
         judge_as("table", "exposure", {}, {}, flips(40, cost=4.0, exact=one))["exposure/outside"]
         for one in (False, True)
     )
-    assert loose.details["open"] == 40 and exact.details["open"] == 0
-    assert [point["estimate"]["value"] for point in loose.details["curve"]] == [0.0, 0.0, 0.4]
+    assert "; for 40 % neither a flip at this cost nor a proof against one was found" in loose.claim
+    assert "neither a flip" not in exact.claim
+    attack = displays.first(loose.displays, displays.Curve, "attack")
+    assert attack and [point.estimate and point.estimate.value for point in attack.points] == [0.0, 0.0, 0.4]
 
 
 def test_what_exposure_shows(judge_as: Judge) -> None:
     found = judge_as("table", "exposure", {}, {}, flips(30, proven=50, random=10))["exposure/outside"]
-    details = found.details
     assert (
         found.claim.startswith("30 % [")
         and "of 100 decisions can be flipped by a change in columns that should not matter at a cost of at most 2"
         in found.claim
     )
     assert "random changes of the same cost flip 10 %" in found.claim
-    assert (
-        details["outcomes"] == dict(zip([one.text for one in Outcome], (20, 30, 0, 50), strict=True))
-        and details["refused"] == 0
-        and details["forwards"] == 40
-    )
-    assert details["changed"] == [
-        {"column": "shoe", "role": "irrelevant", "n": 30, "estimate": details["changed"][0]["estimate"]}
+    (ended,) = displays.of_kind(found.displays, displays.Outcomes)
+    assert ended.counts == dict(zip(Outcome, (20, 30, 0, 50), strict=True)) and ended.n == 100
+    assert (ended.refused, ended.forwards) == (0, 40)
+    endings, decisions, columns, against = displays.of_kind(found.displays, displays.Table)
+    assert endings.rows[1] == ("flipped at a cost of at most", 30, "30 %")
+    assert [(row[0], row[1], row[3]) for row in columns.rows] == [("shoe", "irrelevant", 30)]
+    assert [(name, share.value, n) for name, share, n in decisions.rows if isinstance(share, Estimate)] == [
+        ("benign", 0.3, 50),
+        ("malignant (favourable)", 0.3, 50),
     ]
-    assert [(one["before"], one["n"], one["estimate"]["value"]) for one in details["decisions"]] == [
-        ("benign", 50, 0.3),
-        ("malignant", 50, 0.3),
-    ]
-    random = next(one for one in details["against"] if one["zone"] == "outside")
-    assert random["estimate"]["value"] == pytest.approx(0.2) and random["p"] < 0.001
-    assert details["smallest"]["beyond"] == 70 and details["smallest"]["steps"][0]["epsilon"] == 1.0
+    (random,) = (row for row in against.rows if row[0] == "random changes of the same cost")
+    assert isinstance(random[2], Estimate) and random[2].value == pytest.approx(0.2) and random[3] == "< 0.001"
+    (shown,) = displays.of_kind(found.displays, displays.Steps)
+    assert shown.beyond == 70 and shown.steps[0].size == 1.0
 
 
 def test_columns_that_rules_tie_together_are_judged_together(judge_as: Judge) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from auditor.checks.fairness.held_out import DRAWS, REFITTED, Held, codes_of, statistic
-from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.checks.fairness.targeted_harm import HarmAim, harm_trials, judge_harm
 from auditor.core.displays import Matrix, MatrixCell, Null, Partition, Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
@@ -36,13 +36,13 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
         *,
         correct: Sequence[int] | None = None,
         refits: Sequence[dict[str, Sequence[float]]] = (),
-        fit: str | dict[str, float] = "",
+        fit: Missing | dict[str, float] | None = None,
         tolerance: float = 0.1,
         **known: Any,
     ) -> Finding:
         audit = facts(len(groups), groups={"sex": tuple(groups)}, **known)
         settings = {**SETTINGS, "refits": len(refits)}
-        trials = harm_trials(audit, ATTRIBUTE, **settings)
+        trials = harm_trials(audit, ATTRIBUTE, HarmAim(**settings))
         measured: dict[Trial, Any] = {}
         for number, one in enumerate([flags, *refits]):
             if trials:
@@ -56,10 +56,8 @@ def judge(facts: Callable[..., Facts], observe: Callable[[Any], Observations]) -
                     rows[name] = {"correct": 1, **fooled} if correct is None or correct[row] else {"correct": 0}
                     rows[name] = rows[name] if groups[row] else Missing.not_applicable("its group is unknown")
                 measured[trials[2 * number]] = {audit.ids[0]: fit or {"forwards": 1}}
-                measured[trials[2 * number + 1]] = (
-                    dict.fromkeys(audit.ids, NONE) if isinstance(fit, str) and fit else rows
-                )
-        return judge_harm(audit, observe(measured), ATTRIBUTE, tolerance=tolerance, **settings)
+                measured[trials[2 * number + 1]] = dict.fromkeys(audit.ids, NONE) if isinstance(fit, Missing) else rows
+        return judge_harm(audit, observe(measured), ATTRIBUTE, tolerance=tolerance, aim=HarmAim(**settings))
 
     return run
 
@@ -73,7 +71,7 @@ def drawn(
 
 def test_trials_fit_the_large_groups_and_read_what_was_fitted(facts: Callable[..., Facts]) -> None:
     groups = ["f"] * 50 + ["m"] * 40 + ["x"] * 5 + [""] * 5
-    fit, aimed, *rest = harm_trials(facts(100, groups={"sex": tuple(groups)}), ATTRIBUTE, **SETTINGS, refits=2)
+    fit, aimed, *rest = harm_trials(facts(100, groups={"sex": tuple(groups)}), ATTRIBUTE, HarmAim(**SETTINGS, refits=2))
     assert (
         fit.samples == 1
         and fit.keep
@@ -84,7 +82,7 @@ def test_trials_fit_the_large_groups_and_read_what_was_fitted(facts: Callable[..
     assert [trial.settings["exchange"] for trial in rest] == [1, 1, 2, 2] and rest[3].source == rest[2]
     assert Trial.from_dict(aimed.as_dict()) == aimed
     masked = facts(100, groups={"sex": tuple(groups)}, mask_share=(0.5,) * 50 + (0.0,) * 50)
-    assert harm_trials(masked, ATTRIBUTE, zone="outside", minimum_group=30) == ()
+    assert harm_trials(masked, ATTRIBUTE, HarmAim("outside", 30)) == ()
 
 
 def named(found: Finding, role: str) -> dict[str, Estimate]:
@@ -225,13 +223,13 @@ def test_a_perturbation_that_was_not_fitted_on_one_half_is_judged_on_the_other_a
     facts: Callable[..., Facts], observe: Callable[..., Observations]
 ) -> None:
     audit = facts(160, groups={"sex": ("f", "m") * 80}, y=(0,) * 160)
-    fit, aimed = harm_trials(audit, ATTRIBUTE, **SETTINGS)
+    fit, aimed = harm_trials(audit, ATTRIBUTE, HarmAim(**SETTINGS))
     half = dealt(ATTRIBUTE, audit, "everywhere", 0)[1]
     rows = {
         name: {"correct": 1, "fooled/1": 0.0, **({"fooled/0": 1.0} if side else {})}
         for name, side in zip(audit.ids, half, strict=True)
     }
-    found = judge_harm(audit, observe({fit: {}, aimed: rows}), ATTRIBUTE, tolerance=0.1, **SETTINGS)
+    found = judge_harm(audit, observe({fit: {}, aimed: rows}), ATTRIBUTE, tolerance=0.1, aim=HarmAim(**SETTINGS))
     women = named(found, "excess")["f"]
     assert women.n == half.sum() == 80 and women.value == 0 and named(found, "aimed")["f"].value == 1
 
@@ -283,7 +281,7 @@ def test_exchanged_labels_reject_no_more_often_than_they_say(facts: Callable[...
             leans = weak[fit & female].mean() > weak[fit & ~female].mean()
             for place, side_of in enumerate((weak, ~weak) if leans else (~weak, weak)):
                 flags[place, judged] = side_of[judged]
-        fitted = harm_trials(audit, ATTRIBUTE, **SETTINGS)
+        fitted = harm_trials(audit, ATTRIBUTE, HarmAim(**SETTINGS))
         held = Held(
             ("f", "m"),
             np.arange(160),

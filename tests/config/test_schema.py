@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from auditor.checks import checks
 from auditor.config.schema import audit_schema, findings_schema
+from auditor.core.displays import Null
 from auditor.core.records import Estimate, Finding
 
 KINDS = {"object": dict, "array": (list, tuple), "string": str, "boolean": bool, "null": type(None)}
@@ -120,9 +121,9 @@ def test_schemas_are_json_and_point_at_themselves() -> None:
 
 def test_findings_pass() -> None:
     schema = findings_schema()
-    finding = Finding(
-        "a/b", "a", "fail", "claim", Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", share=True), 0.1, details={"x": 1}
-    )
+    estimate = Estimate(0.1, 0.0, 0.2, 10, "share", "Wilson", share=True)
+    shown = (Null(method="exchange", permutations=9, p=0.1),)
+    finding = Finding("a/b", "a", "fail", "claim", estimate, 0.1, displays=shown)
     content = {
         "format": 1,
         "audit": {},

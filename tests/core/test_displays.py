@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from auditor.core.displays import (
-    Budget,
+    AttackBudget,
     Category,
     Cluster,
     Counterfactual,
@@ -20,6 +20,7 @@ from auditor.core.displays import (
     MatrixCell,
     Named,
     Null,
+    Outcomes,
     Partition,
     Peak,
     Point,
@@ -63,6 +64,17 @@ EVERY = (
         relative=ESTIMATE,
         role="zone",
     ),
+    Outcomes(
+        name="outside",
+        label="in columns that should not matter",
+        none_found=1,
+        flipped_at_most=2,
+        flipped_exactly=3,
+        proven_impossible=4,
+        refused=1,
+        forwards=40.5,
+        role="search",
+    ),
     Partition(attribute="age+sex", columns=("age", "sex"), bands={"age": (40, 65.5)}, declared=False, unknown=3),
     Groups(
         rows=(
@@ -82,7 +94,7 @@ EVERY = (
         role="harm",
     ),
     Null(method="labels exchanged", permutations=100, p=0.01, role="harm"),
-    Budget(zone="outside", size=0.1, role="attack"),
+    AttackBudget(zone="outside", size=0.1, role="attack"),
     Selection(
         categories=(
             Category(

@@ -18,7 +18,8 @@ from ruamel.yaml import YAML
 import auditor
 from auditor.cli.list import KINDS
 from auditor.cli.main import COMMANDS, cli
-from auditor.config.config import parse_audit, plain
+from auditor.config.config import parse_audit
+from auditor.config.yaml import plain_value
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [
@@ -88,8 +89,14 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
 
 def test_every_registered_name_stands_in_the_page_on_the_audit_file() -> None:
     text = (ROOT / "docs" / "audit-file.md").read_text(encoding="utf-8")
-    names = [entry.name for module, attribute in KINDS.values() for entry in getattr(import_module(module), attribute)]
-    assert names and [name for name in names if f"\n### `{name}`\n" not in text] == []
+    every = [list(getattr(import_module(module), attribute)) for module, attribute in KINDS.values()]
+    headings = {
+        f"\n### `{entry.name}`"
+        + (f" for {entry.modality}s\n" if [one.name for one in kind].count(entry.name) > 1 else "\n")
+        for kind in every
+        for entry in kind
+    }
+    assert headings and {heading for heading in headings if heading not in text} == set()
 
 
 def test_every_setting_is_described() -> None:
@@ -160,7 +167,7 @@ def test_audit_files_that_are_shown_can_be_read(page: Path) -> None:
     for text in blocks(page, "yaml"):
         tree = YAML(typ="rt").load(text)
         base = BASES["tables" if page.stem == "tables" else "images"]
-        audit = parse_audit({**base, **plain(tree)}, page, tree)
+        audit = parse_audit({**base, **plain_value(tree)}, page, tree)
         model = {key: value for key, value in audit.model.items() if key not in ("source", "path", "weights", "draws")}
         data = {key: value for key, value in audit.data.items() if key != "source"}
         registries = {kind: getattr(import_module(module), attribute) for kind, (module, attribute) in KINDS.items()}

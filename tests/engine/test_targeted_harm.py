@@ -12,7 +12,7 @@ import pytest
 
 from auditor.checks.fairness import targeted_harm
 from auditor.checks.fairness.held_out import REFITTED
-from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.checks.fairness.targeted_harm import HarmAim, harm_trials, judge_harm
 from auditor.core.displays import Null, of_kind
 from auditor.core.errors import BrokenOff
 from auditor.core.facts import Facts
@@ -39,18 +39,12 @@ def prepared(study: Path) -> Iterator[Prepared]:
     """Return an audit of nothing but targeted harm, outside the masks."""
 
     def trials(check: Fairness, facts: Facts) -> tuple[Trial, ...]:
-        return harm_trials(facts, SEX, zone="outside", minimum_group=check.minimum_group, refits=1)
+        return harm_trials(facts, SEX, HarmAim("outside", check.minimum_group, 1))
 
     def judge(check: Fairness, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
         return (
             judge_harm(
-                facts,
-                observations,
-                SEX,
-                zone="outside",
-                tolerance=check.tolerance,
-                minimum_group=check.minimum_group,
-                refits=1,
+                facts, observations, SEX, aim=HarmAim("outside", check.minimum_group, 1), tolerance=check.tolerance
             ),
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.core.displays import Map, of_kind
+from auditor.core.displays import Curve, Map, of_kind
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
@@ -63,9 +63,6 @@ def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path
     run(prepare(study / f"{name}.yaml", limit=40, only=("exposure",)), tmp_path).close()
     found = next(finding for finding in judge(tmp_path) if finding.id == "exposure/outside")
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.low > 0.10
-    assert (
-        next(point for point in found.details["noise"] if point["epsilon"] == found.details["curve"][0]["epsilon"])[
-            "estimate"
-        ]["value"]
-        < 0.1
-    )
+    attack, noise = of_kind(found.displays, Curve)
+    rate = next(point.estimate for point in noise.points if point.size == attack.points[0].size)
+    assert rate is not None and rate.value < 0.1

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from auditor.core.displays import Outcomes, Table, of_kind
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
@@ -44,14 +45,16 @@ def test_only_what_was_planted_is_named(judged: tuple[str, dict[str, Finding]]) 
 
 def test_the_column_that_is_read_is_named(judged: tuple[str, dict[str, Finding]]) -> None:
     name, found = judged
-    rows = {row["column"]: row["n"] for row in found["exposure/outside"].details["changed"]}
+    tables = of_kind(found["exposure/outside"].displays, Table)
+    (changed,) = (one for one in tables if one.title.startswith("Columns that the flips change"))
+    rows = {column: n for column, _, _, n in changed.rows}
     planted = {"proxy": "club", "brittle": "channel"}.get(name)
     assert planted is None or max(rows, key=lambda column: rows[column]) == planted
 
 
 def test_every_search_was_settled_and_nothing_refused(judged: tuple[str, dict[str, Finding]]) -> None:
-    details = judged[1]["exposure/outside"].details
-    assert details["outcomes"]["none found within the budget"] == details["refused"] == 0
+    (ended,) = of_kind(judged[1]["exposure/outside"].displays, Outcomes)
+    assert ended.none_found == ended.refused == 0 < ended.n
 
 
 def test_the_table_is_raw_and_the_models_take_their_columns(audits: Mapping[str, Path]) -> None:

@@ -26,7 +26,7 @@ ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
 
 
 def measured(bench: Bench, trial: Trial, rows: Any = None) -> list[Row]:
-    return probes[trial.probe].make(
+    return probes.serving(trial.probe, "table").make(
         bench, trial, bench.samples.load(range(len(bench.samples)) if rows is None else rows)
     )
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.problem import Problem
 from auditor.checks import make_check
+from auditor.core import displays
+from auditor.core.displays import Curve, Outcomes, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import Observation, Observations, Trial
@@ -269,13 +271,25 @@ def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_o
     found = exposure(bench, ["outside", "inside", "everywhere"], facts)
     least = least_shoes(bench)
     shares = [sum(one <= cost for one in least) / 120 for cost in (1, 2, 3)]
-    assert [point["estimate"]["value"] for point in found["outside"].details["curve"]] == pytest.approx(shares)
-    assert found["outside"].details["open"] == 0 and found["outside"].details["excluded"] == []
-    random = [point["estimate"]["value"] for point in found["outside"].details["noise"]]
-    assert 0 < random[1] < shares[1], "random changes flip less than a search"
-    assert {one["column"] for one in found["outside"].details["changed"]} == {"shoe", "twice"}
+    attack, noise = of_kind(found["outside"].displays, Curve)
+    assert [point.estimate.value for point in attack.points] == pytest.approx(shares)
+    assert "neither a flip" not in found["outside"].claim and "Rows that were not searched" not in tables(
+        found["outside"]
+    )
+    assert 0 < noise.points[1].estimate.value < shares[1], "random changes flip less than a search"
+    assert changed(found["outside"]) == {"shoe", "twice"}
     assert found["everywhere"].estimate.value >= max(found["outside"].estimate.value, found["inside"].estimate.value)
-    assert {one["column"] for one in found["inside"].details["changed"]} <= {"skill", "years"}
+    assert changed(found["inside"]) <= {"skill", "years"}
+
+
+def tables(finding: Any) -> dict[str, displays.Table]:
+    return {one.title: one for one in of_kind(finding.displays, displays.Table)}
+
+
+def changed(finding: Any) -> set[Any]:
+    """Return the columns that the flips of a finding change."""
+    (table,) = (one for title, one in tables(finding).items() if title.startswith("Columns that the flips change"))
+    return {row[0] for row in table.rows}
 
 
 def test_exposure_of_an_honest_model_passes(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
@@ -286,7 +300,8 @@ def test_exposure_of_an_honest_model_passes(table_bench: Make, facts_of: Callabl
         and found["outside"].estimate.value == 0
         and found["inside"].estimate.value > 0
     )
-    assert found["outside"].details["outcomes"]["proven impossible within the budget"] == 120
+    (ended,) = of_kind(found["outside"].displays, Outcomes)
+    assert ended.proven_impossible == ended.n == 120
 
 
 def test_a_flip_that_rests_on_the_last_bits_of_a_batch_is_none(table_bench: Make) -> None:

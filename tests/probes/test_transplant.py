@@ -16,10 +16,10 @@ from auditor.core.seeds import generator
 from auditor.core.zones import grow
 from auditor.modalities.images.probes.collage import Cutting, Sheet
 from auditor.modalities.images.probes.inpaint import inpaint
-from auditor.modalities.images.probes.transplant import ARMS, transplant
+from auditor.modalities.images.probes.transplant import transplant
 from auditor.models.classifier import wrap
 from auditor.probes import Bench, probes
-from auditor.probes.donors import Pool
+from auditor.probes.donors import ARMS, Pool
 from auditor.samples.samples import Samples
 
 Make = Callable[..., Samples]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from auditor.checks.fairness.held_out import REFITTED
-from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
+from auditor.checks.fairness.targeted_harm import HarmAim, harm_trials, judge_harm
 from auditor.core.displays import Null, Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
@@ -311,7 +311,7 @@ def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
     )
     settings = {"zone": "everywhere", "minimum_group": 30, **settings}
     table: dict[str, dict[str, Observation]] = {}
-    trials = harm_trials(facts, ATTRIBUTE, **settings)
+    trials = harm_trials(facts, ATTRIBUTE, HarmAim(**settings))
     for fit, judge in zip(trials[::2], trials[1::2], strict=True):
         row = fitted(bench, fit)
         table[fit.key("")] = {samples.ids[0]: Observation("", samples.ids[0], row.values)}
@@ -319,7 +319,9 @@ def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
         table[judge.key("")] = {
             name: Observation("", name, one.values, one.allowed, missing=one.missing) for name, one in rows
         }
-    return judge_harm(facts, Observations("", lambda key: table[key]), ATTRIBUTE, tolerance=0.1, **settings)
+    return judge_harm(
+        facts, Observations("", lambda key: table[key]), ATTRIBUTE, tolerance=0.1, aim=HarmAim(**settings)
+    )
 
 
 def test_the_planted_defect_is_named_and_its_twin_is_not_accused(

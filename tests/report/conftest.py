@@ -20,12 +20,12 @@ from auditor.checks.exposure.smallest import search_trial
 from auditor.core.displays import Table
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
+from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.modalities.tables.table import Column
 from auditor.report.render import render
 
 EPSILONS = [k / 255 for k in (1, 2, 4, 8)]
-ZONES = ["outside", "inside", "everywhere", "control/0", "control/1"]
 GAP = "difference of rates"
 SHARES = ("share of samples", "share", "accuracy", GAP)
 """Units of numbers that are shown in per cent."""
@@ -52,89 +52,6 @@ def estimate(
 
 def finding(name: str, verdict: str, claim: str, **more: Any) -> dict[str, Any]:
     return {**Finding(name, name.partition("/")[0], "pass", claim).as_dict(), "verdict": verdict, **more}
-
-
-def _curve(top: float, *, hole: bool = False) -> list[dict[str, Any]]:
-    rates = [top * share for share in (0.25, 0.5, 0.8, 1.0)]
-    points = [
-        {"epsilon": e, "estimate": estimate(round(r, 3), 0.02), "reason": ""}
-        for e, r in zip(EPSILONS, rates, strict=True)
-    ]
-    return (
-        [
-            *points[:-1],
-            {"epsilon": EPSILONS[-1], "estimate": None, "reason": "the attack broke off: chunk 3 failed twice"},
-        ]
-        if hole
-        else points
-    )
-
-
-def _smallest(top: float) -> dict[str, Any] | None:
-    """Return the smallest epsilons of a zone that flips enough of its samples for a median, or not."""
-    if top in (0.6, 0.66):
-        return (
-            None
-            if top == 0.6
-            else {
-                "n": 60,
-                "beyond": 40,
-                "reach": 16 / 255,
-                "steps": [],
-                "reason": "40 of 60 samples were not flipped up to 16/255",
-            }
-        )
-    steps = [{"epsilon": k / 255, "estimate": estimate(min(top, 0.1 * k), 0.05)} for k in range(1, 9)]
-    known = {
-        "n": 60,
-        "beyond": 7,
-        "reach": 16 / 255,
-        "how": "",
-        "steps": steps,
-        "median": estimate(3 / 255, 1 / 255, unit="epsilon"),
-        "text": "3/255 [2/255, 4/255]",
-    }
-    return {**known, "sensitivity": estimate(0.071, 0.01, unit="margin per unit of epsilon and value"), "missed": 2}
-
-
-def exposure() -> list[dict[str, Any]]:
-    tops = {"outside": 0.7, "inside": 0.4, "everywhere": 0.95, "control/0": 0.66, "control/1": 0.6}
-    found = []
-    for zone in ZONES:
-        details = {
-            "zone": zone,
-            "label": "",
-            "curve": _curve(tops[zone], hole=zone == "inside"),
-            "noise": _curve(0.02),
-            "area": {"values": 3442, "share": 0.84},
-        }
-        details |= {
-            "smallest": _smallest(tops[zone]),
-            "relative": estimate(6.3, 0.4, unit="times") if zone == "inside" else None,
-        }
-        primary = zone == "outside"
-        found.append(
-            finding(
-                f"exposure/{zone}",
-                "fail" if primary else "pass",
-                f"The attack flips {tops[zone] / 2:.0%} of the correctly classified samples when it may write {zone} at"
-                " 2/255.",
-                estimate=estimate(tops[zone] / 2, 0.08, n=71),
-                tolerance=0.10 if primary else None,
-                question=4 if primary else None,
-                primary=primary,
-                p=0.0004 if primary else None,
-                reason="The whole interval is above the tolerance." if primary else "",
-                advice=(
-                    "Treat the classifier as open to manipulation wherever inputs can be altered, and sign images at"
-                    " the source."
-                    if primary
-                    else ""
-                ),
-                details=details,
-            )
-        )
-    return found
 
 
 SAMPLES, MARKED = 133, 71
@@ -165,7 +82,7 @@ def image_facts() -> Facts:
     )
 
 
-def image_row(trial: Trial, place: int) -> dict[str, float] | None:
+def image_row(trial: Trial, place: int) -> dict[str, float] | Missing | None:
     """Return what a trial wrote down of one sample: the model reads a mark in one of two corners, and its explanations
     hold. None where nothing is marked that the trial could exchange.
     """
@@ -174,12 +91,45 @@ def image_row(trial: Trial, place: int) -> dict[str, float] | None:
         right = float(place % 11 > 0)
         plain = {"low": 0.0, "high": 1.0, "like_probabilities": 0.0, "repeat_difference": 0.0}
         return {**plain, "predicted": float(place % 2), "correct": right, "margin": 1.6, "confidence": 0.9}
+    if trial.probe in ("evasion", "smallest"):
+        return flip_row(trial, place)
     if trial.probe == "attribution":
         u = float(rng.random())
         alike = {"noise/rank": 0.9 + 0.1 * u, "noise/top": 0.8, "noise/structure": 0.7}
         moved = {"attack/rank": 0.3 * u, "null/rank": 0.5 * u, "outside_before": 0.4 * u, "outside_after": u}
         return {"correct": 1.0, "area": 0.03, "inside": 0.1 * u, "pointing": float(u < 0.6), **alike, **moved}
     return _exchanged(trial.probe, place, rng) if place < MARKED else None
+
+
+FLIPPED = {
+    "outside": (1, 3442),
+    "inside": (1, 546),
+    "everywhere": (1, 4096),
+    "control/0": (8, 3442),
+    "control/1": (3, 3442),
+}
+"""Zone -> how large a change must be there, as a multiple of what is enough anywhere, and the values in it."""
+
+
+def flip_row(trial: Trial, place: int) -> dict[str, float] | Missing:
+    """Return what an attack wrote down: some samples flip only by a search for the smallest change, and one attack
+    breaks off.
+    """
+    epsilon = trial.threat.get("epsilon", 16 / 255)
+    if place >= MARKED and trial.zone != "everywhere":
+        return Missing.not_applicable("empty mask")
+    if trial.zone == "inside" and epsilon == EPSILONS[-1]:
+        return Missing.failed("the attack broke off: chunk 3 failed twice")
+    if place % 11 == 0:
+        return {"correct": 0.0}
+    times, area = FLIPPED[trial.zone]
+    size = times * (1 + place * 7 % 24 // 4) / 255
+    found = size <= epsilon * (1 + 1e-6) and trial.method != "random_noise"
+    if trial.probe == "evasion":
+        size, found = epsilon, found and place % 25 != 7
+    known = {"correct": 1.0, "clean_margin": 1.0, "area": float(area), "area_share": area / 4096}
+    predicted = float(place % 2 != found)
+    return {**known, "fooled": float(found), "predicted": predicted, **({"size": size} if found else {})}
 
 
 def _exchanged(probe: str, place: int, rng: np.random.Generator) -> dict[str, float]:
@@ -413,17 +363,17 @@ def write(out: Path, data: dict[str, Any]) -> Path:
 
 
 def nothing_much() -> dict[str, Any]:
-    """Return findings without details and an audit without facts."""
+    """Return findings without displays and an audit without facts."""
     return {
         "audit": {},
-        "findings": [{**item, "details": {}, "displays": [], "estimate": None} for item in everything()["findings"]],
+        "findings": [{**item, "displays": [], "estimate": None} for item in everything()["findings"]],
     }
 
 
 def everything() -> dict[str, Any]:
-    checks = ("preflight", "reliance", "attribution", "attack_quality")
+    checks = ("preflight", "reliance", "attribution", "attack_quality", "exposure")
     found = [item for name in checks for item in of_images(name)]
-    return {"audit": audit(), "findings": [*found, *further(), *fairness(), *exposure()]}
+    return {"audit": audit(), "findings": [*found, *further(), *fairness()]}
 
 
 @pytest.fixture(scope="session")
@@ -443,7 +393,7 @@ def rendered(full: Path) -> Path:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """Return an output folder that holds next to nothing: no evidence, empty audit, findings without details."""
+    """Return an output folder that holds next to nothing: no evidence, empty audit, findings without displays."""
     return write(tmp_path / "bare", nothing_much())
 
 
@@ -479,18 +429,56 @@ class Applicant:
     rank: int
     """Among the rows of the same sex and decision."""
 
-    def row(self, trial: Trial) -> dict[str, float] | None:
+    def row(self, trial: Trial) -> dict[str, float] | Missing | None:
         """Return what a trial wrote down; None where it measured nothing."""
         if trial.probe == "clean":
             score = 0.5 * self.chosen + (self.place % 50) / 100
-            return {"predicted": self.chosen, "correct": self.place % 7 != 0, "confidence": 0.8, "score": score}
+            broken = {f"broken/{rule}": float(rule == 0 and self.place % 150 == 1) for rule in range(3)}
+            plain = {"like_probabilities": 0.0, "repeat_difference": 0.0, "missing": float(self.place % 9 == 0)}
+            answer = {"predicted": self.chosen, "correct": self.place % 7 != 0, "confidence": 0.8, "score": score}
+            return {**answer, **plain, **broken, "agrees": 1.0}
+        if trial.probe in ("exchange", "permuted"):
+            return self.exchanged() if trial.probe == "exchange" else self.permuted()
+        if trial.probe == "attribution_table":
+            return self.explained()
         if trial.probe == "invariance":
             return self.other_sex() if trial.settings["column"] == "sex" and self.sex else None
         if trial.threat["towards"] and self.chosen:
             return {"searched": 0, "before": 1}
-        outcome = (2, 2, 0, 3, 3)[self.place % 5]
-        found = {"flipped": 1, "cost": 1.5} if outcome == 2 else {"flipped": 0}
-        return {"searched": 1, "before": self.chosen, "outcome": outcome, **found}
+        return self.searched(trial)
+
+    def searched(self, trial: Trial) -> dict[str, float] | Missing:
+        """Return how the search for the cheapest flip ended: two found rows did not survive the second check."""
+        if self.place % 150 == 1 and not trial.threat["towards"]:
+            return Missing.not_applicable("the row itself breaks rule 'husband'")
+        outcome = (2, 2 if trial.zone == "outside" else 1, 0, 3, 3)[self.place % 5]
+        if trial.method == "random_change":
+            outcome = int(self.place % 25 == 0)
+        found = {"flipped": 0.0}
+        if outcome in (1, 2):
+            found = {"flipped": 1.0, "cost": 1.5, "set/7": 1.0, **({"set/6": 1.0} if self.place % 2 else {})}
+        refused = float(self.place in (2, 7) and trial.zone == "outside")
+        return {"searched": 1, "before": self.chosen, "outcome": outcome, "refused": refused, "forwards": 412, **found}
+
+    def exchanged(self) -> dict[str, float]:
+        """Return the margins of the four arms: the columns that should not matter count for two fifths."""
+        rng = np.random.default_rng(self.place)
+        means = zip("ABCD", (2.0, 0.4, -0.4, -2.0), strict=True)
+        edges = {f"{arm}/0": mean + 0.3 * rng.normal() for arm, mean in means}
+        donors = {f"{donor}/0": float((self.place + step) % 400) for donor, step in zip("jkl", (1, 8, 50), strict=True)}
+        return {**edges, **{f"lost/{arm}/0": float(edges[f"{arm}/0"] <= 0) for arm in "AB"}, **donors}
+
+    def permuted(self) -> dict[str, float]:
+        """Return what single columns change: every fifth decision goes with the eighth of them."""
+        turned = {f"flip/{column}": float(column == 7 and self.place % 5 == 0) for column in range(11)}
+        return {"donor": float((self.place + 1) % 400), **turned, **{f"fall/{column}": 0.1 for column in range(11)}}
+
+    def explained(self) -> dict[str, float]:
+        """Return attributions that stay where next to nothing changes and move with the decision."""
+        u = float(np.random.default_rng(self.place).random())
+        alike = {"noise/rank": 0.9 + 0.1 * u, "noise/top": 0.8, "null/rank": 0.5 * u, "attack/rank": 0.3 * u}
+        shares = {"area": 0.5, "inside": 0.7 + 0.2 * u, "outside_before": 0.2 * u, "outside_after": u}
+        return {"correct": 1.0, "pointing": float(u < 0.6), **alike, **shares}
 
     def other_sex(self) -> dict[str, float]:
         """Return the decisions with the other sex: alone it helps women, repaired it harms them; of men nothing can be
@@ -518,9 +506,8 @@ def applicants() -> list[Applicant]:
     return found
 
 
-def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what the check of fairness finds in 400 applicants for the table of an audit."""
-    rows = applicants()
+def table_facts(data: dict[str, Any], rows: Sequence[Applicant]) -> Facts:
+    """Return what is known of the audit of a table."""
     n, names = len(rows), tuple(str(one.place) for one in rows)
     own = {field.name for field in fields(Column)}
     columns = [{name: value for name, value in one.items() if name in own} for one in data["columns"]]
@@ -529,7 +516,7 @@ def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
         "rules": data["rules"],
         "favourable": "granted",
     }
-    facts = Facts(
+    return Facts(
         classes=("denied", "granted"),
         offers=("labels", "scores"),
         modality="table",
@@ -550,8 +537,17 @@ def table_fairness(data: dict[str, Any]) -> list[dict[str, Any]]:
         schema=schema,
         max_changes=3,
     )
-    check = make_check("fairness", "table", {})
+
+
+def of_tables(name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a check finds in 400 applicants for the table of an audit."""
+    rows = applicants()
+    check, facts = make_check(name, "table", {}), table_facts(data, rows)
     return judged(check, facts, {trial: [one.row(trial) for one in rows] for trial in check.trials(facts)})
+
+
+def _observed(key: str, name: str, value: Any) -> Observation:
+    return Observation(key, name, missing=value) if isinstance(value, Missing) else Observation(key, name, value)
 
 
 def judged(check: Any, facts: Facts, rows: Mapping[Trial, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -560,7 +556,7 @@ def judged(check: Any, facts: Facts, rows: Mapping[Trial, Sequence[Any]]) -> lis
     for trial, values in rows.items():
         key = trial.key("binding")
         each = zip(facts.ids, values, strict=True)
-        made[key] = {name: Observation(key, name, value) for name, value in each if value is not None}
+        made[key] = {name: _observed(key, name, value) for name, value in each if value is not None}
     seen = Observations("binding", lambda key: made.get(key, {}), tuple(rows))
     found: list[dict[str, Any]] = json.loads(json.dumps([one.as_dict() for one in check.judge(facts, seen)]))
     return found
@@ -568,11 +564,10 @@ def judged(check: Any, facts: Facts, rows: Mapping[Trial, Sequence[Any]]) -> lis
 
 @pytest.fixture(scope="session")
 def of_a_table() -> dict[str, Any]:
-    """Return what findings.json of a table holds; what is written of fairness comes from its check. Copy it before a
-    change.
-    """
+    """Return what findings.json of a table holds; its findings come from the checks. Copy it before a change."""
     data: dict[str, Any] = json.loads((Path(__file__).parent / "table.json").read_text())
-    data["findings"] += table_fairness(data["audit"]["data"])
+    for name in ("preflight", "reliance", "fairness", "attribution", "exposure"):
+        data["findings"] += of_tables(name, data["audit"]["data"])
     return data
 
 

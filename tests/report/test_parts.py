@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from auditor.core.errors import AuditorError
+from auditor.core.estimates import Estimate
 from auditor.core.records import Finding
 from auditor.modalities.images.report import pictures
 from auditor.report import words
@@ -18,7 +19,6 @@ from auditor.report.cases import cases
 from auditor.report.figures import strip
 from auditor.report.render import load
 from auditor.report.templates import section_files, templates_dir
-from auditor.report.views import Estimate, read_estimate
 
 EIGHT_BIT = {"levels": 255, "low": 0.0, "high": 1.0}
 
@@ -84,13 +84,6 @@ def test_epsilon_is_told_in_grey_levels(epsilon: float | None, data: dict[str, f
 )
 def test_a_mean_epsilon_may_lie_between_grey_levels(epsilon: object, data: dict[str, float], text: str) -> None:
     assert words.steps_text(epsilon, data) == text
-
-
-@pytest.mark.parametrize(
-    "data", [None, {}, {"value": 1, "low": None, "high": 2}, {"value": float("nan"), "low": 0, "high": 1}, [1]]
-)
-def test_half_an_estimate_is_none(data: object) -> None:
-    assert read_estimate(data) is None
 
 
 def test_the_same_figure_has_the_same_bytes() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from auditor.checks.common import plain
-from auditor.checks.exposure.smallest import Thresholds, median_size, sized
+from auditor.checks.exposure.smallest import Thresholds, reach, sizes_of
+from auditor.core.displays import Cell, Table
 from auditor.core.errors import ConfigError, nearest
+from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation, Trial
@@ -46,7 +47,21 @@ def directed_trial(base: Trial, pair: Pair, samples: int) -> Trial:
     return Trial("directed", base.method, base.settings, base.zone, threat, base.seed, samples=samples)
 
 
-def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class ClassFlips:
+    """How many samples of one class become another one."""
+
+    own: str
+    end: str
+    n: int
+    """Samples of the class that were attacked."""
+    flips: int
+    estimate: Estimate | None
+    size: str
+    """Median smallest epsilon of the class in words; empty where too few were flipped for it."""
+
+
+def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -> list[ClassFlips]:
     """Return the flips of each true class: all that can be told with two classes, else the classes that it most often
     becomes.
     """
@@ -64,27 +79,17 @@ def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -
         estimate = proportion(
             flags, [facts.unit_of[name] for name in among], unit="share of correct predictions flipped"
         )
-        middle = median_size(facts, {name: one for name, one in found.items() if label[name] == own})
-        rows.append(
-            {
-                "from": facts.classes[own],
-                "to": facts.classes[end],
-                "n": len(among),
-                "flips": ends[own, end],
-                "estimate": plain(estimate),
-                "median": plain(middle),
-                "text": sized(facts, middle) if middle else "",
-            }
-        )
+        mine = sizes_of(facts, {name: one for name, one in found.items() if label[name] == own}, reach(facts))
+        rows.append(ClassFlips(facts.classes[own], facts.classes[end], len(among), ends[own, end], estimate, mine.text))
     return rows
 
 
-def class_table(facts: Facts, rows: Sequence[Mapping[str, Any]], budget: str) -> dict[str, Any]:
+def class_table(facts: Facts, rows: Sequence[ClassFlips], budget: str) -> Table:
     """Return the flips by class as a table."""
-    shown = [[one["from"], one["to"], one["n"], one["flips"], one["estimate"]] for one in rows]
-    columns = ["From", "To", "Correct", "Flipped", "Share of the correct ones"]
+    shown: list[tuple[Cell, ...]] = [(one.own, one.end, one.n, one.flips, one.estimate) for one in rows]
+    columns: tuple[str, ...] = ("From", "To", "Correct", "Flipped", "Share of the correct ones")
+    more = f" (the {len(shown)} most frequent ways)"
     if len(facts.classes) == 2:
-        columns.append("Median smallest epsilon")
-        shown = [[*cells, one["text"] or "too few flipped"] for cells, one in zip(shown, rows, strict=True)]
-    more = "" if len(facts.classes) == 2 else f" (the {len(shown)} most frequent ways)"
-    return {"title": f"What becomes of each class at {budget}{more}", "columns": columns, "rows": shown}
+        columns, more = (*columns, "Median smallest epsilon"), ""
+        shown = [(*cells, one.size or "too few flipped") for cells, one in zip(shown, rows, strict=True)]
+    return Table(title=f"What becomes of each class at {budget}{more}", columns=columns, rows=tuple(shown))

@@ -8,6 +8,7 @@ from typing import Any
 
 from auditor.checks.common import percent, reason, span, why_not
 from auditor.checks.exposure.search import FlipSearch
+from auditor.core.displays import Display
 from auditor.core.estimates import Estimate
 from auditor.core.records import Evidence, Finding, Verdict
 from auditor.stats.decisions import decide
@@ -32,7 +33,7 @@ class FlipClaim:
     """The sentence where nothing was measured."""
     trials: tuple[str, ...]
     """Keys of the trials behind it."""
-    details: Mapping[str, Any]
+    displays: tuple[Display, ...] = ()
     primary: bool = False
     advice: Mapping[Verdict, str] = field(default_factory=dict)
     rests_on: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ def judge_flips(
         "question": 4,
         "primary": said.primary,
         "evidence": Evidence(hits, said.trials),
-        "details": said.details,
+        "displays": said.displays,
         "rests_on": said.rests_on,
     }
     known, most = search.share(budget), search.at_most(budget)

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from auditor.checks.common import plain, why_not
+from auditor.checks.common import why_not
+from auditor.core.displays import Curve, Point
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
@@ -98,13 +99,14 @@ class FlipSearch(ABC):
         return self.of_all(self.possible(budget))
 
 
-def curve(searches: Iterable[tuple[float, FlipSearch]]) -> list[dict[str, Any]]:
-    """Return the share that flips at each budget, by the search that speaks for it."""
-    return [
-        {
-            "epsilon": budget,
-            "estimate": plain(search.share(budget)),
-            "reason": "" if search.answers else why_not(search.rows.values()),
-        }
+def curve(searches: Iterable[tuple[float, FlipSearch]], *, zone: str, label: str, role: str) -> Curve:
+    """Return the share that flips in a zone at each budget, by the search that speaks for it."""
+    points = (
+        Point(
+            size=budget,
+            estimate=search.share(budget),
+            reason="" if search.answers else why_not(search.rows.values()),
+        )
         for budget, search in searches
-    ]
+    )
+    return Curve(name=zone, label=label, points=tuple(points), role=role)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from auditor.checks.common import evasion_trial, grey, plain, usable, why_not
-from auditor.core.displays import Point
+from auditor.checks.common import evasion_trial, grey, label, usable, why_not
+from auditor.checks.exposure.sizes import SmallestSizes
+from auditor.core.displays import Steps
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Observation, Observations, Trial
-from auditor.stats.censored import flipped_curve, median
+from auditor.stats.censored import median
 
 SEARCH = {"rounds": 7, "steps": 16, "aims": 0}
 """Settings of the search: it costs about as much as one more epsilon of the attack evade at effort fast."""
@@ -102,68 +102,44 @@ def _whole(facts: Facts, size: float) -> float:
     return round(size / step) * step
 
 
-def sized(facts: Facts, estimate: Estimate) -> str:
-    """Return an epsilon with its interval in words."""
-    if facts.norm == "linf":
-        return f"{grey(facts, estimate.value)} [{grey(facts, estimate.low)}, {grey(facts, estimate.high)}]"
-    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+def sizes_of(facts: Facts, found: Thresholds, limit: float) -> SmallestSizes:
+    """Return the smallest epsilons of some samples; `limit` is the largest one that was tried."""
+    return SmallestSizes(
+        sizes=[one.size for one in found.values()],
+        units=[facts.unit_of[name] for name in found],
+        limit=limit,
+        unit="epsilon",
+        share="share of correct predictions flipped",
+        words=lambda size: grey(facts, size) if facts.norm == "linf" else f"{size:.3g}",
+    )
 
 
-def median_size(facts: Facts, found: Thresholds) -> Estimate | None:
-    """Return the median smallest epsilon with its interval; None where too few were flipped for it."""
-    return median([one.size for one in found.values()], [facts.unit_of[name] for name in found], unit="epsilon")
-
-
-def shares(facts: Facts, found: Thresholds, limit: float) -> tuple[Point, ...]:
-    """Return the share flipped at or below each epsilon, with pointwise intervals; `limit` is the largest size that was
-    tried.
-    """
-    sizes, units = [one.size for one in found.values()], [facts.unit_of[name] for name in found]
-    curve = flipped_curve(sizes, limit, units, unit="share of correct predictions flipped")
-    return tuple(Point(size=size, estimate=estimate) for size, estimate in curve)
-
-
-def described(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None) -> dict[str, Any]:
+def zone_steps(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None, zone: str) -> Steps:
     """Return what a report shows of a zone's smallest epsilons."""
     searched = bool(search is not None and usable(observations.of(search)))
-    beyond = sum(math.isinf(one.size) for one in found.values())
-    limit = reach(facts) if searched else max(facts.epsilons)
-    if search is None:
-        how = "only the declared epsilons were tried"
-    else:
-        how = (
-            ""
-            if searched
-            else (
-                "only the declared epsilons were tried; the search for the smallest:"
-                f" {why_not(observations.of(search).values())}"
-            )
-        )
-    middle = median_size(facts, found)
-    capped = median([min(one.size, 2 * limit) for one in found.values()], [facts.unit_of[name] for name in found])
-    least = f"at least {grey(facts, min(limit, capped.low))}: " if capped else ""
-    too_few = (
-        f"{least}{beyond} of {len(found)} samples were not flipped up to {grey(facts, limit)}"
-        if beyond
-        else f"{len(found)} samples are too few"
-    )
-    return {
-        "n": len(found),
-        "beyond": beyond,
-        "reach": limit,
-        "how": how,
-        "steps": [{"epsilon": one.size, "estimate": plain(one.estimate)} for one in shares(facts, found, limit)],
-        "median": plain(middle),
-        "text": sized(facts, middle) if middle else "",
-        "reason": "" if middle else too_few if found else "nothing was measured",
-        "sensitivity": plain(sensitivity(facts, found)),
-        "per": PER.get(facts.norm, ""),
-        "sensitivity_reason": (
+    sizes = sizes_of(facts, found, reach(facts) if searched else max(facts.epsilons))
+    how = "" if searched else "only the declared epsilons were tried"
+    if search is not None and not searched:
+        how += f"; the search for the smallest: {why_not(observations.of(search).values())}"
+    return replace(
+        sizes.steps(zone, label=label(zone), short=_too_few(facts, sizes), role="zone"),
+        how=how,
+        sensitivity=sensitivity(facts, found),
+        sensitivity_reason=(
             "under l0 a size is a count of values and has no dual norm"
             if facts.norm == "l0"
             else "too few samples were flipped"
         ),
-    }
+    )
+
+
+def _too_few(facts: Facts, found: SmallestSizes) -> str:
+    """Return why there is no median, with its lower end where that is known."""
+    if not found.beyond:
+        return f"{len(found.sizes)} samples are too few"
+    capped = median([min(size, 2 * found.limit) for size in found.sizes], found.units)
+    least = f"at least {grey(facts, min(found.limit, capped.low))}: " if capped else ""
+    return f"{least}{found.beyond} of {len(found.sizes)} samples were not flipped up to {grey(facts, found.limit)}"
 
 
 def sensitivity(facts: Facts, found: Thresholds) -> Estimate | None:

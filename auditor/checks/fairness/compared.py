@@ -44,13 +44,18 @@ class Compared:
     @property
     def partition(self) -> Partition:
         """Return what every finding on it says of how its groups were made."""
-        return Partition(
-            attribute=self.name,
-            columns=tuple(self.attribute.columns),
-            bands={column: tuple(cuts) for column, cuts in self.attribute.edges.items()},
-            declared=self.declared,
-            unknown=self.unknown,
-        )
+        return partition_of(self.attribute, self.unknown, declared=self.declared)
+
+
+def partition_of(attribute: Attribute, unknown: int, *, declared: bool = True) -> Partition:
+    """Return how an attribute divides the samples into groups, as findings show it."""
+    return Partition(
+        attribute=attribute.name,
+        columns=tuple(attribute.columns),
+        bands={column: tuple(cuts) for column, cuts in attribute.edges.items()},
+        declared=declared,
+        unknown=unknown,
+    )
 
 
 def compared(facts: Facts, bands: Bands, intersections: Intersections) -> tuple[Compared, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.checks.common import few_text, grey
-from auditor.checks.exposure.smallest import Thresholds, median_size, reach, shares, sized
+from auditor.checks.exposure.sizes import SmallestSizes
+from auditor.checks.exposure.smallest import Thresholds, reach, sizes_of
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.core.displays import Curve, GroupRow, Groups, Named, Point, Steps
 from auditor.core.facts import Facts
@@ -134,20 +134,10 @@ def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[St
 
 def _steps(measured: Measured, name: str, mine: Thresholds, zone: str) -> Steps:
     facts, limit = measured.facts, search_reach(measured, zone)
-    sizes, units = [one.size for one in mine.values()], _units(facts, mine)
-    middle = median_size(facts, mine)
-    return Steps(
-        name=name,
-        n=len(mine),
-        beyond=sum(math.isinf(size) for size in sizes),
-        reach=limit,
-        steps=shares(facts, mine, limit),
-        median=middle,
-        text=sized(facts, middle) if middle else "",
-        reason="" if middle else _no_median(facts, measured, mine, zone),
-        restricted=restricted_mean(sizes, limit, units, seed=facts.seed, unit="epsilon") if sizes else None,
-        role="group",
-    )
+    sizes = sizes_of(facts, mine, limit)
+    steps = sizes.steps(name, short=_no_median(facts, sizes), role="group")
+    mean_size = restricted_mean(sizes.sizes, limit, sizes.units, seed=facts.seed, unit="epsilon") if mine else None
+    return replace(steps, restricted=mean_size)
 
 
 def same_sizes(measured: Measured, groups: Sequence[Group], zone: str, *, minimum: int) -> Named:
@@ -173,12 +163,9 @@ def search_reach(measured: Measured, zone: str) -> float:
     return max(measured.facts.epsilons) if measured.search(zone) is None else reach(measured.facts)
 
 
-def _no_median(facts: Facts, measured: Measured, found: Thresholds, zone: str) -> str:
-    if not found:
-        return "not measured"
-    beyond = sum(math.isinf(one.size) for one in found.values())
-    limit = grey(facts, search_reach(measured, zone))
-    return f"{beyond} of {len(found)} beyond {limit}" if beyond else f"{len(found)} samples are too few"
+def _no_median(facts: Facts, found: SmallestSizes) -> str:
+    n, beyond = len(found.sizes), found.beyond
+    return f"{beyond} of {n} beyond {grey(facts, found.limit)}" if beyond else f"{n} samples are too few"
 
 
 def _of(found: Thresholds, group: Group) -> Thresholds:

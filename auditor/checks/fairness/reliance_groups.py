@@ -4,7 +4,8 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -22,6 +23,8 @@ from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
 from auditor.stats.shares import Array
 from auditor.stats.simultaneous import simultaneous_level
+
+WHAT = "the share of the class evidence that comes from outside the mask"
 
 
 def judge_reliance(
@@ -41,48 +44,38 @@ def judge_reliance(
     rows = tuple(_row(group, mine[group.name], n[group.name], rule.minimum) for group in groups)
     base: dict[str, Any] = {"id": f"fairness/{attribute}/reliance-gap", "check": "fairness", "question": 2}
     base |= {"evidence": Evidence(trials=(observations.key(trial),)), "displays": (partition, Groups(rows=rows))}
-    large, small = (
-        [name for name, k in n.items() if k >= rule.minimum],
-        {name: k for name, k in n.items() if k < rule.minimum},
-    )
+    large = [name for name, k in n.items() if k >= rule.minimum]
+    small = {name: k for name, k in n.items() if k < rule.minimum}
     left = f"too few to say for {listed(small)} (fewer than {rule.minimum} transplanted samples)" if small else ""
     arms = _arms(draws, [mine[name] for name in large]) if len(large) > 1 else None
-    if arms is None:
-        why = (
-            why_not(observations.of(trial).values())
-            if not len(draws)
-            else left
-            if len(large) < 2
-            else "the groups have no class in common"
-        )
-        claim = (
-            f"Groups by {attribute} could not be compared in the share of the class evidence that comes from outside"
-            " the mask."
-        )
-        return Finding(verdict="not_measured", claim=claim, reason=why, **base)
+    if arms is not None:
+        found = _compared(draws, arms, large, rule=rule, base=base)
+        return replace(found, reason=f"{found.reason}; {left}") if left else found
+    why = left if len(large) < 2 else "the groups have no class in common"
+    why = why if len(draws) else why_not(observations.of(trial).values())
+    claim = f"Groups by {attribute} could not be compared in {WHAT}."
+    return Finding(verdict="not_measured", claim=claim, reason=why, **base)
+
+
+def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: Rule, base: Mapping[str, Any]) -> Finding:
     gap, pair, p = _largest(draws, arms, large, rule)
     verdict = decide(gap, rule.tolerance)
     shares = dict(zip(large, shares_of(arms[0]).tolist(), strict=True))
+    partition, groups = base["displays"]
     claim = (
-        f"By {attribute}, the share of the class evidence that comes from outside the mask differs most between"
-        f" {pair[0]} and {pair[1]}: by {span(gap)} ({percent(shares[pair[0]])} against {percent(shares[pair[1]])})."
+        f"By {partition.attribute}, {WHAT} differs most between {pair[0]} and {pair[1]}: by {span(gap)}"
+        f" ({percent(shares[pair[0]])} against {percent(shares[pair[1]])})."
     )
-    why = reason(verdict, gap, rule.tolerance) + (f"; {left}" if left else "")
-    base["displays"] = (*base["displays"], Disparity(pair=(pair[1], pair[0])))
-    advice = (
-        "Find out what the model reads around the marked region of one group and not of another."
-        if verdict == "fail"
-        else ""
-    )
+    advice = "Find out what the model reads around the marked region of one group and not of another."
     return Finding(
         verdict=verdict,
         claim=claim,
         estimate=gap,
         tolerance=rule.tolerance,
-        reason=why,
-        advice=advice,
+        reason=reason(verdict, gap, rule.tolerance),
+        advice=advice if verdict == "fail" else "",
         p=p,
-        **base,
+        **{**base, "displays": (partition, groups, Disparity(pair=(pair[1], pair[0])))},
     )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from auditor.checks.common import few_text, grey, label, listed, percent, reason, span, why_not
+from auditor.checks.common import grey, label, listed, percent, reason, span, why_not
+from auditor.checks.fairness.compared import partition_of
+from auditor.checks.fairness.harm_displays import excess_rows, success_matrix
 from auditor.checks.fairness.held_out import Held, excess_p, largest_excess, null
-from auditor.core.displays import Budget, Display, Matrix, MatrixCell, Named, Partition, Rows
+from auditor.core.displays import AttackBudget, Display
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.decisions import decide
 from auditor.stats.grouping import Attribute, dealt
-from auditor.stats.shares import proportion
 
 FIT: Mapping[str, Any] = {"steps": 20, "batch": 32, "starts": 2, "most": 512}
 """How hard each perturbation is fitted: at most steps x batch x starts gradients, after which more of them change
@@ -21,93 +24,136 @@ little.
 """
 
 
-def harm_trials(
-    facts: Facts, attribute: Attribute, *, zone: str, minimum_group: int, refits: int = 0
-) -> tuple[Trial, ...]:
+@dataclass(frozen=True)
+class HarmAim:
+    """Where harm may be aimed, and at whom."""
+
+    zone: str
+    minimum_group: int
+    """Samples of a group that a perturbation is fitted on, and correct predictions of one that is compared."""
+    refits: int = 0
+    """How often the perturbations are fitted again on exchanged labels."""
+
+
+def harm_trials(facts: Facts, attribute: Attribute, aim: HarmAim) -> tuple[Trial, ...]:
     """Return what fits one perturbation per large group and what judges them on held-out halves, then the same on
     exchanged labels.
 
     None where fewer than two groups have `minimum_group` samples with the zone: nobody could be told apart.
     """
-    counts = _counts(facts, attribute, zone)
-    names = [name for name, n in counts.items() if n >= minimum_group]
+    names = [name for name, n in _counts(facts, attribute, aim.zone).items() if n >= aim.minimum_group]
     found: list[Trial] = []
-    for exchange in range(refits + 1) if len(names) > 1 else ():
+    for exchange in range(aim.refits + 1) if len(names) > 1 else ():
         settings = {"attribute": attribute.as_dict(), "names": names, **FIT, "exchange": exchange}
         threat = {"norm": facts.norm, "epsilon": facts.primary, "guard": facts.guard}
-        fit = Trial("universal", "", settings, zone, threat, facts.seed, samples=1, keep=True)
-        found += [fit, Trial("aimed", "", settings, zone, threat, facts.seed, source=fit)]
+        fit = Trial("universal", "", settings, aim.zone, threat, facts.seed, samples=1, keep=True)
+        found += [fit, Trial("aimed", "", settings, aim.zone, threat, facts.seed, source=fit)]
     return tuple(found)
 
 
 def judge_harm(
-    facts: Facts,
-    observations: Observations,
-    attribute: Attribute,
-    *,
-    zone: str,
-    tolerance: float,
-    minimum_group: int,
-    refits: int = 0,
+    facts: Facts, observations: Observations, attribute: Attribute, *, aim: HarmAim, tolerance: float
 ) -> Finding:
     """Return the finding on the largest excess: success on a group's held-out correct predictions less that on everyone
     else's.
     """
-    trials = harm_trials(facts, attribute, zone=zone, minimum_group=minimum_group, refits=refits)
-    counts, seen = _counts(facts, attribute, zone), _seen(observations, trials)
-    held = [Held.of(facts, observations, attribute, trial, minimum_group) for trial in trials[1::2]]
-    found = held[0] if held else Held.empty(minimum_group)
-    excess = {name: one for name in found.names if (one := found.excess(name)) is not None}
-    large = {name: one for name, one in excess.items() if found.n(name) >= minimum_group}
-    when, where = (
-        f"at {grey(facts, facts.primary)} {label(zone)}",
-        Evidence(trials=tuple(observations.key(trial) for trial in trials[:2])),
-    )
-    base: dict[str, Any] = {
-        "id": f"fairness/{attribute.name}/targeted-harm",
-        "check": "fairness",
-        "evidence": where,
-        "question": 2,
-    }
-    shown: tuple[Display, ...] = (
-        _partition(facts, attribute),
-        Budget(zone=zone, size=facts.primary),
-        _matrix(found, counts),
-        *_excesses(found, counts, excess, seen),
-    )
-    if len(large) < 2:
-        claim, why = (
-            f"Whether harm can be aimed at groups by {attribute.name} {when} was not measured.",
-            _why_not(found, counts, observations, trials),
-        )
+    return _Judge(facts, observations, attribute, aim, tolerance).finding()
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What is known of the harm that was aimed at the groups of one attribute."""
+
+    facts: Facts
+    observations: Observations
+    attribute: Attribute
+    aim: HarmAim
+    tolerance: float
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Return the fitting and the judging trial, then those on exchanged labels."""
+        return harm_trials(self.facts, self.attribute, self.aim)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Return group -> number of its samples that can be attacked."""
+        return _counts(self.facts, self.attribute, self.aim.zone)
+
+    @cached_property
+    def seen(self) -> dict[str, float]:
+        """Return group -> share of the samples that its perturbations were fitted on and flip."""
+        return _seen(self.observations, self.trials)
+
+    @cached_property
+    def held(self) -> list[Held]:
+        """Return what each judging trial found."""
+        minimum = self.aim.minimum_group
+        return [Held.of(self.facts, self.observations, self.attribute, trial, minimum) for trial in self.trials[1::2]]
+
+    @cached_property
+    def found(self) -> Held:
+        """Return what the first judging trial found."""
+        return self.held[0] if self.held else Held.empty(self.aim.minimum_group)
+
+    @cached_property
+    def excess(self) -> dict[str, Estimate]:
+        """Return the excess of each group that has one."""
+        return {name: one for name in self.found.names if (one := self.found.excess(name)) is not None}
+
+    def finding(self) -> Finding:
+        """Return the finding, whatever its verdict."""
+        found, name = self.found, self.attribute.name
+        large = {group: one for group, one in self.excess.items() if found.n(group) >= self.aim.minimum_group}
+        base: dict[str, Any] = {
+            "id": f"fairness/{name}/targeted-harm",
+            "check": "fairness",
+            "question": 2,
+            "evidence": Evidence(trials=tuple(self.observations.key(trial) for trial in self.trials[:2])),
+        }
+        if len(large) > 1:
+            return self.compared(large, base)
+        claim = f"Whether harm can be aimed at groups by {name} {self.when} was not measured."
+        why = _why_not(found, self.counts, self.observations, self.trials)
+        advice = "Audit more samples of each group."
+        return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, displays=self.displays(), **base)
+
+    def compared(self, large: Mapping[str, Estimate], base: Mapping[str, Any]) -> Finding:
+        """Return the finding on the groups that are large enough."""
+        found, tolerance = self.found, self.tolerance
+        estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
+        loose, small = _loose(found, large, self.seen, tolerance), sorted(set(self.counts) - set(large))
+        verdict, chance = decide(estimate, tolerance), null(self.facts, self.attribute, self.held, self.trials[1])
+        why = f"{reason(verdict, estimate, tolerance)}{loose if verdict == 'pass' else ''}"
+        why += f"; p = {chance.p:.3f} ({chance.method})"
+        why += f"; too few to say for {', '.join(small)} (fewer than {self.aim.minimum_group})" if small else ""
+        verdict = "inconclusive" if verdict == "pass" and loose else verdict
         return Finding(
-            verdict="not_measured",
-            claim=claim,
+            verdict=verdict,
+            claim=_claim(found, self.attribute, name, self.when, estimate),
+            estimate=estimate,
+            tolerance=tolerance,
             reason=why,
-            advice="Audit more samples of each group.",
-            displays=shown,
+            p=excess_p(found, large, tolerance),
+            advice=_advice(verdict, name),
+            displays=(*self.displays(), chance),
+            rests_on=("attack_quality",),
             **base,
         )
-    estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
-    loose, small = _loose(found, large, seen, tolerance), sorted(set(counts) - set(large))
-    verdict, chance = decide(estimate, tolerance), null(facts, attribute, held, trials[1])
-    why = (
-        f"{reason(verdict, estimate, tolerance)}{loose if verdict == 'pass' else ''}; p = {chance.p:.3f}"
-        f" ({chance.method})"
-    )
-    verdict = "inconclusive" if verdict == "pass" and loose else verdict
-    return Finding(
-        verdict=verdict,
-        claim=_claim(found, attribute, name, when, estimate),
-        estimate=estimate,
-        tolerance=tolerance,
-        reason=why + (f"; too few to say for {', '.join(small)} (fewer than {minimum_group})" if small else ""),
-        p=excess_p(found, large, tolerance),
-        advice=_advice(verdict, name),
-        displays=(*shown, chance),
-        rests_on=("attack_quality",),
-        **base,
-    )
+
+    @property
+    def when(self) -> str:
+        """Return how far and where a perturbation may go, in words."""
+        return f"at {grey(self.facts, self.facts.primary)} {label(self.aim.zone)}"
+
+    def displays(self) -> tuple[Display, ...]:
+        """Return what stands beside the claim, whether or not groups could be compared."""
+        return (
+            partition_of(self.attribute, sum(value == "" for value in self.attribute.values(self.facts.groups))),
+            AttackBudget(zone=self.aim.zone, size=self.facts.primary),
+            success_matrix(self.found, self.counts),
+            *excess_rows(self.found, self.counts, self.excess, seen=self.seen),
+        )
 
 
 def _claim(held: Held, attribute: Attribute, name: str, when: str, estimate: Estimate) -> str:
@@ -153,51 +199,6 @@ def _seen(observations: Observations, trials: Sequence[Trial]) -> dict[str, floa
 def _counts(facts: Facts, attribute: Attribute, zone: str) -> dict[str, int]:
     """Return group -> number of its samples that have the zone, sorted by group."""
     return dict(sorted(Counter(group for group in dealt(attribute, facts, zone, facts.seed)[0] if group).items()))
-
-
-def _partition(facts: Facts, attribute: Attribute) -> Partition:
-    return Partition(
-        attribute=attribute.name,
-        columns=tuple(attribute.columns),
-        bands={column: tuple(cuts) for column, cuts in attribute.edges.items()},
-        unknown=sum(value == "" for value in attribute.values(facts.groups)),
-    )
-
-
-def _matrix(held: Held, counts: Mapping[str, int]) -> Matrix:
-    """Return the success of every group's perturbation on every group, whatever its size."""
-    names = tuple(counts)
-    entries = tuple(tuple(_entry(held, fitted, n, judged) for judged in names) for fitted, n in counts.items())
-    return Matrix(rows=names, columns=names, entries=entries, role="success")
-
-
-def _entry(held: Held, fitted: str, n: int, judged: str) -> MatrixCell:
-    if fitted not in held.names:
-        return MatrixCell(note=_unfitted(n, held.minimum))
-    flags, units = held.flipped(fitted, held.groups == judged)
-    share = proportion(flags, units, unit="success among correct")
-    return MatrixCell(estimate=share, note=few_text(len(flags), held.minimum, "correct predictions"))
-
-
-def _excesses(
-    held: Held, counts: Mapping[str, int], excess: Mapping[str, Estimate], seen: Mapping[str, float]
-) -> tuple[Rows, Rows]:
-    """Return each group's excess, and by how much its own perturbation is ahead of the others' on the same samples."""
-    found, ahead = [], []
-    for name, n in counts.items():
-        if name not in held.names:
-            found.append(Named(name=name, note=_unfitted(n, held.minimum)))
-            continue
-        note = few_text(held.n(name), held.minimum, "correct predictions")
-        own = excess.get(name)
-        found.append(Named(name=name, estimate=own, note=note or ("" if own else "no class in common with the others")))
-        flips = f"flips {percent(seen[name])} of the samples that it was fitted on" if name in seen else ""
-        ahead.append(Named(name=name, estimate=held.aimed(name), note=flips))
-    return Rows(rows=tuple(found), role="excess"), Rows(rows=tuple(ahead), role="aimed")
-
-
-def _unfitted(n: int, minimum: int) -> str:
-    return few_text(n, minimum, "samples") or "not fitted, since no other group is large enough"
 
 
 def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from auditor.core.displays.budget import Budget
+from auditor.core.displays.budget import AttackBudget
 from auditor.core.displays.counterfactuals import Counterfactual, Counterfactuals
 from auditor.core.displays.curve import Curve, Point
 from auditor.core.displays.disparity import Disparity
 from auditor.core.displays.groups import GroupRow, Groups
-from auditor.core.displays.map import Cluster, Map, Peak, Spot
+from auditor.core.displays.maps import Cluster, Map, Peak, Spot
 from auditor.core.displays.matrix import Matrix, MatrixCell
 from auditor.core.displays.null import Null
+from auditor.core.displays.outcomes import Outcomes
 from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.selection import Category, Selection
@@ -37,12 +38,13 @@ Display = (
     | Values
     | Curve
     | Steps
+    | Outcomes
     | Partition
     | Groups
     | Disparity
     | Matrix
     | Null
-    | Budget
+    | AttackBudget
     | Selection
     | Counterfactuals
     | Map
@@ -53,7 +55,7 @@ Shown = TypeVar("Shown")
 
 __all__ = [
     "FORMAT",
-    "Budget",
+    "AttackBudget",
     "Category",
     "Cell",
     "Cluster",
@@ -69,6 +71,7 @@ __all__ = [
     "Matrix",
     "Named",
     "Null",
+    "Outcomes",
     "Partition",
     "Peak",
     "Point",
@@ -94,7 +97,13 @@ def _adapter() -> TypeAdapter[Any]:
 
 def read_displays(data: Iterable[Mapping[str, Any]]) -> tuple[Display, ...]:
     """Return the displays that `dataclasses.asdict` wrote (ValueError: a kind or a field that this version lacks)."""
-    found: tuple[Display, ...] = _adapter().validate_python(list(data))
+    from pydantic import ValidationError
+
+    try:
+        found: tuple[Display, ...] = _adapter().validate_python(list(data))
+    except ValidationError as error:
+        one = error.errors()[0]
+        raise ValueError(f"display {'.'.join(map(str, one['loc']))}: {one['msg']}") from None
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class AttackBudget:
     """The zone that an attack may write, and how large its changes may be."""
 
     zone: str

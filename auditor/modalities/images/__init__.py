@@ -31,5 +31,6 @@ MODALITY = Modality(
         "attribution": ("inside", "noise/rank", "attack/rank", "null/rank"),
     },
     templates="images",
-    demonstrations=("image",),
+    registries={"masks": "masks:masks"},
+    demonstrations={"image": "demo.image:write_image_demo"},
 )

@@ -39,5 +39,5 @@ MODALITY = Modality(
         "flip": ("flipped", "cost", "changes", "outcome"),
     },
     templates="tables",
-    demonstrations=("hiring",),
+    demonstrations={"hiring": "demo.hiring:write_hiring_demo"},
 )

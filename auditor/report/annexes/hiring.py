@@ -10,9 +10,9 @@ from typing import Any
 
 from auditor.core.displays import Partition, first
 from auditor.core.records import Estimate, Finding
-from auditor.modalities.tables.report.views import INVARIANCE, flips, group_numbers
 from auditor.report.annex import AnnexTable, Column
 from auditor.report.annexes.hiring_rates import Grouping, four_fifths_table, groupings_of, law_table
+from auditor.report.by_group import INVARIANCE, flips, group_numbers
 from auditor.report.words import NONE, is_number, number
 
 SUPPLEMENT = ("exposure-gap", "reachability-gap", "recourse-cost")

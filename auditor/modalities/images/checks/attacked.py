@@ -12,6 +12,7 @@ import numpy as np
 from auditor.checks.common import evasion_trial, usable
 from auditor.checks.exposure.search import FlipAnswer, FlipSearch
 from auditor.checks.exposure.smallest import Thresholds
+from auditor.core.displays import Values
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation, Observations, Trial
@@ -36,13 +37,15 @@ class Attacked(FlipSearch):
         outcome = Outcome.of(row.values)
         return FlipAnswer(outcome, self.epsilon if outcome.flipped else math.inf)
 
-    def area(self) -> dict[str, float] | None:
-        """Return the median number of values in the zone, and their share of all; None where nothing was attacked."""
+    def area(self) -> list[Values]:
+        """Return the median number of values in the zone, and their share of all; nothing where nothing was
+        attacked.
+        """
         areas = [(row.values["area"], row.values["area_share"]) for row in self.used.values() if "area" in row.values]
         if not areas:
-            return None
+            return []
         values, shares = zip(*areas, strict=True)
-        return {"values": float(np.median(values)), "share": float(np.median(shares))}
+        return [Values(values={"values": float(np.median(values)), "share": float(np.median(shares))}, role="area")]
 
 
 def attacked(facts: Facts, observations: Observations, trial: Trial) -> Attacked:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
-from auditor.checks.common import evasion_trial, grey, label, percent, plain
-from auditor.checks.exposure.against import ComparisonNames, beside, paired_table
+from auditor.checks.common import evasion_trial, grey, label, percent
+from auditor.checks.exposure.against import Comparison, ComparisonNames, beside, paired_table
 from auditor.checks.exposure.directions import Pair, by_class, class_table, directed_trial, pairs
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
-from auditor.checks.exposure.smallest import described, relative, search_trial, thresholds
+from auditor.checks.exposure.smallest import relative, search_trial, thresholds, zone_steps
+from auditor.core.displays import Display, Steps, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import control_number, expand_zones, resolve_zones
@@ -144,15 +145,23 @@ class Exposure:
     def _zone(self, seen: EveryZone, zone: str) -> Finding:
         facts, where = seen.facts, label(zone)
         trials = [evasion_trial(facts, zone, epsilon) for epsilon in facts.epsilons]
-        details = self._details(seen, zone)
+        noise = by_epsilon(facts, seen.observations, zone, attack="random_noise") if self.noise else {}
+        against = beside(zone, seen.every, noise.get(facts.primary), budget=facts.primary, names=_NAMES)
+        shown: list[Display] = [
+            curve(by_epsilon(facts, seen.observations, zone).items(), zone=zone, label=where, role="attack"),
+            curve(noise.items(), zone=zone, label=where, role="noise"),
+            *seen.every[zone].area(),
+            *([self._smallest(seen, zone)] if self._searched(zone) else []),
+            *(self._tables(seen, against) if zone == "outside" else []),
+        ]
         said = FlipClaim(
             id=f"exposure/{zone}",
             counted=_COUNTED,
             samples="samples",
-            claim=f"flip when values {where} change by at most {grey(facts, facts.primary)}{_clause(details)}.",
+            claim=f"flip when values {where} change by at most {grey(facts, facts.primary)}{_clause(zone, against)}.",
             missing=f"Flips {where} were not measured.",
             trials=tuple(seen.observations.key(trial) for trial in trials),
-            details=details,
+            displays=tuple(shown),
             primary=zone == "outside",
             advice=_ADVICE if zone == "outside" else {},
             rests_on=_RESTS_ON,
@@ -160,36 +169,23 @@ class Exposure:
         reached = {name: float(one.within(facts.primary)) for name, one in seen.found[zone].items()}
         return judge_flips(seen.every[zone], said, budget=facts.primary, tolerance=self.tolerance, elsewhere=reached)
 
-    def _details(self, seen: EveryZone, zone: str) -> dict[str, Any]:
-        facts, search = seen.facts, seen.every[zone]
-        noise = by_epsilon(facts, seen.observations, zone, attack="random_noise") if self.noise else {}
-        against = beside(zone, seen.every, noise.get(facts.primary), budget=facts.primary, names=_NAMES)
-        details: dict[str, Any] = {
-            "zone": zone,
-            "label": label(zone),
-            "curve": curve(by_epsilon(facts, seen.observations, zone).items()),
-            "noise": curve(noise.items()),
-            "area": search.area(),
-            "smallest": self._smallest(seen, zone) if self._searched(zone) else None,
-            "relative": (
-                plain(relative(facts, seen.found[zone], seen.found["outside"]))
-                if self._searched(zone) and zone != "outside" and "outside" in seen.found
-                else None
-            ),
-            "against": against,
-        }
-        if zone == "outside":
-            classes = by_class(facts, search.used, seen.found[zone]) if search.used else []
-            title = f"Outside compared with its controls at {grey(facts, facts.primary)}, on the same samples"
-            paired = paired_table(facts, against, title=title, less="Outside less that", samples="Samples")
-            details |= {"classes": classes, "tables": [paired, class_table(facts, classes, grey(facts, facts.primary))]}
-        return details
+    def _tables(self, seen: EveryZone, against: Sequence[Comparison]) -> list[Table]:
+        """Return what stands beside the attack outside, and what becomes of each class there."""
+        facts, used = seen.facts, seen.every["outside"].used
+        budget = grey(facts, facts.primary)
+        title = f"Outside compared with its controls at {budget}, on the same samples"
+        classes = by_class(facts, used, seen.found["outside"]) if used else []
+        paired = paired_table(facts, against, title=title, less="Outside less that", samples="Samples")
+        return [paired, class_table(facts, classes, budget)]
 
-    def _smallest(self, seen: EveryZone, zone: str) -> dict[str, Any]:
-        facts, flags = seen.facts, seen.every[zone].flags(seen.facts.primary)
-        known = seen.found[zone]
-        missed = sum(name in flags and not flags[name] and one.within(facts.primary) for name, one in known.items())
-        return {**described(facts, seen.observations, known, self._search(facts, zone)), "missed": missed}
+    def _smallest(self, seen: EveryZone, zone: str) -> Steps:
+        facts, flags, known = seen.facts, seen.every[zone].flags(seen.facts.primary), seen.found[zone]
+        compared = zone != "outside" and "outside" in seen.found
+        return replace(
+            zone_steps(facts, seen.observations, known, self._search(facts, zone), zone),
+            missed=sum(name in flags and not flags[name] and one.within(facts.primary) for name, one in known.items()),
+            relative=relative(facts, known, seen.found["outside"]) if compared else None,
+        )
 
     def _few(self, facts: Facts, observations: Observations) -> Finding:
         trial = self._few_trial(facts)
@@ -210,7 +206,6 @@ class Exposure:
                 f"Flips by a change of at most {self.few_values} values outside the expert's mask were not measured."
             ),
             trials=(observations.key(trial),),
-            details={"zone": trial.zone, "values": self.few_values, "method": trial.method},
             rests_on=_RESTS_ON,
         )
         return judge_flips(search, said, budget=search.epsilon, tolerance=self.tolerance)
@@ -228,19 +223,16 @@ class Exposure:
             claim=f"go {way} when values {label(trial.zone)} change by at most {grey(facts, facts.primary)}.",
             missing=f"Flips {way} were not measured.",
             trials=(observations.key(trial),),
-            details={"zone": trial.zone, "from": own, "to": end},
             rests_on=_RESTS_ON,
         )
         return judge_flips(mine, said, budget=search.epsilon, tolerance=self.tolerance)
 
 
-def _clause(details: Mapping[str, Any]) -> str:
+def _clause(zone: str, against: Sequence[Comparison]) -> str:
     """Return what flips without the attack, and in a control zone, at the primary epsilon."""
     said = ""
-    for one in details["against"]:
-        if one["there"] and one["zone"] in ("control/0", details["zone"]):
-            what = (
-                "random noise of the same size" if one["zone"] == details["zone"] else "a control zone of the same area"
-            )
-            said += f"; {what} flips {percent(one['there']['value'])}"
+    for one in against:
+        if one.there and one.zone in ("control/0", zone):
+            what = "random noise of the same size" if one.zone == zone else "a control zone of the same area"
+            said += f"; {what} flips {percent(one.there.value)}"
     return said

@@ -15,8 +15,8 @@ from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, s
 from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, smallest, under_attack
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
-from auditor.checks.fairness.targeted_harm import harm_trials, judge_harm
-from auditor.core.displays import Budget, Display
+from auditor.checks.fairness.targeted_harm import HarmAim, harm_trials, judge_harm
+from auditor.core.displays import AttackBudget, Display
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
@@ -89,10 +89,7 @@ class Fairness:
         every = self._compared(facts)
         attacks = [evasion_trial(facts, zone, facts.primary) for zone in self._zones]
         aimed = [
-            trial
-            for one in every
-            if self._aimed(one)
-            for trial in harm_trials(facts, one.attribute, **self._aim(facts))
+            trial for one in every if self._aimed(one) for trial in harm_trials(facts, one.attribute, self._aim(facts))
         ]
         return tuple(dict.fromkeys([clean_trial(), *attacks, *aimed]))
 
@@ -129,9 +126,9 @@ class Fairness:
         )
         return len(one.attribute.columns) == 1 and one.name in chosen
 
-    def _aim(self, facts: Facts) -> dict[str, Any]:
+    def _aim(self, facts: Facts) -> HarmAim:
         zone = self.zone if self.harm_zone == "outside" and not any(facts.mask_share) else self.harm_zone
-        return {"zone": zone, "minimum_group": self.minimum_group, "refits": self.refits}
+        return HarmAim(zone, self.minimum_group, self.refits)
 
     def _attribute(self, measured: Measured, one: Compared) -> Iterable[Finding]:
         facts = measured.facts
@@ -143,7 +140,9 @@ class Fairness:
         yield self._robustness(measured, one, self.zone, "robustness-gap")
         yield self._robustness(measured, one, "outside", "exposure-gap")
         if self._aimed(one):
-            yield judge_harm(facts, measured.observations, one.attribute, tolerance=self.tolerance, **self._aim(facts))
+            yield judge_harm(
+                facts, measured.observations, one.attribute, tolerance=self.tolerance, aim=self._aim(facts)
+            )
         if measured.transplant is not None:
             yield judge_reliance(measured, measured.transplant, one.partition, one.groups, self._rule(one))
 
@@ -167,7 +166,7 @@ class Fairness:
         alike = same_sizes(measured, one.groups, zone, minimum=self.minimum_group)
         asked = Question(measured.withstood(zone, facts.primary), what, when, missing, (alike,))
         shown: tuple[Display, ...] = (
-            Budget(zone=zone, size=facts.primary),
+            AttackBudget(zone=zone, size=facts.primary),
             under_attack(measured, one.groups, zone, minimum=self.minimum_group),
             *curves(measured, one.groups, zone),
             *smallest(measured, one.groups, zone),

@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.core.records import Trial
-from auditor.core.seeds import RowGenerators, derive, generator
+from auditor.core.seeds import RowGenerators, derive
 from auditor.core.zones import make_zone
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, structure, top_overlap
 from auditor.models.meter import Meter, fitting
 from auditor.probes import Bench, Row, probes
+from auditor.probes.explained import attacked_points, partners
 from auditor.samples.samples import Chunk, Samples
 from auditor.threats.threat import Threat
 
 
 def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
-    passes = explanations[method].facts["cost"](**explanations.bind(method, settings))
+    passes = explanations.serving(method, "image").facts["cost"](**explanations.bind(method, settings, "image"))
     return 4 * passes + 4, 4 * passes
 
 
@@ -71,7 +72,7 @@ def attribution(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 
 
 def _maps(bench: Bench, trial: Trial, x: Tensor, target: Tensor, batch_size: int) -> NDArray[np.float32]:
-    found: Tensor = explanations[trial.method].make(
+    found: Tensor = explanations.serving(trial.method, "image").make(
         bench.classifier, x, target, _batch_size=batch_size, **trial.settings
     )
     maps: NDArray[np.float32] = found.cpu().numpy()
@@ -103,25 +104,3 @@ def _noise(trial: Trial, chunk: Chunk, samples: Samples) -> Tensor:
     threat = Threat.ball(trial.threat["norm"], None, samples.low, samples.high).over(chunk.x)
     rng = RowGenerators([derive(trial.seed, "attribution noise", name) for name in chunk.ids])
     return threat.start(chunk.x, rng, float(trial.threat["epsilon"]))
-
-
-def partners(trial: Trial, chunk: Chunk, samples: Samples) -> tuple[Tensor, list[bool]]:
-    """Return one image of the same class from another unit per sample, and whether there is one."""
-    index, labels, units = samples.index(), np.array(samples.y), np.array(samples.units)
-    chosen, known = [], []
-    for name in chunk.ids:
-        position = index[name]
-        candidates = np.flatnonzero((labels == labels[position]) & (units != units[position]))
-        known.append(bool(len(candidates)))
-        chosen.append(int(generator(trial.seed, "partner", name).choice(candidates)) if len(candidates) else position)
-    return samples.load(chosen).x, known
-
-
-def attacked_points(bench: Bench, chunk: Chunk) -> tuple[Tensor, list[bool]]:
-    """Return the adversarials that the source trial kept; the sample itself where it was not fooled."""
-    points, fooled = [], []
-    for row, name in enumerate(chunk.ids):
-        arrays = bench.source(name)
-        fooled.append(arrays is not None)
-        points.append(torch.from_numpy(np.asarray(arrays["adversarial"])) if arrays is not None else chunk.x[row])
-    return torch.stack(points), fooled

@@ -13,11 +13,8 @@ from auditor.modalities.images.probes.inpaint import Image
 from auditor.models.classifier import margin
 from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
-from auditor.probes.donors import Pool
+from auditor.probes.donors import ARMS, Pool
 from auditor.samples.samples import Chunk
-
-ARMS = {"A": (0, 1), "B": (0, 2), "C": (2, 1), "D": (2, 3)}
-"""Whose inside and whose outside: 0 the recipient, 1 a donor of its class, 2 and 3 donors of another class."""
 
 
 @probes.register("transplant", cost=lambda *, method, settings: (4 * settings["draws"] + 1, 0))
@@ -50,7 +47,7 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, row: int, 
     values: dict[str, float] = {}
     images: list[Image] = []
     for draw in range(int(trial.settings["draws"])):
-        donors = _donors(pool, position, rng)
+        donors = pool.donors(rng, position)
         if donors is None:
             return Row(missing=Missing.not_applicable("no donor of the same and two of another class from other units"))
         sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial))
@@ -63,11 +60,3 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, row: int, 
     return Row(
         {"sham": sham} | values | {f"{'ABCD'[place % 4]}/{place // 4}": edge for place, edge in enumerate(edges)}
     )
-
-
-def _donors(pool: Pool, position: int, rng: np.random.Generator) -> tuple[int, int, int] | None:
-    same = pool.draw(rng, position=position, same=True, avoid=(position,))
-    if same is None:
-        return None
-    others = pool.rivals(rng, position=position, avoid=(position, same))
-    return None if others is None else (same, *others)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import percent
-from auditor.checks.exposure.against import ComparisonNames, beside, paired_table
-from auditor.checks.exposure.flips import Flips
+from auditor.checks.exposure.against import Comparison, ComparisonNames, beside, paired_table
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
+from auditor.core.displays import Display, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
+from auditor.modalities.tables.checks.flips import Flips
 
 _NAMES = ComparisonNames(where, "random changes of the same cost")
 _ADVICE: Mapping[Verdict, str] = {
@@ -100,80 +101,80 @@ class ExposureTable:
         flips, cost = every[zone], facts.primary
         walks = {one: self._walk(facts, zone, one) for one in facts.epsilons} if self.random else {}
         noise = {one: Flips(facts, observations.of(walk)) for one, walk in walks.items()}
-        details = {
-            "zone": zone,
-            "label": where(zone),
-            "noise": curve(noise.items()),
-            "against": beside(zone, every, noise.get(cost), budget=cost, names=_NAMES),
-            **flips.details(cost),
-        }
+        against = beside(zone, every, noise.get(cost), budget=cost, names=_NAMES)
+        shown: list[Display] = [
+            curve(((one, flips) for one in facts.epsilons), zone=zone, label=where(zone), role="attack"),
+            curve(noise.items(), zone=zone, label=where(zone), role="noise"),
+            flips.outcomes(zone, where(zone)),
+            flips.smallest(zone, where(zone)),
+            *(_tables(flips, zone, against) if flips.used else []),
+        ]
+        beside_it = _clause(flips, zone, against)
         said = FlipClaim(
             id=f"exposure/{zone}",
             counted="decisions",
             samples="rows",
-            claim=f"can be flipped by a change {where(zone)} at a cost of at most {cost:g}{_clause(details)}.",
+            claim=f"can be flipped by a change {where(zone)} at a cost of at most {cost:g}{beside_it}.",
             missing=f"Flips {where(zone)} were not measured.",
             trials=tuple(observations.key(trial) for trial in (self._search(facts, zone), *walks.values())),
-            details=details | {"tables": _tables(facts, details) if flips.used else []},
+            displays=tuple(shown),
             primary=zone == "outside",
             advice=_ADVICE if zone == "outside" else {},
         )
         return judge_flips(flips, said, budget=cost, tolerance=self.tolerance)
 
 
-def _clause(details: Mapping[str, Any]) -> str:
+def _clause(flips: Flips, zone: str, against: Sequence[Comparison]) -> str:
     """Return what flips without a search, and what is still open."""
-    random = next((one["there"] for one in details["against"] if one["zone"] == details["zone"] and one["there"]), None)
-    said = f"; random changes of the same cost flip {percent(random['value'])}" if random else ""
+    random = next((one.there for one in against if one.zone == zone and one.there), None)
+    unsettled = int(sum(flips.open(flips.facts.primary).values()))
+    said = f"; random changes of the same cost flip {percent(random.value)}" if random else ""
     return said + (
-        f"; for {percent(details['open'] / details['n'])} neither a flip at this cost nor a proof against one was found"
-        if details["open"]
+        f"; for {percent(unsettled / len(flips.used))} neither a flip at this cost nor a proof against one was found"
+        if unsettled
         else ""
     )
 
 
-def _tables(facts: Facts, details: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tables of a zone: outcomes, decisions, columns, and what stands beside the search."""
-    cost, n, wanted = (
-        f"at a cost of at most {facts.primary:g}",
-        details["n"],
-        table_of(facts).favourable or facts.classes[-1],
-    )
-    tables = [
-        {
-            "title": f"What the searches {details['label']} ended with, up to a cost of {max(facts.epsilons):g}",
-            "columns": ["Outcome", "Rows", "Share"],
-            "rows": [[text, k, percent(k / n)] for text, k in details["outcomes"].items()],
-        },
-        {
-            "title": f"Flips by decision {cost}",
-            "columns": ["Decided before", "Flipped", "Rows"],
-            "rows": [
-                [
-                    f"{one['before']} (favourable)" if one["before"] == wanted else one["before"],
-                    one["estimate"],
-                    one["n"],
-                ]
-                for one in details["decisions"]
-            ],
-        },
-        {
-            "title": f"Columns that the flips change {cost}",
-            "columns": ["Column", "Role", "Share of the flips", "Flips"],
-            "rows": [[one["column"], one["role"], one["estimate"], one["n"]] for one in details["changed"]],
-        },
-        paired_table(
-            facts,
-            details["against"],
-            title=f"Compared {cost}, on the same rows",
-            less="This zone less that",
-            samples="Rows",
-        ),
-        {
-            "title": "Rows that were not searched",
-            "columns": ["Reason", "Rows"],
-            "rows": [[one["reason"], one["n"]] for one in details["excluded"]],
-        },
+def _tables(flips: Flips, zone: str, against: Sequence[Comparison]) -> list[Table]:
+    """Return the tables of a zone: outcomes and columns; of 'outside' also decisions, what stands beside the search,
+    and what was not searched.
+    """
+    facts = flips.facts
+    cost = f"at a cost of at most {facts.primary:g}"
+    title = f"Compared {cost}, on the same rows"
+    outside = [
+        _decisions(flips, cost),
+        _columns(flips, cost),
+        paired_table(facts, against, title=title, less="This zone less that", samples="Rows"),
+        Table(title="Rows that were not searched", columns=("Reason", "Rows"), rows=tuple(flips.excluded())),
     ]
-    shown = tables if details["zone"] == "outside" else [tables[0], tables[2]]
-    return [table for table in shown if table["rows"]]
+    shown = [_endings(flips, zone), *(outside if zone == "outside" else [_columns(flips, cost)])]
+    return [table for table in shown if table.rows]
+
+
+def _endings(flips: Flips, zone: str) -> Table:
+    counts = flips.outcomes(zone, where(zone)).counts
+    return Table(
+        title=f"What the searches {where(zone)} ended with, up to a cost of {max(flips.facts.epsilons):g}",
+        columns=("Outcome", "Rows", "Share"),
+        rows=tuple((outcome.text, n, percent(n / len(flips.used))) for outcome, n in counts.items()),
+    )
+
+
+def _decisions(flips: Flips, cost: str) -> Table:
+    wanted = table_of(flips.facts).favourable or flips.facts.classes[-1]
+    rows = (
+        (f"{name} (favourable)" if name == wanted else name, estimate, n)
+        for name, estimate, n in flips.decisions(flips.facts.primary)
+    )
+    return Table(title=f"Flips by decision {cost}", columns=("Decided before", "Flipped", "Rows"), rows=tuple(rows))
+
+
+def _columns(flips: Flips, cost: str) -> Table:
+    found = flips.changed(flips.facts.primary)
+    return Table(
+        title=f"Columns that the flips change {cost}",
+        columns=("Column", "Role", "Share of the flips", "Flips"),
+        rows=tuple((one.column, one.role, one.estimate, one.n) for one in found),
+    )

@@ -17,13 +17,13 @@ from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, s
 from auditor.checks.fairness.group_rows import as_it_is
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.checks.fairness.ratio import Limits, Rates, judge_ratio
-from auditor.checks.fairness.recourse import judge_cost, judge_exposure, judge_reach
-from auditor.checks.fairness.searches import Searches
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, favourable, flip_trial
 from auditor.modalities.tables.checks.invariance import judge_invariance
 from auditor.modalities.tables.checks.protected import invariance_trials
+from auditor.modalities.tables.checks.recourse import judge_cost, judge_exposure, judge_reach
+from auditor.modalities.tables.checks.searches import Searches
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -13,7 +13,7 @@ from auditor.core.displays import Cell, Counterfactual, Counterfactuals, Partiti
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import favourable
-from auditor.modalities.tables.checks.protected import invariance_trial, protected, values_of
+from auditor.modalities.tables.checks.protected import invariance_trial, protected, supported_values
 from auditor.modalities.tables.table import Column
 from auditor.stats.decisions import decide
 from auditor.stats.paired import paired_p
@@ -82,7 +82,7 @@ def judge_invariance(facts: Facts, observations: Observations, tolerance: float)
         column = taken.get(name)
         if column is None:
             yield _blind(name, base)
-        elif not values_of(facts, column):
+        elif not supported_values(facts, column):
             claim = f"Whether decisions change with '{name}' could not be measured."
             yield Finding(
                 verdict="not_measured",

@@ -4,18 +4,49 @@ decisions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
+from auditor.checks import checks
 from auditor.checks.common import listed, percent, span
+from auditor.checks.preflight import Observed, Preflight
 from auditor.core.displays import Table, Values
 from auditor.core.facts import Facts
-from auditor.core.records import Finding, Observation
+from auditor.core.records import Card, Finding
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.table import ROLES
 from auditor.stats.shares import proportion
 
-Observed = Mapping[str, Observation]
+
+@checks.register("preflight", modality="table")
+@dataclass(frozen=True, kw_only=True)
+class TablePreflight(Preflight):
+    """Whether the audit can begin: accuracy, classes, cells, scores, repeated answers, roles, rules, decisions."""
+
+    card: ClassVar[Card] = replace(
+        Preflight.card,
+        mechanism=(
+            f"{Preflight.card.mechanism} Of a table every declared rule is counted on the data, since a rule that the"
+            " data break is no rule, and the scores are compared with the model's own decisions."
+        ),
+    )
+    others: ClassVar[tuple[str, ...]] = ("rules", "decisions")
+
+    def inputs(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
+        """Return how many rows have missing cells, and whether any row has no cell at all."""
+        return judge_missing(facts, rows, base)
+
+    def scores(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
+        """Return whether the scores are fit for margins."""
+        return judge_scores(facts, rows, base)
+
+    def marked(self, facts: Facts, base: dict[str, Any]) -> Finding:
+        """Return which columns should matter, as the expert declared."""
+        return judge_columns(facts, base)
+
+    def further(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> tuple[Finding, ...]:
+        """Return how many rows break a rule, and whether the scores agree with the model's own decisions."""
+        return (judge_rules(facts, rows, base), judge_decisions(facts, rows, base))
 
 
 def judge_columns(facts: Facts, base: dict[str, Any]) -> Finding:

@@ -21,12 +21,12 @@ MOST_JOINT = 500
 
 def invariance_trials(facts: Facts) -> tuple[Trial, ...]:
     """Return the trials of every protected column and proxy that the model takes."""
-    return tuple(invariance_trial(facts, column) for column in protected(facts) if values_of(facts, column))
+    return tuple(invariance_trial(facts, column) for column in protected(facts) if supported_values(facts, column))
 
 
 def invariance_trial(facts: Facts, column: Column) -> Trial:
     """Return the trial that sets a column to each of its other supported values."""
-    values = values_of(facts, column)
+    values = supported_values(facts, column)
     settings = {"column": column.name, "values": values, "block": _block(table_of(facts), column.name, len(values))}
     return Trial("invariance", settings=settings, seed=facts.seed)
 
@@ -46,7 +46,7 @@ def protected(facts: Facts) -> list[Column]:
     ]
 
 
-def values_of(facts: Facts, column: Column) -> list[float]:
+def supported_values(facts: Facts, column: Column) -> list[float]:
     """Return the codes that a column is set to: its supported levels, or five values spread over those that people
     have.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from auditor.core.errors import ClassifierError
 from auditor.modalities.tables.classifier import Scores
 from auditor.modalities.tables.models.answers import class_text
 from auditor.modalities.tables.models.reading import FLOOR, logs, scores_of_odds
+from auditor.models.adopt import Answers
 from auditor.models.first_look import first_line
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ TYPES = {
 }
 _MISSING = "nan"
 """What a missing cell becomes in an input of texts: ONNX knows no missing text, and this is what numpy writes."""
-OutputKind = Literal["scores", "probabilities"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Graph:
     declared: tuple[str, ...]
     label: str | None
     chances: str | None
-    answers: OutputKind | None
+    answers: Answers | None
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -55,7 +55,7 @@ class Graph:
         )
 
     @property
-    def kind(self) -> OutputKind:
+    def kind(self) -> Answers:
         """Return what its numbers are: probabilities where they stand beside a label."""
         return self.answers or ("probabilities" if self.label is not None else "scores")
 

@@ -6,23 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.core.errors import ClassifierError
 from auditor.modalities.tables.classifier import TableClassifier
-from auditor.models.weights import class_names, file_digest
-
-if TYPE_CHECKING:
-    pass
 from auditor.modalities.tables.models.onnx_reader import (
     TYPES,
     Graph,
     GraphReader,
-    OutputKind,
     label_output,
     labels_of,
     probability_output,
 )
+from auditor.models.adopt import Answers
+from auditor.models.weights import class_names, file_digest
 
 
 def takes_rows(session: Any) -> bool:
@@ -38,14 +35,14 @@ def takes_rows(session: Any) -> bool:
     )
 
 
-def from_graph(
+def rows_of_graph(
     model: Any,
     session: Any,
     file: Path,
     *,
     classes: Sequence[str] | None,
     columns: Sequence[str],
-    answers: OutputKind | None,
+    answers: Answers | None,
     notes: Sequence[str] = (),
 ) -> TableClassifier:
     """Return the classifier of a graph over a table (ClassifierError: its inputs or outputs are of no known form)."""

@@ -15,10 +15,10 @@ from auditor.core.records import Trial
 from auditor.core.seeds import RowGenerators, derive
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, top_overlap
-from auditor.modalities.images.probes.attribution import attacked_points, partners
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, lenders
 from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.probes import Bench, Row, probes
+from auditor.probes.explained import attacked_points, partners
 from auditor.samples.samples import Chunk
 
 BACKGROUND = 16
@@ -26,7 +26,7 @@ BACKGROUND = 16
 
 
 def _cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
-    each: int = explanations[method].facts["cost"](**explanations.bind(method, settings))
+    each: int = explanations.serving(method, "table").facts["cost"](**explanations.bind(method, settings, "table"))
     return 4 * each + 4, 0
 
 
@@ -48,7 +48,7 @@ def attribution_table(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     for name, x in {"clean": chunk.x, "noise": small, "partner": others, "attacked": attacked}.items():
         decided[name] = reader.decisions(x)
         seeds = [derive(trial.seed, "attribution", trial.method, name, one) for one in chunk.ids]
-        found = explanations[trial.method].make(
+        found = explanations.serving(trial.method, "table").make(
             reader.classifier,
             x,
             decided[name],

@@ -13,11 +13,10 @@ from torch import Tensor
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
-from auditor.modalities.images.probes.transplant import ARMS
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, lenders, own_fault
 from auditor.modalities.tables.table import Codes
 from auditor.probes import Bench, Row, probes
-from auditor.probes.donors import Pool
+from auditor.probes.donors import ARMS, Pool
 from auditor.probes.evasion import zone_of
 from auditor.samples.samples import Chunk
 
@@ -89,7 +88,7 @@ def _draw(reader: Reader, found: list[_Recipient], pool: Pool, codes: Codes, out
         ]
         made: list[tuple[int, int, tuple[int, int, int]]] = []
         for place, draw in drawn:
-            donors = None if found[place].missing else _donors(pool, first + place, found[place].rng)
+            donors = None if found[place].missing else pool.donors(found[place].rng, first + place)
             if donors is not None:
                 made.append((place, draw, donors))
             elif not found[place].missing:
@@ -108,12 +107,6 @@ def _draw(reader: Reader, found: list[_Recipient], pool: Pool, codes: Codes, out
                 found[place].blocked = fault
             else:
                 found[place].donors[draw], found[place].arms[draw] = donors, arms[4 * at : 4 * at + 4]
-
-
-def _donors(pool: Pool, position: int, rng: np.random.Generator) -> tuple[int, int, int] | None:
-    same = pool.draw(rng, position=position, same=True, avoid=(position,))
-    others = None if same is None else pool.rivals(rng, position=position, avoid=(position, same))
-    return None if same is None or others is None else (same, *others)
 
 
 def _arms(codes: Codes, who: tuple[int, ...], outside: np.ndarray) -> Codes:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from auditor.core.displays import Counterfactual, Counterfactuals, Groups, Named, Selection, Table, first, of_kind
-from auditor.core.outcomes import Outcome
+from auditor.core.displays import Named, Outcomes, Selection, Table, first, of_kind
 from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import LABELS
 from auditor.modalities.tables.table import EPOCH
-from auditor.report.fairness import kind_of
-from auditor.report.views import listed
 from auditor.report.words import is_number, number
 
 ROLES = {
@@ -24,20 +21,6 @@ ROLES = {
 }
 ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in LABELS.items()}}
 SHOWN_LEVELS = 8
-GROUP_NUMBERS = {
-    "Accuracy": ("accuracy-gap", "clean"),
-    "True positives": ("accuracy-gap", "sensitivity"),
-    "True negatives": ("accuracy-gap", "specificity"),
-    "Decision turned": ("exposure-gap", "flipped"),
-    "Favourable decision reached": ("reachability-gap", "flipped"),
-    "Mean cost of recourse": ("recourse-cost", "restricted"),
-}
-"""Heading -> kind of finding, and where its groups keep that number."""
-INVARIANCE = {
-    "naive": "only the protected column is changed",
-    "repaired": "coupled columns are repaired",
-    "worst": "worst over the coupled columns",
-}
 
 
 @dataclass(frozen=True)
@@ -61,21 +44,6 @@ class RuleRow:
     id: str
     text: str
     broken: int | None
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """How the searches of one zone ended."""
-
-    zone: str
-    label: str
-    counts: tuple[tuple[str, int], ...]
-    """Outcome in words -> rows, in the order of `Outcome` from the flips to the open ones."""
-
-    @property
-    def n(self) -> int:
-        """Return the number of rows that were searched."""
-        return sum(n for _, n in self.counts)
 
 
 def zone(name: Any) -> str:
@@ -128,22 +96,8 @@ def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[Rule
 
 
 def outcomes(findings: Iterable[Finding]) -> list[Outcomes]:
-    """Return how the searches of each zone ended; what was found first, what is open last."""
-    found = []
-    for item in findings:
-        counts = item.details.get("outcomes")
-        if isinstance(counts, Mapping):
-            order = [
-                Outcome.FLIPPED_EXACTLY.text,
-                Outcome.FLIPPED_AT_MOST.text,
-                Outcome.PROVEN_IMPOSSIBLE.text,
-                Outcome.NONE_FOUND.text,
-                *(name for name in counts if name not in {one.text for one in Outcome}),
-            ]
-            place = str(item.details.get("zone") or item.id.partition("/")[2])
-            known = tuple((name, int(counts[name])) for name in order if is_number(counts.get(name)))
-            found.append(Outcomes(place, str(item.details.get("label") or zone(place)), known))
-    return [one for one in found if one.n]
+    """Return how the searches of each zone ended, where some were made."""
+    return [one for finding in findings for one in of_kind(finding.displays, Outcomes) if one.n]
 
 
 def category_rows(finding: Finding | None) -> list[Named]:
@@ -152,41 +106,19 @@ def category_rows(finding: Finding | None) -> list[Named]:
     return [Named(name=one.name, estimate=one.rate, note=one.excluded) for one in found.categories] if found else []
 
 
-def group_numbers(found: Sequence[Finding]) -> dict[str, dict[str, Named]]:
-    """Return heading -> group -> number, of the findings of one attribute that say something of each group."""
-    result = {}
-    for heading, (kind, measure) in GROUP_NUMBERS.items():
-        mine = [groups for finding in found if kind_of(finding) == kind for groups in of_kind(finding.displays, Groups)]
-        result[heading] = {
-            row.name: Named(name=row.name, estimate=row.measures.get(measure), note=row.note)
-            for groups in mine
-            for row in groups.rows
-        }
-    return {heading: rows for heading, rows in result.items() if any(row.estimate for row in rows.values())}
-
-
-def group_names(numbers: Mapping[str, Mapping[str, Named]]) -> list[str]:
-    """Return every group that some finding says something of."""
-    return list(dict.fromkeys(name for rows in numbers.values() for name in rows))
-
-
 def distinct_tables(found: Iterable[Finding]) -> list[Table]:
     """Return the tables that several findings brought along, each once."""
     each = (table for item in found for table in of_kind(item.displays, Table, ""))
     return list({(table.title, str(table.rows)): table for table in each}.values())
 
 
-def flips(finding: Finding | None) -> list[tuple[str, dict[str, Counterfactual]]]:
-    """Return (from -> to) with its figures by way, of the protected flips of one attribute."""
-    found: dict[str, dict[str, Counterfactual]] = {}
-    shown = first(finding.displays, Counterfactuals) if finding else None
-    for row in shown.rows if shown else ():
-        found.setdefault(f"{row.source} to {row.target}", {})[row.way] = row
-    return list(found.items())
-
-
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in listed(value) if isinstance(item, Mapping)]
+    return [item for item in _listed(value) if isinstance(item, Mapping)]
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return a list; an empty one of anything else."""
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _changes(one: Mapping[str, Any], defined: Mapping[str, str]) -> bool:
@@ -207,7 +139,7 @@ def _limits(one: Mapping[str, Any]) -> str:
     if one.get("kind") in ("integer", "real", "date"):
         parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
         return "; ".join(part for part in parts if part) or "none"
-    levels, many = [str(level) for level in listed(one.get("levels"))], one.get("allowed")
+    levels, many = [str(level) for level in _listed(one.get("levels"))], one.get("allowed")
     shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
     said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
     moved = _span(one, "least", "most", "change {} to {} levels")

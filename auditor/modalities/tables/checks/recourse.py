@@ -12,11 +12,11 @@ from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
 from auditor.checks.fairness.measured import Flags
-from auditor.checks.fairness.searches import Searches, search_displays
 from auditor.core.displays import Disparity, Named, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Finding, Verdict
 from auditor.modalities.tables.checks.common import table_of, where
+from auditor.modalities.tables.checks.searches import Searches, search_displays
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.decisions import decide
 from auditor.stats.gaps import bounded_ends
@@ -30,7 +30,7 @@ def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **ba
     asked = Question(
         done.flipped, f"the share of those decided otherwise who can reach '{favourable}'", when, done.missing
     )
-    return _bounded(done, one, rule, asked, done.flipped, done.possible, base)
+    return _bounded(done, one, rule, asked=asked, ends=(done.flipped, done.possible), **base)
 
 
 def judge_exposure(done: Searches, one: Compared, rule: Rule, **base: Any) -> Finding:
@@ -39,13 +39,16 @@ def judge_exposure(done: Searches, one: Compared, rule: Rule, **base: Any) -> Fi
     proven = {name: 1 - flag for name, flag in done.possible.items()}
     when = f"{where(done.trial.zone)} at a cost of at most {done.cost:g}"
     asked = Question(held, "the share of decisions that withstand a change", when, done.missing)
-    return _bounded(done, one, rule, asked, proven, held, base)
+    return _bounded(done, one, rule, asked=asked, ends=(proven, held), **base)
 
 
 def _bounded(
-    done: Searches, one: Compared, rule: Rule, asked: Question, least: Flags, most: Flags, base: dict[str, Any]
+    done: Searches, one: Compared, rule: Rule, *, asked: Question, ends: tuple[Flags, Flags], **base: Any
 ) -> Finding:
-    """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be."""
+    """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be; `ends`
+    are the flags if none of these counts, and if all do.
+    """
+    least, most = ends
     shown = search_displays(done, one, rule.minimum)
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, "displays": shown, **base}
     facts = done.decided
@@ -106,12 +109,8 @@ def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **
     small = {group.name: len(group.among(done.flips.used)) for group in one.groups if group.name not in large}
     if found is None or wide is None:
         claim = f"Groups by {one.name} could not be compared in what the favourable decision costs."
-        why = (
-            f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})"
-            if done.flips.used
-            else done.missing
-        )
-        why = "a group's cost has no interval" if len(large) > 1 else why
+        why = f"too few to say: fewer than two groups have {minimum} searched rows ({listed(small)})"
+        why = "a group's cost has no interval" if len(large) > 1 else why if done.flips.used else done.missing
         advice = "Search more rows of the small groups." if done.flips.used else ""
         return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, displays=shown, **base)
     estimate, (dear, cheap) = found

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from auditor.checks.common import few_text, why_not
-from auditor.checks.exposure.flips import Flips
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Budget, Cell, Display, GroupRow, Groups, Table
+from auditor.core.displays import AttackBudget, Cell, Display, GroupRow, Groups, Table
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Evidence, Observations, Trial
+from auditor.modalities.tables.checks.flips import Flips
 from auditor.stats.censored import median, restricted_mean
 from auditor.stats.shares import proportion
 
@@ -94,7 +94,7 @@ def search_displays(done: Searches, one: Compared, minimum: int) -> tuple[Displa
     if key not in done._tables:
         rows = tuple(_row(done, group, minimum) for group in one.groups)
         done._tables[key] = Groups(rows=rows), _table(done, one.groups, rows)
-    return one.partition, Budget(zone=done.trial.zone, size=done.cost), *done._tables[key]
+    return one.partition, AttackBudget(zone=done.trial.zone, size=done.cost), *done._tables[key]
 
 
 def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) -> Table:

@@ -1,0 +1,1 @@
+"""Questions about classifiers of signals, and their verdicts."""

@@ -1,0 +1,1 @@
+"""Files of classifiers of signals."""

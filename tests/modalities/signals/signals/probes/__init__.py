@@ -1,0 +1,1 @@
+"""What one trial writes down of signals."""
