@@ -91,4 +91,4 @@ class L2(Norm):
         return self._unit(rng.normal(room.x0) * room.zone) * column(radius, room.x0) * epsilon
 
 
-NORMS: dict[str, Norm] = {"linf": Linf(), "l2": L2(), "l1": L1(), "l0": L0()}
+NORMS_BY_NAME: dict[str, Norm] = {"linf": Linf(), "l2": L2(), "l1": L1(), "l0": L0()}

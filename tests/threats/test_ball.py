@@ -11,7 +11,7 @@ from torch import Tensor
 
 from auditor.core.errors import AuditorError
 from auditor.core.seeds import RowGenerators
-from auditor.threats.norms import NORMS
+from auditor.threats.norms import NORMS_BY_NAME
 from auditor.threats.threat import Threat
 
 SIZES = {
@@ -33,7 +33,7 @@ CONVEX = [norm for norm, path in SHRINKS.items() if path]
 
 
 def test_every_norm_has_a_row() -> None:
-    assert set(SIZES) == set(NORMS) == set(SHRINKS)
+    assert set(SIZES) == set(NORMS_BY_NAME) == set(SHRINKS)
 
 
 @dataclass
@@ -84,7 +84,7 @@ def build(seed: int, *, norm: str, dtype: torch.dtype, zone: str, box: str, epsi
 cases = st.builds(
     build,
     st.integers(0, 2**31),
-    norm=st.sampled_from(sorted(NORMS)),
+    norm=st.sampled_from(sorted(NORMS_BY_NAME)),
     dtype=st.sampled_from([torch.float32, torch.float64]),
     zone=st.sampled_from(["none", "random", "empty", "shared"]),
     box=st.sampled_from(["unit", "wide", "element-wise"]),
@@ -234,7 +234,7 @@ def test_a_step_has_its_length_and_stays_in_the_zone(case: Case) -> None:
         assert ((moved[row] - case.x0[row]) * torch.where(case.zone, gradient, 0.0)[row])[case.zone[row]].sum() >= 0
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 @pytest.mark.parametrize("scale", [1e-44, 1e-30, 1.0, 1e30])
 def test_the_scale_of_a_gradient_is_irrelevant(norm: str, scale: float) -> None:
     x0, gradient = torch.zeros(1, 2), torch.tensor([[1.0, -2.0]])
@@ -258,7 +258,7 @@ def test_allows_refuses_each_breach(norm: str) -> None:
     assert threat.allows(x, x0, torch.tensor([0.1, 0.1, 0.1, 0.7])).tolist() == [True, False, False, False]
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 @pytest.mark.parametrize("x0", [0.0, 1e-42, 1 - 2**-24, 1.0])
 def test_float32_corners(norm: str, x0: float) -> None:
     origin = torch.full((1, 4), x0)
@@ -270,7 +270,7 @@ def test_float32_corners(norm: str, x0: float) -> None:
             assert threat.allows(point, origin, epsilon).all()
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 def test_epsilon_may_differ_per_row(norm: str) -> None:
     x0 = torch.zeros(3, 5, dtype=torch.float64)
     epsilon = torch.tensor([1.0, 2.0, 4.0] if norm == "l0" else [0.1, 0.2, 0.4], dtype=torch.float64)
@@ -278,7 +278,7 @@ def test_epsilon_may_differ_per_row(norm: str) -> None:
     assert torch.allclose(threat.size(threat.project(x0 + 9, x0, epsilon), x0), epsilon)
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 def test_no_rows_are_no_error(norm: str) -> None:
     x0 = torch.zeros(0, 1, 2, 2)
     threat = Threat.ball(norm).over(x0)

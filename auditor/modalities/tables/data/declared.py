@@ -20,7 +20,7 @@ def declared_text(cell: CellValue) -> str:
     return cell if isinstance(cell, str) else str(cell)
 
 
-class Declared(BaseModel):
+class _Declared(BaseModel):
     """A part of the audit file; an unknown key is refused with the nearest valid one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +37,7 @@ class Declared(BaseModel):
         return given
 
 
-class ColumnSpec(Declared):
+class ColumnSpec(_Declared):
     """What a column is, and what may be done with it; what is not declared is inferred."""
 
     type: Kind | None = None
@@ -78,7 +78,7 @@ class ColumnSpec(Declared):
         return change
 
 
-class RuleSpec(Declared):
+class RuleSpec(_Declared):
     """One rule: `if` with `then`, `require`, or `define`."""
 
     id: str

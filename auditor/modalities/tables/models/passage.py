@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.modalities.tables.models.answers import Answers, opened_wholly, quiet
+from auditor.modalities.tables.models.answers import EstimatorAnswers, opened_wholly, quiet
 from auditor.modalities.tables.table import Codes, Column, Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Passage:
     last: Any
 
 
-def passage(answers: Answers) -> Passage:
+def passage(answers: EstimatorAnswers) -> Passage:
     """Return the steps of an estimator; a pipeline in a search, or under a threshold, is taken apart too."""
     steps, last = opened_wholly(answers.estimator)
     if getattr(last, "_preprocessor", None) is not None and type(last).__name__ == "HistGradientBoostingClassifier":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.modalities.tables.classifier import Structure, TableClassifier
-from auditor.modalities.tables.models.answers import Answers
+from auditor.modalities.tables.models.answers import EstimatorAnswers
 from auditor.modalities.tables.models.passage import (
     MOST_CELLS,
     THRESHOLD_WIDTH,
@@ -32,7 +32,7 @@ _AGREEMENT = 1e-7
 _Thresholds = dict[str, NDArray[np.float64]]
 
 
-def structure_of(answers: Answers) -> Callable[[TableClassifier], Structure | None]:
+def structure_of(answers: EstimatorAnswers) -> Callable[[TableClassifier], Structure | None]:
     """Return the function (classifier over a table) -> its structure, None where nothing is confirmed."""
 
     def found(classifier: TableClassifier) -> Structure | None:

@@ -12,7 +12,7 @@ from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.joint import DRAFT, JOINT, Frame, Joint
 from auditor.modalities.tables.threats.values import Choices, affordable, choices, price
-from auditor.threats.listed import Booleans, JointValues, Numbers, Places, Space
+from auditor.threats.listed import Booleans, Integers, JointValues, Numbers, Space
 
 KEPT = 4096
 """Most blocks that are remembered."""
@@ -56,7 +56,7 @@ class Maker:
                 total += price(column, found[:, place], base[:, place])
         return total
 
-    def changes(self, found: Numbers, base: Numbers) -> Places:
+    def changes(self, found: Numbers, base: Numbers) -> Integers:
         """Return how many columns of each row were written (n,)."""
         differs = ~((found == base) | (np.isnan(found) & np.isnan(base)))
         differs[:, sorted(self.defined)] = False

@@ -18,7 +18,7 @@ from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.blocks import Maker
 from auditor.modalities.tables.threats.joint import Frame
 from auditor.modalities.tables.threats.values import affordable, permitted
-from auditor.threats.listed import Booleans, ListedThreat, Numbers, Places, Space
+from auditor.threats.listed import Booleans, Integers, ListedThreat, Numbers, Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ class TableThreat(ListedThreat):
             x, self._open[row], Frame(epsilon, self._most(), thresholds, x if centre is None else centre, many)
         )
 
-    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Booleans, Numbers, Places]:
+    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Booleans, Numbers, Integers]:
         """Return rows with coupled levels repaired, whether each is feasible, its cost and number of
         written columns.
         """

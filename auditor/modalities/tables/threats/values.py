@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.core.errors import AuditorError
 from auditor.modalities.tables.table import DIGITS, Column
-from auditor.threats.listed import Booleans, Numbers, Places
+from auditor.threats.listed import Booleans, Integers, Numbers
 
 EVEN = 12
 """Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further
@@ -28,7 +28,7 @@ class Choices:
     values: Numbers
     cost: Numbers
     stride: Numbers
-    extent: Places
+    extent: Integers
     complete: bool = True
 
 
@@ -123,7 +123,7 @@ def _levels(column: Column) -> Numbers:
     return np.array(column.allowed, dtype=np.float64)
 
 
-def _value(column: Column, places: Numbers | Places) -> Numbers:
+def _value(column: Column, places: Numbers | Integers) -> Numbers:
     return np.asarray(np.round(places * column.step, DIGITS), dtype=np.float64)
 
 
