@@ -105,7 +105,7 @@ class Judge:
             f"{method} puts {span(estimate, share=False)} times as much of its mass {w.inside} as a random {w.map}"
             f" would ({estimate.n} samples)."
         )
-        p = ratio_p(inside, area, units, 1.0)
+        p = ratio_p(inside, area, units, against=1.0)
         advice = f"The {w.map} does not point at {w.marked} more than chance." if verdict == "fail" else ""
         return Finding(
             verdict=verdict,
@@ -165,7 +165,7 @@ class Judge:
             if verdict == "fail"
             else ""
         )
-        p = ratio_p(above, room, units, self.tolerance)
+        p = ratio_p(above, room, units, against=self.tolerance)
         why = reason(verdict, estimate, self.tolerance, share=False)
         return Finding(
             verdict=verdict,

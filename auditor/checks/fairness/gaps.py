@@ -226,7 +226,7 @@ class Found:
             [self.asked.flags[one] for one, _ in names],
             [group for _, group in names],
             [self.facts.y[position] for position in positions],
-            [self.facts.units[position] for position in positions],
+            units=[self.facts.units[position] for position in positions],
             seed=self.facts.seed,
         )
 
@@ -236,7 +236,11 @@ class Found:
         rows: list[tuple[TableCell, ...]] = []
         for name in sorted(set(better) | set(worse)):
             ends = [len(side[name][0]) if name in side else 0 for side in (better, worse)]
-            both = difference(better[name][0], worse[name][0], better[name][1], worse[name][1]) if all(ends) else None
+            both = (
+                difference(better[name][0], worse[name][0], better[name][1], units_b=worse[name][1])
+                if all(ends)
+                else None
+            )
             rows.append((name, both if both else "only one of the two has this class", *ends))
         columns = ("Class", f"{first} less {second}", f"Samples of {first}", f"Samples of {second}")
         title = f"Class by class: {self.asked.what} {self.asked.when}"
