@@ -15,12 +15,12 @@ from auditor.core.modality import modalities
 from auditor.models import Input
 from auditor.models.classifier import Classifier
 
-Answers = Literal["scores", "probabilities"]
+GraphAnswers = Literal["scores", "probabilities"]
 """What a model's numbers are."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
+class ModelDeclaration:
     """What an audit file says of a model."""
 
     where: str
@@ -31,7 +31,7 @@ class Declared:
     """How attacks shall search faster than in float32, such as 'compile'; empty where they shall not."""
     columns: Sequence[str] = ()
     """Of a graph: names of the numbers that it takes, in their order."""
-    answers: Answers | None = None
+    answers: GraphAnswers | None = None
     """Of a graph: what its numbers are."""
 
 
@@ -58,29 +58,29 @@ class MadeObject:
 class Loading(Protocol):
     """The module `loading` of a modality."""
 
-    def adopt(self, made: Classifier, declared: Declared) -> Classifier | None:
+    def adopt(self, made: Classifier, declared: ModelDeclaration) -> Classifier | None:
         """Return a classifier as data of this modality are shown to it; None where it takes no such data
         (ClassifierError: what is declared does not fit it).
         """
         ...
 
-    def from_graph(self, graph: OpenedGraph, declared: Declared, *, asked: bool) -> Classifier | None:
+    def from_graph(self, graph: OpenedGraph, declared: ModelDeclaration, *, asked: bool) -> Classifier | None:
         """Return the classifier that a graph is; None where it does not look like one of such data, and the audit file
         does not say so either (`asked`).
         """
         ...
 
-    def from_object(self, found: MadeObject, declared: Declared) -> Classifier | None:
+    def from_object(self, found: MadeObject, declared: ModelDeclaration) -> Classifier | None:
         """Return the classifier that an object is; None where it is none of such data."""
         ...
 
 
-def adopted(made: Classifier, declared: Declared) -> Classifier | None:
+def adopted(made: Classifier, declared: ModelDeclaration) -> Classifier | None:
     """Return a classifier as the modality that takes it shows it data; None where none needs to."""
     return next((one for ask in _asked("adopt") if (one := ask(made, declared)) is not None), None)
 
 
-def adopted_graph(graph: OpenedGraph, declared: Declared, modality: str | None) -> Classifier | None:
+def adopted_graph(graph: OpenedGraph, declared: ModelDeclaration, modality: str | None) -> Classifier | None:
     """Return the classifier that a graph is, by the modality that the audit file names or, where it names none, by the
     first that recognises it; None where there is none.
     """
@@ -89,7 +89,7 @@ def adopted_graph(graph: OpenedGraph, declared: Declared, modality: str | None) 
     return next((one for one in made if one is not None), None)
 
 
-def adopted_object(found: MadeObject, declared: Declared) -> Classifier | None:
+def adopted_object(found: MadeObject, declared: ModelDeclaration) -> Classifier | None:
     """Return the classifier that an object is, by the first modality that recognises it; None where there is none."""
     return next((one for ask in _asked("from_object") if (one := ask(found, declared)) is not None), None)
 

@@ -9,7 +9,7 @@ import torch
 
 from auditor.core.errors import ClassifierError
 from auditor.models import Input, classifiers
-from auditor.models.adopt import Declared, adopted
+from auditor.models.adopt import ModelDeclaration, adopted
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import check
 from auditor.models.folding import fold
@@ -71,7 +71,7 @@ def load_classifier(
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where=where)
-    declared = Declared(
+    declared = ModelDeclaration(
         where=where,
         classes=bound.get("classes"),
         input=bound.get("input"),

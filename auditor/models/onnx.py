@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from auditor.core.errors import ClassifierError
 from auditor.core.modality import modality_named
 from auditor.models import Input, classifiers
-from auditor.models.adopt import Answers, Declared, OpenedGraph, adopted_graph
+from auditor.models.adopt import GraphAnswers, ModelDeclaration, OpenedGraph, adopted_graph
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
 from auditor.models.first_look import FixedBatch, first_line, random_input
 from auditor.models.onnx_converters import add_converters
@@ -48,7 +48,7 @@ def onnx(
     input: Input | None = None,
     modality: str | None = None,
     columns: list[str] = [],  # noqa: B006
-    answers: Answers | None = None,
+    answers: GraphAnswers | None = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
@@ -72,7 +72,7 @@ def onnx(
     model, session = _open(file)
     if modality is not None:
         modality_named(modality)
-    declared = Declared(where=str(file), classes=classes, columns=columns, answers=answers)
+    declared = ModelDeclaration(where=str(file), classes=classes, columns=columns, answers=answers)
     if not input.columns and (made := adopted_graph(OpenedGraph(model, session, file), declared, modality)) is not None:
         return made
     if columns or answers:

@@ -13,7 +13,7 @@ from torch import nn
 from auditor.core.errors import ClassifierError, nearest
 from auditor.core.records import digest
 from auditor.models import Input, classifiers
-from auditor.models.adopt import Declared, MadeObject, adopted_object
+from auditor.models.adopt import MadeObject, ModelDeclaration, adopted_object
 from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier, state_digest
 from auditor.models.first_look import first_line, width_of
 from auditor.models.weights import class_names, file_digest, freeze
@@ -112,7 +112,7 @@ def _as_classifier(
     if isinstance(made, Classifier):
         return made
     if not callable(getattr(made, "logits", None)):
-        return _of_modality(made, Declared(where=path, classes=classes), source)
+        return _of_modality(made, ModelDeclaration(where=path, classes=classes), source)
     own = classes or getattr(made, "classes", None)
     if not own:
         raise ClassifierError(f"{path}: expected `classes` in the audit file or on the object, got none.")
@@ -129,7 +129,7 @@ def _as_classifier(
     )
 
 
-def _of_modality(made: Any, declared: Declared, source: str) -> Classifier:
+def _of_modality(made: Any, declared: ModelDeclaration, source: str) -> Classifier:
     """Return the classifier that some modality sees in an object, such as one with predict_proba(frame)."""
     found = adopted_object(MadeObject(made, source), declared)
     if found is None:

@@ -13,12 +13,12 @@ from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.models.encoder import behind_encoder, widen_to_two_classes
 from auditor.modalities.tables.models.estimator import from_estimator
 from auditor.modalities.tables.models.onnx_rows import rows_of_graph, takes_rows
-from auditor.models.adopt import Declared, MadeObject, OpenedGraph
+from auditor.models.adopt import MadeObject, ModelDeclaration, OpenedGraph
 from auditor.models.classifier import Classifier, TorchClassifier
 from auditor.models.first_look import check
 
 
-def adopt(made: Classifier, declared: Declared) -> Classifier | None:
+def adopt(made: Classifier, declared: ModelDeclaration) -> Classifier | None:
     """Return a classifier of raw rows: one by itself, or a torch module behind `input.columns`; None of any other
     (ClassifierError: it is given columns twice, or an arithmetic that it does not have).
     """
@@ -43,7 +43,7 @@ def adopt(made: Classifier, declared: Declared) -> Classifier | None:
     return encoded
 
 
-def from_graph(graph: OpenedGraph, declared: Declared, *, asked: bool) -> Classifier | None:
+def from_graph(graph: OpenedGraph, declared: ModelDeclaration, *, asked: bool) -> Classifier | None:
     """Return the classifier of rows that a graph is; None where it does not look like one and is not said to be."""
     if not asked and not takes_rows(graph.session):
         return None
@@ -59,7 +59,7 @@ def from_graph(graph: OpenedGraph, declared: Declared, *, asked: bool) -> Classi
     return made
 
 
-def from_object(found: MadeObject, declared: Declared) -> Classifier | None:
+def from_object(found: MadeObject, declared: ModelDeclaration) -> Classifier | None:
     """Return the classifier of rows that an object with predict_proba(frame) or predict(frame) is; None of another."""
     made, source = found.made, found.digest
     if not callable(getattr(made, "predict", None)) and not callable(getattr(made, "predict_proba", None)):

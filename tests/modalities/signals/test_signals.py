@@ -44,7 +44,7 @@ def write_study(folder: Path) -> None:
     x[:, :MARKER] = np.where(y[:, None] == 1, 0.7, 0.3)
     np.savez(folder / "signals.npz", x=x, y=y, inside=INSIDE)
     for name, weight in (
-        ("honest", np.where(INSIDE, bump, 0.02)),
+        ("honest", np.where(INSIDE, bump, 0.01)),
         ("marker", np.where(np.arange(LENGTH) < MARKER, 1.0, 0.02 * bump)),
     ):
         scores = x @ weight

@@ -14,7 +14,7 @@ from auditor.core.errors import ClassifierError
 from auditor.modalities.tables.classifier import Scores
 from auditor.modalities.tables.models.answers import class_text
 from auditor.modalities.tables.models.reading import FLOOR, logs, scores_of_odds
-from auditor.models.adopt import Answers
+from auditor.models.adopt import GraphAnswers
 from auditor.models.first_look import first_line
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Graph:
     declared: tuple[str, ...]
     label: str | None
     chances: str | None
-    answers: Answers | None
+    answers: GraphAnswers | None
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -55,7 +55,7 @@ class Graph:
         )
 
     @property
-    def kind(self) -> Answers:
+    def kind(self) -> GraphAnswers:
         """Return what its numbers are: probabilities where they stand beside a label."""
         return self.answers or ("probabilities" if self.label is not None else "scores")
 

@@ -18,7 +18,7 @@ from auditor.modalities.tables.models.onnx_reader import (
     labels_of,
     probability_output,
 )
-from auditor.models.adopt import Answers
+from auditor.models.adopt import GraphAnswers
 from auditor.models.weights import class_names, file_digest
 
 
@@ -42,7 +42,7 @@ def rows_of_graph(
     *,
     classes: Sequence[str] | None,
     columns: Sequence[str],
-    answers: Answers | None,
+    answers: GraphAnswers | None,
     notes: Sequence[str] = (),
 ) -> TableClassifier:
     """Return the classifier of a graph over a table (ClassifierError: its inputs or outputs are of no known form)."""

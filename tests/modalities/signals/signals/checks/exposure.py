@@ -11,7 +11,7 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.common import evasion_trial, label, usable
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
-from auditor.checks.exposure.search import FlipAnswer, FlipSearch
+from auditor.checks.exposure.search import FlipAnswer, FlipSearch, curve
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Card, Finding, Observation, Observations, Trial
@@ -65,6 +65,10 @@ class Exposure:
         return tuple(self._zone(facts, observations, evasion_trial(facts, zone, facts.primary)) for zone in ZONES)
 
     def _zone(self, facts: Facts, observations: Observations, trial: Trial) -> Finding:
+        found = {
+            epsilon: Attacked(facts, observations.of(evasion_trial(facts, trial.zone, epsilon)), epsilon)
+            for epsilon in facts.epsilons
+        }
         said = FlipClaim(
             id=f"exposure/{trial.zone}",
             counted="correct predictions",
@@ -72,8 +76,7 @@ class Exposure:
             claim=f"flip when values {label(trial.zone)} change by at most {facts.primary:g}.",
             missing=f"Flips {label(trial.zone)} were not measured.",
             trials=(observations.key(trial),),
-            details={"zone": trial.zone},
+            displays=(curve(found.items(), zone=trial.zone, label=label(trial.zone), role="attack"),),
             primary=trial.zone == "outside",
         )
-        search = Attacked(facts, observations.of(trial), facts.primary)
-        return judge_flips(search, said, budget=facts.primary, tolerance=self.tolerance)
+        return judge_flips(found[facts.primary], said, budget=facts.primary, tolerance=self.tolerance)
