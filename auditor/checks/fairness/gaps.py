@@ -93,9 +93,7 @@ def no_groups() -> Finding:
 
 
 def small_cells(partition: Partition, groups: Sequence[Group], minimum: int) -> Finding | None:
-    """Return the finding that the cells of an intersection cannot be compared; None where at least two are large
-    enough.
-    """
+    """Return the finding that the cells of an intersection cannot be compared; None where two are large enough."""
     if sum(len(group.ids) >= minimum for group in groups) > 1:
         return None
     counts = listed({group.name: len(group.ids) for group in groups})
@@ -235,13 +233,9 @@ class Found:
         better, worse = self.large[first], self.large[second]
         rows: list[tuple[TableCell, ...]] = []
         for name in sorted(set(better) | set(worse)):
-            ends = [len(side[name][0]) if name in side else 0 for side in (better, worse)]
-            both = (
-                difference(better[name][0], worse[name][0], better[name][1], units_b=worse[name][1])
-                if all(ends)
-                else None
-            )
-            rows.append((name, both if both else "only one of the two has this class", *ends))
+            (a, units_a), (b, units_b) = better.get(name, ((), ())), worse.get(name, ((), ()))
+            both = difference(a, b, units_a, units_b=units_b) if len(a) and len(b) else None
+            rows.append((name, both if both else "only one of the two has this class", len(a), len(b)))
         columns = ("Class", f"{first} less {second}", f"Samples of {first}", f"Samples of {second}")
         title = f"Class by class: {self.asked.what} {self.asked.when}"
         return Table(title=title, columns=columns, rows=tuple(rows))
