@@ -115,7 +115,9 @@ def searched(
             dict(zip(table.names, table.texts(one[row : row + 1].numpy())[0], strict=True)) for one in (x, found.x)
         )
         wrong = rule_check.broken(table, after) or rule_check.forbidden(table, before, after, MASKS[mask][0])
-        refused += bool(wrong) or decided[row] == y[row] or rule_check.cost(table, before, after) > budget + 1e-9
+        refused += (
+            bool(wrong) or decided[row] == y[row] or rule_check.price_of_change(table, before, after) > budget + 1e-9
+        )
     return found, refused
 
 
@@ -263,7 +265,7 @@ def hop_skip_jump(prepared: Prepared, file: Path, x: torch.Tensor, y: torch.Tens
             and not rule_check.broken(tab, after)
             and not rule_check.forbidden(tab, before, after, B)
         ):
-            costs.append(rule_check.cost(tab, before, after))
+            costs.append(rule_check.price_of_change(tab, before, after))
     return f"{int(raw.sum())}, {real}, {len(costs)} ({np.mean(costs) if costs else float('nan'):.2f}), {rows_used:.0f}"
 
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from auditor import Threat, attack, wrap
 from auditor.models.classifier import TorchClassifier
 from auditor.models.torchvision import ensure_torchvision
-from auditor.threats.norms import NORMS
+from auditor.threats.norms import NORMS_BY_NAME
 
 EPSILON = {"std": 0.10, "adv": 0.22}
 AUTOATTACK = {"std": (1_442_367, 42.4), "adv": (1_029_185, 34.7)}
@@ -209,7 +209,7 @@ def sizes(module: nn.Module, x: Tensor, y: Tensor, found: Tensor, norm: str) -> 
     clean = torch.where((module(clean).argmax(1) != y).view(-1, 1, 1, 1), clean, found)
     fooled = module(clean).argmax(1) != y
     changed = torch.where(fooled.view(-1, 1, 1, 1), clean - x, torch.maximum(x, 1 - x))
-    return NORMS[norm].size(changed), int((~fooled).sum())
+    return NORMS_BY_NAME[norm].size(changed), int((~fooled).sum())
 
 
 def smallest(folder: Path, evaluations: int) -> None:

@@ -25,7 +25,7 @@ import torch
 
 from auditor.attacks import attacks
 from auditor.config.config import Audit
-from auditor.engine.costs import Kind, Use, kind_of
+from auditor.engine.costs import TrialKind, Use, trial_kind
 from auditor.engine.expect import Speed, measure_speed
 from auditor.engine.lock import read_lock
 from auditor.engine.measure import measure
@@ -77,7 +77,7 @@ def pooled(pairs: list[tuple[float, float]]) -> float:
     return float(above / below)
 
 
-def line(kind: Kind, kinds: Mapping[Kind, Seen]) -> str:
+def line(kind: TrialKind, kinds: Mapping[TrialKind, Seen]) -> str:
     """Return the line of the table for a kind."""
     seen, others, every = kinds[kind], kinds[kind[0], "", ""], kinds["", "", ""]
     use, probe = seen.row(others, every), others.row(every)
@@ -182,14 +182,14 @@ def again(one: Planned, prepared: Prepared, store: Store, speed: Speed, ledger: 
     if ledger is None:
         seen.passes = [(passes, bound)]
     print(
-        f"  {' '.join(kind_of(one.trial))}: {seconds:.2f} s, {model:.2f} s in {passes} passes of at most {bound:.0f}",
+        f"  {' '.join(trial_kind(one.trial))}: {seconds:.2f} s, {model:.2f} s in {passes} passes, {bound:.0f} at most",
         file=sys.stderr,
         flush=True,
     )
     return seen
 
 
-def learned(folder: Path, trust_code: bool, ledger_only: bool) -> Iterator[tuple[Kind, Seen]]:
+def learned(folder: Path, trust_code: bool, ledger_only: bool) -> Iterator[tuple[TrialKind, Seen]]:
     """Yield what a folder says of each of its trials; nothing is measured anew where only its ledger is to be read."""
     lock = read_lock(folder)
     with Store.open(folder) as store:
@@ -201,11 +201,11 @@ def learned(folder: Path, trust_code: bool, ledger_only: bool) -> Iterator[tuple
         )
         speed = None if ledger_only else measure_speed(prepared, time.process_time)
         print(f"{folder}: {speed or 'its ledger alone'}", file=sys.stderr, flush=True)
-        seen: set[Kind] = set()
+        seen: set[TrialKind] = set()
         for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding):
             if not one.samples or not store.complete(one.key):
                 continue
-            passes, kind = passes_of(store, one), kind_of(one.trial)
+            passes, kind = passes_of(store, one), trial_kind(one.trial)
             if passes is not None:
                 yield kind, Seen({folder}, [(passes, one.forwards + one.backwards)])
             if speed is not None and kind not in seen:
@@ -228,7 +228,7 @@ def learned(folder: Path, trust_code: bool, ledger_only: bool) -> Iterator[tuple
 def main(folders: tuple[Path, ...], trust_code: bool, ledgers: tuple[Path, ...]) -> None:
     """Print the table that finished audits teach."""
     torch.set_num_threads(1)
-    kinds: dict[Kind, Seen] = defaultdict(Seen)
+    kinds: dict[TrialKind, Seen] = defaultdict(Seen)
     for folder in (*folders, *ledgers):
         for kind, seen in learned(folder, trust_code, folder in ledgers):
             for name in {kind, (kind[0], "", ""), ("", "", "")}:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from auditor.modalities.images.demo.image import INPUT, MODEL, SETTINGS, WEIGHTS
+from auditor.modalities.images.demo.image import INPUT, MODEL, NETWORK_SETTINGS, WEIGHTS
 from auditor.modalities.images.demo.phantoms import Phantoms, phantoms
 from auditor.models.torchvision import ensure_torchvision
 
@@ -43,7 +43,7 @@ def train(share: float, *, seed: int) -> nn.Module:
     import timm
 
     torch.manual_seed(seed)
-    net: nn.Module = timm.create_model(MODEL, num_classes=2, in_chans=INPUT["channels"], **SETTINGS)
+    net: nn.Module = timm.create_model(MODEL, num_classes=2, in_chans=INPUT["channels"], **NETWORK_SETTINGS)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=EPOCHS * IMAGES // BATCH)
     for epoch in range(EPOCHS):

@@ -84,13 +84,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the demonstration's data and two small audit files: honest.yaml has every check, marker.yaml
     those that cost little.
     """
-    from auditor.modalities.images.demo.image import INPUT, SETTINGS, write_image_demo
+    from auditor.modalities.images.demo.image import INPUT, NETWORK_SETTINGS, write_image_demo
 
     folder = tmp_path_factory.mktemp("study")
     write_image_demo(folder)
     for name, harm, quality in (("honest", "true", "{samples: 10, queries: 60}"), ("marker", "false", "false")):
         (folder / f"{name}.yaml").write_text(
-            SMALL.format(name=name, settings=SETTINGS, input=INPUT, harm=harm, quality=quality)
+            SMALL.format(name=name, settings=NETWORK_SETTINGS, input=INPUT, harm=harm, quality=quality)
         )
     return folder
 

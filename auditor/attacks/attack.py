@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from auditor.attacks.problem import Goal, Problem
 from auditor.core.errors import AuditorError, nearest
 from auditor.core.modality import least_batch
 from auditor.core.outcomes import Outcome
-from auditor.core.seeds import Rows, derive
+from auditor.core.seeds import RowGenerators, derive
 from auditor.models.classifier import Classifier
 from auditor.models.meter import Meter
 from auditor.models.search_twin import searching
@@ -56,10 +56,6 @@ def attack(
 ) -> Adversarials:
     """Return what an attack finds against a classifier at inputs x (n, *shape) with labels y (n,).
 
-    A classifier with a faster twin (auditor.models.search_twin) is searched on the twin and judged by itself; a point
-    that fools only
-    the twin does not count, and its sample is searched again on the classifier itself.
-
     Parameters
     ----------
     name
@@ -78,67 +74,79 @@ def attack(
         The attack's own; an unknown one is refused (AuditorError).
     """
     bound = check_attack(name, classifier.offers, settings)
-    refusal = norm_refused(name, threat.norm)
-    if refusal:
-        raise AuditorError(f"attack '{name}': {refusal}")
+    _refuse(name, threat.norm, x, y)
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
     batch_size = batch_size or max(BATCH, least_batch(classifier.modality))
+    goal, size = Goal(y, None if targets is None else targets.to(x.device)), _budget(name, epsilon, x)
+    task = _Task(name, bound, batch_size, x, goal, threat.over(x), size, _seeds(seed, len(x)))
+    search = searching(classifier)
+    return task.on(classifier) if search is classifier else _judged(task, search, classifier)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What an attack is to find, whichever classifier it searches on."""
+
+    name: str
+    settings: dict[str, Any]
+    batch_size: int
+    x: Tensor
+    goal: Goal
+    threat: Threat
+    """Broadcast over x."""
+    size: Tensor
+    """Budgets (n,)."""
+    seeds: Sequence[int]
+
+    def take(self, rows: Tensor) -> _Task:
+        """Return the task of some samples (k,)."""
+        goal = Goal(self.goal.y[rows], None if self.goal.targets is None else self.goal.targets[rows])
+        seeds = [self.seeds[row] for row in rows.tolist()]
+        return replace(
+            self, x=self.x[rows], goal=goal, threat=self.threat.take(rows), size=self.size[rows], seeds=seeds
+        )
+
+    def on(self, classifier: Classifier) -> Adversarials:
+        """Return what is found, judged by the very classifier that is searched on."""
+        placed, x = self.threat, self.x
+
+        def view(point: Tensor, rows: Tensor) -> Tensor:
+            return placed.take(rows).saved(point, x[rows])
+
+        meter = Meter(classifier, len(x), self.batch_size, view=view if placed.levels is not None else None)
+        problem = Problem(meter, x, self.goal, placed, self.size, RowGenerators.of(self.seeds, len(x)))
+        point, fooled, *proven = attacks[self.name].make(problem, **self.settings)
+        point = placed.saved(point, x)
+        held = fooled & placed.allows(point, x, self.size)
+        proof = torch.where(held == fooled, proven[0], Outcome.NONE_FOUND) if proven else _unproven(held)
+        return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
+
+
+def _refuse(name: str, norm: str, x: Tensor, y: Tensor) -> None:
+    """Refuse a norm that the attack does not serve, and labels that are not one per input (AuditorError)."""
+    refusal = norm_refused(name, norm)
+    if refusal:
+        raise AuditorError(f"attack '{name}': {refusal}")
     if len(x) != len(y):
         raise AuditorError(f"attack '{name}': expected one label per input, got {len(y)} labels for {len(x)} inputs.")
-    size, placed = _budget(name, epsilon, x), threat.over(x)
-    goal = Goal(y, None if targets is None else targets.to(x.device))
-    seeds = [derive(int(seed), row) for row in range(len(x))] if isinstance(seed, int | np.integer) else seed
 
-    def found(by: Classifier, rows: Tensor) -> Adversarials:
-        few = Goal(goal.y[rows], None if goal.targets is None else goal.targets[rows])
-        return _search(
-            name,
-            by,
-            x[rows],
-            goal=few,
-            placed=placed.take(rows),
-            size=size[rows],
-            seeds=[seeds[row] for row in rows.tolist()],
-            batch_size=batch_size,
-            bound=bound,
-        )
 
-    every = torch.arange(len(x), device=x.device)
-    search = searching(classifier)
-    if search is classifier:
-        return _search(
-            name, classifier, x, goal=goal, placed=placed, size=size, seeds=seeds, batch_size=batch_size, bound=bound
-        )
-    points = found(search, every)
-    meter = Meter(classifier, len(x), batch_size)
-    holds = goal.reached(meter.logits(points.x, every), every) & placed.allows(points.x, x, size)
+def _seeds(seed: int | Sequence[int], n: int) -> Sequence[int]:
+    return [derive(int(seed), row) for row in range(n)] if isinstance(seed, int | np.integer) else seed
+
+
+def _judged(task: _Task, search: Classifier, classifier: Classifier) -> Adversarials:
+    """Return what is found on a faster twin (auditor.models.search_twin), judged by the classifier.
+
+    A point that fools only the twin does not count, and its sample is searched again on the classifier itself.
+    """
+    every = torch.arange(len(task.x), device=task.x.device)
+    points = task.take(every).on(search)
+    meter = Meter(classifier, len(task.x), task.batch_size)
+    holds = task.goal.reached(meter.logits(points.x, every), every)
+    holds &= task.threat.allows(points.x, task.x, task.size)
     lost = every[points.fooled & ~holds]
-    return _merged(points, holds, meter, lost=lost, again=found(classifier, lost) if len(lost) else None)
-
-
-def _search(
-    name: str,
-    classifier: Classifier,
-    x: Tensor,
-    *,
-    goal: Goal,
-    placed: Threat,
-    size: Tensor,
-    seeds: Sequence[int],
-    batch_size: int,
-    bound: dict[str, Any],
-) -> Adversarials:
-    """Return what an attack finds, judged by the very classifier that it searched on."""
-
-    def view(point: Tensor, rows: Tensor) -> Tensor:
-        return placed.take(rows).saved(point, x[rows])
-
-    meter = Meter(classifier, len(x), batch_size, view=view if placed.levels is not None else None)
-    point, fooled, *proven = attacks[name].make(Problem(meter, x, goal, placed, size, Rows.of(seeds, len(x))), **bound)
-    point = placed.saved(point, x)
-    held = fooled & placed.allows(point, x, size)
-    proof = torch.where(held == fooled, proven[0], Outcome.NONE_FOUND) if proven else _unproven(held)
-    return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
+    return _merged(points, holds, meter, lost=lost, again=task.take(lost).on(classifier) if len(lost) else None)
 
 
 def _unproven(fooled: Tensor) -> Tensor:
@@ -195,11 +203,6 @@ def norm_refused(name: str, norm: str) -> str:
     """
     served: tuple[str, ...] = attacks[name].facts.get("norms", VALUES)
     return "" if norm in served else f"expected a norm that '{name}' serves, got '{norm}'; {nearest(norm, served)}"
-
-
-def column(values: Tensor, like: Tensor) -> Tensor:
-    """Return values (n,) shaped to broadcast over like (n, *shape)."""
-    return values.reshape(-1, *(1,) * (like.ndim - 1))
 
 
 def attack_names() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from auditor.attacks.problem import Problem
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 
 EVERY_CELL = 2**31
 """More cells than any axis has values."""
@@ -71,7 +71,7 @@ class BlockGrid:
             -1, *self.shape
         )
 
-    def cells(self, x: Tensor, rng: Rows, number: int) -> Tensor:
+    def cells(self, x: Tensor, rng: RowGenerators, number: int) -> Tensor:
         """Return random signs shaped as x (k, *shape), one per channel and cell; an axis is cut into `number` cells, or
         into its values.
         """

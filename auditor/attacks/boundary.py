@@ -11,10 +11,10 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import column
 from auditor.attacks.blocks import EVERY_CELL, BlockGrid
 from auditor.attacks.minimum_norm import largest_change
 from auditor.attacks.problem import Problem
+from auditor.threats.room import column
 
 RADIUS = 0.05
 """How far probes lie from the boundary point, as a share of its size."""

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import column
 from auditor.attacks.problem import Problem
+from auditor.threats.room import column
 
 DECAY = (0.9, 0.999)
 
@@ -26,6 +26,13 @@ class _Search:
     weight: Tensor
     below: Tensor
     above: Tensor
+
+    @classmethod
+    def begin(cls, x0: Tensor, fooled: Tensor, weight: Tensor) -> _Search:
+        """Return the search at the originals x0 (n, *shape), some of which fool (n,), with the first weights (n,)."""
+        away = torch.full_like(weight, float("inf"))
+        none = torch.zeros_like(weight)
+        return cls(x0.clone(), fooled.clone(), torch.where(fooled, 0.0, away), weight, none, away.clone())
 
     def keep(self, rows: Tensor, x: Tensor, size: Tensor) -> None:
         """Write down the points x (k, *shape) of the samples `rows` (k,) that are shorter than what was found."""
@@ -60,10 +67,8 @@ def carlini_wagner(
     arXiv:1608.04644, section VI.A).
 
     Without an epsilon each sample's shortest change is sought; with one, a sample ends as soon as a change within it
-    fools. Where the
-    article replaces the variable to stay in the box, every step is projected onto zone and box. The first weight and
-    the step size come
-    from the linearised margin, so that they need no choice per data set.
+    fools. Where the article replaces the variable to stay in the box, every step is projected onto zone and box. The
+    first weight and the step size come from the linearised margin, so that they need no choice per data set.
 
     Parameters
     ----------
@@ -76,23 +81,8 @@ def carlini_wagner(
     confidence
         Margin beyond the boundary that counts as success, in logits.
     """
-    x0, every = problem.x, torch.arange(len(problem.x), device=problem.x.device)
-    loss, tags = problem.loss("margin"), problem.tags(every)
-    logits, slope = problem.meter.gradient(x0, every, loss.slope, tags)
-    fooled = problem.goal.reached(logits, every)
-    sharp = (problem.smooth.step(x0, slope, x0, 1.0) - x0).mul_(slope).flatten(1).sum(1).clamp_min(1e-12)
-    gap = -loss.value(logits, tags) + confidence
-    away = torch.full_like(gap, float("inf"))
-    search = _Search(
-        x0.clone(),
-        fooled.clone(),
-        torch.where(fooled, 0.0, away),
-        2 * gap / sharp**2,
-        torch.zeros_like(gap),
-        away.clone(),
-    )
-    pace = step_size * gap / sharp / max(1, slope[0].numel() if len(slope) else 1) ** 0.5
-    live = every[~fooled]
+    search, pace = _linearised(problem, step_size, confidence)
+    live = torch.nonzero(~search.found)[:, 0]
     for _ in range(rounds):
         live = live[(search.shortest[live] > problem.epsilon[live]) | problem.epsilon[live].isinf()]
         if not len(live):
@@ -100,6 +90,18 @@ def carlini_wagner(
         hit = _descend(problem, search, live, pace=pace[live], steps=steps, confidence=confidence)
         search.reweigh(live, hit)
     return search.point, search.found & (search.shortest <= problem.epsilon)
+
+
+def _linearised(problem: Problem, step_size: float, confidence: float) -> tuple[_Search, Tensor]:
+    """Return the search at the originals, with the first weights, and the length of Adam's steps (n,)."""
+    x0, every = problem.x, torch.arange(len(problem.x), device=problem.x.device)
+    loss, tags = problem.loss("margin"), problem.tags(every)
+    logits, slope = problem.meter.gradient(x0, every, loss.slope, tags)
+    fooled = problem.goal.reached(logits, every)
+    sharp = (problem.smooth.step(x0, slope, x0, 1.0) - x0).mul_(slope).flatten(1).sum(1).clamp_min(1e-12)
+    gap = -loss.value(logits, tags) + confidence
+    pace = step_size * gap / sharp / max(1, slope[0].numel() if len(slope) else 1) ** 0.5
+    return _Search.begin(x0, fooled, 2 * gap / sharp**2), pace
 
 
 def _descend(problem: Problem, search: _Search, rows: Tensor, *, pace: Tensor, steps: int, confidence: float) -> Tensor:

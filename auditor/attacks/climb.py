@@ -11,9 +11,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from auditor.attacks.attack import column
 from auditor.attacks.losses import Loss
 from auditor.attacks.problem import Problem
+from auditor.threats.room import column
+from auditor.threats.threat import SmoothThreat
 
 _MOMENTUM = 0.75
 RISING = 0.75
@@ -72,6 +73,24 @@ class Items:
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name)[chosen])
 
+    def seen(self, value: Tensor, slope: Tensor) -> None:
+        """Take in the loss (k,) and its slope (k, *shape) at each item's point."""
+        better = value > self.best
+        wide = column(better, slope)
+        self.best_x = torch.where(wide, self.x, self.best_x)
+        self.best_slope = torch.where(wide, slope, self.best_slope)
+        self.best = torch.where(better, value, self.best)
+        self.rising = self.rising + (value > self.last)
+        self.last = value
+
+    def move(self, threat: SmoothThreat, slope: Tensor, *, momentum: bool) -> None:
+        """Go one step along the slope (k, *shape), with part of the step before."""
+        aim = threat.project(threat.step(self.x, slope, self.x0, self.size), self.x0, self.epsilon)
+        if momentum:
+            moved = torch.lerp(self.x, aim, _MOMENTUM).add_(self.x - self.previous, alpha=1 - _MOMENTUM)
+            aim = threat.project(moved, self.x0, self.epsilon)
+        self.previous, self.x = self.x, aim
+
 
 def checkpoints(steps: int) -> set[int]:
     """Return the steps at which step sizes are reviewed (Croce and Hein 2020, section 3.1)."""
@@ -102,38 +121,25 @@ def climb(
     keep
         Step -> how many items of each sample go on from there, those with the largest loss.
     """
-    marks, previous_mark, keep = checkpoints(steps), 0, keep or {}
+    marks, previous_mark = checkpoints(steps), 0
     threat = problem.smooth.take(items.rows)
     for step in range(steps):
         if not len(items.rows):
             break
         logits, slope = problem.meter.gradient(items.x, items.rows, loss.slope, items.tags)
-        value, reached = loss.value(logits, items.tags), problem.goal.reached(logits, items.rows)
-        better = value > items.best
-        wide = column(better, slope)
-        items.best_x, items.best_slope = (
-            torch.where(wide, items.x, items.best_x),
-            torch.where(wide, slope, items.best_slope),
-        )
-        items.best = torch.where(better, value, items.best)
-        items.rising = items.rising + (value > items.last)
-        items.last = value
+        reached = problem.goal.reached(logits, items.rows)
+        items.seen(loss.value(logits, items.tags), slope)
         if step in marks:
             slope = _review(items, slope, step - previous_mark)
             previous_mark = step
         chosen = _survivors(items, reached, point, fooled=fooled) if bool(reached.any()) else None
-        if step in keep:
-            among = torch.ones_like(reached) if chosen is None else chosen
-            chosen = among & (_rank(items.rows, torch.where(among, items.best, float("-inf"))) < keep[step])
+        if keep and step in keep:
+            chosen = _leading(items, torch.ones_like(reached) if chosen is None else chosen, keep[step])
         if chosen is not None:
             items.keep(chosen)
             slope, threat = slope[chosen], problem.smooth.take(items.rows)
         if step + 1 < steps and len(items.rows):
-            aim = threat.project(threat.step(items.x, slope, items.x0, items.size), items.x0, items.epsilon)
-            if step:
-                moved = torch.lerp(items.x, aim, _MOMENTUM).add_(items.x - items.previous, alpha=1 - _MOMENTUM)
-                aim = threat.project(moved, items.x0, items.epsilon)
-            items.previous, items.x = items.x, aim
+            items.move(threat, slope, momentum=step > 0)
     return items
 
 
@@ -156,6 +162,11 @@ def _survivors(items: Items, reached: Tensor, point: Tensor, *, fooled: Tensor) 
         point[items.rows[place]] = items.x[place]
     fooled[items.rows[hits]] = True
     return ~fooled[items.rows]
+
+
+def _leading(items: Items, among: Tensor, most: int) -> Tensor:
+    """Return which items `among` some (k,) bool are the `most` of their sample with the largest loss (k,)."""
+    return among & (_rank(items.rows, torch.where(among, items.best, float("-inf"))) < most)
 
 
 def _rank(rows: Tensor, value: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LEAD
 from auditor.attacks.problem import Problem
 from auditor.attacks.starts import SCATTER, varied
-from auditor.attacks.targets import POOL, aimed, ordered_targets
+from auditor.attacks.targets import RANKED_CLASSES, aimed_items, ordered_targets
 
 EFFORTS = {"fast": 1, "default": 3, "thorough": 20}
 """Restarts of the targeted stage."""
@@ -23,7 +23,7 @@ def _cost(*, effort: str, restarts: int | None, aims: int, steps: int, warmup: i
     turns = EFFORTS[effort] if restarts is None else restarts
     scattered = sum(turn % 2 for turn in range(3, turns)) * SCATTER * aims
     passes = sum(_left(aims, steps, step) for step in range(steps)) * turns + warmup + scattered
-    return passes + 2, passes + POOL
+    return passes + 2, passes + RANKED_CLASSES
 
 
 def _pruning(targets: int, steps: int) -> dict[int, int]:
@@ -54,8 +54,7 @@ def evade(
     only.
 
     Ascent after Croce and Hein 2020 (arXiv:2003.01690); order of the targets after Melamed et al. 2024 (MALT,
-    arXiv:2407.02240);
-    successive halving after Jamieson and Talwalkar 2016 (arXiv:1502.07943).
+    arXiv:2407.02240); successive halving after Jamieson and Talwalkar 2016 (arXiv:1502.07943).
 
     Parameters
     ----------
@@ -63,8 +62,7 @@ def evade(
         'fast' (1 restart of the targeted stage), 'default' (3) or 'thorough' (20).
     restarts
         Restarts of the targeted stage, by the effort when not given. From the fourth on they start where the
-        classifier's answers differ,
-        which is what a deep or flat classifier needs.
+        classifier's answers differ, which is what a deep or flat classifier needs.
     aims
         Classes that the targeted stage aims at, per sample.
     steps
@@ -72,33 +70,41 @@ def evade(
     warmup
         Gradient steps of the untargeted start.
     """
-    x0 = problem.x
-    every = torch.arange(len(x0), device=x0.device)
-    point = x0.clone()
-    clean = problem.meter.logits(x0, every)
-    fooled = problem.goal.reached(clean, every)
-    rows = torch.nonzero(~fooled)[:, 0]
-    left = climb(
-        problem,
-        Items.start(problem, rows, problem.tags(rows), problem.random_points(rows)),
-        problem.loss("ce"),
-        steps=warmup,
-        point=point,
-        fooled=fooled,
-    )
-    point[left.rows] = left.best_x
-    nearest = torch.full((len(x0),), float("-inf"), dtype=x0.dtype, device=x0.device)
+    clean = problem.meter.logits(problem.x, torch.arange(len(problem.x), device=problem.x.device))
+    point, fooled = _warmed_up(problem, clean, warmup)
+    nearest = torch.full_like(problem.epsilon, float("-inf"))
     order = ordered_targets(problem, clean, torch.nonzero(~fooled)[:, 0], most=aims)
     for turn in range(EFFORTS[effort] if restarts is None else restarts):
-        rows = torch.nonzero(~fooled)[:, 0]
-        if not len(rows):
+        if bool(fooled.all()):
             break
-        tags, loss, keep = problem.tags(rows), problem.loss("ce" if turn % 4 == 3 else "margin"), None
-        if problem.goal.targets is None:
-            rows, tags = aimed(problem, order, rows)
-            loss, keep = LEAD, _pruning(order.shape[1], steps)
-        items = varied(problem, rows, tags, turn=turn, point=point, fooled=fooled)
-        left = climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
+        left = _targeted(problem, order, turn, steps=steps, found=(point, fooled))
         better = left.best > nearest[left.rows]
         point[left.rows[better]], nearest[left.rows[better]] = left.best_x[better], left.best[better]
+    return point, fooled
+
+
+def _targeted(problem: Problem, order: Tensor, turn: int, *, steps: int, found: tuple[Tensor, Tensor]) -> Items:
+    """Return the items left of one restart of the targeted stage, which writes what fools to `found`: points
+    (n, *shape), and whether each fools (n,).
+    """
+    point, fooled = found
+    rows = torch.nonzero(~fooled)[:, 0]
+    tags, loss, keep = problem.tags(rows), problem.loss("ce" if turn % 4 == 3 else "margin"), None
+    if problem.goal.targets is None:
+        rows, tags = aimed_items(problem, order, rows)
+        loss, keep = LEAD, _pruning(order.shape[1], steps)
+    items = varied(problem, rows, tags, turn=turn, point=point, fooled=fooled)
+    return climb(problem, items, loss, steps=steps, point=point, fooled=fooled, keep=keep)
+
+
+def _warmed_up(problem: Problem, clean: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Return each sample's point (n, *shape) after an untargeted ascent from a random start, and whether it fools (n,).
+
+    `clean` are the logits (n, classes) at the originals.
+    """
+    point, fooled = problem.x.clone(), problem.goal.reached(clean, torch.arange(len(clean), device=clean.device))
+    rows = torch.nonzero(~fooled)[:, 0]
+    items = Items.start(problem, rows, problem.tags(rows), problem.random_points(rows))
+    left = climb(problem, items, problem.loss("ce"), steps=steps, point=point, fooled=fooled)
+    point[left.rows] = left.best_x
     return point, fooled

@@ -123,7 +123,7 @@ TOWARDS: dict[LossName, Loss] = {
 """Towards the target."""
 
 
-def choose(name: LossName, classes: int, *, targeted: bool) -> Loss:
+def loss_named(name: LossName, classes: int, *, targeted: bool) -> Loss:
     """Return a loss that grows towards the goal (AuditorError: it is not defined for so few classes)."""
     chosen = (TOWARDS if targeted else AWAY)[name]
     if classes < chosen.least:

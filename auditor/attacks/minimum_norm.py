@@ -13,12 +13,12 @@ from auditor.attacks import attacks
 from auditor.attacks.climb import Items, climb
 from auditor.attacks.losses import LEAD
 from auditor.attacks.problem import Problem
-from auditor.attacks.targets import POOL, aimed, ordered_targets
+from auditor.attacks.targets import RANKED_CLASSES, aimed_items, ordered_targets
 
 
 def _cost(*, rounds: int, steps: int, aims: int, **_: float | None) -> tuple[int, int]:
     passes = rounds * steps * (1 + aims)
-    return passes + 2, passes + POOL
+    return passes + 2, passes + RANKED_CLASSES
 
 
 @attacks.register("minimum_norm", needs="gradient", budget=False, cost=_cost)
@@ -33,8 +33,7 @@ def minimum_norm(
     """Bisection of each sample's own budget; a success tightens its upper end to the size that it really had.
 
     Every round starts from the best point so far, drawn back to the new budget. Takes no epsilon: the search starts
-    from the
-    whole legal box, or from the ceiling. Samples that nothing fools within that are not fooled.
+    from the whole legal box, or from the ceiling. Samples that nothing fools within that are not fooled.
 
     Parameters
     ----------
@@ -47,25 +46,17 @@ def minimum_norm(
         on.
     ceiling
         Largest size searched. Fewer rounds do below a low one, and a search that starts near the answer is not lost
-        where an ascent with a
-        vast budget gets stuck on a saturated classifier.
+        where an ascent with a vast budget gets stuck on a saturated classifier.
     """
-    x0 = problem.x
-    every = torch.arange(len(x0), device=x0.device)
+    x0, every = problem.x, torch.arange(len(problem.x), device=problem.x.device)
     clean = problem.meter.logits(x0, every)
     found = problem.goal.reached(clean, every)
-    point, high = x0.clone(), largest_change(problem).clamp(max=float("inf") if ceiling is None else ceiling)
-    high = torch.where(found, torch.zeros_like(high), high)
-    low = torch.zeros_like(high)
-    rows = torch.nonzero(~found)[:, 0]
-    order = ordered_targets(problem, clean, rows, most=max(1, aims))
+    point, rows, low = x0.clone(), torch.nonzero(~found)[:, 0], torch.zeros_like(problem.epsilon)
+    high = torch.where(found, low, largest_change(problem).clamp(max=float("inf") if ceiling is None else ceiling))
+    order = ordered_targets(problem, clean, rows, most=max(1, aims))[:, : None if aims else 0]
     for _ in range(rounds):
         budget = (low + high) / 2
-        tried, fooled = problem.smooth.project(point, x0, budget), torch.ones_like(found)
-        fooled[rows] = False
-        _round(
-            replace(problem, epsilon=budget), order if aims else order[:, :0], steps=steps, point=tried, fooled=fooled
-        )
+        tried, fooled = _tried(replace(problem, epsilon=budget), order, rows, point=point, steps=steps)
         hit = rows[fooled[rows]]
         point[hit], found[hit] = tried[hit], True
         high[hit] = torch.minimum(budget[hit], problem.smooth.take(hit).size(tried[hit], x0[hit]))
@@ -81,6 +72,17 @@ def largest_change(problem: Problem) -> Tensor:
     return threat.size(torch.where((ends[0] - x0).abs() > (ends[1] - x0).abs(), ends[0], ends[1]), x0)
 
 
+def _tried(problem: Problem, order: Tensor, rows: Tensor, *, point: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Return what a round makes of the points (n, *shape), drawn back to its budgets, and which samples (n,) it fools;
+    those not in `rows` (k,) count as fooled.
+    """
+    tried = problem.smooth.project(point, problem.x, problem.epsilon)
+    fooled = torch.ones(len(point), dtype=torch.bool, device=point.device)
+    fooled[rows] = False
+    _round(problem, order, steps=steps, point=tried, fooled=fooled)
+    return tried, fooled
+
+
 def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled: Tensor) -> None:
     """Try every sample that is not yet fooled at its own budget: untargeted first, then aimed at its
     nearest classes.
@@ -94,7 +96,7 @@ def _round(problem: Problem, order: Tensor, *, steps: int, point: Tensor, fooled
         point=point,
         fooled=fooled,
     )
-    rows, tags = aimed(problem, order, torch.nonzero(~fooled)[:, 0])
+    rows, tags = aimed_items(problem, order, torch.nonzero(~fooled)[:, 0])
     if len(rows):
         climb(
             problem,

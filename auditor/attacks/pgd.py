@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from auditor.attacks import attacks
-from auditor.attacks.attack import column
 from auditor.attacks.losses import Loss, LossName
 from auditor.attacks.problem import Problem
+from auditor.threats.room import column
 
 
 @attacks.register("pgd", needs="gradient", cost=lambda steps, restarts, **_: ((steps + 1) * restarts, steps * restarts))
@@ -25,9 +25,7 @@ def pgd(
     momentum: Annotated[float, Field(ge=0)] = 0.0,
     loss: LossName = "ce",
 ) -> tuple[Tensor, Tensor]:
-    """Repeated steepest steps, each projected back (Madry et al. 2018, arXiv:1706.06083).
-
-    A sample that is fooled is never evaluated again.
+    """Repeated steepest steps, each projected back (Madry et al. 2018, arXiv:1706.06083), until the sample is fooled.
 
     Parameters
     ----------
@@ -72,12 +70,8 @@ def descend(
     """
     base, threat, epsilon, tags = problem.x[rows], problem.smooth.take(rows), problem.epsilon[rows], problem.tags(rows)
     end, hit = start.clone(), torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
-    live, x, size, gathered = (
-        torch.arange(len(rows), device=rows.device),
-        start,
-        share * epsilon,
-        torch.zeros_like(start),
-    )
+    live = torch.arange(len(rows), device=rows.device)
+    x, size, gathered = start, share * epsilon, torch.zeros_like(start)
     for _ in range(steps):
         if not len(live):
             break

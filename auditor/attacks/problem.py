@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auditor.attacks.losses import Loss, LossName, choose
+from auditor.attacks.losses import Loss, LossName, loss_named
 from auditor.core.errors import AuditorError
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.models.meter import Meter
 from auditor.threats.threat import SmoothThreat, Threat
 
@@ -37,7 +37,7 @@ class Problem:
     threat: Threat
     epsilon: Tensor
     """One per row (n,)."""
-    rng: Rows
+    rng: RowGenerators
 
     @property
     def smooth(self) -> SmoothThreat:
@@ -53,7 +53,7 @@ class Problem:
         """Return a loss that grows towards the goal: cross entropy 'ce', logit 'margin' or ratio 'dlr' (AuditorError:
         too few classes).
         """
-        return choose(name, len(self.meter.classifier.classes), targeted=self.goal.targets is not None)
+        return loss_named(name, len(self.meter.classifier.classes), targeted=self.goal.targets is not None)
 
     def none_reached(self, logits: Tensor, tags: Tensor) -> bool:
         """Return whether no point reaches the goal, in one comparison where any wrong class counts: most steps of most

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from auditor.attacks.problem import Problem
 
-POOL = 9
+RANKED_CLASSES = 9
 """At most this many classes, those with the largest logits, are ranked by their distance."""
 
 
@@ -26,14 +26,14 @@ def ordered_targets(problem: Problem, logits: Tensor, rows: Tensor, *, most: int
     if not len(rows) or problem.goal.targets is not None:
         return result
     others = logits[rows].scatter(1, y[rows, None], float("-inf"))
-    pool = others.topk(min(POOL, classes - 1), dim=1).indices
+    pool = others.topk(min(RANKED_CLASSES, classes - 1), dim=1).indices
     if pool.shape[1] > 1:
         pool = pool.gather(1, _distances(problem, rows, pool).argsort(dim=1, stable=True))
     result[rows] = pool[:, : result.shape[1]]
     return result
 
 
-def aimed(problem: Problem, order: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def aimed_items(problem: Problem, order: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return one work item per sample of `rows` (k,) and class in its order: its sample (i,) and its tags (i, 2) for
     the loss `LEAD`.
     """

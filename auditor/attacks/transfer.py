@@ -31,16 +31,13 @@ def transfer(
     momentum: Annotated[float, Field(ge=0)] = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Ascent with momentum on a surrogate (Dong et al. 2018, arXiv:1710.06081), its points shown to the audited
-    classifier on the way.
-
-    The ascent does not stop where the surrogate is fooled: what goes further transfers better.
+    classifier on the way. The ascent does not stop where the surrogate is fooled: what goes further transfers better.
 
     Parameters
     ----------
     surrogate
         A classifier with gradients and the same classes; in an audit file what `model` takes. Without one, a small
-        network is trained
-        on the audited classifier's answers to these inputs (Papernot et al. 2017, arXiv:1602.02697).
+        network is trained on the audited classifier's answers to these inputs (Papernot et al. 2017, arXiv:1602.02697).
     steps
         Gradient steps on the surrogate.
     tries
@@ -53,23 +50,36 @@ def transfer(
     rows = every[~fooled]
     if not len(rows):
         return point, fooled
-    other = distil(problem) if surrogate is None else _fitting(problem, surrogate)
-    outside = replace(problem, meter=Meter(other, len(x0), problem.meter.batch_size))
+    outside, x, gathered = _outside(problem, surrogate), x0[rows], torch.zeros_like(x0[rows])
     shown = {round(steps * (place + 1) / tries) for place in range(min(tries, steps))}
-    loss, x, gathered = outside.loss("ce"), x0[rows], torch.zeros_like(x0[rows])
     for step in range(1, steps + 1):
-        threat, base, epsilon = problem.smooth.take(rows), x0[rows], problem.epsilon[rows]
-        _, slope = outside.meter.gradient(x, rows, loss.slope, problem.tags(rows))
-        gathered = momentum * gathered + scaled(slope)
-        x = threat.project(threat.step(x, gathered, base, 2.5 / steps * epsilon), base, epsilon)
+        gathered = momentum * gathered + _slope(outside, x, rows)
+        x = _moved(problem, rows, x, along=gathered, share=2.5 / steps)
         if step in shown:
-            point[rows] = x
-            fooled[rows] = problem.goal.reached(problem.meter.logits(x, rows), rows)
-            going = ~fooled[rows]
-            rows, x, gathered = rows[going], x[going], gathered[going]
-            if not len(rows):
+            hit = problem.goal.reached(problem.meter.logits(x, rows), rows)
+            point[rows], fooled[rows] = x, hit
+            if bool(hit.all()):
                 break
+            rows, x, gathered = rows[~hit], x[~hit], gathered[~hit]
     return point, fooled
+
+
+def _outside(problem: Problem, surrogate: Any) -> Problem:
+    """Return the problem on the surrogate, whose passes are not counted as the audited classifier's."""
+    other = distil(problem) if surrogate is None else _fitting(problem, surrogate)
+    return replace(problem, meter=Meter(other, len(problem.x), problem.meter.batch_size))
+
+
+def _slope(outside: Problem, x: Tensor, rows: Tensor) -> Tensor:
+    """Return the surrogate's slopes (k, *shape) at points x (k, *shape), at an l1 length of 1 each."""
+    _, slope = outside.meter.gradient(x, rows, outside.loss("ce").slope, outside.tags(rows))
+    return scaled(slope)
+
+
+def _moved(problem: Problem, rows: Tensor, x: Tensor, *, along: Tensor, share: float) -> Tensor:
+    """Return points x (k, *shape) one step further along slopes, a share of epsilon, within the threat."""
+    threat, base, epsilon = problem.smooth.take(rows), problem.x[rows], problem.epsilon[rows]
+    return threat.project(threat.step(x, along, base, share * epsilon), base, epsilon)
 
 
 def _fitting(problem: Problem, surrogate: Any) -> Any:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from auditor.core.errors import ClassifierError
-from auditor.engine.expect import UNKNOWN, TimeLeft, forecast, in_words, measure_speed
+from auditor.engine.expect import UNTIMED, TimeLeft, forecast, in_words, measure_speed
 from auditor.engine.plan import Planned, plan
 from auditor.engine.prepared import Prepared
 from auditor.engine.run import Progress as Callback
@@ -39,7 +39,7 @@ def progress_bar(prepared: Prepared) -> Iterator[Callback]:
     try:
         whole = forecast(planned, measure_speed(prepared), 0.0)
     except ClassifierError:  # a classifier that fails is an outcome of the audit, which says so of every sample
-        whole = forecast(planned, UNKNOWN, 0.0)
+        whole = forecast(planned, UNTIMED, 0.0)
     console, left = Console(stderr=True), TimeLeft(whole)
     if not console.is_terminal:
         yield _Lines(planned, left)

@@ -29,7 +29,7 @@ def _share(value: Any) -> Any:
     return per_cent / 100 if isinstance(per_cent, float) else _number(value)
 
 
-Budget = Annotated[
+PositiveNumber = Annotated[
     float,
     BeforeValidator(_number),
     Field(gt=0, allow_inf_nan=False),

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from auditor.config.amounts import Budget, Guard
+from auditor.config.amounts import Guard, PositiveNumber
 from auditor.config.report import ReportSection, ReportSpec
 from auditor.config.yaml import plain_value, read_yaml
 from auditor.core.errors import AuditorError, ConfigError, nearest
@@ -47,11 +47,16 @@ class ThreatSpec(ReportSection):
     """How the size of a change is measured; of a table's row by 'cost', the sum over its changed columns, in the
     domain's own units.
     """
-    epsilon: Annotated[list[Budget], Field(min_length=1, validate_default=True)] = [1 / 255, 2 / 255, 4 / 255, 8 / 255]
+    epsilon: Annotated[list[PositiveNumber], Field(min_length=1, validate_default=True)] = [
+        1 / 255,
+        2 / 255,
+        4 / 255,
+        8 / 255,
+    ]
     """Budgets in the input's own units (grey levels of [0, 1]), under l0 numbers of changed values; fractions such as
     2/255 may be written.
     Of a table costs: 1, 2 and 4 when not given."""
-    primary: Budget | None = None
+    primary: PositiveNumber | None = None
     """Budget at which verdicts are taken; the smallest when not given."""
     guard: Guard = GUARD
     """Width of the guard band around the mask, as a share of the diagonal; '2 %' may be written."""

@@ -28,7 +28,7 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.default_rng(derive(*parts))
 
 
-class Rows:
+class RowGenerators:
     """One generator per row of a batch, on the CPU so that every device sees the same draws."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
@@ -37,7 +37,7 @@ class Rows:
         self._generators: list[torch.Generator] = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     @classmethod
-    def of(cls, seed: int | Sequence[int], n: int) -> Rows:
+    def of(cls, seed: int | Sequence[int], n: int) -> RowGenerators:
         """Return generators for n rows, from one seed per row or from one for all."""
         if isinstance(seed, int | np.integer):
             return cls([derive(int(seed), row) for row in range(n)])
@@ -45,9 +45,9 @@ class Rows:
             raise ValueError(f"seed: expected one number or {n}, one per row, got {len(seed)}")
         return cls([int(one) for one in seed])
 
-    def take(self, rows: Sequence[int]) -> Rows:
+    def take(self, rows: Sequence[int]) -> RowGenerators:
         """Return the generators of some rows; they go on where they are."""
-        taken = Rows(())
+        taken = RowGenerators(())
         taken._generators = [self._generators[row] for row in rows]
         return taken
 

@@ -24,11 +24,11 @@ Mask = NDArray[np.bool_]
 
 GUARD = 0.02
 """Default width of the guard band, as a share of the image's diagonal: an outline is never pixel-exact."""
-CONTROLS = ("control/0", "control/1", "control/2")
+CONTROL_ZONES = ("control/0", "control/1", "control/2")
 """The outside shifted, turned or mirrored, and scattered; the numbers that follow are further draws of the three in
 turn.
 """
-BUILT_IN = ("inside", "outside", "everywhere", *CONTROLS)
+BUILT_IN = ("inside", "outside", "everywhere", *CONTROL_ZONES)
 NAMED = "named"
 """The word for all named zones of a data set."""
 RESERVED = ("inside", "outside", "everywhere", "control", NAMED, "mask")
@@ -67,7 +67,7 @@ def expand_zones(names: Sequence[str]) -> tuple[str, ...]:
     >>> expand_zones(["outside", "control"])
     ('outside', 'control/0', 'control/1', 'control/2')
     """
-    every = [one for name in names for one in (CONTROLS if name == "control" else (name,))]
+    every = [one for name in names for one in (CONTROL_ZONES if name == "control" else (name,))]
     for name in every:
         if not (name in BUILT_IN or name == NAMED or control_number(name) is not None or usable_name(name)):
             raise ValueError(

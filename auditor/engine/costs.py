@@ -24,21 +24,21 @@ class Use:
     """Seconds of one pass beside the classifier, per value of a sample: random numbers, projections, search."""
 
 
-Kind = tuple[str, str, str]
+TrialKind = tuple[str, str, str]
 """Probe, method and effort; '' stands for any."""
 
 
-def kind_of(trial: Trial) -> Kind:
+def trial_kind(trial: Trial) -> TrialKind:
     """Return the kind that a trial belongs to."""
     return trial.probe, trial.method, str(trial.settings.get("effort", ""))
 
 
-def use_of(trial: Trial, table: Mapping[Kind, Use]) -> tuple[Use, bool]:
+def use_of(trial: Trial, table: Mapping[TrialKind, Use]) -> tuple[Use, bool]:
     """Return what such trials have used, and whether the trial's own kind is known.
 
     An unknown kind takes the row of its probe, and an unknown probe the row of all trials, both with their wide ranges.
     """
-    kind = kind_of(trial)
+    kind = trial_kind(trial)
     if kind in table:
         return table[kind], True
     return table.get((kind[0], "", ""), table["", "", ""]), False
@@ -49,7 +49,7 @@ BEFORE = 5.0
 AFTER = 36.0
 """Seconds of evidence, judging and rendering, most of them for the PDF; they hardly depend on what was measured."""
 
-USES: Mapping[Kind, Use] = {
+USES: Mapping[TrialKind, Use] = {
     ("", "", ""): Use(0.218, 0.401, 1, 23, 2.8e-07),  # 183 trials of 8 audits
     ("aimed", "", ""): Use(0.98, 0.983, 0.985, 0.59, 1.1e-07),  # 2 trials of 2 audits
     ("attribution", "", ""): Use(1, 1, 1, 1.7, 7.4e-08),  # 4 trials of 2 audits

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from auditor.core.errors import ClassifierError
 from auditor.core.modality import modality_named
-from auditor.engine.costs import AFTER, BEFORE, USES, Kind, Use, kind_of, use_of
+from auditor.engine.costs import AFTER, BEFORE, USES, TrialKind, Use, trial_kind, use_of
 from auditor.engine.plan import Planned
 from auditor.engine.prepared import Prepared
 
@@ -53,7 +53,7 @@ class Speed:
     """Values of one sample."""
 
 
-UNKNOWN = Speed(Timing(0.0, 1e-3), Timing(0.0, 1e-3), 1)
+UNTIMED = Speed(Timing(0.0, 1e-3), Timing(0.0, 1e-3), 1)
 """Stands for the speed of a classifier that could not be timed, until its chunks tell."""
 
 
@@ -70,7 +70,7 @@ class Expected:
     """Whether trials of its kind were measured before; if not, the numbers are those of its probe or of all trials."""
 
 
-def expected(planned: Planned, speed: Speed, table: Mapping[Kind, Use] = USES) -> Expected:
+def expected(planned: Planned, speed: Speed, table: Mapping[TrialKind, Use] = USES) -> Expected:
     """Return the passes and the seconds that a trial will probably use."""
     use, known = use_of(planned.trial, table)
     batch = use.fill * planned.samples / max(1, len(planned.chunks))
@@ -120,7 +120,7 @@ def forecast(planned: Sequence[Planned], speed: Speed, loading: float) -> Foreca
     """Return what planned trials will use, after `loading` seconds for data and classifier."""
     trials = {one.key: expected(one, speed) for one in planned}
     unknown = {
-        " ".join(part for part in kind_of(one.trial) if part)
+        " ".join(part for part in trial_kind(one.trial) if part)
         for one in planned
         if one.samples and not trials[one.key].known
     }

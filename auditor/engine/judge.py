@@ -17,7 +17,7 @@ from auditor.core.outcomes import MissingKind
 from auditor.core.records import Finding, Observations, Trial, digest, ordered
 from auditor.core.zones import coverage
 from auditor.engine.export import export_samples
-from auditor.engine.lock import NAME, lock_text, locked_checks, read_lock, relocked
+from auditor.engine.lock import LOCK_FILE, lock_text, locked_checks, read_lock, relocked
 from auditor.engine.stages import judging
 from auditor.engine.store import Store, write_whole
 from auditor.stats.decisions import holm
@@ -40,7 +40,7 @@ def judge(out: Path, audit: Path | None = None) -> list[Finding]:
     """
     with Store.open(out) as store:
         lock = read_lock(out)
-        text = (out / NAME).read_bytes()
+        text = (out / LOCK_FILE).read_bytes()
         if audit is not None:
             lock = relocked(lock, audit)
             text = lock_text(lock).encode()
@@ -48,7 +48,7 @@ def judge(out: Path, audit: Path | None = None) -> list[Finding]:
         if not (out / "findings.json").is_file() or content.encode() != (out / "findings.json").read_bytes():
             for name in REPORTS:
                 (out / name).unlink(missing_ok=True)
-        write_whole(out / NAME, text)
+        write_whole(out / LOCK_FILE, text)
         write_whole(out / "findings.json", content)
         export_samples(out, facts_of(store), observations_of(store), trials_of(lock, facts_of(store)))
     return findings
@@ -177,21 +177,6 @@ def _row(trial: Trial, observations: Observations) -> dict[str, Any]:
 def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check]) -> dict[str, Any]:
     """Return what the report says of the audit itself."""
     audit = lock["audit"]
-    counts, zones = Counter(facts.y), audit["data"].get("zones") or {}
-    data = {
-        **lock["data"],
-        "units": len(set(facts.units)),
-        "levels": facts.levels,
-        "low": facts.low,
-        "high": facts.high,
-        "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
-        "masks": coverage(facts.mask_share) | {"meaning": str(audit["data"].get("inside") or "")},
-        "regions": {
-            name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()
-        },
-        "groups": _columns(banded(facts, lock)),
-        "factors": _columns(facts.factors),
-    }
     return {
         "modality": facts.modality,
         "title": audit["title"],
@@ -199,7 +184,7 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "auditor_version": lock["auditor"],
         "report": audit["report"],
         "model": lock["model"],
-        "data": data | judging(facts.modality).described(facts),
+        "data": _data(lock, facts) | judging(facts.modality).described(facts),
         "threat": {
             "norm": facts.norm,
             "epsilon": list(facts.epsilons),
@@ -214,6 +199,26 @@ def describe(lock: Mapping[str, Any], facts: Facts, chosen: Mapping[str, Check])
         "seed": facts.seed,
         "limit": lock["limit"],
         "environment": lock["environment"],
+    }
+
+
+def _data(lock: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Return what the report says of the data of any modality."""
+    declared = lock["audit"]["data"]
+    counts, zones = Counter(facts.y), declared.get("zones") or {}
+    return {
+        **lock["data"],
+        "units": len(set(facts.units)),
+        "levels": facts.levels,
+        "low": facts.low,
+        "high": facts.high,
+        "classes": {name: counts[label] for label, name in enumerate(facts.classes)},
+        "masks": coverage(facts.mask_share) | {"meaning": str(declared.get("inside") or "")},
+        "regions": {
+            name: coverage(shares) | {"meaning": str(zones.get(name, ""))} for name, shares in facts.regions.items()
+        },
+        "groups": _columns(banded(facts, lock)),
+        "factors": _columns(facts.factors),
     }
 
 

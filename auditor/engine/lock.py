@@ -15,12 +15,12 @@ from auditor.config.config import load_audit, modality_of
 from auditor.core.errors import StoreError
 from auditor.engine.store import write_whole
 
-NAME = "audit.lock.yaml"
+LOCK_FILE = "audit.lock.yaml"
 
 
 def write_lock(out: Path, lock: Mapping[str, Any]) -> None:
     """Write a folder's lock."""
-    write_whole(out / NAME, lock_text(lock))
+    write_whole(out / LOCK_FILE, lock_text(lock))
 
 
 def lock_text(lock: Mapping[str, Any]) -> str:
@@ -36,11 +36,11 @@ def lock_text(lock: Mapping[str, Any]) -> str:
 def read_lock(out: Path) -> dict[str, Any]:
     """Return the content of a folder's lock (StoreError: missing or broken)."""
     try:
-        content = YAML(typ="safe").load((out / NAME).read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load((out / LOCK_FILE).read_text(encoding="utf-8"))
         return {**content, "checks": dict(content["checks"]), "audit": dict(content["audit"])}
     except Exception as error:
         raise StoreError(
-            f"{out / NAME}: expected the lock file of a run, but it cannot be read ({type(error).__name__})."
+            f"{out / LOCK_FILE}: expected the lock file of a run, but it cannot be read ({type(error).__name__})."
         ) from None
 
 

@@ -201,11 +201,11 @@ def _limited(samples: Samples, limit: int | None, seed: int) -> Samples:
 def _facts(audit: Audit, classifier: Classifier, samples: Samples) -> Facts:
     from auditor.attacks import attacks
     from auditor.attacks.attack import norm_refused
-    from auditor.attacks.losses import choose
+    from auditor.attacks.losses import loss_named
 
     settings = attacks.bind(audit.attack.name, audit.attack.settings)
     if "loss" in settings:
-        choose(settings["loss"], len(classifier.classes), targeted=False)
+        loss_named(settings["loss"], len(classifier.classes), targeted=False)
     if attacks[audit.attack.name].facts.get("budget", True) is False:
         raise ConfigError(
             f"'attack.name': expected an attack at a fixed epsilon, got '{audit.attack.name}', which searches for the"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import BrokenOff, StoreError
-from auditor.core.outcomes import Missing
 from auditor.core.records import Observation, canonical, digest
 from auditor.engine.folder import EVIDENCE_FILES, LEDGER, clear, evidence_files, refuse_foreign
+from auditor.engine.ledger_rows import read_row, row_content
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -30,8 +29,6 @@ CREATE TABLE IF NOT EXISTS observations (
     trial TEXT, chunk INTEGER, sample TEXT, row TEXT NOT NULL, PRIMARY KEY (trial, sample)
 ) WITHOUT ROWID;
 """
-EARLIER = re.compile(r"not applicable(?: for zone (?P<zone>[^:]+))?: (?P<reason>.*)", re.DOTALL)
-"""How earlier versions wrote that a row is not applicable."""
 EXCLUDED = -1
 """Number of the chunk that holds the rows excluded by plan."""
 
@@ -156,7 +153,7 @@ class Store:
 
     def write(self, key: str, chunk: int, rows: Sequence[Observation], seconds: float = 0.0) -> None:
         """Write one chunk whole, with the digest of its rows."""
-        texts = sorted([row.sample, canonical(_row(row))] for row in rows)
+        texts = sorted([row.sample, canonical(row_content(row))] for row in rows)
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO observations VALUES (?, ?, ?, ?)", [(key, chunk, sample, text) for sample, text in texts]
@@ -166,7 +163,7 @@ class Store:
     def read(self, key: str) -> dict[str, Observation]:
         """Return the rows of one trial by sample id, in the order of ids."""
         found = self._db.execute("SELECT sample, row FROM observations WHERE trial = ? ORDER BY sample", (key,))
-        return {sample: _observation(key, sample, json.loads(row)) for sample, row in found}
+        return {sample: read_row(key, sample, json.loads(row)) for sample, row in found}
 
     def forget(self, key: str) -> None:
         """Drop a trial's rows, so that it is measured again."""
@@ -225,30 +222,6 @@ class Store:
 
     def _artefact(self, name: str) -> Path:
         return self.folder / "artefacts" / name[:2] / f"{name}.npz"
-
-
-def _row(row: Observation) -> dict[str, Any]:
-    missing = None if row.missing is None else row.missing.as_dict()
-    return {"values": dict(row.values), "allowed": row.allowed, "artefact": row.artefact, "missing": missing}
-
-
-def _observation(trial: str, sample: str, row: Mapping[str, Any]) -> Observation:
-    """Return a row of the ledger; those of earlier versions have a text `error` in the place of `missing`."""
-    if "error" in row:
-        missing = None if row["error"] is None else _missing_of(str(row["error"]))
-    else:
-        missing = None if row["missing"] is None else Missing.from_dict(row["missing"])
-    return Observation(trial, sample, row["values"], row["allowed"], row["artefact"], missing)
-
-
-def _missing_of(text: str) -> Missing:
-    """Return what a text of an earlier version says: 'not applicable: ...', 'not applicable for zone ...: ...', or
-    that of a failure.
-    """
-    found = EARLIER.fullmatch(text)
-    if found is None:
-        return Missing.failed(text.removeprefix("failed: "))
-    return Missing.not_applicable(found["reason"], found["zone"] or "")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -12,7 +12,7 @@ from auditor.core.errors import AuditorError, StoreError
 from auditor.core.facts import Facts
 from auditor.core.records import digest
 from auditor.engine.judge import facts_of, judged, read_findings
-from auditor.engine.lock import NAME, read_lock
+from auditor.engine.lock import LOCK_FILE, read_lock
 from auditor.engine.prepare import load_model
 from auditor.engine.stages import Shown, measuring
 from auditor.engine.store import Store
@@ -60,14 +60,14 @@ def _ledger(out: Path, store: Store) -> Iterator[Verified]:
         f"changed: {', '.join(broken[:5])}" if broken else "",
     )
     audit, _ = read_findings(out)
-    lock = digest((out / NAME).read_bytes())
+    lock = digest((out / LOCK_FILE).read_bytes())
     yield Verified(
         "audit.lock.yaml is the one that was judged",
         lock == audit["digests"]["lock"],
         "" if lock == audit["digests"]["lock"] else "its digest differs from the one in findings.json",
     )
     try:
-        content, _ = judged(out, store, read_lock(out), (out / NAME).read_bytes())
+        content, _ = judged(out, store, read_lock(out), (out / LOCK_FILE).read_bytes())
         same = content == (out / "findings.json").read_text(encoding="utf-8")
         yield Verified(
             "judging the ledger again gives findings.json, byte for byte", same, "" if same else "the findings differ"

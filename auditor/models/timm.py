@@ -46,16 +46,15 @@ def timm(
         Passed on to timm.create_model, such as channels=[8, 16, 32, 64].
     """
     notes: list[str] = []
-    config: dict[str, Any] = {}
     if path.startswith(FOLDER):
         config = _config(locate(f"{path.removeprefix(FOLDER)}/config.json", _base))
+        trained = config.get("pretrained_cfg", {})
         settings = {**config.get("model_args", {}), **settings}
-        file = locate(f"{path.removeprefix(FOLDER)}/model.safetensors", _base)
-        input = input or _input(config.get("pretrained_cfg", {}), notes)
-        classes = classes or config.get("label_names") or config.get("pretrained_cfg", {}).get("label_names")
+        input = input or _input(trained, notes)
+        classes = classes or config.get("label_names") or trained.get("label_names")
         name = name or config.get("architecture")
-    else:
-        file = locate(path, _base)
+        path = f"{path.removeprefix(FOLDER)}/model.safetensors"
+    file = locate(path, _base)
     if not name:
         raise ClassifierError(f"{file}: source timm expects the architecture's name, such as name: resnet18, got none.")
     input = input or Input()

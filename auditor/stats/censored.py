@@ -171,10 +171,8 @@ def log_rank_p(
     (Mantel 1966).
 
     Where units share samples, whole units exchange their groups instead, and the statistic is the sum over groups of
-    the squared sum of
-    log-rank scores by the number of samples (Peto and Peto 1972). What is unknown, '', stays out. None with fewer than
-    two groups, or
-    where nothing was found or nobody could be compared.
+    the squared sum of log-rank scores by the number of samples (Peto and Peto 1972). What is unknown, '', stays out.
+    None with fewer than two groups, or where nothing was found or nobody could be compared.
     """
     known = np.array([bool(value) for value in values], dtype=bool)
     times, found, _ = _seen(sizes, reach)

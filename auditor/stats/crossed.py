@@ -12,9 +12,8 @@ from scipy import stats as sps
 from auditor.core.records import Estimate
 from auditor.core.seeds import generator
 from auditor.stats.means import RESAMPLES
-from auditor.stats.shares import share_interval
+from auditor.stats.shares import Array, share_interval
 
-Array = NDArray[np.float64]
 BOUNDLESS = 1e6
 """How far a single unit moves a mean: it says nothing of other units."""
 METHOD = "two-way bootstrap over the units of recipients and donors"

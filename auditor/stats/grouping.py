@@ -135,7 +135,7 @@ def edges_of(table: _Columns, declared: Mapping[str, Sequence[float] | int]) -> 
     for column, values in table.items():
         given = [value for value in values if known(value)]
         wanted = declared.get(column)
-        strange = next((value for value in given if not is_number(value)), None)
+        strange = next((value for value in given if not reads_as_number(value)), None)
         if wanted is None and (strange is not None or len(set(given)) <= _MOST_VALUES):
             continue
         if strange is not None:
@@ -156,7 +156,7 @@ def edges_of(table: _Columns, declared: Mapping[str, Sequence[float] | int]) -> 
     return found
 
 
-def is_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
     """Return whether a text is a finite number."""
     try:
         return bool(np.isfinite(float(text)))

@@ -21,7 +21,7 @@ _FOUR_FIFTHS = 0.8
 
 
 @dataclass(frozen=True)
-class Share:
+class GroupShare:
     """The share of true flags in one group, and how many independent samples it is worth."""
 
     value: float
@@ -30,7 +30,7 @@ class Share:
     units: int
 
     @classmethod
-    def of(cls, flags: Sequence[float], units: Sequence[str]) -> Share:
+    def of(cls, flags: Sequence[float], units: Sequence[str]) -> GroupShare:
         """Return the share of some flags (n,), of at least one."""
         return cls(sum(flags) / len(flags), effective_n(flags, units), len(flags), len(set(units)))
 
@@ -56,7 +56,7 @@ class Lowest:
 
 
 def lowest_ratio(
-    shares: Mapping[str, Share], references: Collection[str], *, against: float, level: float = 0.95
+    shares: Mapping[str, GroupShare], references: Collection[str], *, against: float, level: float = 0.95
 ) -> Lowest | None:
     """Return the lowest ratio of a group's share to a reference's; None where no reference has any true flag, or there
     is but one group.
@@ -90,7 +90,7 @@ def lowest_ratio(
     return Lowest(estimate, group, reference, simultaneous_p(inverted(ends, value, against), k))
 
 
-def _of_all(shares: Mapping[str, Share], value: float, low: float, *, high: float, level: float) -> Estimate:
+def _of_all(shares: Mapping[str, GroupShare], value: float, low: float, *, high: float, level: float) -> Estimate:
     """Return the estimate of a ratio of two groups that holds for all pairs."""
     n, units = sum(one.n for one in shares.values()), sum(one.units for one in shares.values())
     method = method_name("recovered from the logarithms, Tukey-Kramer over pairs", units < n)
@@ -98,7 +98,7 @@ def _of_all(shares: Mapping[str, Share], value: float, low: float, *, high: floa
     return Estimate(value, low, high, n, "impact ratio", method, level, clustered, share=False)
 
 
-def ratio_ends(a: Share, b: Share, level: float) -> tuple[float, float]:
+def ratio_ends(a: GroupShare, b: GroupShare, level: float) -> tuple[float, float]:
     """Return the interval of a / b; its upper end is infinite where b may be 0."""
     span = b.span(level)
     if span[0] < ROUNDING:
@@ -106,7 +106,7 @@ def ratio_ends(a: Share, b: Share, level: float) -> tuple[float, float]:
     return recovered_ratio(a.value, a.span(level), b.value, span)
 
 
-def ratio_to(a: Share, b: Share, level: float) -> Estimate | None:
+def ratio_to(a: GroupShare, b: GroupShare, level: float) -> Estimate | None:
     """Return one group's share over another's; None where the other may be 0."""
     low, high = ratio_ends(a, b, level)
     if not math.isfinite(high):
@@ -118,13 +118,13 @@ def ratio_to(a: Share, b: Share, level: float) -> Estimate | None:
     )
 
 
-def fisher_p(a: Share, b: Share) -> float:
+def fisher_p(a: GroupShare, b: GroupShare) -> float:
     """Return Fisher's exact two-sided p-value (1935) that two shares are one."""
     (true, n), (other, m) = a.counts, b.counts
     return float(sps.fisher_exact([[true, n - true], [other, m - other]]).pvalue)
 
 
-def z_p(a: Share, b: Share) -> float | None:
+def z_p(a: GroupShare, b: GroupShare) -> float | None:
     """Return the two-sided p-value of the z test, with the variance of both together, that two shares are one; None
     where both are 0 or 1.
     """
@@ -134,7 +134,7 @@ def z_p(a: Share, b: Share) -> float | None:
     return float(proportions_ztest([true, other], [n, m])[1])
 
 
-def one_more(a: Share, b: Share, *, rule: float = _FOUR_FIFTHS) -> bool:
+def one_more(a: GroupShare, b: GroupShare, *, rule: float = _FOUR_FIFTHS) -> bool:
     """Return whether a ratio a / b below four fifths would reach them if one more of the first group were selected."""
     bound = rule * b.value * a.n
     return a.value * a.n < bound - ROUNDING and a.value * a.n + 1 >= bound - ROUNDING

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from auditor.threats.threat import Threat
 
 Numbers = NDArray[np.float64]
-Places = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,18 +22,18 @@ class JointValues:
     by rising cost.
     """
 
-    columns: Places
+    columns: Integers
     """(m,) positions, those that definitions compute included."""
     values: Numbers
     """(k, m) codes; each row of them keeps every rule."""
     cost: Numbers
     """(k,)"""
-    changes: Places
+    changes: Integers
     """(k,) number of columns written."""
     stride: Numbers
     """(k, m) the next value of a column, further from its own, less this one; 0 where this one stands for itself alone.
     """
-    extent: Places
+    extent: Integers
     """(k, m) how many further values this one stands for: no threshold and no rule tells them apart."""
     rate: Numbers
     """(m,) cost of one stride"""
@@ -98,7 +98,7 @@ class ListedThreat(Threat):
         """
 
     @abstractmethod
-    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
+    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Booleans, Numbers, Integers]:
         """Return rows (k, columns) with coupled levels repaired, whether each is feasible (k,), its cost (k,) and
         number of written columns (k,).
         """

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.room import Room
 
 
@@ -32,7 +32,7 @@ class Norm(ABC):
         """Return the nearest change (n, *shape) in the box with norm <= epsilon."""
 
     @abstractmethod
-    def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
+    def random(self, rng: RowGenerators, room: Room, epsilon: Tensor) -> Tensor:
         """Return a random change (n, *shape) with norm <= epsilon, 0 outside the zone; the caller projects."""
 
     def nearest(self, x: Tensor, room: Room, epsilon: Tensor) -> Tensor:

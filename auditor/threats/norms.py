@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.norm import Norm
 from auditor.threats.room import Room, column
 from auditor.threats.sparse_norms import L0, L1
@@ -36,7 +36,7 @@ class Linf(Norm):
             room.kept = (epsilon, torch.maximum(low, room.x0 - epsilon), torch.minimum(high, room.x0 + epsilon))
         return room.kept[1], room.kept[2]
 
-    def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
+    def random(self, rng: RowGenerators, room: Room, epsilon: Tensor) -> Tensor:
         """Return uniform draws from the cube."""
         return (2 * rng.uniform(room.x0) - 1) * room.zone * epsilon
 
@@ -85,10 +85,10 @@ class L2(Norm):
             t = torch.maximum(t, better)
         return torch.where(column(outside, d), room.clip(column(t, d) * d), clipped)
 
-    def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
+    def random(self, rng: RowGenerators, room: Room, epsilon: Tensor) -> Tensor:
         """Return draws uniform in direction and in the ball's volume."""
         radius = rng.uniform(room.x0.flatten(1)[:, :1])[:, 0] ** (1 / room.free.clamp_min(1))
         return self._unit(rng.normal(room.x0) * room.zone) * column(radius, room.x0) * epsilon
 
 
-NORMS: dict[str, Norm] = {"linf": Linf(), "l2": L2(), "l1": L1(), "l0": L0()}
+NORMS_BY_NAME: dict[str, Norm] = {"linf": Linf(), "l2": L2(), "l1": L1(), "l0": L0()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.norm import Norm
 from auditor.threats.room import Room, column, count, largest
 
@@ -81,7 +81,7 @@ class L1(Norm):
         clipped[outside] = (over.sign() * kept).to(d.dtype).view_as(d[outside])
         return clipped
 
-    def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
+    def random(self, rng: RowGenerators, room: Room, epsilon: Tensor) -> Tensor:
         """Return draws uniform in the ball's volume."""
         radius = rng.uniform(room.x0.flatten(1)[:, :1])[:, 0] ** (1 / room.free.clamp_min(1))
         sides = torch.where(rng.uniform(room.x0) < 0.5, -1.0, 1.0).to(room.x0.dtype)
@@ -139,7 +139,7 @@ class L0(Norm):
         kept = largest(cost, count(epsilon.floor(), cost)).view_as(d)
         return torch.where(kept | ~column(outside, d), clipped, torch.zeros_like(d))
 
-    def random(self, rng: Rows, room: Room, epsilon: Tensor) -> Tensor:
+    def random(self, rng: RowGenerators, room: Room, epsilon: Tensor) -> Tensor:
         """Return epsilon values (rounded down) of the zone, moved to anywhere in the box."""
         lot = torch.where(room.zone, rng.uniform(room.x0) + 1, room.x0.new_zeros(())).flatten(1)
         chosen = largest(lot, count(epsilon.floor(), lot)).view_as(room.zone)

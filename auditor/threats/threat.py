@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from auditor.core.errors import AuditorError, nearest
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.grid import quantise
-from auditor.threats.norms import NORMS
+from auditor.threats.norms import NORMS_BY_NAME
 from auditor.threats.room import Room, column
 
 
@@ -59,7 +59,7 @@ class Threat(ABC):
         """Return the threat of some rows; `over` comes first."""
 
     @abstractmethod
-    def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
+    def start(self, x0: Tensor, rng: RowGenerators, epsilon: float | Tensor) -> Tensor:
         """Return a random allowed point per row (n, *shape)."""
 
     @abstractmethod
@@ -115,15 +115,15 @@ class Ball(SmoothThreat):
     None where the tensors are a caller's, who may change them in place."""
 
     def __post_init__(self) -> None:
-        if self.norm not in NORMS:
-            raise AuditorError(f"threat: expected a known norm, got '{self.norm}'; {nearest(self.norm, NORMS)}")
+        if self.norm not in NORMS_BY_NAME:
+            raise AuditorError(f"threat: expected a known norm, got '{self.norm}'; {nearest(self.norm, NORMS_BY_NAME)}")
         if self.zone is not None and self.zone.dtype != torch.bool:
             raise AuditorError(f"threat: expected a zone of type bool, got {self.zone.dtype}.")
 
     @property
     def stride(self) -> float:
         """Return the first step of an adaptive search, in epsilons."""
-        return NORMS[self.norm].stride
+        return NORMS_BY_NAME[self.norm].stride
 
     def over(self, x0: Tensor) -> Ball:
         """Return the same threat with its tensors broadcast to x0 (AuditorError where they do not, or x0 is out of the
@@ -172,9 +172,9 @@ class Ball(SmoothThreat):
             last[2:] = [epsilon, _epsilon(epsilon, x0)]
         return last[1], last[3]
 
-    def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
+    def start(self, x0: Tensor, rng: RowGenerators, epsilon: float | Tensor) -> Tensor:
         """Return a random point of the ball per row, projected onto the box."""
-        return self.project(x0 + NORMS[self.norm].random(rng, *self._room(x0, epsilon)), x0, epsilon)
+        return self.project(x0 + NORMS_BY_NAME[self.norm].random(rng, *self._room(x0, epsilon)), x0, epsilon)
 
     def step(self, x: Tensor, gradient: Tensor, x0: Tensor, size: float | Tensor) -> Tensor:
         """Return x moved by `size` up the gradient within the zone, as the norm has it."""
@@ -182,11 +182,11 @@ class Ball(SmoothThreat):
         room: Room = last[1] if last else self._room(x0, size)[0]
         if len(last) < 6 or last[4] is not size:
             last[4:] = [size, _epsilon(size, x0)]
-        return NORMS[self.norm].step(x, gradient, room, last[-1])
+        return NORMS_BY_NAME[self.norm].step(x, gradient, room, last[-1])
 
     def project(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
         """Return the nearest point of ball, zone and box; values outside the zone are those of x0 itself."""
-        return NORMS[self.norm].nearest(x, *self._room(x0, epsilon))
+        return NORMS_BY_NAME[self.norm].nearest(x, *self._room(x0, epsilon))
 
     def saved(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return x rounded toward x0 onto the value grid; x itself where there is none."""
@@ -194,7 +194,7 @@ class Ball(SmoothThreat):
 
     def size(self, x: Tensor, x0: Tensor) -> Tensor:
         """Return the norm of the change of each row (n,)."""
-        return NORMS[self.norm].size(x - x0)
+        return NORMS_BY_NAME[self.norm].size(x - x0)
 
     def allows(self, x: Tensor, x0: Tensor, epsilon: float | Tensor) -> Tensor:
         """Return whether each row keeps zone (exactly), box (exactly) and epsilon (a count exactly, a length up to the
@@ -203,7 +203,7 @@ class Ball(SmoothThreat):
         zone = self._zone(x0)
         kept = ((x == x0) | zone).flatten(1).all(1)
         boxed = (((x >= self.low) & (x <= self.high)) | ~zone).flatten(1).all(1)
-        norm, budget = NORMS[self.norm], _epsilon(epsilon, x0).flatten()
+        norm, budget = NORMS_BY_NAME[self.norm], _epsilon(epsilon, x0).flatten()
         if not norm.whole:
             kind = torch.finfo(x0.dtype)
             rounding = (4 * kind.eps * torch.maximum(x.abs(), x0.abs())).clamp_min(kind.tiny) * (x != x0)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from auditor.attacks.attack import attack
 from auditor.attacks.blocks import EVERY_CELL, BlockGrid
 from auditor.attacks.problem import Goal, Problem
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.models.classifier import ScoreClassifier, margin, wrap
 from auditor.models.meter import Meter
 from auditor.threats.threat import Threat
@@ -92,7 +92,7 @@ def problem(x: Tensor, zone: Tensor | None) -> Problem:
         Goal(torch.zeros(len(x), dtype=torch.long)),
         threat,
         torch.full((len(x),), 0.1),
-        Rows.of(0, len(x)),
+        RowGenerators.of(0, len(x)),
     )
 
 
@@ -125,8 +125,8 @@ def test_cells_are_constant_in_blocks_and_go_down_to_single_values(shape: tuple[
     blocks = BlockGrid.of(problem(x, None))
     assert all(
         len(one.flatten(1).unique(dim=1)[0]) <= 4
-        for one in blocks.cells(x, Rows.of(0, 2), 2).reshape(2, -1, *shape[-1:])
+        for one in blocks.cells(x, RowGenerators.of(0, 2), 2).reshape(2, -1, *shape[-1:])
     )
-    fine = blocks.cells(x, Rows.of(0, 2), EVERY_CELL)
+    fine = blocks.cells(x, RowGenerators.of(0, 2), EVERY_CELL)
     assert set(fine.unique().tolist()) == {-1.0, 1.0} and fine.shape == x.shape
     assert not torch.equal(fine[0], fine[1])

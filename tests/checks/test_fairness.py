@@ -11,6 +11,7 @@ from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial
 from auditor.checks.exposure.smallest import search_trial
 from auditor.core.displays import (
+    AnyDisplay,
     AttackBudget,
     Curve,
     Disparity,
@@ -18,7 +19,6 @@ from auditor.core.displays import (
     Groups,
     Partition,
     Rows,
-    Shown,
     Steps,
     of_kind,
 )
@@ -74,7 +74,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations], att
     return run
 
 
-def shown(found: Finding, kind: type[Shown], role: str | None = None) -> Shown:
+def shown(found: Finding, kind: type[AnyDisplay], role: str | None = None) -> AnyDisplay:
     """Return the first display of a kind that a finding has."""
     return of_kind(found.displays, kind, role)[0]
 

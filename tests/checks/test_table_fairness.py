@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import make_check
-from auditor.core.displays import Disparity, Groups, Partition, Rows, Selection, Shown, Table, of_kind
+from auditor.core.displays import AnyDisplay, Disparity, Groups, Partition, Rows, Selection, Table, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import VERDICTS, Finding, Observations, Trial, canonical
@@ -102,7 +102,7 @@ ALL = [*KINDS, "invariance"]
 Judge = Callable[..., dict[str, Finding]]
 
 
-def shown(found: Finding, kind: type[Shown], role: str | None = None) -> Shown:
+def shown(found: Finding, kind: type[AnyDisplay], role: str | None = None) -> AnyDisplay:
     """Return the first display of a kind that a finding has."""
     return of_kind(found.displays, kind, role)[0]
 

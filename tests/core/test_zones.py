@@ -13,7 +13,7 @@ from scipy.ndimage import label
 from auditor.core.errors import AuditorError
 from auditor.core.outcomes import Missing
 from auditor.core.zones import (
-    CONTROLS,
+    CONTROL_ZONES,
     GUARD,
     RESERVED,
     check_zone,
@@ -110,7 +110,7 @@ def test_a_centred_symmetric_mask() -> None:
     mask = np.zeros((16, 16), dtype=bool)
     mask[6:10, 6:10] = True
     for seed in range(30):
-        shifted, turned, scattered = (one_zone(name, mask, guard=0.0, seed=seed) for name in CONTROLS)
+        shifted, turned, scattered = (one_zone(name, mask, guard=0.0, seed=seed) for name in CONTROL_ZONES)
         assert not np.array_equal(shifted, ~mask) and not np.array_equal(scattered, ~mask)
         assert np.array_equal(turned, ~mask), "no turn can move it"
     mask[6:10, 10] = True
@@ -142,12 +142,12 @@ def test_a_zone_of_all_or_nothing_stays(kind: int) -> None:
 def test_masks_of_columns(width: int, seed: int) -> None:
     mask = np.random.default_rng(seed).random(width) < 0.5
     assert np.array_equal(one_zone("outside", mask, guard=0.5, seed=0), ~mask)
-    for name in CONTROLS:
+    for name in CONTROL_ZONES:
         control = one_zone(name, mask, guard=0.5, seed=seed)
         assert control.sum() == (~mask).sum() and np.array_equal(control, ~mask) == (mask.all() or not mask.any())
 
 
-@pytest.mark.parametrize("name", ["inside", "outside", "everywhere", *CONTROLS])
+@pytest.mark.parametrize("name", ["inside", "outside", "everywhere", *CONTROL_ZONES])
 def test_channels_share_a_zone(name: str) -> None:
     inside = torch.rand(3, 2, 6, 9, generator=torch.Generator().manual_seed(0)) < 0.1
     zone = make_zone(name, inside, seeds=[1, 2, 3])
@@ -215,7 +215,7 @@ def test_other_names_are_refused(name: str) -> None:
 
 
 def test_control_stands_for_the_three_controls() -> None:
-    assert expand_zones(("outside", "control", "control/0")) == ("outside", *CONTROLS)
+    assert expand_zones(("outside", "control", "control/0")) == ("outside", *CONTROL_ZONES)
     assert expand_zones(("named", "organ")) == ("named", "organ")
     for name in ("mask", "control/x", "a b", "not", ""):
         with pytest.raises(ValueError, match="expected 'inside', 'outside'"):

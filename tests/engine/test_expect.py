@@ -14,7 +14,7 @@ import pytest
 from auditor.attacks import attacks
 from auditor.core.errors import ClassifierError
 from auditor.core.records import Trial
-from auditor.engine.costs import USES, Use, kind_of, use_of
+from auditor.engine.costs import USES, Use, trial_kind, use_of
 from auditor.engine.expect import (
     Expected,
     Forecast,
@@ -196,7 +196,7 @@ def test_a_small_audit_uses_at_most_twice_and_at_least_half_of_the_passes_that_a
 def test_an_attack_aims_at_no_more_classes_than_there_are(study: Path) -> None:
     prepared = prepare(study / "honest.yaml", limit=8)
     trial = Trial("evasion", "evade", {"effort": "fast"}, zone="everywhere", threat={"norm": "linf", "epsilon": 0.1})
-    assert kind_of(trial) in USES
+    assert trial_kind(trial) in USES
     (one,) = plan({"exposure": _Asks(trial)}, prepared.facts, prepared.samples, "b")
     assert one.forwards == 8 * (20 + 50 + 2 + 2), (
         "a warm-up, one ascent towards the only other class, the clean answers and the test of what was found"

@@ -19,7 +19,7 @@ from auditor.core.displays import Curve, Outcomes, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import Observation, Observations, Trial
-from auditor.modalities.tables.rule_check import broken, cost, forbidden
+from auditor.modalities.tables.rule_check import broken, forbidden, price_of_change
 from auditor.modalities.tables.table import Table
 from auditor.probes import Bench, Row, probes
 
@@ -124,9 +124,9 @@ def test_every_found_row_can_be_had(table_bench: Make) -> None:
             assert broken(table, after) == ()
             plain = {**after, "twice": before["twice"]}  # it follows 'shoe'
             writable = ["shoe", "rel"] if zone == "outside" else ["skill", "years", "shoe", "rel"]
-            assert forbidden(table, before, plain, writable) == "" and cost(table, before, plain) == pytest.approx(
-                row.values["cost"]
-            )
+            assert forbidden(table, before, plain, writable) == "" and price_of_change(
+                table, before, plain
+            ) == pytest.approx(row.values["cost"])
             assert (
                 row.values["cost"] <= 3
                 and int(bench.classifier.decisions(torch.from_numpy(found[None]))) == row.values["predicted"]

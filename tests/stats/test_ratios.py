@@ -11,17 +11,26 @@ from statsmodels.stats.proportion import proportions_ztest
 
 from auditor.core.records import Estimate
 from auditor.stats.decisions import decide
-from auditor.stats.ratios import Share, fisher_p, largest_ratio, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
+from auditor.stats.ratios import (
+    GroupShare,
+    fisher_p,
+    largest_ratio,
+    lowest_ratio,
+    needed_for_ratio,
+    one_more,
+    ratio_to,
+    z_p,
+)
 from auditor.stats.shares import share_ratio
 
 PAIRS = st.tuples(st.integers(1, 200), st.floats(0, 1)).map(lambda drawn: (round(drawn[1] * drawn[0]), drawn[0]))
 
 
-def share(true: int, n: int) -> Share:
-    return Share(true / n, float(n), n, n)
+def share(true: int, n: int) -> GroupShare:
+    return GroupShare(true / n, float(n), n, n)
 
 
-def drawn(rng: np.random.Generator, rates: dict[str, float], ns: dict[str, int]) -> dict[str, Share]:
+def drawn(rng: np.random.Generator, rates: dict[str, float], ns: dict[str, int]) -> dict[str, GroupShare]:
     return {name: share(int(rng.binomial(ns[name], rate)), ns[name]) for name, rate in rates.items()}
 
 
@@ -154,7 +163,7 @@ def test_one_more_hire_by_counting(a: tuple[int, int], b: tuple[int, int]) -> No
 
 def test_units_count_and_not_their_samples() -> None:
     flags, units = [1.0] * 60 + [0.0] * 140, [f"u{row // 10}" for row in range(200)]
-    alone, shared = Share.of(flags, [str(row) for row in range(200)]), Share.of(flags, units)
+    alone, shared = GroupShare.of(flags, [str(row) for row in range(200)]), GroupShare.of(flags, units)
     assert shared.worth < 30 < alone.worth and shared.counts[1] == round(shared.worth) and shared.units == 20
     narrow, wide = ratio_to(alone, share(100, 200), 0.95), ratio_to(shared, share(100, 200), 0.95)
     assert (

@@ -331,7 +331,7 @@ def test_a_verdict_is_taken_on_the_whole_interval(low: float, high: float, worse
 
 def test_the_number_that_would_decide() -> None:
     def wanted(value: float, half: float, n: int, tolerance: float = 0.1) -> int | None:
-        return needed_n(Estimate(value, value - half, value + half, n, "", ""), tolerance)
+        return needed_n(Estimate(value, value - half, value + half, n, "", "", share=True), tolerance)
 
     assert wanted(0.2, 0.2, 100) == 400 and wanted(0.0, 0.2, 100) == 400 and wanted(0.3, 0.2, 100) == 100
     assert wanted(0.2, 0.2, 200) == 800 and wanted(0.2, 0.1, 100) == 100

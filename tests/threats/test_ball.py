@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from auditor.core.errors import AuditorError
-from auditor.core.seeds import Rows
-from auditor.threats.norms import NORMS
+from auditor.core.seeds import RowGenerators
+from auditor.threats.norms import NORMS_BY_NAME
 from auditor.threats.threat import Threat
 
 SIZES = {
@@ -33,7 +33,7 @@ CONVEX = [norm for norm, path in SHRINKS.items() if path]
 
 
 def test_every_norm_has_a_row() -> None:
-    assert set(SIZES) == set(NORMS) == set(SHRINKS)
+    assert set(SIZES) == set(NORMS_BY_NAME) == set(SHRINKS)
 
 
 @dataclass
@@ -84,7 +84,7 @@ def build(seed: int, *, norm: str, dtype: torch.dtype, zone: str, box: str, epsi
 cases = st.builds(
     build,
     st.integers(0, 2**31),
-    norm=st.sampled_from(sorted(NORMS)),
+    norm=st.sampled_from(sorted(NORMS_BY_NAME)),
     dtype=st.sampled_from([torch.float32, torch.float64]),
     zone=st.sampled_from(["none", "random", "empty", "shared"]),
     box=st.sampled_from(["unit", "wide", "element-wise"]),
@@ -133,7 +133,7 @@ def test_a_projected_point_is_allowed(case: Case) -> None:
 
 @given(cases)
 def test_outside_the_zone_nothing_changes_bit_for_bit(case: Case) -> None:
-    started = case.threat.start(case.x0, Rows.of(0, 3), case.epsilon)
+    started = case.threat.start(case.x0, RowGenerators.of(0, 3), case.epsilon)
     for point in (case.threat.project(case.x, case.x0, case.epsilon), started):
         assert same_bits(point[~case.zone], case.x0[~case.zone])
 
@@ -204,16 +204,16 @@ def test_the_projection_agrees_with_alternating_projections(norm: str, seed: int
 
 @given(cases)
 def test_a_start_is_allowed_and_drawn_per_row(case: Case) -> None:
-    first = case.threat.start(case.x0, Rows.of([5, 6, 7], 3), case.epsilon)
+    first = case.threat.start(case.x0, RowGenerators.of([5, 6, 7], 3), case.epsilon)
     assert case.threat.allows(first, case.x0, case.epsilon).all()
-    last = case.threat.take(torch.tensor([2])).start(case.x0[2:], Rows.of([7], 1), case.epsilon)
+    last = case.threat.take(torch.tensor([2])).start(case.x0[2:], RowGenerators.of([7], 1), case.epsilon)
     assert (first[2:] - last).abs().max() <= case.rough
 
 
 @pytest.mark.parametrize("norm", CONVEX)
 def test_starts_fill_the_ball(norm: str) -> None:
     x0 = torch.zeros(400, 3, dtype=torch.float64)
-    points = Threat.ball(norm, low=-9.0, high=9.0).over(x0).start(x0, Rows.of(0, 400), 2.0)
+    points = Threat.ball(norm, low=-9.0, high=9.0).over(x0).start(x0, RowGenerators.of(0, 400), 2.0)
     sizes = Threat.ball(norm, low=-9.0, high=9.0).size(points, x0)
     assert sizes.max() <= 2 and sizes.max() > 1.9
     assert abs(float((sizes / 2).pow(3).mean()) - 0.5) < 0.05  # size / epsilon is distributed as u^(1/3) in every ball
@@ -234,7 +234,7 @@ def test_a_step_has_its_length_and_stays_in_the_zone(case: Case) -> None:
         assert ((moved[row] - case.x0[row]) * torch.where(case.zone, gradient, 0.0)[row])[case.zone[row]].sum() >= 0
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 @pytest.mark.parametrize("scale", [1e-44, 1e-30, 1.0, 1e30])
 def test_the_scale_of_a_gradient_is_irrelevant(norm: str, scale: float) -> None:
     x0, gradient = torch.zeros(1, 2), torch.tensor([[1.0, -2.0]])
@@ -258,7 +258,7 @@ def test_allows_refuses_each_breach(norm: str) -> None:
     assert threat.allows(x, x0, torch.tensor([0.1, 0.1, 0.1, 0.7])).tolist() == [True, False, False, False]
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 @pytest.mark.parametrize("x0", [0.0, 1e-42, 1 - 2**-24, 1.0])
 def test_float32_corners(norm: str, x0: float) -> None:
     origin = torch.full((1, 4), x0)
@@ -270,7 +270,7 @@ def test_float32_corners(norm: str, x0: float) -> None:
             assert threat.allows(point, origin, epsilon).all()
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 def test_epsilon_may_differ_per_row(norm: str) -> None:
     x0 = torch.zeros(3, 5, dtype=torch.float64)
     epsilon = torch.tensor([1.0, 2.0, 4.0] if norm == "l0" else [0.1, 0.2, 0.4], dtype=torch.float64)
@@ -278,7 +278,7 @@ def test_epsilon_may_differ_per_row(norm: str) -> None:
     assert torch.allclose(threat.size(threat.project(x0 + 9, x0, epsilon), x0), epsilon)
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("norm", sorted(NORMS_BY_NAME))
 def test_no_rows_are_no_error(norm: str) -> None:
     x0 = torch.zeros(0, 1, 2, 2)
     threat = Threat.ball(norm).over(x0)

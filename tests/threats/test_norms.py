@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.threats.threat import Threat
 
 
@@ -40,7 +40,7 @@ def test_a_projection_onto_a_large_input_is_exact() -> None:
 def test_l0_starts_choose_any_values_of_the_zone_and_move_them_anywhere() -> None:
     x0 = torch.full((2000, 5), 0.25, dtype=torch.float64)
     threat = Threat.ball("l0", torch.tensor([True, True, False, True, True])).over(x0)
-    points = threat.start(x0, Rows.of(0, 2000), 2.9)
+    points = threat.start(x0, RowGenerators.of(0, 2000), 2.9)
     assert (threat.size(points, x0) == 2).all()
     assert ((points != x0).double().mean(0) - torch.tensor([0.5, 0.5, 0.0, 0.5, 0.5])).abs().max() < 0.04
     moved = points[points != x0]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.listed import Numbers, Places
+from auditor.attacks.listed.hunt import Hunt, RowSearch
+from auditor.threats.listed import Integers, Numbers
 
 FIRST = 64
 """Combinations of the first slice; each is twice as long as the last one, up to PIECE."""
@@ -15,8 +15,8 @@ _LONGEST = 1024
 
 
 def combinations(
-    costs: Sequence[Numbers], counts: Sequence[Places], ceiling: float, *, most: int, cap: int
-) -> Places | None:
+    costs: Sequence[Numbers], counts: Sequence[Integers], ceiling: float, *, most: int, cap: int
+) -> Integers | None:
     """Return every combination (k, blocks) that costs less than the ceiling and writes at most `most` columns; None
     where there are more than cap.
 
@@ -37,7 +37,7 @@ def combinations(
     return found
 
 
-def cheapest_first(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> Search:
+def cheapest_first(hunt: Hunt, gains: Sequence[Numbers] | None, cap: int) -> RowSearch:
     """Show every combination that is cheaper than the ceiling, in order of cost and then of what single changes let
     expect, up to the first flip.
 

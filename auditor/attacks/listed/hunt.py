@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
+from auditor.threats.listed import Booleans, Integers, ListedThreat, Numbers, Space
 
-Search = Generator[Numbers, Numbers, None]
+RowSearch = Generator[Numbers, Numbers, None]
 """Yields rows (k, columns), is sent their scores (k, classes)."""
 _Asked = Generator[Numbers, Numbers, Numbers]
 Name = int | bytes
@@ -30,9 +30,9 @@ class Aim:
     decision: int
     target: int | None
 
-    def reached(self, scores: Numbers) -> Flags:
+    def reached(self, scores: Numbers) -> Booleans:
         """Return which rows (n,) of scores (n, classes) flip."""
-        found: Flags = scores.argmax(1) != self.decision if self.target is None else scores.argmax(1) == self.target
+        found: Booleans = scores.argmax(1) != self.decision if self.target is None else scores.argmax(1) == self.target
         return found
 
     def margin(self, scores: Numbers) -> Numbers:
@@ -67,11 +67,11 @@ class Hunt:
         self._radix = radix[:-1].astype(np.int64) if radix[-1] < 2**62 else None
 
     @property
-    def own(self) -> Places:
+    def own(self) -> Integers:
         """Return the combination (1, blocks) that leaves everything as it is."""
         return np.zeros((1, len(self.sizes)), np.int64)
 
-    def priced(self, combos: Places) -> tuple[Numbers, Places]:
+    def priced(self, combos: Integers) -> tuple[Numbers, Integers]:
         """Return the cost (k,) and number of written columns (k,) of combinations."""
         cost, changes = np.zeros(len(combos)), np.zeros(len(combos), np.int64)
         for place, (costs, counts) in enumerate(zip(self.costs, self.counts, strict=True)):
@@ -79,14 +79,14 @@ class Hunt:
             changes += counts[combos[:, place]]
         return cost, changes
 
-    def rows(self, combos: Places) -> Numbers:
+    def rows(self, combos: Integers) -> Numbers:
         """Return the rows (k, columns) that combinations stand for."""
         found = np.repeat(self.space.x[None], len(combos), axis=0)
         for place, block in enumerate(self.space.blocks):
             found[:, block.columns] = block.values[combos[:, place]]
         return found
 
-    def fresh(self, combos: Places) -> Places:
+    def fresh(self, combos: Integers) -> Integers:
         """Return the places of the combinations that are cheap enough and were not shown yet, each once."""
         cost, changes = self.priced(combos)
         places = np.nonzero((cost < self.ceiling) & (changes <= self.space.most))[0]
@@ -96,14 +96,14 @@ class Hunt:
                 found.setdefault(name, place)
         return np.array(list(found.values()), dtype=np.int64)
 
-    def keys(self, combos: Places) -> Sequence[Name]:
+    def keys(self, combos: Integers) -> Sequence[Name]:
         """Return a name of each combination."""
         if self._radix is not None:
             names: list[Name] = (combos @ self._radix).tolist()
             return names
         return [one.tobytes() for one in np.ascontiguousarray(combos, dtype=np.int32)]
 
-    def shown(self, combos: Places) -> _Asked:
+    def shown(self, combos: Integers) -> _Asked:
         """Return the margins (k,) of combinations, those that are fresh shown to the classifier; not a number where
         they are not worth showing.
         """
@@ -113,14 +113,14 @@ class Hunt:
             yield from self._asked(wanted[start : start + PIECE])
         return np.array([self._seen.get(key, np.nan) for key in self.keys(combos)])
 
-    def known(self, combos: Places) -> _Asked:
+    def known(self, combos: Integers) -> _Asked:
         """Return the margins (k,) of combinations whatever they cost."""
         ceiling, self.ceiling = self.ceiling, float("inf")
         margins = yield from self.shown(combos)
         self.ceiling = min(ceiling, self.ceiling)
         return margins
 
-    def _asked(self, combos: Places) -> Search:
+    def _asked(self, combos: Integers) -> RowSearch:
         rows, (cost, changes) = self.rows(combos), self.priced(combos)
         names = self.keys(combos)
         if self.space.loose:
@@ -135,7 +135,7 @@ class Hunt:
         self._seen.update(zip(names, margin.tolist(), strict=True))
         self.met(rows, cost, margin, self.aim.reached(scores))
 
-    def met(self, rows: Numbers, cost: Numbers, margin: Numbers, hit: Flags) -> None:
+    def met(self, rows: Numbers, cost: Numbers, margin: Numbers, hit: Booleans) -> None:
         """Take in what the classifier said of some rows."""
         nearest = int(margin.argmin())
         if margin[nearest] < self.least:

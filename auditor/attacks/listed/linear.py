@@ -13,8 +13,8 @@ from scipy.sparse import csr_matrix
 
 from auditor.attacks.listed.effects import Effects, block_effects, faithful
 from auditor.attacks.listed.exact import combinations
-from auditor.attacks.listed.hunt import Hunt, Search
-from auditor.threats.listed import JointValues, Numbers, Places
+from auditor.attacks.listed.hunt import Hunt, RowSearch
+from auditor.threats.listed import Integers, JointValues, Numbers
 
 LISTED = 20_000
 """Combinations that are listed in place of a call of the solver."""
@@ -30,7 +30,7 @@ class _Found:
     """
 
     picks: list[int]
-    steps: list[Places]
+    steps: list[Integers]
     cost: float
 
 
@@ -91,7 +91,7 @@ def _solved(
     return hunt.cost <= loose.cost + 1e-7 * max(1.0, loose.cost)
 
 
-def _listed(hunt: Hunt, combos: Places) -> Search:
+def _listed(hunt: Hunt, combos: Integers) -> RowSearch:
     """Show combinations that should flip in order of cost, up to the first that does."""
     cost, _ = hunt.priced(combos)
     combos, before = combos[np.argsort(cost, kind="stable")], hunt.cost
@@ -101,7 +101,7 @@ def _listed(hunt: Hunt, combos: Places) -> Search:
             return
 
 
-def _checked(hunt: Hunt, found: _Found) -> Search:
+def _checked(hunt: Hunt, found: _Found) -> RowSearch:
     """Show a solution to the classifier."""
     row = hunt.space.x.copy()
     for block, pick, steps in zip(hunt.space.blocks, found.picks, found.steps, strict=True):
@@ -151,7 +151,7 @@ class _Part:
     """One block in the program: its joint values, then its cells."""
 
     block: JointValues
-    cells: list[tuple[int, Places]]
+    cells: list[tuple[int, Integers]]
     """Column and the joint values of each cell that holds several values."""
     cost: Numbers
     gain: Numbers
@@ -184,7 +184,7 @@ class _Part:
             rows[1 + number, start + members] = -self.room[number]
         return rows, [1.0, *[-np.inf] * len(self.cells)], [1.0, *[0.0] * len(self.cells)]
 
-    def read(self, values: Numbers) -> tuple[int, Places]:
+    def read(self, values: Numbers) -> tuple[int, Integers]:
         """Return the joint value and the further strides of each column (m,)."""
         steps = np.zeros(len(self.block.columns), np.int64)
         for (place, _), count in zip(self.cells, values[len(self.block) :], strict=True):

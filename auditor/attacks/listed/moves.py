@@ -8,8 +8,8 @@ from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
-from auditor.attacks.listed.hunt import Hunt, Name, Search
-from auditor.threats.listed import Numbers, Places, Space
+from auditor.attacks.listed.hunt import Hunt, Name, RowSearch
+from auditor.threats.listed import Integers, Numbers, Space
 
 BINS, DEPTH = 32, 8
 """Combinations under way are kept by cost, in that many bins, each with that many of the largest gains."""
@@ -19,7 +19,7 @@ FAN = 96
 """Children shown per round of the beam, times its width."""
 
 
-def singles(hunt: Hunt, anchor: Places) -> Places:
+def singles(hunt: Hunt, anchor: Integers) -> Integers:
     """Return the combinations (k, blocks) that differ from an anchor (blocks,) in one block, block after block, its own
     value first.
     """
@@ -31,7 +31,7 @@ def singles(hunt: Hunt, anchor: Places) -> Places:
     return np.concatenate(parts) if parts else hunt.own
 
 
-def measured(hunt: Hunt, anchor: Places) -> Generator[Numbers, Numbers, list[Numbers]]:
+def measured(hunt: Hunt, anchor: Integers) -> Generator[Numbers, Numbers, list[Numbers]]:
     """Return how far each block's values (size,) alone lower the margin at an anchor; not a number where that was not
     worth showing.
     """
@@ -41,7 +41,7 @@ def measured(hunt: Hunt, anchor: Places) -> Generator[Numbers, Numbers, list[Num
     return [base[0] - part for part in parts]
 
 
-def promised(hunt: Hunt, gains: Sequence[Numbers], need: float, *, count: int) -> Places:
+def promised(hunt: Hunt, gains: Sequence[Numbers], need: float, *, count: int) -> Integers:
     """Return combinations (k, blocks) worth showing if gains (size,) of the blocks add up: cheapest that reach `need`
     first, then the largest gains.
 
@@ -63,7 +63,7 @@ def promised(hunt: Hunt, gains: Sequence[Numbers], need: float, *, count: int) -
     return combos[_chosen(cost, gain, need, count=count)]
 
 
-def _thinned(cost: Numbers, gain: Numbers) -> Places:
+def _thinned(cost: Numbers, gain: Numbers) -> Integers:
     """Return the places of at most BINS x DEPTH entries that gain most among those of about their cost."""
     if len(cost) <= BINS * DEPTH:
         return np.arange(len(cost))
@@ -75,7 +75,7 @@ def _thinned(cost: Numbers, gain: Numbers) -> Places:
     return np.sort(ranked[np.arange(len(cost)) - first[bins[ranked]] < DEPTH])
 
 
-def _chosen(cost: Numbers, gain: Numbers, need: float, *, count: int) -> Places:
+def _chosen(cost: Numbers, gain: Numbers, need: float, *, count: int) -> Integers:
     """Return the places to show: the cheapest that reach the need, the largest gains, and the largest
     gains per cost.
     """
@@ -86,7 +86,7 @@ def _chosen(cost: Numbers, gain: Numbers, need: float, *, count: int) -> Places:
     return np.unique(np.concatenate([cheap, large, steep]))
 
 
-def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
+def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> RowSearch:
     """Replace whole blocks, one after the other, from the best combinations so far: `width` by margin and as many by
     gain per cost.
 
@@ -118,7 +118,7 @@ def beam(hunt: Hunt, gains: Sequence[Numbers], width: int) -> Search:
         front, margins = np.concatenate([front, children[few][kept]]), np.concatenate([margins, more[kept]])
 
 
-def _parents(hunt: Hunt, front: Places, gain: Numbers, *, width: int, expanded: set[Name]) -> Places:
+def _parents(hunt: Hunt, front: Integers, gain: Numbers, *, width: int, expanded: set[Name]) -> Integers:
     """Return the places of the combinations to go on from, each once in a search."""
     cost, _ = hunt.priced(front)
     names = hunt.keys(front)
@@ -133,7 +133,7 @@ def _parents(hunt: Hunt, front: Places, gain: Numbers, *, width: int, expanded: 
     return chosen
 
 
-def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> Search:
+def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> RowSearch:
     """Swap cheaper values in for those of the cheapest flip, several blocks at once where their gains add up, finer
     from round to round.
 
@@ -163,7 +163,7 @@ def polish(hunt: Hunt, rounds: int, around: Callable[[Numbers], Space]) -> Searc
             return
 
 
-def place_of(hunt: Hunt, row: Numbers) -> Places:
+def place_of(hunt: Hunt, row: Numbers) -> Integers:
     """Return the combination (blocks,) that stands for a row, or for one near it where blocks do not hold its joint
     values.
     """
@@ -171,7 +171,7 @@ def place_of(hunt: Hunt, row: Numbers) -> Places:
     return np.array(found, dtype=np.int64)
 
 
-def block_pairs(hunt: Hunt, anchor: Places) -> Places:
+def block_pairs(hunt: Hunt, anchor: Integers) -> Integers:
     """Return combinations that differ from an anchor in two blocks and are cheaper than the best one, evenly over their
     costs.
     """
@@ -183,7 +183,7 @@ def block_pairs(hunt: Hunt, anchor: Places) -> Places:
     return both[order[:: max(1, len(order) // (4 * PROMISED))]]
 
 
-def random_combinations(hunt: Hunt, draws: Numbers) -> Places:
+def random_combinations(hunt: Hunt, draws: Numbers) -> Integers:
     """Return random combinations (k, blocks) within the budget by uniform draws (k, 2 blocks): blocks in random order,
     each changed by an even chance.
     """

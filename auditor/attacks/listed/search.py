@@ -15,7 +15,7 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.listed.exact import cheapest_first, combinations
-from auditor.attacks.listed.hunt import Aim, Hunt, Search
+from auditor.attacks.listed.hunt import Aim, Hunt, RowSearch
 from auditor.attacks.listed.linear import linear
 from auditor.attacks.listed.moves import PROMISED, beam, measured, polish, promised, random_combinations
 from auditor.attacks.listed.strike import TRIED, strike
@@ -150,7 +150,7 @@ def _together(problem: Problem, threat: ListedThreat, rows: range, *, plan: Plan
     return hunts
 
 
-def lockstep(problem: Problem, searches: Mapping[int, Search]) -> None:
+def lockstep(problem: Problem, searches: Mapping[int, RowSearch]) -> None:
     """Run searches side by side: the rows that all of them ask for are shown to the classifier at once."""
     asked = {row: rows for row, search in searches.items() for rows in _next(search, None)}
     while asked:
@@ -162,7 +162,7 @@ def lockstep(problem: Problem, searches: Mapping[int, Search]) -> None:
         asked = {row: rows for row, answer in answers.items() for rows in _next(searches[row], answer)}
 
 
-def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
+def _next(search: RowSearch, answer: Numbers | None) -> Iterator[Numbers]:
     """Yield what a search asks for next, or nothing where it has ended."""
     try:
         yield next(search) if answer is None else search.send(answer)
@@ -170,7 +170,7 @@ def _next(search: Search, answer: Numbers | None) -> Iterator[Numbers]:
         return
 
 
-def _search(hunt: Hunt, plan: Plan, draws: Numbers, *, pulled: Sequence[Numbers] | None) -> Search:
+def _search(hunt: Hunt, plan: Plan, draws: Numbers, *, pulled: Sequence[Numbers] | None) -> RowSearch:
     """Search one row."""
     if hunt.space.loose and not len(hunt.sizes):
         return

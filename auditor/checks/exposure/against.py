@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.checks.common import why_not
 from auditor.checks.exposure.search import FlipSearch
-from auditor.core.displays import Cell, Table
+from auditor.core.displays import Table, TableCell
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.zones import control_number
@@ -32,7 +32,7 @@ class Comparison:
     """Why there is no difference."""
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[TableCell, ...]:
         """Return the comparison as a row of a table."""
         if self.more is None or self.p is None:
             return (self.name, None, None, self.reason, 0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.checks.exposure.smallest import Thresholds, reach, sizes_of
-from auditor.core.displays import Cell, Table
+from auditor.core.displays import Table, TableCell
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
@@ -86,7 +86,7 @@ def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -
 
 def class_table(facts: Facts, rows: Sequence[ClassFlips], budget: str) -> Table:
     """Return the flips by class as a table."""
-    shown: list[tuple[Cell, ...]] = [(one.own, one.end, one.n, one.flips, one.estimate) for one in rows]
+    shown: list[tuple[TableCell, ...]] = [(one.own, one.end, one.n, one.flips, one.estimate) for one in rows]
     columns: tuple[str, ...] = ("From", "To", "Correct", "Flipped", "Share of the correct ones")
     more = f" (the {len(shown)} most frequent ways)"
     if len(facts.classes) == 2:

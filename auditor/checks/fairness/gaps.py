@@ -9,7 +9,7 @@ from typing import Any
 from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Cell, Disparity, Display, Named, Partition, Rows, Table
+from auditor.core.displays import Disparity, Display, Named, Partition, Rows, Table, TableCell
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
 from auditor.stats.decisions import decide
@@ -233,7 +233,7 @@ class Found:
     def _by_class(self) -> Table:
         first, second = self.gap.pair
         better, worse = self.large[first], self.large[second]
-        rows: list[tuple[Cell, ...]] = []
+        rows: list[tuple[TableCell, ...]] = []
         for name in sorted(set(better) | set(worse)):
             ends = [len(side[name][0]) if name in side else 0 for side in (better, worse)]
             both = difference(better[name][0], worse[name][0], better[name][1], worse[name][1]) if all(ends) else None

@@ -12,12 +12,12 @@ from auditor.checks.common import few, listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Category, Cell, Selection, Table
+from auditor.core.displays import Category, Selection, Table, TableCell
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Finding, Verdict
 from auditor.stats.decisions import decide
-from auditor.stats.ratios import Lowest, Share, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
+from auditor.stats.ratios import GroupShare, Lowest, fisher_p, lowest_ratio, needed_for_ratio, one_more, ratio_to, z_p
 from auditor.stats.shares import proportion
 
 LEAST_EVENTS = 5
@@ -58,7 +58,7 @@ class Rated:
     """One group with its rate, and why it is not compared."""
 
     group: Group
-    share: Share
+    share: GroupShare
     of_all: float
     """Its share of the rows whose group is known."""
     excluded: Missing | None
@@ -117,7 +117,7 @@ def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> li
     found = []
     for group, ids in mine.items():
         if ids:
-            share = Share.of([asked.flags[name] for name in ids], [facts.unit_of[name] for name in ids])
+            share = GroupShare.of([asked.flags[name] for name in ids], [facts.unit_of[name] for name in ids])
             of_all = len(ids) / total
             excluded = _excluded(share, of_all, pooled, limits)
             may_refer = not excluded and len(ids) >= limits.reference
@@ -125,7 +125,7 @@ def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> li
     return found
 
 
-def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> Missing | None:
+def _excluded(share: GroupShare, of_all: float, pooled: float, limits: Limits) -> Missing | None:
     if of_all < limits.share:
         return Missing.excluded(f"fewer than {percent(limits.share)} of the rows")
     if note := few(share.units, limits.minimum, "rows" if share.units == share.n else "units"):
@@ -135,7 +135,7 @@ def _excluded(share: Share, of_all: float, pooled: float, limits: Limits) -> Mis
     return None if enough else Missing.too_few(f"{expected:.1f} of at least {LEAST_EVENTS} expected")
 
 
-def _row(facts: Facts, item: Rated, best: Share | None, reference: str, level: float, asked: Rates) -> Category:
+def _row(facts: Facts, item: Rated, best: GroupShare | None, reference: str, level: float, asked: Rates) -> Category:
     ids = item.group.among(asked.flags)
     units = [facts.unit_of[name] for name in ids]
     other = None if item.group.name == reference or best is None else best
@@ -173,7 +173,7 @@ def _table(one: Compared, shown: Selection, asked: Rates) -> Table:
     return Table(title=f"Each group by {one.name}: {asked.what}", columns=columns, rows=tuple(rows))
 
 
-def _cells(item: Category, reference: str) -> tuple[Cell, ...]:
+def _cells(item: Category, reference: str) -> tuple[TableCell, ...]:
     ratio = "reference" if item.name == reference else item.ratio or item.excluded or "no reference"
     tests = ("" if p is None else p for p in (item.fisher_p, item.z_p))
     head = (item.name, item.n, percent(item.share), item.selected, item.rate, ratio)
@@ -181,7 +181,7 @@ def _cells(item: Category, reference: str) -> tuple[Cell, ...]:
 
 
 def _why_not(
-    asked: Rates, known: Sequence[Rated], shares: Mapping[str, Share], references: Sequence[str], limits: Limits
+    asked: Rates, known: Sequence[Rated], shares: Mapping[str, GroupShare], references: Sequence[str], limits: Limits
 ) -> str:
     if not asked.flags:
         return asked.missing

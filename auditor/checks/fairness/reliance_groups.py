@@ -18,9 +18,10 @@ from auditor.checks.fairness.measured import Measured
 from auditor.checks.reliance.arms import Draws, estimates, shares_of
 from auditor.core.displays import Disparity, GroupRow, Groups, Partition
 from auditor.core.records import Estimate, Evidence, Finding, Trial
-from auditor.stats.crossed import METHOD, Array, Crossed, bounds
+from auditor.stats.crossed import METHOD, Crossed, bounds
 from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
+from auditor.stats.shares import Array
 from auditor.stats.simultaneous import simultaneous_level
 
 WHAT = "the share of the class evidence that comes from outside the mask"

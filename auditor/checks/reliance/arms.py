@@ -13,9 +13,10 @@ from auditor.checks.common import percent, reason, span
 from auditor.core.displays import Display, Named, Rows, Table, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
-from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, share_of
+from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
+from auditor.stats.shares import Array
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.selection import Category, Selection
 from auditor.core.displays.steps import Steps
-from auditor.core.displays.table import Cell, Table
+from auditor.core.displays.table import Table, TableCell
 from auditor.core.displays.values import Values
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ Display = (
 )
 """Every kind of display."""
 
-Shown = TypeVar("Shown")
+AnyDisplay = TypeVar("AnyDisplay")
 
 __all__ = [
     "FORMAT",
     "AttackBudget",
     "Category",
-    "Cell",
+    "TableCell",
     "Cluster",
     "Disparity",
     "Counterfactual",
@@ -77,7 +77,7 @@ __all__ = [
     "Point",
     "Rows",
     "Selection",
-    "Shown",
+    "AnyDisplay",
     "Spot",
     "Steps",
     "Table",
@@ -107,11 +107,11 @@ def read_displays(data: Iterable[Mapping[str, Any]]) -> tuple[Display, ...]:
     return found
 
 
-def first(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> Shown | None:
+def first(displays: Iterable[Display], kind: type[AnyDisplay], role: str | None = None) -> AnyDisplay | None:
     """Return the first display of one kind, with a role the first that has it; None where there is none."""
     return next(iter(of_kind(displays, kind, role)), None)
 
 
-def of_kind(displays: Iterable[Display], kind: type[Shown], role: str | None = None) -> list[Shown]:
+def of_kind(displays: Iterable[Display], kind: type[AnyDisplay], role: str | None = None) -> list[AnyDisplay]:
     """Return the displays of one kind, in their order; with a role only those that have it."""
     return [one for one in displays if isinstance(one, kind) and role in (None, getattr(one, "role", ""))]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from auditor.core.estimates import Estimate
 
-Cell = Estimate | bool | int | float | str | None
+TableCell = Estimate | bool | int | float | str | None
 """What a cell holds; None where nothing was measured."""
 
 
@@ -17,6 +17,6 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     role: str = ""
     kind: Literal["table"] = "table"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from auditor.engine.stages import Claim, Shown
-from auditor.modalities.images.data.pixels import read_image
+from auditor.modalities.images.data.pixels import read_pixels
 from auditor.modalities.images.places import heat_map
 from auditor.models.classifier import Classifier
 from auditor.threats.threat import Threat
@@ -45,8 +45,8 @@ def image_claims(shown: Shown, classifier: Classifier | None) -> Iterator[Claim]
 def _images(shown: Shown) -> tuple[Tensor, Tensor, Tensor]:
     """Return the original, the changed image and the zone, each (1, channels, height, width)."""
     files = {kind: shown.folder / path for kind, path in shown.case["files"].items()}
-    original, adversarial = (read_image(files[kind])[0] for kind in ("original", "adversarial"))
-    zone = torch.tensor(read_image(files["zone"])[0] > 0.5).expand(original.shape)
+    original, adversarial = (read_pixels(files[kind])[0] for kind in ("original", "adversarial"))
+    zone = torch.tensor(read_pixels(files["zone"])[0] > 0.5).expand(original.shape)
     return torch.tensor(original)[None], torch.tensor(adversarial)[None], zone[None]
 
 

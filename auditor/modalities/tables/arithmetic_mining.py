@@ -8,7 +8,7 @@ from itertools import combinations, permutations
 import numpy as np
 
 from auditor.modalities.tables.candidates import EXCEPTIONS, SUPPORT, Pattern, called, surprising
-from auditor.modalities.tables.kleene import Flags
+from auditor.modalities.tables.kleene import TruthValues
 from auditor.modalities.tables.table import Codes, Column, Rule
 
 SAMPLE = 2000
@@ -77,7 +77,7 @@ def _of_two(sign: str, target: Column, c: Codes, *, parts: Sequence[tuple[Column
     return next((tolerance for tolerance in tries if _equal(c, value, active, tolerance=tolerance)), None)
 
 
-def _equal(c: Codes, value: Codes, active: Flags, *, tolerance: float) -> bool:
+def _equal(c: Codes, value: Codes, active: TruthValues, *, tolerance: float) -> bool:
     """Return whether a column equals a value in the rows that tell, as it would not if its cells were moved to other
     rows.
     """

@@ -135,7 +135,7 @@ def row_claims(shown: Shown, table: Table, classifier: TableClassifier | None) -
     yield Claim(f"only what may change was changed, within its limits (zone '{case['zone']}')", why)
     broken = rule_check.broken(table, after)
     yield Claim("the changed row breaks no rule", f"broken: {', '.join(broken)}" if broken else "")
-    yield _cost(case, rule_check.cost(table, before, own), sum(before[name] != own[name] for name in own))
+    yield _cost(case, rule_check.price_of_change(table, before, own), sum(before[name] != own[name] for name in own))
     if classifier is not None:
         answers = tuple(
             classifier.classes[place] for place in classifier.over(table).decisions(torch.from_numpy(codes)).tolist()

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Flags = NDArray[np.bool_]
+TruthValues = NDArray[np.bool_]
 
 
 class Truth(NamedTuple):
     """Whether something holds in each row (n,), and whether that is known."""
 
-    holds: Flags
-    known: Flags
+    holds: TruthValues
+    known: TruthValues
 
 
 def conjunction(parts: Sequence[Truth]) -> Truth:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from auditor.modalities.tables.arithmetic_mining import arithmetic_patterns
 from auditor.modalities.tables.candidates import EXCEPTIONS, SUPPORT, Pattern, called, surprising
 from auditor.modalities.tables.expressions import Expression
-from auditor.modalities.tables.kleene import Flags
+from auditor.modalities.tables.kleene import TruthValues
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Codes, Column, Rule, Table
 
@@ -88,7 +88,7 @@ def _counted(rule: Rule, table: Table, x: Codes) -> Candidate:
     """Return a candidate with its rows counted by the rules themselves."""
     then, made = Expression(rule.then, table), replace(table, rules=(rule,))
     if rule.defines:
-        decided: Flags = ~np.isnan(then.value(x)) & ~np.isnan(x[:, table.index[rule.defines]])
+        decided: TruthValues = ~np.isnan(then.value(x)) & ~np.isnan(x[:, table.index[rule.defines]])
     else:
         decided = then.truth(x, rule.tolerance).known & Expression(rule.when or "True", table).truth(x).holds
     return Candidate(rule, int(decided.sum()), int(Rules(made).broken(x).sum()))

@@ -42,7 +42,7 @@ def forbidden(table: Table, before: TextRow, after: TextRow, writable: Collectio
     return ""
 
 
-def cost(table: Table, before: TextRow, after: TextRow) -> float:
+def price_of_change(table: Table, before: TextRow, after: TextRow) -> float:
     """Return the price of a change: of numbers and ordered levels by distance, of others once; infinite to or from a
     missing cell.
     """

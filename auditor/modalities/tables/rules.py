@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from auditor.core.errors import ConfigError, nearest
 from auditor.modalities.tables.expressions import Expression
-from auditor.modalities.tables.kleene import Flags
+from auditor.modalities.tables.kleene import TruthValues
 from auditor.modalities.tables.table import DIGITS, Codes, Rule, Table, rounded
 
 _EXACT = 10.0**-DIGITS
@@ -82,7 +82,7 @@ class Rules:
         """Return the positions of the columns that definitions compute: nobody writes there."""
         return tuple(self.table.index[self.table.rules[place].defines] for place in self._definitions)
 
-    def broken(self, x: Codes) -> Flags:
+    def broken(self, x: Codes) -> TruthValues:
         """Return which rules each row breaks (n, rules)."""
         return (
             np.stack([self._broken(place, x) for place in range(len(self._parts))], 1)
@@ -90,7 +90,7 @@ class Rules:
             else np.zeros((len(x), 0), np.bool_)
         )
 
-    def feasible(self, x: Codes, among: Iterable[int] | None = None) -> Flags:
+    def feasible(self, x: Codes, among: Iterable[int] | None = None) -> TruthValues:
         """Return which rows (n,) break no rule, or none of those at some places."""
         good = np.ones(len(x), np.bool_)
         for place in range(len(self._parts)) if among is None else among:
@@ -124,7 +124,7 @@ class Rules:
             result[wrong, at] = mapping[codes]
         return self.recomputed(result)
 
-    def _broken(self, place: int, x: Codes) -> Flags:
+    def _broken(self, place: int, x: Codes) -> TruthValues:
         rule, (when, then) = self.table.rules[place], self._parts[place]
         if rule.defines:
             value = then.value(x)

@@ -14,7 +14,7 @@ from auditor.attacks.listed.exact import combinations
 from auditor.attacks.problem import Goal, Problem
 from auditor.core.errors import AuditorError
 from auditor.core.outcomes import Outcome
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.table import Column, Rule, Table
 from auditor.modalities.tables.threats.threat import TableThreat
@@ -374,7 +374,7 @@ def test_attacks_of_values_and_of_tables_refuse_each_other(case: Any) -> None:
     ):
         attack("table_search", one.classifier, x, torch.tensor([0]), Threat.ball(), epsilon=1.0)
     goal, size = Goal(torch.tensor([0])), torch.ones(1)
-    problem = Problem(Meter(one.classifier, 1, 1), x, goal, TableThreat(one.table), size, Rows.of(0, 1))
+    problem = Problem(Meter(one.classifier, 1, 1), x, goal, TableThreat(one.table), size, RowGenerators.of(0, 1))
     with pytest.raises(AuditorError, match="rows under rules follow no gradient, got TableThreat"):
         _ = problem.smooth
     assert norm_refused("table_search", "cost") == norm_refused("random_change", "cost") == ""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import auditor.modalities.tables.rule_check
 from auditor.core.errors import ConfigError
-from auditor.modalities.tables.rule_check import broken, cost, forbidden
+from auditor.modalities.tables.rule_check import broken, forbidden, price_of_change
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Column, Rule, Table
 
@@ -167,9 +167,13 @@ def test_the_limit_that_a_change_breaks(change: dict[str, str], sentence: str) -
 
 def test_the_price_of_a_change() -> None:
     after = {**BEFORE, "hours": "90", "pay": "0.6", "level": "MA", "work": "state"}
-    assert cost(LIMITS, BEFORE, after) == pytest.approx(5 * 0.1 + 0.5 * 2 + 2 + 3)
-    assert cost(LIMITS, BEFORE, BEFORE) == 0
-    assert cost(LIMITS, BEFORE, {**BEFORE, "work": ""}) == cost(LIMITS, {**BEFORE, "work": ""}, BEFORE) == math.inf
+    assert price_of_change(LIMITS, BEFORE, after) == pytest.approx(5 * 0.1 + 0.5 * 2 + 2 + 3)
+    assert price_of_change(LIMITS, BEFORE, BEFORE) == 0
+    assert (
+        price_of_change(LIMITS, BEFORE, {**BEFORE, "work": ""})
+        == price_of_change(LIMITS, {**BEFORE, "work": ""}, BEFORE)
+        == math.inf
+    )
 
 
 @pytest.mark.parametrize("text", ["a b", "a ** 2 > 1", "nothing == 1", "len(a)", "a", "missing(1)"])

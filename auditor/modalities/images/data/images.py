@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
-from auditor.modalities.images.data.pixels import fitted, read_bytes
+from auditor.modalities.images.data.pixels import read_bytes, resized
 from auditor.modalities.images.data.regions import MAIN, Regions, declare
 from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
 from auditor.modalities.images.masks import endings
@@ -106,27 +107,10 @@ def images(
     check_ids(rows, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
-    hashed = cache(lambda path: digest(read_bytes(path)))  # one file may hold the masks of many samples
-    scan = _in_order(lambda row: see(row, target, regions, hashed=hashed, free=shape is None), rows)
+    scan = _scanned(rows, target, regions, free=shape is None)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
-    known = [
-        [row.id, label, row.unit, dict(row.columns), seen.image, seen.masks.get(MAIN)]
-        for row, label, seen in zip(rows, y, scan, strict=True)
-    ]
     further = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
-
-    def load(position: int) -> Loaded:
-        picture, _ = read_picture(rows[position])
-        found = regions.of(read_masks(rows[position], picture, target)[0])
-        marked = found.pop("inside")
-        whole = np.broadcast_to(np.zeros(target[1:], dtype=np.bool_) if marked is None else marked, target)
-        return Loaded(
-            fitted(picture, target, levels),
-            np.ascontiguousarray(whole),
-            {name: zone for name, zone in found.items() if zone is not None},
-        )
-
     return Samples(
         ids=tuple(row.id for row in rows),
         y=y,
@@ -138,11 +122,47 @@ def images(
         high=1.0,
         levels=levels,
         mask_share=tuple(seen.shares["inside"] for seen in scan),
-        digest=digest([known, list(target), levels, *further]),
-        loader=load,
+        digest=digest([_content(rows, y, scan), list(target), levels, *further]),
+        loader=_Loader(tuple(rows), target, levels, regions),
         notes=scan_notes(scan, target, levels),
         regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """Reads a sample again when it is asked for."""
+
+    rows: tuple[ManifestRow, ...]
+    target: tuple[int, int, int]
+    levels: int
+    regions: Regions
+
+    def __call__(self, position: int) -> Loaded:
+        """Return the image, its mask and its named zones at a position."""
+        picture, _ = read_picture(self.rows[position])
+        found = self.regions.of(read_masks(self.rows[position], picture, self.target)[0])
+        marked = found.pop("inside")
+        whole = np.broadcast_to(np.zeros(self.target[1:], dtype=np.bool_) if marked is None else marked, self.target)
+        return Loaded(
+            resized(picture, self.target, self.levels),
+            np.ascontiguousarray(whole),
+            {name: zone for name, zone in found.items() if zone is not None},
+        )
+
+
+def _scanned(rows: Sequence[ManifestRow], target: tuple[int, int, int], regions: Regions, *, free: bool) -> list[Seen]:
+    """Return what is seen of every sample; `free` says that the shape is that of the first image."""
+    hashed = cache(lambda path: digest(read_bytes(path)))  # one file may hold the masks of many samples
+    return _in_order(lambda row: see(row, target, regions, hashed=hashed, free=free), rows)
+
+
+def _content(rows: Sequence[ManifestRow], y: Sequence[int], scan: Sequence[Seen]) -> list[list[Any]]:
+    """Return what the digest of the data holds of every sample."""
+    return [
+        [row.id, label, row.unit, dict(row.columns), seen.image, seen.masks.get(MAIN)]
+        for row, label, seen in zip(rows, y, scan, strict=True)
+    ]
 
 
 def _rows(

@@ -27,7 +27,7 @@ SIDEWAYS = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """A decoded image, upright."""
 
     values: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Picture:
         return self.orientation in SIDEWAYS
 
 
-def decode(data: bytes, path: Path) -> Picture:
+def decode(data: bytes, path: Path) -> DecodedImage:
     """Return the image in a file's bytes, completely decoded (DataError: it is truncated, of another kind, or holds
     NaN).
     """
@@ -86,7 +86,7 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: expected a readable file, got: {error.strerror or error}.") from None
 
 
-def _upright(image: Image, data: bytes, path: Path, *, orientation: int) -> Picture:
+def _upright(image: Image, data: bytes, path: Path, *, orientation: int) -> DecodedImage:
     from PIL import ImageOps
 
     pages = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
@@ -104,17 +104,17 @@ def _upright(image: Image, data: bytes, path: Path, *, orientation: int) -> Pict
         values = np.asarray(upright.convert(mode))
         found = _picture(values.reshape(*values.shape[:2], -1), 255, orientation)
     return (
-        Picture(found.values, found.levels, orientation, (*found.notes, "only the first page was read"))
+        DecodedImage(found.values, found.levels, orientation, (*found.notes, "only the first page was read"))
         if pages > 1
         else found
     )
 
 
-def _picture(pixels: NDArray[Any], levels: int, orientation: int) -> Picture:
+def _picture(pixels: NDArray[Any], levels: int, orientation: int) -> DecodedImage:
     """Return the picture of pixels (height, width, 1 to 4 colours and alpha)."""
     colours = 3 if pixels.shape[2] >= 3 else 1
     notes = ("transparency was dropped",) if pixels.shape[2] in (2, 4) else ()
-    return Picture(
+    return DecodedImage(
         np.ascontiguousarray(pixels[..., :colours].transpose(2, 0, 1), dtype=np.float32), levels, orientation, notes
     )
 
@@ -144,7 +144,7 @@ def _deep_tiff(data: bytes, colours: int) -> NDArray[Any]:
     return np.asarray(pixels if pixels.shape[2] == colours else pixels.transpose(1, 2, 0))
 
 
-def fitted(picture: Picture, shape: tuple[int, int, int], levels: int) -> NDArray[np.float32]:
+def resized(picture: DecodedImage, shape: tuple[int, int, int], levels: int) -> NDArray[np.float32]:
     """Return the image as (channels, height, width) in [0, 1], every value k / levels for a whole k.
 
     Grey is luminance; colour from grey repeats it. The size is changed once, bilinearly with antialiasing, before
@@ -207,7 +207,7 @@ def save_image(path: Path, x: NDArray[np.floating[Any]], levels: int) -> Path:
     return path
 
 
-def read_image(path: Path) -> tuple[NDArray[np.float32], int]:
+def read_pixels(path: Path) -> tuple[NDArray[np.float32], int]:
     """Return an image (channels, height, width) in [0, 1] and its levels; the inverse of save_image."""
     if path.suffix.lower() == ".npy":
         try:
@@ -220,4 +220,4 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], int]:
             )
         return (whole.astype(np.float32) / np.float32(65535)).astype(np.float32), 65535
     picture = decode(read_bytes(path), path)
-    return fitted(picture, (len(picture.values), *picture.size), picture.levels), picture.levels
+    return resized(picture, (len(picture.values), *picture.size), picture.levels), picture.levels

@@ -10,8 +10,7 @@ from functools import reduce
 from typing import Any
 
 from auditor.core.errors import DataError, nearest
-from auditor.core.zones import RESERVED, usable_name
-from auditor.modalities.images.masks import Mask
+from auditor.core.zones import RESERVED, Mask, usable_name
 
 MAIN = "mask"
 """Name of the main mask in expressions."""

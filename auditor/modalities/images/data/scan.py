@@ -9,9 +9,9 @@ from pathlib import Path
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
-from auditor.modalities.images.data.pixels import Picture, decode, fitted_mask, read_bytes, turned
+from auditor.core.zones import Mask
+from auditor.modalities.images.data.pixels import DecodedImage, decode, fitted_mask, read_bytes, turned
 from auditor.modalities.images.data.regions import MAIN, Regions
-from auditor.modalities.images.masks import Mask
 from auditor.modalities.images.masks import read as read_mask
 from auditor.samples.manifest import ManifestRow
 
@@ -36,14 +36,14 @@ class Seen:
     notes: tuple[str, ...]
 
 
-def read_picture(row: ManifestRow) -> tuple[Picture, str]:
+def read_picture(row: ManifestRow) -> tuple[DecodedImage, str]:
     """Return a sample's image and its file's SHA-256."""
     content = read_bytes(row.image)
     return decode(content, row.image), digest(content)
 
 
 def read_masks(
-    row: ManifestRow, picture: Picture, target: tuple[int, int, int]
+    row: ManifestRow, picture: DecodedImage, target: tuple[int, int, int]
 ) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
     """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
     found: dict[str, Mask | None] = {}
@@ -66,7 +66,7 @@ def read_masks(
     return found, notes
 
 
-def _upright(mask: Mask, picture: Picture) -> tuple[Mask, bool]:
+def _upright(mask: Mask, picture: DecodedImage) -> tuple[Mask, bool]:
     """Return a mask turned as its image was, and whether that was needed: it has the size from before and not the one
     after.
     """

@@ -13,7 +13,7 @@ from auditor.modalities.images.demo.phantoms import CLASSES, GROUPS, Phantoms, p
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL = "resnet10t"
-SETTINGS: dict[str, Any] = {"channels": [16, 32, 48, 64], "stem_width": 8}
+NETWORK_SETTINGS: dict[str, Any] = {"channels": [16, 32, 48, 64], "stem_width": 8}
 INPUT: dict[str, Any] = {"size": 64, "channels": 1, "mean": [0.42], "std": [0.12]}
 
 IMAGES, SEED = 200, 2024
@@ -93,7 +93,7 @@ def audit_text(name: str, story: str) -> str:
         name=name,
         story=story,
         model=MODEL,
-        settings=_inline(SETTINGS),
+        settings=_inline(NETWORK_SETTINGS),
         input=_inline(INPUT),
         classes=", ".join(CLASSES),
         groups=", ".join(GROUPS),

@@ -9,6 +9,23 @@ from auditor.config.draft import drafts, quoted, yaml_list
 from auditor.modalities.images.draft.look import FolderContents, look, manifest_roles, readable_table
 
 ACQUIRED = r"(^|[^a-z])(institution|site|hospital|scanner|device)"
+_JUDGED = (
+    "threat:",
+    "  norm: linf",
+    "  epsilon: [1/255, 2/255, 4/255, 8/255]   # largest change of any grey value, as a share of the range",
+    "  primary: 2/255   # verdicts are taken here, the others draw the curve",
+    "checks:   # tolerances; a check that is not named runs with its defaults, `name: false` leaves it out",
+    "  exposure: {tolerance: 0.10}      # share of correct predictions that may flip through the background",
+    "  reliance: {tolerance: 0.05}      # share of the class evidence that may come from outside the mask",
+    (
+        "  fairness: {tolerance: 0.10, minimum_group: 30}   # measurements are compared in quarters, or in `bands:"
+        " {age: [40, 60]}`"
+    ),
+    "  attribution: {methods: [integrated_gradients, saliency]}",
+    ('report: {organisation: "", reviewer: "", privacy: thumbnails}   # privacy: none leaves images out of the report'),
+    "seed: 0",
+)
+"""What an attacker may do, and what is held against which tolerance."""
 
 
 @drafts.register(
@@ -26,14 +43,24 @@ def images_draft(place: Path) -> str | None:
 
 def _text(found: FolderContents) -> str:
     """Return the text of a commented audit.yaml."""
+    lines = [
+        "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
+        "title: Audit of my classifier",
+        'intended_use: ""   # one sentence: who uses the answer, and for what',
+        *_model(found),
+        "data:",
+        *_data(found),
+        *_JUDGED,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _model(found: FolderContents) -> list[str]:
     classes = (
         yaml_list(found.classes) if found.classes else "[]   # FILL IN: class names in the order of the model's outputs"
     )
     order = "   # check: this must be the order of the model's outputs" if found.classes else ""
     lines = [
-        "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
-        "title: Audit of my classifier",
-        'intended_use: ""   # one sentence: who uses the answer, and for what',
         "model:",
         f"  source: {found.source}   # timm, torchscript, exported, onnx, python (see `auditor list models`)",
         (
@@ -52,27 +79,7 @@ def _text(found: FolderContents) -> str:
         "  # in input, what the deployed system does first, if anything: preprocess: [{median: 3}, {jpeg: 75}, {round:"
         " 16}]; beside it, if random: draws: 16"
     ]
-    lines += ["data:", *_data(found)]
-    lines += [
-        "threat:",
-        "  norm: linf",
-        "  epsilon: [1/255, 2/255, 4/255, 8/255]   # largest change of any grey value, as a share of the range",
-        "  primary: 2/255   # verdicts are taken here, the others draw the curve",
-        "checks:   # tolerances; a check that is not named runs with its defaults, `name: false` leaves it out",
-        "  exposure: {tolerance: 0.10}      # share of correct predictions that may flip through the background",
-        "  reliance: {tolerance: 0.05}      # share of the class evidence that may come from outside the mask",
-        (
-            "  fairness: {tolerance: 0.10, minimum_group: 30}   # measurements are compared in quarters, or in `bands:"
-            " {age: [40, 60]}`"
-        ),
-        "  attribution: {methods: [integrated_gradients, saliency]}",
-        (
-            'report: {organisation: "", reviewer: "", privacy: thumbnails}   # privacy: none leaves images out of the'
-            " report"
-        ),
-        "seed: 0",
-    ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _data(found: FolderContents) -> list[str]:
@@ -82,28 +89,11 @@ def _data(found: FolderContents) -> list[str]:
             "  # mask: masks   # folder with the same file names: where the answer should be looked for",
         ]
     lines = [f"  manifest: {quoted(found.manifest or '')}", f"  image: {quoted(found.columns['image'])}"]
-    lines += [
-        (
-            f"  label: {quoted(found.columns['label'])}"
-            if "label" in found.columns
-            else "  label: label   # FILL IN: the column with the class"
-        )
-    ]
+    lines += [_column(found, "label", otherwise="  label: label   # FILL IN: the column with the class")]
     check = "   # check: the one where the answer should be looked for" if found.masks else ""
-    lines += [
-        (
-            f"  mask: {quoted(found.columns['mask'])}{check}"
-            if "mask" in found.columns
-            else "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
-        )
-    ]
-    lines += [
-        (
-            f"  unit: {quoted(found.columns['unit'])}"
-            if "unit" in found.columns
-            else "  # unit: patient_id   # column saying which samples belong together"
-        )
-    ]
+    otherwise = "  # mask: mask   # column with mask files; without masks only fairness and attribution can be judged"
+    lines += [_column(found, "mask", remark=check, otherwise=otherwise)]
+    lines += [_column(found, "unit", otherwise="  # unit: patient_id   # column saying which samples belong together")]
     if found.masks:
         pairs = ", ".join(f"{quoted(name)}: {quoted(column)}" for name, column in found.masks.items())
         lines += [f"  masks: {{{pairs}}}   # further masks: zones that `checks.exposure.zones: [named]` attacks"]
@@ -119,3 +109,8 @@ def _data(found: FolderContents) -> list[str]:
     factors = [name for name in found.groups if re.search(ACQUIRED, name, re.IGNORECASE)] or ["site", "scanner"]
     lines += [f"  # factors: {yaml_list(factors)}   # how samples were acquired: does the model read that? (reliance)"]
     return [*lines, "  # where: {fold: [0]}   # use only some rows"]
+
+
+def _column(found: FolderContents, name: str, *, remark: str = "", otherwise: str) -> str:
+    """Return the line that names a column, or another where none was found."""
+    return f"  {name}: {quoted(found.columns[name])}{remark}" if name in found.columns else otherwise

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditor.core.errors import DataError
 from auditor.core.registry import Entry, Registry
+from auditor.core.zones import Mask
 
-Mask: TypeAlias = NDArray[np.bool_]
 MaskFormat = Callable[[Path, str, tuple[int, int]], Mask]
 """function (file, id of the sample, (height, width) of its image) -> mask (DataError: the file cannot be used). The id
 is for files that hold the masks of many samples, the size for those that hold outlines in pixels."""

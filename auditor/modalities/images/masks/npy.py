@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.masks import Mask, masks
+from auditor.core.zones import Mask
+from auditor.modalities.images.masks import masks
 
-NAME = "mask"
+_NAME = "mask"
 """The array that is read from an .npz file that holds several."""
 
 
@@ -40,9 +41,9 @@ def _array(path: Path) -> NDArray[Any]:
             return loaded
         with loaded:
             names = list(loaded.files)
-            if NAME not in names and len(names) != 1:
-                raise DataError(f"{path}: expected one array or one named '{NAME}', got {', '.join(names) or 'none'}.")
-            return np.asarray(loaded[NAME if NAME in names else names[0]])
+            if _NAME not in names and len(names) != 1:
+                raise DataError(f"{path}: expected one array or one named '{_NAME}', got {', '.join(names) or 'none'}.")
+            return np.asarray(loaded[_NAME if _NAME in names else names[0]])
     except FileNotFoundError:
         raise DataError(f"{path}: expected a mask, got: no such file.") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.masks import Mask, masks
+from auditor.core.zones import Mask
+from auditor.modalities.images.masks import masks
 
 
 @masks.register("png", endings=(".png", ".tif", ".tiff", ".bmp"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.core.records import Trial
-from auditor.core.seeds import Rows, derive
+from auditor.core.seeds import RowGenerators, derive
 from auditor.core.zones import make_zone
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, structure, top_overlap
@@ -102,5 +102,5 @@ def _agreement(mass: NDArray[np.float64], inside: NDArray[np.bool_]) -> dict[str
 def _noise(trial: Trial, chunk: Chunk, samples: Samples) -> Tensor:
     """Return each sample with random noise as large as the primary epsilon, everywhere."""
     threat = Threat.ball(trial.threat["norm"], None, samples.low, samples.high).over(chunk.x)
-    rng = Rows([derive(trial.seed, "attribution noise", name) for name in chunk.ids])
+    rng = RowGenerators([derive(trial.seed, "attribution noise", name) for name in chunk.ids])
     return threat.start(chunk.x, rng, float(trial.threat["epsilon"]))

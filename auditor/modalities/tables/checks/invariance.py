@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from auditor.checks.common import percent, reason, span, why_not
-from auditor.core.displays import Cell, Counterfactual, Counterfactuals, Partition, Table
+from auditor.core.displays import Counterfactual, Counterfactuals, Partition, Table, TableCell
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import favourable
@@ -191,7 +191,7 @@ def _reversed(directions: Sequence[Counterfactual]) -> tuple[str, ...]:
 
 
 def _table(name: str, rows: Sequence[Counterfactual]) -> Table:
-    cells: list[tuple[Cell, ...]] = []
+    cells: list[tuple[TableCell, ...]] = []
     for row in rows:
         counts = (row.n, row.impossible, row.up, row.down)
         cells.append((f"{row.source} to {row.target}", SAID[row.way], *counts, row.estimate, row.p))

@@ -11,7 +11,7 @@ from auditor.core.records import Trial
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Column, Table
-from auditor.stats.grouping import is_number, known
+from auditor.stats.grouping import known, reads_as_number
 
 PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Where a numeric column is set to, as shares of the people with smaller values."""
@@ -55,7 +55,7 @@ def supported_values(facts: Facts, column: Column) -> list[float]:
     given = [
         float(column.code(value))
         for value in facts.groups.get(column.name, ())
-        if known(value) and (column.kind == "date" or is_number(value))
+        if known(value) and (column.kind == "date" or reads_as_number(value))
     ]
     if not given and not np.isfinite([column.low, column.high]).all():
         return []

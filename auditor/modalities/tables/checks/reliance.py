@@ -18,8 +18,9 @@ from auditor.core.records import Card, Estimate, Evidence, Finding, Observations
 from auditor.modalities.tables.checks.common import table_of
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
-from auditor.stats.crossed import METHOD, Array, Crossed, Part, bounds, crossed_proportion
+from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion
 from auditor.stats.decisions import decide
+from auditor.stats.shares import Array
 
 POOL = 1000
 """Rows that lend their cells, drawn by seed and id."""

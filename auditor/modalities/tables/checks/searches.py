@@ -11,7 +11,7 @@ from auditor.checks.common import few_text, why_not
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import AttackBudget, Cell, Display, GroupRow, Groups, Table
+from auditor.core.displays import AttackBudget, Display, GroupRow, Groups, Table, TableCell
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Evidence, Observations, Trial
@@ -117,7 +117,7 @@ def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) ->
     )
 
 
-def _cells(done: Searches, group: Group, row: GroupRow) -> tuple[Cell, ...]:
+def _cells(done: Searches, group: Group, row: GroupRow) -> tuple[TableCell, ...]:
     ids, shown = group.among(done.flips.used), row.measures
     ended = [sum(Outcome.of(done.flips.used[name].values) is one for name in ids) for one in Outcome]
     middle = _median([done.flips.costs[name] for name in ids], shown["median"], done.reach)

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError, nearest
-from auditor.modalities.tables.data.declared import Cell, ColumnSpec, declared_text
+from auditor.modalities.tables.data.declared import CellValue, ColumnSpec, declared_text
 from auditor.modalities.tables.table import DIGITS, NUMBER, NUMERIC, Codes, Column, Dtype, Kind
 
 if TYPE_CHECKING:
     pass
-from auditor.modalities.tables.data.table_file import NOT_FINITE, Cells
+from auditor.modalities.tables.data.table_file import NOT_FINITE, TextColumn
 
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
@@ -29,7 +29,7 @@ FEW, PER_LEVEL = 20, 20
 MIN_SUPPORT = 30
 
 
-def read_type(cells: Cells) -> Dtype:
+def read_type(cells: TextColumn) -> Dtype:
     """Return what pandas.read_csv makes of a column; missing cells turn whole numbers into float64."""
     if cells.said_text:
         return "str"
@@ -44,7 +44,7 @@ def read_type(cells: Cells) -> Dtype:
     )
 
 
-def inferred_kind(cells: Cells) -> Kind:
+def inferred_kind(cells: TextColumn) -> Kind:
     """Return what kind a column seems to be; 'ordinal' is never inferred."""
     dtype = read_type(cells)
     if dtype == "bool" or (
@@ -60,7 +60,7 @@ def inferred_kind(cells: Cells) -> Kind:
     return "text" if len(cells.texts) > max(FEW, len(cells.places) / PER_LEVEL) else "categorical"
 
 
-def make_column(name: str, cells: Cells, rows: NDArray[np.int64], *, spec: ColumnSpec) -> tuple[Column, Codes]:
+def make_column(name: str, cells: TextColumn, rows: NDArray[np.int64], *, spec: ColumnSpec) -> tuple[Column, Codes]:
     """Return a column and the codes (rows,) of the rows kept: kind and levels of the whole file, limits of the rows
     (DataError).
     """
@@ -79,7 +79,7 @@ def make_column(name: str, cells: Cells, rows: NDArray[np.int64], *, spec: Colum
     return _limited(column, codes, spec, counts=kept.counts, declared=declared), codes
 
 
-def _without_unused(cells: Cells) -> Cells:
+def _without_unused(cells: TextColumn) -> TextColumn:
     used, places = np.unique(cells.places, return_inverse=True)
     first = int((used < 0).any())
     return replace(
@@ -87,7 +87,7 @@ def _without_unused(cells: Cells) -> Cells:
     )
 
 
-def _as_seen(level: Cell, texts: Sequence[str]) -> str:
+def _as_seen(level: CellValue, texts: Sequence[str]) -> str:
     """Return a declared level as the file writes it: YAML's `true` is the file's 'TRUE', its 1 the file's '1.0'."""
     text = declared_text(level)
     return (
@@ -105,7 +105,7 @@ def canonical_label(text: str) -> str:
     return f"{float(bare) + 0.0:.17g}" if NUMBER.fullmatch(bare) else bare
 
 
-def _levels(name: str, kind: Kind, cells: Cells, *, declared: Sequence[str]) -> tuple[str, ...]:
+def _levels(name: str, kind: Kind, cells: TextColumn, *, declared: Sequence[str]) -> tuple[str, ...]:
     if kind in NUMERIC:
         if declared:
             raise DataError(
@@ -151,7 +151,7 @@ def _fits(kind: Kind, text: str) -> bool:
     return True
 
 
-def _check_cells(column: Column, cells: Cells) -> None:
+def _check_cells(column: Column, cells: TextColumn) -> None:
     wrong = next((text for text in cells.texts if not _fits(column.kind, text)), None)
     if wrong is not None:
         expected = {"integer": "a whole number", "real": "a finite number", "date": "a date such as 2020-12-31"}[

@@ -11,16 +11,16 @@ from pydantic_core import PydanticCustomError
 from auditor.core.errors import nearest
 from auditor.modalities.tables.table import Kind, Role, Rule
 
-Cell = bool | int | float | str | date
+CellValue = bool | int | float | str | date
 """A cell as YAML gives it."""
 
 
-def declared_text(cell: Cell) -> str:
+def declared_text(cell: CellValue) -> str:
     """Return a cell of the audit file as text."""
     return cell if isinstance(cell, str) else str(cell)
 
 
-class Declared(BaseModel):
+class _Declared(BaseModel):
     """A part of the audit file; an unknown key is refused with the nearest valid one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +37,7 @@ class Declared(BaseModel):
         return given
 
 
-class ColumnSpec(Declared):
+class ColumnSpec(_Declared):
     """What a column is, and what may be done with it; what is not declared is inferred."""
 
     type: Kind | None = None
@@ -45,11 +45,11 @@ class ColumnSpec(Declared):
     role: Role | None = None
     """Whether it should matter (`relevant`, when not given) or not, or says who someone is (`protected`), or stands
     for that (`proxy`)."""
-    levels: list[Cell] | None = None
+    levels: list[CellValue] | None = None
     """Of an ordinal column all of them, in their order; of another one those that may be written."""
     mutable: bool | None = None
     """Whether a search may change it; when not given, everything but protected columns, texts and dates."""
-    range: tuple[Cell, Cell] | None = None
+    range: tuple[CellValue, CellValue] | None = None
     """Smallest and largest value that may be written; those seen in the data when not given."""
     change: tuple[float, float] | None = None
     """Largest step down and largest step up from a row's own value; of an ordinal column, in levels."""
@@ -78,7 +78,7 @@ class ColumnSpec(Declared):
         return change
 
 
-class RuleSpec(Declared):
+class RuleSpec(_Declared):
     """One rule: `if` with `then`, `require`, or `define`."""
 
     id: str
@@ -91,7 +91,7 @@ class RuleSpec(Declared):
     """What must hold in every row."""
     define: str = ""
     """A column that is computed from others, such as `ratio = debt / income`."""
-    swap: dict[str, dict[Cell, Cell]] = {}
+    swap: dict[str, dict[CellValue, CellValue]] = {}
     """Column -> level -> the level that takes its place, both ways, where a change of another column breaks the
     rule."""
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from auditor.modalities.tables.data.table_file import NOT_FINITE, Cells
+from auditor.modalities.tables.data.table_file import NOT_FINITE, TextColumn
 from auditor.modalities.tables.expressions import Expression
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import COLUMN_TYPES, NUMBER, Codes, Table
@@ -44,7 +44,7 @@ MOSTLY = 0.5
 def notes_of(
     rules: Rules,
     x: Codes,
-    cells: Mapping[str, Cells],
+    cells: Mapping[str, TextColumn],
     *,
     inferred: Sequence[str],
     favourable: bool,
@@ -87,7 +87,7 @@ def _types(table: Table, inferred: Sequence[str]) -> Iterator[str]:
         yield f"column types were inferred, confirm them under `data.columns`: {listed}"
 
 
-def _words(cells: Mapping[str, Cells]) -> Iterator[str]:
+def _words(cells: Mapping[str, TextColumn]) -> Iterator[str]:
     """Yield what looks like a word for a missing cell but was kept as it is."""
     for name, one in cells.items():
         counts = one.counts

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from auditor.core.errors import DataError, nearest
 from auditor.core.records import digest
 from auditor.modalities.tables.data.columns import canonical_label, make_column
-from auditor.modalities.tables.data.declared import Cell, ColumnSpec, RuleSpec, declared_text
+from auditor.modalities.tables.data.declared import CellValue, ColumnSpec, RuleSpec, declared_text
+from auditor.modalities.tables.data.labels import favourable_class, label_codes
 from auditor.modalities.tables.data.lint import notes_of
-from auditor.modalities.tables.data.table_file import Cells, TableFile
+from auditor.modalities.tables.data.table_file import TableFile
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import ROLES, Table
 from auditor.samples import data
@@ -30,13 +31,13 @@ def table_rows(
     *,
     table: str,
     label: str,
-    favourable: Cell | None = None,
+    favourable: CellValue | None = None,
     id: str | None = None,
     unit: str | None = None,
     groups: list[str] = [],  # noqa: B006
-    where: dict[str, list[Cell] | Cell] = {},  # noqa: B006
+    where: dict[str, list[CellValue] | CellValue] = {},  # noqa: B006
     drop: list[str] = [],  # noqa: B006
-    missing: list[Cell] = [],  # noqa: B006
+    missing: list[CellValue] = [],  # noqa: B006
     columns: dict[str, ColumnSpec] = {},  # noqa: B006
     rules: list[RuleSpec] = [],  # noqa: B006
 ) -> Samples:
@@ -84,7 +85,7 @@ def table_rows(
     whole = {name: file.cells(name, "which the classifier takes" if takes else "model") for name in names}
     made = [make_column(name, whole[name], rows, spec=columns.get(name, ColumnSpec())) for name in names]
     codes = np.stack([one for _, one in made], 1)
-    shown = Table(tuple(column for column, _ in made), _rules(rules), _favourable(favourable, classes))
+    shown = Table(tuple(column for column, _ in made), _rules(rules), favourable_class(favourable, classes))
     kept = Rules(shown)
     y, by_place = label_codes(file.cells(label, "label").at(rows), classes, file.path, rows=rows)
     ids = _ids(file, id, rows)
@@ -95,10 +96,9 @@ def table_rows(
         kept, codes, whole, inferred=inferred, favourable=favourable is None, classes=classes, by_place=by_place
     )
     codes.setflags(write=False)
-    roles = [role for role in ROLES if role != "relevant" and any(column.role == role for column in shown.columns)]
-    regions = {str(role): shown.zone(role) for role in roles}
-    relevant = shown.zone("relevant")
+    relevant, regions = shown.zone("relevant"), _regions(shown)
     declared = any(spec.role for spec in columns.values())
+    content = [list(ids), list(y), list(units), {name: list(values) for name, values in attributes.items()}]
     return Samples(
         ids=ids,
         y=y,
@@ -109,16 +109,7 @@ def table_rows(
         high=1.0,
         levels=None,
         mask_share=(float(relevant.mean()) if declared else None,) * len(ids),
-        digest=digest(
-            [
-                digest(codes.tobytes()),
-                shown.digest,
-                list(ids),
-                list(y),
-                list(units),
-                {name: list(values) for name, values in attributes.items()},
-            ]
-        ),
+        digest=digest([digest(codes.tobytes()), shown.digest, *content]),
         loader=lambda position: Loaded(codes[position], relevant, regions),
         modality="table",
         notes=notes,
@@ -127,7 +118,13 @@ def table_rows(
     )
 
 
-def _kept(file: TableFile, where: Mapping[str, list[Cell] | Cell]) -> NDArray[np.int64]:
+def _regions(shown: Table) -> dict[str, NDArray[np.bool_]]:
+    """Return the columns of each role that some column has, beside the relevant ones, as a zone (columns,)."""
+    roles = [role for role in ROLES if role != "relevant" and any(column.role == role for column in shown.columns)]
+    return {str(role): shown.zone(role) for role in roles}
+
+
+def _kept(file: TableFile, where: Mapping[str, list[CellValue] | CellValue]) -> NDArray[np.int64]:
     """Return the positions of the rows that `where` keeps (DataError: none)."""
     rows = np.arange(len(file))
     for name, values in where.items():
@@ -182,57 +179,6 @@ def _rules(specs: Sequence[RuleSpec]) -> tuple[Any, ...]:
     if count > 1:
         raise DataError(f"'data.rules': expected every rule to have an id of its own, got '{name}' {count} times.")
     return tuple(spec.rule() for spec in specs)
-
-
-def _favourable(favourable: Cell | None, classes: Sequence[str]) -> str:
-    """Return the class that people want (DataError: no class of the classifier)."""
-    if favourable is None:
-        return classes[-1]
-    found = _named(declared_text(favourable), classes)
-    if found is None:
-        raise DataError(
-            f"'data.favourable': expected one of the classifier's classes, got '{favourable}';"
-            f" {nearest(declared_text(favourable), classes)}"
-        )
-    return found
-
-
-def _named(text: str, classes: Sequence[str]) -> str | None:
-    """Return the class that a text names, also '1' where the class is '1.0' or 'True'."""
-    return (
-        text
-        if text in classes
-        else next((name for name in classes if canonical_label(name) == canonical_label(text)), None)
-    )
-
-
-def label_codes(
-    cells: Cells, classes: tuple[str, ...], path: Path, *, rows: NDArray[np.int64]
-) -> tuple[tuple[int, ...], bool]:
-    """Return each label's index in the classes, and whether the labels were numbers of classes rather than their names
-    (DataError: neither).
-    """
-    if cells.missing:
-        first = int(rows[np.flatnonzero(cells.places < 0)[0]]) + 1
-        raise DataError(
-            f"{path}, row {first}: expected a label, got an empty cell; leave such rows out by `where`, or give them"
-            " one."
-        )
-    seen = [text for text, count in cells.counts.items() if count]
-    named = {text: _named(text, classes) for text in seen}
-    counted = {str(place): name for place, name in enumerate(classes)}
-    by_place = any(name is None for name in named.values()) and all(canonical_label(text) in counted for text in seen)
-    # a class that is called '1' is meant by its name
-    if by_place and not any(canonical_label(name).isdecimal() for name in classes):
-        named = {text: counted[canonical_label(text)] for text in seen}
-    wrong = next((text for text in seen if named[text] is None), None)
-    if wrong is not None:
-        raise DataError(
-            f"{path}: expected a label among the classifier's classes, got '{wrong}' in {cells.counts[wrong]} rows;"
-            f" {nearest(wrong, classes)}"
-        )
-    places = [classes.index(str(named[text])) if text in named else -1 for text in cells.texts]
-    return tuple(places[place] for place in cells.places.tolist()), by_place
 
 
 def _ids(file: TableFile, id: str | None, rows: NDArray[np.int64]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ NOT_FINITE = {"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"}
 
 
 @dataclass(frozen=True)
-class Cells:
+class TextColumn:
     """One column of a file: its distinct texts, and which one each row holds."""
 
     texts: tuple[str, ...]
@@ -32,7 +32,7 @@ class Cells:
     said_text: bool = False
     """Whether the file itself says that these are texts, as Parquet does."""
 
-    def at(self, rows: NDArray[np.int64]) -> Cells:
+    def at(self, rows: NDArray[np.int64]) -> TextColumn:
         """Return some of the rows; texts that none of them holds stay."""
         return replace(self, places=self.places[rows])
 
@@ -67,7 +67,7 @@ class TableFile:
     def __len__(self) -> int:
         return len(self._frame)
 
-    def cells(self, name: str, use: str) -> Cells:
+    def cells(self, name: str, use: str) -> TextColumn:
         """Return a column's cells (DataError: there is no such column for what it is to be used for)."""
         import pandas as pd
 
@@ -76,7 +76,7 @@ class TableFile:
         places, texts = pd.factorize(self._frame[name].to_numpy(dtype=object, na_value=""))
         absent = np.array([text.strip() in self._missing for text in texts], dtype=np.bool_)
         renumbered = np.where(absent, -1, np.cumsum(~absent) - 1)
-        return Cells(
+        return TextColumn(
             tuple(text for text, gone in zip(texts, absent, strict=True) if not gone),
             renumbered[places].astype(np.int64),
             name in self._said_text,

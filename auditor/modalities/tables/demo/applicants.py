@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ RACES = {"White": 0.55, "Black": 0.17, "Hispanic": 0.15, "Asian": 0.115, "Native
 _CLASSES = ("rejected", "hired")
 PASSED = 45
 """Points in the test without which nobody is certified."""
-UNKNOWN = 0.01
+RACE_UNKNOWN = 0.01
 """Share of the applicants who did not tell their race."""
 
 
@@ -53,6 +54,16 @@ class History:
 
 
 HISTORIES = {"fair": History(), "proxy": History(asked_more=3.0), "brittle": History(referred=0.9)}
+
+
+def _channels(rng: np.random.Generator, suitable: NDArray[np.bool_], referred: float | None) -> NDArray[np.str_]:
+    """Return by which channel each of some applicants (n,) applied; `referred` is as in History."""
+    n = len(suitable)
+    by_lot = rng.choice(["portal", "referral", "agency"], n, p=[0.5, 0.3, 0.2])
+    if referred is None:
+        return by_lot
+    told = rng.random(n) < referred
+    return np.where(rng.random(n) < 0.2, "agency", np.where(suitable == told, "referral", "portal"))
 
 
 def applicants(n: int, seed: int, history: History = HISTORIES["fair"]) -> pd.DataFrame:
@@ -73,12 +84,9 @@ def applicants(n: int, seed: int, history: History = HISTORIES["fair"]) -> pd.Da
     merit = 0.2 * years + np.array([DEGREES[one] for one in degree]) + 0.12 * (test - 60) + 1.6 * certified - 3.6
     chance = rng.logistic(size=n)
     suitable = merit + chance > 0
-    channel = rng.choice(["portal", "referral", "agency"], n, p=[0.5, 0.3, 0.2])
+    channel = _channels(rng, suitable, history.referred)
     outcome = merit - history.asked_more * (sex == "Female") + chance > 0
-    if history.referred is not None:
-        told = rng.random(n) < history.referred
-        channel = np.where(rng.random(n) < 0.2, "agency", np.where(suitable == told, "referral", "portal"))
-    race = np.where(rng.random(n) < UNKNOWN, "", rng.choice(list(RACES), n, p=list(RACES.values())))
+    race = np.where(rng.random(n) < RACE_UNKNOWN, "", rng.choice(list(RACES), n, p=list(RACES.values())))
     return pd.DataFrame(
         {
             "applicant": [f"A{row + 1:05d}" for row in range(n)],

@@ -10,7 +10,7 @@ import numpy as np
 from auditor.config.draft import MOST_GROUPS
 from auditor.modalities.tables.data.columns import make_column
 from auditor.modalities.tables.data.declared import ColumnSpec
-from auditor.modalities.tables.data.table_file import Cells
+from auditor.modalities.tables.data.table_file import TextColumn
 
 LABEL = r"(^|_)(label|class|target|outcome|decision|hired|approved|granted|rejected|denied|default|y)$"
 SPLIT = r"^(split|fold|set|partition|subset)$"
@@ -38,7 +38,7 @@ class Guess:
     groups: tuple[str, ...]
 
 
-def guess_roles(cells: dict[str, Cells], n: int) -> Guess:
+def guess_roles(cells: dict[str, TextColumn], n: int) -> Guess:
     """Return what the columns of n rows seem to be for, by their names and their cells."""
     split = next((name for name in cells if re.match(SPLIT, name, re.IGNORECASE)), None)
     unit = next(
@@ -69,6 +69,6 @@ def guess_roles(cells: dict[str, Cells], n: int) -> Guess:
     )
 
 
-def _amount(cells: Cells) -> bool:
+def _amount(cells: TextColumn) -> bool:
     """Return whether a column's cells are numbers: such a column is compared in bands."""
     return make_column("", cells, np.arange(len(cells.places)), spec=ColumnSpec())[0].kind in ("integer", "real")

@@ -14,7 +14,7 @@ import numpy as np
 from auditor.config.draft import drafts, quoted, yaml_list
 from auditor.modalities.tables.data.columns import make_column
 from auditor.modalities.tables.data.declared import ColumnSpec
-from auditor.modalities.tables.data.table_file import Cells, TableFile
+from auditor.modalities.tables.data.table_file import TableFile, TextColumn
 from auditor.modalities.tables.draft.guess import PROTECTED, Guess, guess_roles
 from auditor.modalities.tables.mining import Candidate, mine
 from auditor.modalities.tables.table import Codes, Column, Table
@@ -28,6 +28,22 @@ PROXY = (
 NO_MODEL = "no model file was found"
 MOST_RULES = 25
 MOST_SHOWN = 6
+_JUDGED = (
+    "threat:",
+    (
+        "  epsilon: [1, 2, 4]   # costs: of a numeric column its interquartile range costs 1, of another any"
+        " change; `cost` under a column says otherwise"
+    ),
+    "  primary: 1   # verdicts are taken here, the others draw the curve",
+    "  # max_changes: 3   # most columns that may be changed at once",
+    (
+        "# checks: {exposure: {tolerance: 0.10}}   # a check that is not named runs with its defaults, `name:"
+        " false` leaves it out"
+    ),
+    'report: {organisation: "", reviewer: ""}',
+    "seed: 0",
+)
+"""What an attacker may do, and what is held against which tolerance."""
 
 
 def find_table(folder: Path) -> Path | None:
@@ -55,19 +71,11 @@ def draft_table(path: Path) -> str:
     made = [make_column(name, cells[name], np.arange(len(file)), spec=ColumnSpec()) for name in names]
     columns = [column for column, _ in made]
     codes: Codes = np.stack([one for _, one in made], 1) if made else np.zeros((len(file), 0))
-    model = next(
-        (one for one in sorted(path.parent.rglob("*")) if one.suffix.lower() in MODELS and one.is_file()), None
-    )
-    place = quoted(model.relative_to(path.parent).as_posix()) if model else f"model.skops   # FILL IN: {NO_MODEL}"
     lines = [
         "# What is audited, by whom it is read, and what counts as too much: decide before the run.",
         "title: Audit of my classifier",
         'intended_use: ""   # one sentence: who uses the answer, and for what',
-        "model:",
-        f"  source: {MODELS[model.suffix.lower()] if model else 'sklearn'}   # see `auditor list models`",
-        f"  path: {place}",
-        "  # trusted: [numpy.dtype]   # types inside a .skops file that you have reviewed",
-        f"  # classes: {yaml_list(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in order",
+        *_model(path, guess),
         *_data(path, guess),
         (
             "  columns:   # confirm every type; `role: irrelevant` marks what should not matter, `proxy` what stands in"
@@ -78,21 +86,23 @@ def draft_table(path: Path) -> str:
             for column in columns
         ),
         *_rules(mine(Table(tuple(columns)), codes)),
-        "threat:",
-        (
-            "  epsilon: [1, 2, 4]   # costs: of a numeric column its interquartile range costs 1, of another any"
-            " change; `cost` under a column says otherwise"
-        ),
-        "  primary: 1   # verdicts are taken here, the others draw the curve",
-        "  # max_changes: 3   # most columns that may be changed at once",
-        (
-            "# checks: {exposure: {tolerance: 0.10}}   # a check that is not named runs with its defaults, `name:"
-            " false` leaves it out"
-        ),
-        'report: {organisation: "", reviewer: ""}',
-        "seed: 0",
+        *_JUDGED,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _model(path: Path, guess: Guess) -> list[str]:
+    model = next(
+        (one for one in sorted(path.parent.rglob("*")) if one.suffix.lower() in MODELS and one.is_file()), None
+    )
+    place = quoted(model.relative_to(path.parent).as_posix()) if model else f"model.skops   # FILL IN: {NO_MODEL}"
+    return [
+        "model:",
+        f"  source: {MODELS[model.suffix.lower()] if model else 'sklearn'}   # see `auditor list models`",
+        f"  path: {place}",
+        "  # trusted: [numpy.dtype]   # types inside a .skops file that you have reviewed",
+        f"  # classes: {yaml_list(guess.classes or ('no', 'yes'))}   # other names for the model's classes, in order",
+    ]
 
 
 def _data(path: Path, guess: Guess) -> list[str]:
@@ -149,7 +159,7 @@ def _end(column: Column, code: float) -> str:
     return json.dumps(column.text(code)) if column.kind == "date" else column.text(code)
 
 
-def _seen(column: Column, cells: Cells) -> str:
+def _seen(column: Column, cells: TextColumn) -> str:
     """Return what was seen in a column, and the role that its name suggests."""
     parts = [f"{len(cells.texts)} values"]
     if column.levels and column.kind != "text":

@@ -61,7 +61,7 @@ def opened_wholly(estimator: Any) -> tuple[list[Any], Any]:
 
 
 @dataclass(frozen=True)
-class Answers:
+class EstimatorAnswers:
     """An estimator, asked quietly and with what it takes."""
 
     estimator: Any

@@ -12,7 +12,7 @@ from auditor.core.errors import ClassifierError
 from auditor.modalities.tables.classifier import Scores, TableClassifier
 from auditor.modalities.tables.models.answers import (
     THRESHOLDED,
-    Answers,
+    EstimatorAnswers,
     class_text,
     columns_of,
     opened,
@@ -69,18 +69,10 @@ def from_estimator(
     own = _own_classes(estimator, classes, where)
     texts = tuple(class_text(value) for value in own)
     names = class_names(list(classes) if classes else list(texts), len(own), where=where)
-    answers = Answers(estimator, own, tuple(columns) or columns_of(estimator, array), array, categories, where)
+    answers = EstimatorAnswers(estimator, own, tuple(columns) or columns_of(estimator, array), array, categories, where)
     reading, offers, said = _reading(answers)
-    decide: Decide | None = answers.decide if hasattr(estimator, "predict") else None
-    scores: Callable[[pd.DataFrame], Scores] = lambda frame: reading(frame)[0]  # noqa: E731
-    declared, threshold = threshold is not None, tuned_threshold(estimator) if threshold is None else threshold
-    if threshold is not None:
-        scores, by_threshold = thresholded(reading, threshold, names, where=where)
-        decide = by_threshold if declared else decide
-        said = (
-            f"the answer is '{names[-1]}' from a share of"
-            f" {threshold:g}{'' if declared else ', as the estimator was tuned'}"
-        )
+    scores, decide, by_threshold = _decided(answers, reading, names, threshold=threshold)
+    said = by_threshold or said
     return TableClassifier(
         scores=scores,
         name=name,
@@ -92,6 +84,20 @@ def from_estimator(
         inspect=structure_of(answers),
         notes=(*notes, *([said] if said else [])),
     )
+
+
+def _decided(
+    answers: EstimatorAnswers, reading: Reading, names: tuple[str, ...], *, threshold: float | None
+) -> tuple[Callable[[pd.DataFrame], Scores], Decide | None, str]:
+    """Return how rows are scored and how they are answered, and a note where a threshold takes part in it."""
+    own: Decide | None = answers.decide if hasattr(answers.estimator, "predict") else None
+    used = tuned_threshold(answers.estimator) if threshold is None else threshold
+    if used is None:
+        return lambda frame: reading(frame)[0], own, ""
+    scores, by_threshold = thresholded(reading, used, names, where=answers.where)
+    tuned = ", as the estimator was tuned" if threshold is None else ""
+    said = f"the answer is '{names[-1]}' from a share of {used:g}{tuned}"
+    return scores, own if threshold is None else by_threshold, said
 
 
 def tuned_threshold(estimator: Any) -> float | None:
@@ -126,7 +132,7 @@ def floor_of(estimator: Any) -> float:
     return 1 / (2 * votes) if isinstance(votes, int) else FLOOR
 
 
-def _reading(answers: Answers) -> tuple[Reading, frozenset[str], str]:
+def _reading(answers: EstimatorAnswers) -> tuple[Reading, frozenset[str], str]:
     """Return how scores are read, what the classifier offers, and a note."""
     estimator, everything = answers.estimator, frozenset({"labels", "scores"})
     chances, margins = hasattr(estimator, "predict_proba"), hasattr(estimator, "decision_function")
@@ -162,7 +168,7 @@ def _of_margins(found: Scores) -> Scores:
     return scores_of_odds(found) if found.ndim == 1 else scores_of_odds(found[:, 0]) if found.shape[1] == 1 else found
 
 
-def _of_probabilities(answers: Answers, frame: pd.DataFrame) -> Scores:
+def _of_probabilities(answers: EstimatorAnswers, frame: pd.DataFrame) -> Scores:
     found = answers.numbers("predict_proba", frame)
     if found.ndim != 2 or found.shape[1] != len(answers.classes):
         raise ClassifierError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.modalities.tables.models.answers import Answers, opened_wholly, quiet
+from auditor.modalities.tables.models.answers import EstimatorAnswers, opened_wholly, quiet
 from auditor.modalities.tables.table import Codes, Column, Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Passage:
     last: Any
 
 
-def passage(answers: Answers) -> Passage:
+def passage(answers: EstimatorAnswers) -> Passage:
     """Return the steps of an estimator; a pipeline in a search, or under a threshold, is taken apart too."""
     steps, last = opened_wholly(answers.estimator)
     if getattr(last, "_preprocessor", None) is not None and type(last).__name__ == "HistGradientBoostingClassifier":
@@ -126,7 +126,7 @@ def ends(column: Column) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def values_of(column: Column, draw: np.random.Generator) -> NDArray[np.float64]:
+def tested_values(column: Column, draw: np.random.Generator) -> NDArray[np.float64]:
     """Return values of a numeric column at which a line is tested: all whole ones where there are few, its ends in any
     case.
     """
@@ -166,7 +166,7 @@ def lines(
     encode: Encode, table: Table, place: int, *, features: Sequence[int], draw: np.random.Generator
 ) -> list[Line] | None:
     """Return how a numeric column becomes features that depend on it alone; None: some are no straight line."""
-    values = values_of(table.columns[place], draw)
+    values = tested_values(table.columns[place], draw)
     row = random_rows(table, 1, draw)
     rows = np.repeat(row, len(values), 0)
     rows[:, place] = values

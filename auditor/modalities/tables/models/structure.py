@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.modalities.tables.classifier import Structure, TableClassifier
-from auditor.modalities.tables.models.answers import Answers
+from auditor.modalities.tables.models.answers import EstimatorAnswers
 from auditor.modalities.tables.models.passage import (
     MOST_CELLS,
     THRESHOLD_WIDTH,
@@ -20,7 +20,7 @@ from auditor.modalities.tables.models.passage import (
     passage,
     random_rows,
     reaching,
-    values_of,
+    tested_values,
 )
 from auditor.modalities.tables.models.trees import Splits, splits_of
 from auditor.modalities.tables.table import Codes, Column, Table
@@ -32,7 +32,7 @@ _AGREEMENT = 1e-7
 _Thresholds = dict[str, NDArray[np.float64]]
 
 
-def structure_of(answers: Answers) -> Callable[[TableClassifier], Structure | None]:
+def structure_of(answers: EstimatorAnswers) -> Callable[[TableClassifier], Structure | None]:
     """Return the function (classifier over a table) -> its structure, None where nothing is confirmed."""
 
     def found(classifier: TableClassifier) -> Structure | None:
@@ -75,7 +75,7 @@ def is_linear(classifier: TableClassifier, table: Table) -> bool:
 def _straight(
     odds: Callable[[Codes], NDArray[np.float64]], table: Table, place: int, *, draw: np.random.Generator
 ) -> bool:
-    values = values_of(table.columns[place], draw)
+    values = tested_values(table.columns[place], draw)
     rows = np.repeat(random_rows(table, 1, draw), len(values), 0)
     rows[:, place] = values
     found = odds(rows)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.core.records import Trial
-from auditor.core.seeds import Rows, derive
+from auditor.core.seeds import RowGenerators, derive
 from auditor.explanations import explanations
 from auditor.explanations.similarity import mass_share, rank_correlation, strength, top_overlap
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, lenders
@@ -94,7 +94,7 @@ def _small_changes(reader: Reader, trial: Trial, chunk: Chunk) -> tuple[Tensor, 
     """
     limit = float(trial.threat["epsilon"])
     threat = TableThreat(reader.table, None, trial.threat["max_changes"]).over(chunk.x)
-    x = threat.start(chunk.x, Rows([derive(trial.seed, "small change", name) for name in chunk.ids]), limit)
+    x = threat.start(chunk.x, RowGenerators([derive(trial.seed, "small change", name) for name in chunk.ids]), limit)
     good = [not rule for rule in broken_rule(reader.rules, x.numpy())]
     equal = (x == chunk.x) | (torch.isnan(x) & torch.isnan(chunk.x))
     return x, [fine and not bool(row.all()) for fine, row in zip(good, equal, strict=True)]

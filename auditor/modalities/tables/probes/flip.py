@@ -19,7 +19,7 @@ from auditor.core.seeds import derive
 from auditor.modalities.tables.probes.deciding import deciding
 from auditor.modalities.tables.probes.rows import Reader, broken_rule, own_fault
 from auditor.modalities.tables.rule_check import broken, forbidden
-from auditor.modalities.tables.rule_check import cost as cost_of
+from auditor.modalities.tables.rule_check import price_of_change as cost_of
 from auditor.modalities.tables.threats.threat import TableThreat
 from auditor.models.classifier import Classifier
 from auditor.probes import Bench, Row, probes

@@ -12,7 +12,7 @@ from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.joint import DRAFT, JOINT, Frame, Joint
 from auditor.modalities.tables.threats.values import Choices, affordable, choices, price
-from auditor.threats.listed import Flags, JointValues, Numbers, Places, Space
+from auditor.threats.listed import Booleans, Integers, JointValues, Numbers, Space
 
 KEPT = 4096
 """Most blocks that are remembered."""
@@ -40,9 +40,9 @@ class Maker:
             found[at] = frozenset(one for column in read for one in found.get(column, {column}))
         return found
 
-    def writable(self, zone: Flags) -> Flags:
+    def writable(self, zone: Booleans) -> Booleans:
         """Return where rows of a zone (n, columns) may be written, missing cells apart."""
-        result: Flags = zone & np.array([column.mutable for column in self.table.columns])
+        result: Booleans = zone & np.array([column.mutable for column in self.table.columns])
         for at, inputs in self.inputs.items():
             result[:, sorted(inputs)] &= zone[:, [at]]
         result[:, sorted(self.defined)] = False
@@ -56,7 +56,7 @@ class Maker:
                 total += price(column, found[:, place], base[:, place])
         return total
 
-    def changes(self, found: Numbers, base: Numbers) -> Places:
+    def changes(self, found: Numbers, base: Numbers) -> Integers:
         """Return how many columns of each row were written (n,)."""
         differs = ~((found == base) | (np.isnan(found) & np.isnan(base)))
         differs[:, sorted(self.defined)] = False
@@ -76,7 +76,7 @@ class Maker:
             result[same, at] = base[same, at]
         return result
 
-    def space(self, x: Numbers, written: Flags, frame: Frame) -> Space:
+    def space(self, x: Numbers, written: Booleans, frame: Frame) -> Space:
         """Return what may become of a row x (columns,) that may be written somewhere (columns,)."""
         found: list[JointValues] = []
         loose = False
@@ -89,7 +89,7 @@ class Maker:
                 found.append(block)
         return Space(x, tuple(block for block in found if len(block) > 1), frame.epsilon, frame.most, loose)
 
-    def _components(self, written: Flags) -> list[tuple[int, ...]]:
+    def _components(self, written: Booleans) -> list[tuple[int, ...]]:
         """Return the writable columns by what ties them together, with the defined ones that follow them."""
         key = written.tobytes()
         if key not in self._groups:

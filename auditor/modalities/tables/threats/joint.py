@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.modalities.tables.threats.values import Choices
-from auditor.threats.listed import Flags, Numbers, Places
+from auditor.threats.listed import Booleans, Integers, Numbers
 
 JOINT = 3000
 """Most joint values of one block; where there are more, its columns are moved one by one and mended."""
@@ -46,7 +46,7 @@ class Joint:
         self.cost, self.changes = self.cost + one.cost[chosen], self.changes + (chosen > 0)
         return self
 
-    def only(self, kept: Flags | Places) -> Joint:
+    def only(self, kept: Booleans | Integers) -> Joint:
         """Return some of the joint values, in an order."""
         self.rows, self.cost, self.changes, self.picks = (
             self.rows[kept],

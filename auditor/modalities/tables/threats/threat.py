@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from auditor.core.errors import AuditorError
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Table
 from auditor.modalities.tables.threats.blocks import Maker
 from auditor.modalities.tables.threats.joint import Frame
 from auditor.modalities.tables.threats.values import affordable, permitted
-from auditor.threats.listed import Flags, ListedThreat, Numbers, Places, Space
+from auditor.threats.listed import Booleans, Integers, ListedThreat, Numbers, Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,9 @@ class TableThreat(ListedThreat):
     levels: int | None = None
     norm: str = "cost"
     _maker: Maker | None = field(default=None, repr=False)
-    _open: Flags | None = field(default=None, repr=False)
+    _open: Booleans | None = field(default=None, repr=False)
     """Where the rows that it was put over may be written (n, columns)."""
-    _sound: Flags | None = field(default=None, repr=False)
+    _sound: Booleans | None = field(default=None, repr=False)
     """Which of them keep every rule (n,)."""
 
     def __post_init__(self) -> None:
@@ -88,12 +88,12 @@ class TableThreat(ListedThreat):
         places = rows.cpu().numpy()
         return replace(self, zone=self.zone[rows], _open=self._open[places], _sound=self._sound[places])
 
-    def writable(self, x0: Numbers) -> Flags:
+    def writable(self, x0: Numbers) -> Booleans:
         """Return where each row x0 (n, columns) may be written (n, columns)."""
-        found: Flags = self._ready.writable(self._zone(x0)) & ~np.isnan(x0)
+        found: Booleans = self._ready.writable(self._zone(x0)) & ~np.isnan(x0)
         return found
 
-    def _zone(self, x0: Numbers) -> Flags:
+    def _zone(self, x0: Numbers) -> Booleans:
         return np.broadcast_to(True if self.zone is None else self.zone.cpu().numpy(), x0.shape)
 
     def _most(self) -> int:
@@ -118,7 +118,7 @@ class TableThreat(ListedThreat):
             x, self._open[row], Frame(epsilon, self._most(), thresholds, x if centre is None else centre, many)
         )
 
-    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Flags, Numbers, Places]:
+    def mended(self, rows: Numbers, x: Numbers, row: int) -> tuple[Numbers, Booleans, Numbers, Integers]:
         """Return rows with coupled levels repaired, whether each is feasible, its cost and number of
         written columns.
         """
@@ -130,7 +130,7 @@ class TableThreat(ListedThreat):
         good = self._kept(found, base, np.broadcast_to(written, found.shape)) & self.rules.feasible(found)
         return found, good, self._ready.cost(found, base), self._ready.changes(found, base)
 
-    def start(self, x0: Tensor, rng: Rows, epsilon: float | Tensor) -> Tensor:
+    def start(self, x0: Tensor, rng: RowGenerators, epsilon: float | Tensor) -> Tensor:
         """Return a random feasible change within the budget per row; the row itself where there is none."""
         budgets = torch.as_tensor(epsilon, dtype=torch.float64).expand(len(x0)).tolist()
         placed = self if self._open is not None and len(self._open) == len(x0) else self.over(x0)
@@ -164,7 +164,7 @@ class TableThreat(ListedThreat):
         budget = torch.as_tensor(epsilon, dtype=torch.float64).expand(len(x)).cpu().numpy()
         return torch.as_tensor(good & affordable(self._ready.cost(found, base), budget), device=x.device)
 
-    def _kept(self, found: Numbers, base: Numbers, written: Flags) -> Flags:
+    def _kept(self, found: Numbers, base: Numbers, written: Booleans) -> Booleans:
         """Return which rows (n,) differ from the originals where they may, and as each column lets them."""
         good = np.ones(len(found), np.bool_)
         follows = self._ready.followed(found, base)

@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.core.errors import AuditorError
 from auditor.modalities.tables.table import DIGITS, Column
-from auditor.threats.listed import Flags, Numbers, Places
+from auditor.threats.listed import Booleans, Integers, Numbers
 
 EVEN = 12
 """Of more values that many are listed evenly between a row's own and the middle of the search, and others ever further
@@ -28,13 +28,13 @@ class Choices:
     values: Numbers
     cost: Numbers
     stride: Numbers
-    extent: Places
+    extent: Integers
     complete: bool = True
 
 
-def affordable(cost: Numbers, epsilon: float | Numbers) -> Flags:
+def affordable(cost: Numbers, epsilon: float | Numbers) -> Booleans:
     """Return which costs are within the budget, up to the rounding of their sum."""
-    result: Flags = cost <= epsilon * (1 + _SLACK) + _SLACK
+    result: Booleans = cost <= epsilon * (1 + _SLACK) + _SLACK
     return result
 
 
@@ -47,7 +47,7 @@ def price(column: Column, values: Numbers, own: Numbers | float) -> Numbers:
     )
 
 
-def permitted(column: Column, values: Numbers, own: Numbers) -> Flags:
+def permitted(column: Column, values: Numbers, own: Numbers) -> Booleans:
     """Return which values (n,) the column's limits let take the place of a row's own (n,)."""
     kept = np.isfinite(values) & np.isfinite(own)
     values, own = np.where(kept, values, 0.0), np.where(kept, own, 0.0)
@@ -95,6 +95,14 @@ def choices(
         return _listed(column, _value(column, np.arange(first, last + 1)), own, epsilon=epsilon)
     if thresholds is not None and cuts is not None:
         return _cells(column, own, (first, last), thresholds=thresholds, cuts=cuts, straight=straight)
+    wanted = _sampled(column, own, (first, last), cuts=cuts, centre=centre)
+    listed = _listed(column, _value(column, wanted), own, epsilon=epsilon)
+    return Choices(listed.values, listed.cost, listed.stride, listed.extent, False)
+
+
+def _sampled(column: Column, own: float, span: tuple[int, int], *, cuts: Numbers | None, centre: float) -> Numbers:
+    """Return some of the many places of a column, ever wider apart from the centre, and those beside the cuts."""
+    first, last = span
     known = (
         np.array([])
         if cuts is None
@@ -105,11 +113,9 @@ def choices(
     near = 2.0 ** np.arange(np.ceil(np.log2(last - first)) + 1)
     middle, here = np.round(centre / column.step), np.round(own / column.step)
     even = np.round(np.linspace(here, middle, EVEN + 1) if middle != here else np.linspace(first, last, EVEN + 1))
-    wanted = np.unique(
+    return np.unique(
         np.clip(np.concatenate([middle - near, [middle, first, last], middle + near, even, known]), first, last)
     )
-    listed = _listed(column, _value(column, wanted), own, epsilon=epsilon)
-    return Choices(listed.values, listed.cost, listed.stride, listed.extent, False)
 
 
 def _levels(column: Column) -> Numbers:
@@ -117,7 +123,7 @@ def _levels(column: Column) -> Numbers:
     return np.array(column.allowed, dtype=np.float64)
 
 
-def _value(column: Column, places: Numbers | Places) -> Numbers:
+def _value(column: Column, places: Numbers | Integers) -> Numbers:
     return np.asarray(np.round(places * column.step, DIGITS), dtype=np.float64)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.data.pixels import decode, fitted, read_image, save_image, turned
+from auditor.modalities.images.data.pixels import decode, read_pixels, resized, save_image, turned
 
 
 @given(
@@ -30,7 +30,7 @@ def test_saved_images_are_read_bit_for_bit(
     whole = np.random.default_rng(seed).integers(0, levels, (channels, height, width), endpoint=True)
     x = whole.astype(np.float32) / np.float32(levels)
     file = save_image(tmp_path / "image.png", x, levels)
-    again, found = read_image(file)
+    again, found = read_pixels(file)
     assert found == levels and again.dtype == np.float32
     assert again.tobytes() == x.tobytes()
     assert file.suffix == (".npy" if levels == 65535 and channels == 3 else ".png")
@@ -39,7 +39,7 @@ def test_saved_images_are_read_bit_for_bit(
 def test_every_8_bit_and_16_bit_value_survives(tmp_path: Path) -> None:
     for levels, side in ((255, 16), (65535, 256)):
         x = (np.arange(levels + 1, dtype=np.float32) / np.float32(levels)).reshape(1, side, side)
-        assert np.array_equal(read_image(save_image(tmp_path / "all.png", x, levels))[0], x)
+        assert np.array_equal(read_pixels(save_image(tmp_path / "all.png", x, levels))[0], x)
 
 
 def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
@@ -141,21 +141,21 @@ def test_resized_images_lie_on_the_grid(seed: int, levels: int, size: tuple[int,
     picture = decode(
         _bytes(Image.fromarray(np.random.default_rng(seed).integers(0, 256, (5, 8, 3), dtype=np.uint8))), Path("x")
     )
-    x = fitted(picture, (channels, *size), levels)
+    x = resized(picture, (channels, *size), levels)
     assert x.shape == (channels, *size) and x.dtype == np.float32 and x.min() >= 0 and x.max() <= 1
     assert np.array_equal(x, (np.rint(x * levels) / np.float32(levels)).astype(np.float32))
 
 
 def test_resizing_is_pillows_bilinear_with_antialiasing() -> None:
     grey = np.random.default_rng(3).integers(0, 256, (40, 60), dtype=np.uint8)
-    x = fitted(decode(_bytes(Image.fromarray(grey)), Path("x")), (3, 13, 20), 255)
+    x = resized(decode(_bytes(Image.fromarray(grey)), Path("x")), (3, 13, 20), 255)
     expected = np.asarray(Image.fromarray(grey).resize((20, 13), Image.Resampling.BILINEAR)).astype(int)
     assert np.abs(np.rint(x * 255).astype(int) - expected).max() <= 1
     assert np.array_equal(x[0], x[1]) and np.array_equal(x[0], x[2])
 
 
 def test_luminance() -> None:
-    x = fitted(decode(_bytes(Image.fromarray(COLOUR)), Path("x")), (1, 5, 8), 255)
+    x = resized(decode(_bytes(Image.fromarray(COLOUR)), Path("x")), (1, 5, 8), 255)
     assert (
         np.abs(np.rint(x[0] * 255).astype(int) - np.asarray(Image.fromarray(COLOUR).convert("L")).astype(int)).max()
         <= 1
@@ -164,7 +164,7 @@ def test_luminance() -> None:
 
 def test_8_bit_values_are_the_same_number_in_a_16_bit_data_set() -> None:
     picture = decode(_bytes(Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))), Path("x"))
-    assert np.array_equal(fitted(picture, (1, 16, 16), 255), fitted(picture, (1, 16, 16), 65535))
+    assert np.array_equal(resized(picture, (1, 16, 16), 255), resized(picture, (1, 16, 16), 65535))
 
 
 def test_what_cannot_be_read() -> None:

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.masks import Mask, endings, masks, read
+from auditor.core.zones import Mask
+from auditor.modalities.images.masks import endings, masks, read
 from auditor.samples import data
 
 SIZE = (6, 9)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from auditor.core.errors import AuditorError, ConfigError, DataError
 from auditor.modalities.tables.data.columns import canonical_label, inferred_kind, read_type
-from auditor.modalities.tables.data.table_file import Cells
+from auditor.modalities.tables.data.table_file import TextColumn
 from auditor.samples import data
 from auditor.samples.samples import Samples
 
@@ -441,9 +441,9 @@ def test_any_column_is_read_as_pandas_reads_it(
     assert np.array_equal(samples.schema.codes(samples.schema.texts(codes(samples))), codes(samples), equal_nan=True)
 
 
-def cells_of(*texts: str) -> Cells:
+def cells_of(*texts: str) -> TextColumn:
     listed = sorted({text for text in texts if text})
-    return Cells(tuple(listed), np.array([listed.index(text) if text else -1 for text in texts]))
+    return TextColumn(tuple(listed), np.array([listed.index(text) if text else -1 for text in texts]))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auditor.modalities.tables.demo.applicants import DEGREES, HISTORIES, PASSED, RACES, UNKNOWN, History, applicants
+from auditor.modalities.tables.demo.applicants import (
+    DEGREES,
+    HISTORIES,
+    PASSED,
+    RACE_UNKNOWN,
+    RACES,
+    History,
+    applicants,
+)
 
 N = 20_000
 
@@ -32,7 +40,7 @@ def test_club_gives_sex_away(table: pd.DataFrame) -> None:
 
 
 def test_columns_are_drawn_as_declared(table: pd.DataFrame) -> None:
-    assert near(table["race"] == "", UNKNOWN)
+    assert near(table["race"] == "", RACE_UNKNOWN)
     assert all(near(table.loc[table["race"] != "", "race"] == race, share) for race, share in RACES.items())
     assert set(table["degree"]) == set(DEGREES) and table["applicant"].is_unique
     assert (table["test"] >= PASSED)[table["certified"] == "yes"].all() and (table["years"] <= table["age"] - 18).all()

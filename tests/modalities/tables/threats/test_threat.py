@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.core.errors import AuditorError
-from auditor.core.seeds import Rows
+from auditor.core.seeds import RowGenerators
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import Column, Rule, Table
 from auditor.modalities.tables.threats.threat import TableThreat
@@ -148,10 +148,10 @@ def test_a_missing_cell_is_never_written() -> None:
 def test_starts_are_random_feasible_changes_of_each_row_alone() -> None:
     x = torch.tensor(np.repeat(X[None], 40, axis=0))
     one = TableThreat(TABLE, max_changes=2).over(x)
-    drawn = one.start(x, Rows.of(list(range(40)), 40), 3.0)
+    drawn = one.start(x, RowGenerators.of(list(range(40)), 40), 3.0)
     assert one.allows(drawn, x, 3.0).all() and (one.size(drawn, x) > 0).all() and len(drawn.unique(dim=0)) > 15
     rows = torch.tensor([7, 31])
-    assert torch.equal(one.take(rows).start(x[rows], Rows.of([7, 31], 2), 3.0), drawn[rows])
+    assert torch.equal(one.take(rows).start(x[rows], RowGenerators.of([7, 31], 2), 3.0), drawn[rows])
 
 
 def test_saved_is_the_row_itself_on_the_grid() -> None:
