@@ -1,6 +1,4 @@
-"""Whether explanations can be believed, from what was measured of them; the same questions for the maps of images and
-the shares of a table's columns.
-"""
+"""Whether explanations can be believed: the same questions for maps of images and shares of a table's columns."""
 
 from __future__ import annotations
 
