@@ -28,7 +28,8 @@ from ruamel.yaml import YAML
 
 from auditor.attacks.attack import Adversarials, attack
 from auditor.core.displays import Counterfactuals, of_kind
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.modalities.tables import rule_check
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.threats.threat import TableThreat

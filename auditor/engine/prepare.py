@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,38 +18,12 @@ from auditor.core.records import digest
 from auditor.core.zones import check_zone
 from auditor.engine.lock import lock_checks
 from auditor.engine.plan import offers_of
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import measuring
 from auditor.models.classifier import Classifier
 from auditor.models.precision import Precision
 from auditor.probes import SURROGATE
 from auditor.samples.samples import Samples
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An audit ready to be planned."""
-
-    audit: Audit
-    subjects: Mapping[str, Classifier]
-    """Every classifier that a trial may name; '' is the audited one."""
-    samples: Samples
-    facts: Facts
-    checks: Mapping[str, Check]
-    lock: Mapping[str, Any]
-    """Everything resolved, as written to audit.lock.yaml."""
-    base: Path
-    """Folder that the audit file's paths are relative to."""
-    binding: str
-    """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes
-    observations comparable.
-    """
-    again: Callable[[], Prepared]
-    """Prepares the same audit anew; it can be pickled, for another process that cannot be sent the classifiers."""
-
-    @property
-    def classifier(self) -> Classifier:
-        """Return the audited classifier."""
-        return self.subjects[""]
 
 
 def prepare(

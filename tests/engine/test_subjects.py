@@ -16,7 +16,8 @@ from auditor.engine import prepare as prepare_module
 from auditor.engine.export import export_samples
 from auditor.engine.judge import facts_of, observations_of
 from auditor.engine.plan import plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import run
 from auditor.models.classifier import ScoreClassifier, margin
 

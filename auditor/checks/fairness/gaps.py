@@ -46,9 +46,7 @@ class Rule:
 def judge_gap(
     facts: Facts, attribute: str, groups: Sequence[Group], asked: Question, rule: Rule, **base: Any
 ) -> Finding:
-    """Return the finding on the largest difference between two groups; `base` holds id, evidence, displays and the
-    like.
-    """
+    """Return the finding on the largest difference between two groups; `base` holds id, evidence and displays."""
     usable = {group.name: group.among(asked.flags) for group in groups}
     large = {name: strata(facts, ids, asked.flags) for name, ids in usable.items() if len(ids) >= rule.minimum}
     gap = largest_gap(large, against=rule.tolerance, level=rule.level) if len(large) > 1 else None

@@ -15,7 +15,7 @@ from auditor.core.errors import DataError
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation, Observations, Trial, digest
 from auditor.engine.picks import picked
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Claim, Shown
 from auditor.engine.store import Store
 from auditor.modalities.tables import rule_check
