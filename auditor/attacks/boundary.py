@@ -14,7 +14,7 @@ from auditor.attacks import attacks
 from auditor.attacks.blocks import EVERY_CELL, BlockGrid
 from auditor.attacks.minimum_norm import largest_change
 from auditor.attacks.problem import Problem
-from auditor.threats.room import column
+from auditor.threats.shapes import column
 
 RADIUS = 0.05
 """How far probes lie from the boundary point, as a share of its size."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from auditor.attacks import attacks
 from auditor.attacks.problem import Problem
-from auditor.threats.room import column
+from auditor.threats.shapes import column
 
 DECAY = (0.9, 0.999)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from auditor.attacks.losses import Loss
 from auditor.attacks.problem import Problem
-from auditor.threats.room import column
+from auditor.threats.shapes import column
 from auditor.threats.threat import SmoothThreat
 
 _MOMENTUM = 0.75

@@ -11,7 +11,7 @@ from torch import Tensor
 from auditor.attacks import attacks
 from auditor.attacks.losses import Loss, LossName
 from auditor.attacks.problem import Problem
-from auditor.threats.room import column
+from auditor.threats.shapes import column
 
 
 @attacks.register("pgd", needs="gradient", cost=lambda steps, restarts, **_: ((steps + 1) * restarts, steps * restarts))

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from auditor.core.seeds import RowGenerators
 from auditor.threats.norm import Norm
-from auditor.threats.room import Room, column
+from auditor.threats.room import Room
+from auditor.threats.shapes import column
 from auditor.threats.sparse_norms import L0, L1
 
 

@@ -62,11 +62,6 @@ class Room:
         return low, high
 
 
-def column(values: Tensor, like: Tensor) -> Tensor:
-    """Return values (n,) or () shaped to broadcast over like (n, *shape)."""
-    return values.reshape(-1, *(1,) * (like.ndim - 1))
-
-
 def count(numbers: Tensor, scores: Tensor) -> Tensor:
     """Return whole numbers, one or one per row, as counts (n,) of the columns of scores (n, d)."""
     return numbers.flatten().clamp(max=scores.shape[1]).long().expand(len(scores))

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from auditor.core.seeds import RowGenerators
 from auditor.threats.norm import Norm
-from auditor.threats.room import Room, column, count, largest
+from auditor.threats.room import Room, count, largest
+from auditor.threats.shapes import column
 
 
 class L1(Norm):

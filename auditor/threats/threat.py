@@ -15,7 +15,8 @@ from auditor.core.errors import AuditorError, nearest
 from auditor.core.seeds import RowGenerators
 from auditor.threats.grid import quantise
 from auditor.threats.norms import NORMS_BY_NAME
-from auditor.threats.room import Room, column
+from auditor.threats.room import Room
+from auditor.threats.shapes import column
 
 
 class Threat(ABC):

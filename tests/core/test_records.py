@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.core.displays import Values
 from auditor.core.facts import Facts
 from auditor.core.records import VERDICTS, Estimate, Evidence, Finding, Trial, canonical, digest, ordered, worst
 
@@ -65,7 +66,7 @@ def test_a_finding_survives_a_file() -> None:
         True,
         "do",
         0.01,
-        {"x": [1, 2]},
+        (Values(values={"x": 2}),),
     )
     assert Finding.from_dict(through_json(finding.as_dict())) == finding
     bare = Finding("a/b", "a", "not_measured", "claim")
