@@ -79,7 +79,7 @@ def said(preprocess: Preprocess | None, draws: int) -> tuple[str, ...]:
 class PreprocessSteps:
     """Preprocessing steps in the order in which they act, on values between low and high.
 
-    >>> Steps((("round", 3),))(torch.tensor([[0.2, 0.3, 0.9]]))
+    >>> PreprocessSteps((("round", 3),))(torch.tensor([[0.2, 0.3, 0.9]]))
     tensor([[0.0000, 0.5000, 1.0000]])
     """
 

@@ -195,7 +195,7 @@ def test_a_table(run: Run, tmp_path: Path) -> None:
     )
     audit, text = load_audit(tmp_path / "audit.yaml"), (tmp_path / "audit.yaml").read_text()
     assert (
-        audit.modality == "table"
+        audit.modality.name == "table"
         and audit.threat.norm == "cost"
         and audit.model == {"source": "sklearn", "path": "model.skops"}
     )

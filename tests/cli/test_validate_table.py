@@ -30,6 +30,8 @@ def test_the_lint_is_printed(call: Callable[..., Any], tmp_path: Path, monkeypat
         groups=samples.groups,
         mask_share=samples.mask_share,
         regions={},
+        modality="table",
+        schema=samples.schema.as_dict(),
     )
     found = SimpleNamespace(classifier=classifier, samples=samples, facts=facts, checks={"exposure": None})
     monkeypatch.setattr("auditor.engine.prepare.prepare", lambda *_, **__: found)

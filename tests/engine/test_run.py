@@ -199,7 +199,7 @@ def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
 
 def test_findings_follow_the_declared_form(audited: Path) -> None:
     content = json.loads((audited / "findings.json").read_text())
-    assert set(content) == {"audit", "findings"}
+    assert set(content) == {"format", "audit", "findings"}
     assert {
         "reliance/outside-share",
         "exposure/outside",

@@ -13,11 +13,11 @@ from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
 from auditor.engine.run import run
 
+pytestmark = pytest.mark.slow
+
 MODELS = '''
 import torch
 from torch import nn
-
-pytestmark = pytest.mark.slow
 
 
 class Model(nn.Module):

@@ -33,8 +33,7 @@ def test_reasons_are_given(full: Path) -> None:
         if case.attrib["name"] == "fairness/age_band/robustness-gap"
     )
     assert (
-        message is not None
-        and message.attrib["message"] == "Not measured: every age band has fewer than 30 usable samples"
+        message is not None and message.attrib["message"] == "Not measured: every age band has too few usable samples"
     )
 
 

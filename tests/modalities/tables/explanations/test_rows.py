@@ -124,4 +124,5 @@ def test_nothing_to_explain(name: str) -> None:
 )
 def test_an_explanation_of_other_data_is_refused(probe: str, method: str, modality: str) -> None:
     facts: Any = SimpleNamespace(modality=modality, offers=("gradient", "labels", "scores"), norm="cost")
-    assert f"explanation '{method}' explains data of modality" in _missing(Trial(probe, method), facts)
+    missing = _missing(Trial(probe, method), facts)
+    assert missing is not None and f"explanation '{method}' explains data of modality" in missing.reason
