@@ -12,8 +12,8 @@ from auditor.core.errors import AuditorError, StoreError
 from auditor.core.facts import Facts
 from auditor.core.records import digest
 from auditor.engine.judge import facts_of, judged, read_findings
+from auditor.engine.loading import Running, load_model
 from auditor.engine.lock import LOCK_FILE, read_lock
-from auditor.engine.prepare import load_model
 from auditor.engine.stages import Shown, measuring
 from auditor.engine.store import Store
 from auditor.models.classifier import Classifier
@@ -45,7 +45,7 @@ def _classifier(out: Path, store: Store, audit: Path | None, trust_code: bool) -
         (load_audit(audit).model, audit.parent) if audit else (lock["audit"]["model"], Path(store.meta("base") or "."))
     )
     try:
-        classifier = load_model(model, base, trust_code=trust_code)
+        classifier = load_model(model, base, Running(trust_code=trust_code))
     except AuditorError as error:
         return None, Verified(what, False, f"{error} Name an audit file with --audit if it has moved.")
     same = classifier.digest == lock["model"]["digest"]

@@ -13,7 +13,8 @@ from matplotlib.ticker import PercentFormatter
 from auditor.core.displays import Steps
 from auditor.report.canvas import ACCENT, GREY, INK, SECOND, Drawing, draw, shorten, whisker
 from auditor.report.fairness import Block, Panel
-from auditor.report.figures import FAINT, LOOKS, SPARE, WIDTH, Look, grid, names, smallest_curves
+from auditor.report.figures import WIDTH, names, pale_grid
+from auditor.report.flip_figures import FAINT, LOOKS, SPARE, Lines, Look, smallest_curves
 from auditor.report.words import declared, epsilon_text, estimate_text, zone_text
 
 PAGE_OF_GROUPS = 24
@@ -51,7 +52,7 @@ def _forest(block: Block, shown: Sequence[str]) -> Drawing:
     def paint(figure: Figure) -> None:
         both = figure.subplots(1, 2, sharey=True)
         for axes, panel, look in zip(both, panels, ((ACCENT, "-", "o"), (SECOND, "--", "s")), strict=True):
-            grid(axes, panel.title, axis="x")
+            pale_grid(axes, panel.title, axis="x")
             for place, name in enumerate(shown):
                 _dot(axes, panel, name, place, look)
             axes.set_xlim(-0.02, 1.02)
@@ -159,11 +160,8 @@ def group_curves(
     }
     key |= {name: f"the {len(grey)} other groups, see the table" for name in grey[:1]}
     shown = sorted((replace(one, label=key.get(one.name, "")) for one in found), key=lambda one: one.name in coloured)
-    return (
-        smallest_curves(shown, data=data, declared=declared, primary=primary, looks=looks, banded=banded, per="group")
-        if shown
-        else None
-    )
+    lines = Lines(looks=looks, banded=banded, per="group")
+    return smallest_curves(shown, data=data, declared=declared, primary=primary, lines=lines) if shown else None
 
 
 def beyond(one: Steps, data: Mapping[str, Any]) -> str:

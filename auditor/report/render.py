@@ -16,7 +16,18 @@ from markupsafe import Markup
 from auditor.core.displays import Display
 from auditor.core.errors import AuditorError
 from auditor.core.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import annex, by_group, canvas, fairness, fairness_figures, fairness_maps, figures, views, words
+from auditor.report import (
+    annex,
+    by_group,
+    canvas,
+    fairness,
+    fairness_figures,
+    fairness_maps,
+    figures,
+    flip_figures,
+    views,
+    words,
+)
 from auditor.report.annexes import hiring
 from auditor.report.answers import answers
 from auditor.report.cases import cases
@@ -27,7 +38,19 @@ from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
 
-MODULES = (annex, by_group, canvas, fairness, fairness_figures, fairness_maps, figures, hiring, views, words)
+MODULES = (
+    annex,
+    by_group,
+    canvas,
+    fairness,
+    fairness_figures,
+    fairness_maps,
+    figures,
+    flip_figures,
+    hiring,
+    views,
+    words,
+)
 """What templates may call, under the modules' own names."""
 
 
