@@ -28,7 +28,7 @@ from auditor.threats.threat import SmoothThreat, Threat
 WARM = 4
 """One step in so many, the first ones, climbs on the samples of one class alone."""
 UNKNOWN = Missing.not_applicable("its group is unknown")
-NOTHING = Missing.not_applicable("no perturbation was fitted on another half")
+_NOTHING = Missing.not_applicable("no perturbation was fitted on another half")
 
 
 def _fit_cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -45,12 +45,10 @@ def universal(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """One perturbation per named group and half of its units, fitted on all their samples at once.
 
     The arrays '<group>/<half>' (*shape) say what is added to a sample's values within its zone, and `half` (n,) in
-    which half each sample of
-    the data is, -1 where its group is unknown or it has no such zone. The one sample that the plan draws carries them
-    for all.
+    which half each sample of the data is, -1 where its group is unknown or it has no such zone. The one sample that the
+    plan draws carries them for all.
     Settings: attribute, names (groups), steps, batch, starts (classes that an ascent begins with), most (samples seen),
-    exchange (0: groups as
-    they are, else the number of a random exchange).
+    exchange (0: groups as they are, else the number of a random exchange).
     """
     settings, samples = trial.settings, bench.samples
     attribute = Attribute.from_dict(settings["attribute"])
@@ -77,17 +75,14 @@ class Fit:
     """The correctly classified samples that one perturbation is fitted on (m), loaded a mini-batch at a time.
 
     An ascent climbs the mean of sigmoid(-margin / scale), scale the samples' median margin: a smooth count of the
-    flips. A loss without
-    bound has one linear classifier's two classes pull against each other until neither flips; here what is flipped and
-    what is out of reach
-    count for little, and one class wins. Each start lets another class pull first, and the best end is kept.
+    flips. A loss without bound has one linear classifier's two classes pull against each other until neither flips;
+    here what is flipped and what is out of reach count for little, and one class wins. Each start lets another class
+    pull first, and the best end is kept.
 
     The perturbation is the point of the ball that lies furthest along the sum of all gradients so far (dual averaging,
-    Nesterov 2009), so
-    that no step size is chosen and no single mini-batch can turn it: a sign step with decay fits the seen half as well
-    and flips fewer
-    others. Otherwise as in Shafahi et al. 2020 (arXiv:1811.11304) after Moosavi-Dezfooli et al. 2017
-    (arXiv:1610.08401).
+    Nesterov 2009), so that no step size is chosen and no single mini-batch can turn it: a sign step with decay fits the
+    seen half as well and flips fewer others. Otherwise as in Shafahi et al. 2020 (arXiv:1811.11304) after
+    Moosavi-Dezfooli et al. 2017 (arXiv:1610.08401).
     """
 
     bench: Bench
@@ -209,7 +204,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """
     found = bench.source("")
     if found is None:
-        return [Row(missing=NOTHING) for _ in chunk.ids]
+        return [Row(missing=_NOTHING) for _ in chunk.ids]
     at = bench.samples.index()
     half = [int(found["half"][at[name]]) for name in chunk.ids]
     prey = Attackable.of(bench, trial, chunk).without(
@@ -232,7 +227,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         values[row]["forwards"] = passes
     return prey.filled(
         [
-            Row(one, kept) if len(one) > 2 else Row(missing=NOTHING)
+            Row(one, kept) if len(one) > 2 else Row(missing=_NOTHING)
             for one, kept in zip(values, allowed.tolist(), strict=True)
         ]
     )

@@ -20,8 +20,6 @@ from auditor.report.words import epsilon_text, estimate_text, is_number
 
 BANDED = "outside"
 """The zone whose interval is drawn as a band; five bands on one another could not be told apart."""
-
-
 LOOKS: dict[str, Look] = {
     "outside": (SECOND, "-", "o"),
     "inside": (ACCENT, "--", "s"),
@@ -30,15 +28,9 @@ LOOKS: dict[str, Look] = {
     "control/1": ("#7d5a94", (0, (5, 1, 1, 1, 1, 1)), "v"),
     "control/2": ("#a8577e", (0, (1, 1)), "p"),
 }
-
-
 Look = tuple[str, Any, str]
 """Colour, line style and marker."""
-
-
 SPARE: tuple[Look, ...] = (("#00707a", "-", "P"), ("#8a6d00", "--", "X"), (GREY, "-.", "*"))
-
-
 FAINT: Look = ("#aab4bf", "-", "")
 """One line of many."""
 
@@ -58,8 +50,6 @@ class Said:
 
 
 IMAGES = Said()
-
-
 TABLES = Said(
     "Search",
     "Random changes of the same cost",

@@ -99,7 +99,7 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     """Return what findings.json holds, its texts cleaned (AuditorError where it is missing or something else)."""
     path = out / "findings.json"
     try:
-        data = words.clean(json.loads(path.read_text(encoding="utf-8")))
+        data = words.printable(json.loads(path.read_text(encoding="utf-8")))
         audit, findings = dict(data["audit"].items()), [Finding.from_dict(item) for item in data["findings"]]
     except FileNotFoundError:
         raise AuditorError(
@@ -144,7 +144,7 @@ def _section(environment: Environment, file: Path, shared: Mapping[str, Any]) ->
 
 def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *, covered: set[str]) -> dict[str, Any]:
     names = dict.fromkeys([*(audit.get("checks") or {}), *(finding.check for finding in findings)])
-    grid = words.grid(audit)
+    grid = words.value_grid(audit)
     return {
         "audit": audit,
         "modality": modality_of_report(audit),

@@ -112,7 +112,7 @@ def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, mini
     return Groups(rows=tuple(rows))
 
 
-def curves(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Curve, ...]:
+def robust_curves(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Curve, ...]:
     """Return each group's robust accuracy at every budget at which the zone was attacked."""
     facts, why = measured.facts, "no sample was attacked"
     by_budget = {epsilon: measured.robust(zone, epsilon) for epsilon in measured.epsilons(zone)}
@@ -124,7 +124,7 @@ def curves(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Curv
     return tuple(found)
 
 
-def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Steps, ...]:
+def group_steps(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Steps, ...]:
     """Return each group's smallest epsilons: what lies beyond the reach of the search is censored there, not
     infinite.
     """

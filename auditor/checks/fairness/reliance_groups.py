@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from auditor.checks.common import few_text, listed, percent, reason, span, why_not
-from auditor.checks.fairness.gaps import Rule
+from auditor.checks.fairness.gaps import GapRule
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.reliance.arms import Draws, estimates, shares_of
@@ -28,7 +28,7 @@ WHAT = "the share of the class evidence that comes from outside the mask"
 
 
 def judge_reliance(
-    measured: Measured, trial: Trial, partition: Partition, groups: Sequence[Group], rule: Rule
+    measured: Measured, trial: Trial, partition: Partition, groups: Sequence[Group], rule: GapRule
 ) -> Finding:
     """Return the finding on the largest difference in outside share between two groups of recipients.
 
@@ -57,7 +57,7 @@ def judge_reliance(
     return Finding(verdict="not_measured", claim=claim, reason=why, **base)
 
 
-def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: Rule, base: Mapping[str, Any]) -> Finding:
+def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: GapRule, base: Mapping[str, Any]) -> Finding:
     gap, pair, p = _largest(draws, arms, large, rule)
     verdict = decide(gap, rule.tolerance)
     shares = dict(zip(large, shares_of(arms[0]).tolist(), strict=True))
@@ -109,7 +109,7 @@ def _arms(draws: Draws, groups: Sequence[Draws]) -> Array | None:
     return np.asarray(np.einsum("bgca,c->bga", both, weight / weight.sum()))
 
 
-def _largest(draws: Draws, arms: Array, names: Sequence[str], rule: Rule) -> tuple[Estimate, tuple[str, str], float]:
+def _largest(draws: Draws, arms: Array, names: Sequence[str], rule: GapRule) -> tuple[Estimate, tuple[str, str], float]:
     """Return the largest difference with an interval that holds for all pairs at once, who has the larger and the
     smaller share, and its p-value.
     """

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats as sps
 
 from auditor.checks.common import percent, reason, span
+from auditor.checks.reliance.words import IMAGE_WORDS, ExchangeWords
 from auditor.core.displays import Display, Named, Rows, Table, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
@@ -18,34 +19,7 @@ from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
 from auditor.stats.shares import Array
 
-
-@dataclass(frozen=True)
-class Words:
-    """How findings speak of what is exchanged: of an image its surroundings, of a table's row its columns."""
-
-    source: str = "of the class evidence comes from outside the expert's mask"
-    outside: str = "the outside"
-    inside: str = "the inside"
-    others: str = "Surroundings of another class"
-    same: str = "those of the same class"
-    takes: str = "take the decision in"
-    kind: str = "class"
-    transplants: str = "transplants"
-    advice: str = (
-        "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in"
-        " training, and audit again. Audit once more with a wider threat.guard: what then goes away was the region's"
-        " own fringe."
-    )
-    flip_advice: str = (
-        "Expect wrong decisions where a finding appears in surroundings that usually go with another class."
-    )
-    more: str = "Audit more patients with masks before relying on the model's focus."
-    arms: str = "Arms of the transplant experiment: mean margin for the class of the recipient"
-    arm_columns: tuple[str, ...] = ("Arm", "Inside comes from", "Outside comes from", "Margin and interval")
-
-
-IMAGE = Words()
-ARMS = {
+_ARMS = {
     "A": ("own", "same class"),
     "B": ("own", "another class"),
     "C": ("another class", "same class"),
@@ -106,7 +80,13 @@ class Draws:
 
 
 def judge_share(
-    draws: Draws, tolerance: float, *, why: str, evidence: Evidence, displays: tuple[Display, ...], words: Words = IMAGE
+    draws: Draws,
+    tolerance: float,
+    *,
+    why: str,
+    evidence: Evidence,
+    displays: tuple[Display, ...],
+    words: ExchangeWords = IMAGE_WORDS,
 ) -> Finding:
     """Return the finding on the outside share of some draws; it shows `displays` after its own."""
     base: dict[str, Any] = {
@@ -140,8 +120,14 @@ def judge_share(
     )
 
 
-def judge_flips(
-    draws: Draws, tolerance: float, *, why: str, evidence: Evidence, words: Words = IMAGE, lost: Array | None = None
+def judge_flip_gap(
+    draws: Draws,
+    tolerance: float,
+    *,
+    why: str,
+    evidence: Evidence,
+    words: ExchangeWords = IMAGE_WORDS,
+    lost: Array | None = None,
 ) -> Finding:
     """Return the finding on how much more often the outside of another class takes the decision than one of the same.
 
@@ -187,11 +173,11 @@ def judge_flips(
 
 
 def _displays(
-    draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: Words
+    draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: ExchangeWords
 ) -> tuple[Rows, Table, Values]:
     """Return the effects, the means of the arms and how many recipients they rest on."""
     named = (Named(name=name, estimate=one) for name, one in zip(EFFECTS, effects, strict=True))
-    means = tuple((arm, *ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))
+    means = tuple((arm, *_ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))
     units = draws.part.units[:, 0]
     return (
         Rows(rows=tuple(named), role="effects"),
@@ -231,7 +217,7 @@ def estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate],
     return share, effects, arms, bootstrap_p(shares, tolerance)
 
 
-def _advice(verdict: Verdict, words: Words) -> str:
+def _advice(verdict: Verdict, words: ExchangeWords) -> str:
     if verdict == "fail":
         return words.advice
     if verdict == "pass":

@@ -24,7 +24,7 @@ UNSHARED = (
     "something is left, but the outside share does not say that it counts while the inside is visible: with nothing"
     " inside to see, the model may turn to what it otherwise ignores"
 )
-UNIT = "share of pairs told apart (AUC)"
+_UNIT = "share of pairs told apart (AUC)"
 
 
 def left_over_trial(facts: Facts) -> Trial:
@@ -64,7 +64,7 @@ def judge_left_over(
     leads = {fill: np.array([row.values[f"lead/{fill}"] for row in measured.values()]) for fill in FILLS}
     wins = {fill: np.where(lead == 0, CHANCE, lead > 0) for fill, lead in leads.items()}
     units = facts.unit_numbers[who]
-    found = {fill: crossed_proportion(flags.tolist(), units, unit=UNIT) for fill, flags in wins.items()}
+    found = {fill: crossed_proportion(flags.tolist(), units, unit=_UNIT) for fill, flags in wins.items()}
     shares = {fill: _share(Part(lead[:, None], units), inside, facts.seed) for fill, lead in leads.items()}
     verdict, why = _verdict(found, shares, limit, trace)
     if verdict == "fail" and outside != "fail":
@@ -203,7 +203,7 @@ def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[Table, ...]:
     for one, two in combinations(range(len(facts.classes)), 2):
         mine = (y.min(1) == one) & (y.max(1) == two)
         if mine.any():
-            apart = crossed_proportion(wins[mine].tolist(), facts.unit_numbers[who[mine]], unit=UNIT)
+            apart = crossed_proportion(wins[mine].tolist(), facts.unit_numbers[who[mine]], unit=_UNIT)
             found.append((f"{facts.classes[one]} and {facts.classes[two]}", apart))
     found.sort(key=lambda row: -row[1].low)
     title = f"Pairs told apart without the inside, by classes{most_pairs(len(found))}"

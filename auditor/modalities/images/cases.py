@@ -20,8 +20,8 @@ from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.places import image_file
 from auditor.probes.evasion import zone_of
 
-RULES = ("worst", "median", "best")
-MEANING = {
+_RULES = ("worst", "median", "best")
+_MEANING = {
     "worst": "most confidently wrong after the change",
     "median": "the middle one of all flips, by how wrong the model became",
     "best": "the flip nearest to the old decision",
@@ -53,7 +53,7 @@ def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Obse
         for name, row in rows.items()
         if maps and all(name in found and found[name].artefact for found in maps.values())
     }
-    pool = explained if len(explained) >= len(RULES) else rows
+    pool = explained if len(explained) >= len(_RULES) else rows
     ranked = sorted(pool, key=lambda name: (pool[name].values["margin"], name))
     return picked(ranked)
 
@@ -107,7 +107,7 @@ def _case(
 
 def _text(facts: Facts, trial: Trial, row: Observation, rule: str, label: str, after: str) -> str:
     return (
-        f"{rule.capitalize()} case ({MEANING[rule]}): '{label}' becomes '{after}' when values {trial.zone} the mask"
+        f"{rule.capitalize()} case ({_MEANING[rule]}): '{label}' becomes '{after}' when values {trial.zone} the mask"
         f" change by at most {grey(facts, row.values['size'])}; the margin goes from {row.values['clean_margin']:.2f}"
         f" to {row.values['margin']:.2f}."
     )

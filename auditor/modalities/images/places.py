@@ -17,7 +17,7 @@ from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.probes.where import grid
 
-MOST = 6
+_MOST = 6
 """Most cases shown."""
 
 
@@ -60,7 +60,7 @@ def _chosen(clusters: Sequence[Cluster]) -> list[tuple[int, str]]:
     cluster.
     """
     ranked = [(place, number, name) for number, one in enumerate(clusters) for place, name in enumerate(one.cases)]
-    return sorted((number, name) for _, number, name in sorted(ranked)[:MOST])
+    return sorted((number, name) for _, number, name in sorted(ranked)[:_MOST])
 
 
 def _case(

@@ -19,12 +19,12 @@ from auditor.engine.prepare import Prepared
 from auditor.engine.stages import Claim, Shown
 from auditor.engine.store import Store
 from auditor.modalities.tables import rule_check
-from auditor.modalities.tables.checks.common import searched, table_of, where
+from auditor.modalities.tables.checks.common import searched, table_of, zone_label
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.row_file import read_rows, write_rows
 from auditor.modalities.tables.table import Table
 
-MEANING = {
+_MEANING = {
     "worst": "the cheapest change that flips a decision",
     "median": "the middle one of all flips, by cost",
     "best": "the dearest change that was needed",
@@ -88,8 +88,9 @@ def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Obs
         "files": {"row": f"{case}/row.csv"},
         "digests": {"row": digest(path.read_bytes())},
         "text": (
-            f"{rule.capitalize()} case ({MEANING[rule]}): {_told(decisions, changed)}, at a cost of {values['cost']:g}."
-            f" Changes were sought {where(trial.zone)};"
+            f"{rule.capitalize()} case ({_MEANING[rule]}): {_told(decisions, changed)}, at a cost of"
+            f" {values['cost']:g}."
+            f" Changes were sought {zone_label(trial.zone)};"
             f" {'flipped' if outcome is Outcome.FLIPPED_AT_MOST else outcome.text}."
         ),
     }

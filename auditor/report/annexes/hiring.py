@@ -10,7 +10,7 @@ from typing import Any
 
 from auditor.core.displays import Partition, first
 from auditor.core.records import Estimate, Finding
-from auditor.report.annex import AnnexTable, Column
+from auditor.report.annex import AnnexColumn, AnnexTable
 from auditor.report.annexes.hiring_rates import Grouping, four_fifths_table, groupings_of, law_table
 from auditor.report.by_group import INVARIANCE, flips, group_numbers
 from auditor.report.words import NONE, is_number, number
@@ -74,10 +74,10 @@ def _supplement(grouping: Grouping, by_id: Mapping[str, Finding]) -> AnnexTable 
         return None
     figures = [name for name in INVARIANCE if any(name in one for one in changed.values())]
     columns = (
-        Column("Category"),
-        *(Column(heading, "estimate") for heading in numbers),
-        *(Column(f"Decision changes with the category: {name}", "estimate") for name in figures),
-        Column("Note"),
+        AnnexColumn("Category"),
+        *(AnnexColumn(heading, "estimate") for heading in numbers),
+        *(AnnexColumn(f"Decision changes with the category: {name}", "estimate") for name in figures),
+        AnnexColumn("Note"),
     )
     rows = []
     for name in sorted(names):
@@ -129,5 +129,5 @@ def _about(
         *unknown,
     ]
     return AnnexTable(
-        "hiring-about", "What the rules want to be stated", (Column("Item"), Column("Stated")), tuple(rows)
+        "hiring-about", "What the rules want to be stated", (AnnexColumn("Item"), AnnexColumn("Stated")), tuple(rows)
     )

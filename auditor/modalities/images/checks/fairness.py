@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, label, why_not
-from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, small_cells
-from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, smallest, under_attack
+from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared, no_groups, small_cells
+from auditor.checks.fairness.gaps import GapRule, Question, judge_gap
+from auditor.checks.fairness.group_rows import as_it_is, group_steps, robust_curves, same_sizes, under_attack
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import HarmAim, harm_trials, judge_harm
@@ -146,8 +146,8 @@ class Fairness:
         if measured.transplant is not None:
             yield judge_reliance(measured, measured.transplant, one.partition, one.groups, self._rule(one))
 
-    def _rule(self, one: Compared) -> Rule:
-        return Rule(self.tolerance, self.minimum_group, one.level)
+    def _rule(self, one: Compared) -> GapRule:
+        return GapRule(self.tolerance, self.minimum_group, one.level)
 
     def _accuracy(self, measured: Measured, one: Compared) -> Finding:
         facts, trial = measured.facts, clean_trial()
@@ -168,8 +168,8 @@ class Fairness:
         shown: tuple[Display, ...] = (
             AttackBudget(zone=zone, size=facts.primary),
             under_attack(measured, one.groups, zone, minimum=self.minimum_group),
-            *curves(measured, one.groups, zone),
-            *smallest(measured, one.groups, zone),
+            *robust_curves(measured, one.groups, zone),
+            *group_steps(measured, one.groups, zone),
         )
         primary = one.declared and (zone != "outside" or any(facts.mask_share))
         return self._gap(

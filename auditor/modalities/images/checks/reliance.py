@@ -11,7 +11,7 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, why_not
-from auditor.checks.reliance.arms import Draws, effects_of, estimates, judge_flips, judge_share
+from auditor.checks.reliance.arms import Draws, effects_of, estimates, judge_flip_gap, judge_share
 from auditor.checks.reliance.factor import factor_trial, judge_factor
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
 from auditor.core.displays import Named, Rows, Table, Values, of_kind
@@ -122,7 +122,7 @@ class Reliance:
         moved = sum(abs(row.estimate.value) for row in effects if row.estimate)
         return (
             share,
-            judge_flips(draws, self.flips, why=why, evidence=evidence),
+            judge_flip_gap(draws, self.flips, why=why, evidence=evidence),
             judge_left_over(
                 facts,
                 observations,

@@ -18,11 +18,11 @@ from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.modalities.images.checks.clusters import clusters
-from auditor.modalities.images.checks.places import FEWEST, METHOD, NOTHING, Place, Search
+from auditor.modalities.images.checks.places import FEWEST, MAX_T, NEGLIGIBLE, Place, Search
 from auditor.stats.means import RESAMPLES
+from auditor.stats.shares import Array
 
-Array = NDArray[np.float64]
-UNIT = "change of the margin (logits)"
+_UNIT = "change of the margin (logits)"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def judge_where(
     drawn = _cells(facts, rows, int(trial.settings["cells"]))
     judged = _places(facts, drawn)
     places = [one for one in judged if one.row >= 0]
-    if not places or evidence <= NOTHING:
+    if not places or evidence <= NEGLIGIBLE:
         why = (
             why_not(rows.values())
             if not len(drawn.effects)
@@ -171,7 +171,7 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
     for role in (0, 1):
         np.add.at(pull, drawn.units[:, role], np.where(seen[:, judged], effects - means, 0.0) / counted)
     error = np.sqrt((pull**2).sum(0))
-    scaled = np.divide(pull, error, out=np.zeros_like(pull), where=error > NOTHING)
+    scaled = np.divide(pull, error, out=np.zeros_like(pull), where=error > NEGLIGIBLE)
     is_cell = judged < drawn.side**2
     miss = 0.05 if is_cell.all() else 0.025  # cells and own place share the 5 % alike
     largest = np.abs(generator(facts.seed, "where").normal(size=(RESAMPLES, len(pull))) @ scaled[:, is_cell]).max(
@@ -191,7 +191,7 @@ def _place(facts: Facts, drawn: Cells, cell: int, mean: float, half: float) -> P
     members = set(drawn.recipients[~np.isnan(drawn.effects[:, cell])].tolist())
     n, units = len(members), len({facts.units[one] for one in members})
     estimate = Estimate(
-        mean, mean - half, mean + half, n, UNIT, METHOD, 0.95, units if units < n else None, share=False
+        mean, mean - half, mean + half, n, _UNIT, MAX_T, 0.95, units if units < n else None, share=False
     )
     return Place(cell // drawn.side, cell % drawn.side, estimate) if cell < drawn.side**2 else Place(-1, -1, estimate)
 

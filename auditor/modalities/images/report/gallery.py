@@ -14,7 +14,7 @@ from auditor.modalities.images.report import pictures
 from auditor.report.cases import Case, Picture, is_private
 from auditor.report.words import epsilon_text, is_number, number, zone_text
 
-RULES = {
+_RULES = {
     "worst": "Worst case",
     "median": "Median case",
     "best": "Best case",
@@ -32,7 +32,7 @@ def image_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) 
     rule = str(item.get("rule") or "")
     return Case(
         finding=str(item.get("finding") or ""),
-        rule=RULES.get(rule, rule.capitalize()),
+        rule=_RULES.get(rule, rule.capitalize()),
         sample=str(item.get("sample") or ""),
         facts=tuple(_facts(item, audit.get("data") or {})),
         text=str(item.get("text") or ""),

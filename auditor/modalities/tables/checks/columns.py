@@ -22,7 +22,7 @@ from auditor.stats.shares import Array
 _UNDECLARED = "no column is declared that should not matter, or rules tie each of them to one that should"
 
 
-def judge_columns(facts: Facts, observations: Observations, trial: Trial, *, tolerance: float) -> Finding:
+def judge_single_columns(facts: Facts, observations: Observations, trial: Trial, *, tolerance: float) -> Finding:
     """Return the finding on the column that should not matter and changes most decisions; `tolerance` is the largest
     share of decisions that may change with it.
     """

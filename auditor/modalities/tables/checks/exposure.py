@@ -17,10 +17,10 @@ from auditor.core.displays import Display, Table
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
-from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
+from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, zone_label
 from auditor.modalities.tables.checks.flips import Flips
 
-_NAMES = ComparisonNames(where, "random changes of the same cost")
+_NAMES = ComparisonNames(zone_label, "random changes of the same cost")
 _ADVICE: Mapping[Verdict, str] = {
     "fail": (
         "Take the columns that the flips change out of the model, or check them before a decision rests on them:"
@@ -103,10 +103,10 @@ class ExposureTable:
         noise = {one: Flips(facts, observations.of(walk)) for one, walk in walks.items()}
         against = beside(zone, every, noise.get(cost), budget=cost, names=_NAMES)
         shown: list[Display] = [
-            curve(((one, flips) for one in facts.epsilons), zone=zone, label=where(zone), role="attack"),
-            curve(noise.items(), zone=zone, label=where(zone), role="noise"),
-            flips.outcomes(zone, where(zone)),
-            flips.smallest(zone, where(zone)),
+            curve(((one, flips) for one in facts.epsilons), zone=zone, label=zone_label(zone), role="attack"),
+            curve(noise.items(), zone=zone, label=zone_label(zone), role="noise"),
+            flips.outcomes(zone, zone_label(zone)),
+            flips.smallest(zone, zone_label(zone)),
             *(_tables(flips, zone, against) if flips.used else []),
         ]
         beside_it = _clause(flips, zone, against)
@@ -114,8 +114,8 @@ class ExposureTable:
             id=f"exposure/{zone}",
             counted="decisions",
             samples="rows",
-            claim=f"can be flipped by a change {where(zone)} at a cost of at most {cost:g}{beside_it}.",
-            missing=f"Flips {where(zone)} were not measured.",
+            claim=f"can be flipped by a change {zone_label(zone)} at a cost of at most {cost:g}{beside_it}.",
+            missing=f"Flips {zone_label(zone)} were not measured.",
             trials=tuple(observations.key(trial) for trial in (self._search(facts, zone), *walks.values())),
             displays=tuple(shown),
             primary=zone == "outside",
@@ -154,9 +154,9 @@ def _tables(flips: Flips, zone: str, against: Sequence[Comparison]) -> list[Tabl
 
 
 def _endings(flips: Flips, zone: str) -> Table:
-    counts = flips.outcomes(zone, where(zone)).counts
+    counts = flips.outcomes(zone, zone_label(zone)).counts
     return Table(
-        title=f"What the searches {where(zone)} ended with, up to a cost of {max(flips.facts.epsilons):g}",
+        title=f"What the searches {zone_label(zone)} ended with, up to a cost of {max(flips.facts.epsilons):g}",
         columns=("Outcome", "Rows", "Share"),
         rows=tuple((outcome.text, n, percent(n / len(flips.used))) for outcome, n in counts.items()),
     )

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, why_not
-from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, small_cells
+from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared, no_groups, small_cells
+from auditor.checks.fairness.gaps import GapRule, Question, judge_gap
 from auditor.checks.fairness.group_rows import as_it_is
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.checks.fairness.ratio import Limits, Rates, judge_ratio
@@ -195,8 +195,8 @@ class Asked:
             exposed, one, self._rule(one, self.check.tolerance), id=f"fairness/{one.name}/exposure-gap"
         )
 
-    def _rule(self, one: Compared, tolerance: float) -> Rule:
-        return Rule(tolerance, self.check.minimum_group, one.level)
+    def _rule(self, one: Compared, tolerance: float) -> GapRule:
+        return GapRule(tolerance, self.check.minimum_group, one.level)
 
     @property
     def _limits(self) -> Limits:

@@ -20,7 +20,7 @@ from auditor.stats.paired import paired_p
 from auditor.stats.shares import proportion
 
 Way = Literal["naive", "repaired", "worst"]
-KINDS: tuple[Way, ...] = ("naive", "repaired", "worst")
+_KINDS: tuple[Way, ...] = ("naive", "repaired", "worst")
 SAID: dict[Way, str] = {
     "naive": "the column alone",
     "repaired": "with the coupled columns repaired",
@@ -114,7 +114,7 @@ def _column(
     measured = {name: row for name, row in rows.items() if row.missing is None}
     base |= {"evidence": Evidence(trials=(observations.key(trial),))}
     values = trial.settings["values"]
-    whole = {kind: _change(measured, kind, range(len(values))) for kind in KINDS}
+    whole = {kind: _change(measured, kind, range(len(values))) for kind in _KINDS}
     found = {kind: change.estimate(facts) for kind, change in whole.items()}
     listed = [change.row(facts, "any", "any other", pooled=True) for change in whole.values() if change.moved]
     directions = _directions(facts, measured, column, values)
@@ -172,7 +172,7 @@ def _directions(
     rows: list[Counterfactual] = []
     for source, names in sorted(own.items()):
         for number, value in enumerate(values):
-            found = [_change(measured, kind, [number], names) for kind in KINDS]
+            found = [_change(measured, kind, [number], names) for kind in _KINDS]
             rows += [change.row(facts, source, column.text(value), pooled=not told) for change in found if change.asked]
     return rows
 

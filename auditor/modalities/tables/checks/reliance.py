@@ -10,16 +10,17 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import why_not
-from auditor.checks.reliance.arms import Draws, Words, judge_flips, judge_share
+from auditor.checks.reliance.arms import Draws, judge_flip_gap, judge_share
+from auditor.checks.reliance.words import ExchangeWords
 from auditor.core import displays
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
-from auditor.modalities.tables.checks.columns import judge_columns, tied_blocks
+from auditor.modalities.tables.checks.columns import judge_single_columns, tied_blocks
 from auditor.modalities.tables.checks.common import table_of
 
 _POOL = 1000
 """Rows that lend their cells, drawn by seed and id."""
-_WORDS = Words(
+_WORDS = ExchangeWords(
     source="of what moves the decisions comes from columns that should not matter",
     outside="those columns",
     inside="the columns that should matter",
@@ -133,7 +134,7 @@ class RelianceTable:
                 displays=(displays.Values(values={"draws": self.donors}, role="draws"),),
                 words=_WORDS,
             ),
-            judge_flips(
+            judge_flip_gap(
                 draws,
                 self.flips,
                 why=why,
@@ -141,5 +142,5 @@ class RelianceTable:
                 words=_WORDS,
                 lost=np.array(lost, dtype=float).reshape(-1, 2),
             ),
-            judge_columns(facts, observations, self._permuted(facts), tolerance=self.flips),
+            judge_single_columns(facts, observations, self._permuted(facts), tolerance=self.flips),
         )

@@ -9,17 +9,17 @@ from typing import Any
 
 from auditor.core.displays import Named, Outcomes, Selection, Table, first, of_kind
 from auditor.core.records import Finding
-from auditor.modalities.tables.checks.common import LABELS
+from auditor.modalities.tables.checks.common import ZONE_LABELS
 from auditor.modalities.tables.table import EPOCH
 from auditor.report.words import is_number, number
 
-ROLES = {
+_ROLES = {
     "relevant": "should matter",
     "irrelevant": "should not matter",
     "protected": "protected: must not matter",
     "proxy": "proxy: stands for something that must not matter",
 }
-ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in LABELS.items()}}
+_ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in ZONE_LABELS.items()}}
 SHOWN_LEVELS = 8
 
 
@@ -48,7 +48,7 @@ class RuleRow:
 
 def zone(name: Any) -> str:
     """Return a zone of columns in words."""
-    return ZONES.get(str(name or ""), f"columns marked '{name}'")
+    return _ZONES.get(str(name or ""), f"columns marked '{name}'")
 
 
 def columns(data: Mapping[str, Any]) -> list[ColumnRow]:
@@ -60,7 +60,7 @@ def columns(data: Mapping[str, Any]) -> list[ColumnRow]:
         ColumnRow(
             name=str(one.get("name") or ""),
             kind=str(one.get("kind") or "not recorded"),
-            role=ROLES.get(str(one.get("role")), str(one.get("role") or "not recorded")),
+            role=_ROLES.get(str(one.get("role")), str(one.get("role") or "not recorded")),
             change=_change(one, defined),
             limits=_limits(one) if _changes(one, defined) else "",
             cost=_cost(one) if _changes(one, defined) else "",
@@ -75,7 +75,7 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return which columns have each role, those that may change first."""
     found, defined = _mappings(data.get("columns")), {rule.get("defines") for rule in _mappings(data.get("rules"))}
     result = []
-    for role, said in ROLES.items():
+    for role, said in _ROLES.items():
         mine = [one for one in found if one.get("role") == role]
         may = [str(one.get("name")) for one in mine if one.get("mutable") and one.get("name") not in defined]
         fixed = [str(one.get("name")) for one in mine if str(one.get("name")) not in may]
