@@ -139,37 +139,34 @@ def judge_flip_gap(
     lost = (draws.margins[:, :2] <= 0).astype(float) if lost is None else lost
     found = Crossed.of([Part(lost, draws.part.units)])
     resampled = found.draws(draws.facts.seed)
-    gap = draws.estimate(
-        float(found.point[1] - found.point[0]),
-        resampled[:, 1] - resampled[:, 0],
-        "difference of flip rates",
-        share=True,
-    )
+    same, other = float(found.point[0]), float(found.point[1])
+    gap = draws.estimate(other - same, resampled[:, 1] - resampled[:, 0], "difference of flip rates", share=True)
     verdict = decide(gap, tolerance)
-    # one draw of each recipient: McNemar's pairs must not share one
-    once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]
-    only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
-    mcnemar = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
     claim = (
-        f"{words.others} {words.takes} {percent(float(found.point[1]))} of the {words.transplants}, {words.same} in "
-        f"{percent(float(found.point[0]))}: a gap of {span(gap)}."
+        f"{words.others} {words.takes} {percent(other)} of the {words.transplants}, {words.same} in "
+        f"{percent(same)}: a gap of {span(gap)}."
     )
-    rates = {f"another {words.kind}": float(found.point[1]), f"same {words.kind}": float(found.point[0])}
-    pairs = {"only another class": only[0], "only same class": only[1], "recipients": len(once), "p": mcnemar}
-    text = (
-        reason(verdict, gap, tolerance)
-        + f"; McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {mcnemar:.2g}"
-    )
+    rates = {f"another {words.kind}": other, f"same {words.kind}": same}
+    pairs, exact = _mcnemar(lost, draws)
     return Finding(
         verdict=verdict,
         claim=claim,
         estimate=gap,
         tolerance=tolerance,
-        reason=text,
+        reason=f"{reason(verdict, gap, tolerance)}; {exact}",
         advice=words.flip_advice if verdict == "fail" else "",
         displays=(Values(values=rates, role="rates"), Values(values=pairs, role="McNemar")),
         **base,
     )
+
+
+def _mcnemar(lost: Array, draws: Draws) -> tuple[dict[str, float], str]:
+    """Return McNemar's exact test on one draw of each recipient, since its pairs must not share one; also in words."""
+    once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]
+    only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
+    p = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
+    pairs = {"only another class": only[0], "only same class": only[1], "recipients": len(once), "p": p}
+    return pairs, f"McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {p:.2g}"
 
 
 def _displays(

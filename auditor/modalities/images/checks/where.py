@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,43 +66,49 @@ def judge_where(
         Share of the class evidence that a single place may carry.
     """
     rows, key = observations.of(trial), observations.key(trial)
-    base: dict[str, Any] = {"id": "reliance/where", "check": "reliance", "question": 1}
     drawn = _cells(facts, rows, int(trial.settings["cells"]))
     judged = _places(facts, drawn)
     places = [one for one in judged if one.row >= 0]
     if not places or evidence <= NEGLIGIBLE:
-        why = (
-            why_not(rows.values())
-            if not len(drawn.effects)
-            else f"no place was exchanged between at least {FEWEST} units"
-        )
-        why = "too little to share out: neither the inside nor the outside moves the model's margin" if places else why
-        claim = "Which place outside the mask the model reads was not measured."
-        return Finding(
-            verdict="inconclusive" if places else "not_measured",
-            claim=claim,
-            reason=why,
-            evidence=Evidence(trials=(key,)),
-            **base,
-        )
-    search = Search(
-        places, next((one for one in judged if one.row < 0), None), drawn.side, evidence, tolerance, outside
-    )
+        return _unmeasured(rows, drawn, key=key, seen=bool(places))
+    own = next((one for one in judged if one.row < 0), None)
+    search = Search(places, own, drawn.side, evidence, tolerance, outside)
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
     searched = len(set(drawn.recipients.tolist()))
     extent = {"searched": searched, "donors": int(trial.settings["draws"]), "class evidence": evidence}
     return Finding(
-        verdict=search.verdict,
-        claim=search.claim(found),
+        "reliance/where",
+        "reliance",
+        search.verdict,
+        search.claim(found),
         estimate=search.share(search.decisive),
         tolerance=tolerance,
         reason=search.reason(),
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
+        question=1,
         displays=(*search.displays(found, unclustered), Values(values=extent, role="search")),
-        **base,
+    )
+
+
+def _unmeasured(rows: Mapping[str, Observation], drawn: Cells, *, key: str, seen: bool) -> Finding:
+    """Return the finding where no place was judged, or where there is nothing to share out (`seen`)."""
+    if seen:
+        why = "too little to share out: neither the inside nor the outside moves the model's margin"
+    elif len(drawn.effects):
+        why = f"no place was exchanged between at least {FEWEST} units"
+    else:
+        why = why_not(rows.values())
+    return Finding(
+        "reliance/where",
+        "reliance",
+        "inconclusive" if seen else "not_measured",
+        "Which place outside the mask the model reads was not measured.",
+        reason=why,
+        question=1,
+        evidence=Evidence(trials=(key,)),
     )
 
 
