@@ -17,7 +17,7 @@ from torch import nn
 from auditor.checks import checks
 from auditor.checks.exposure.directions import pairs
 from auditor.checks.exposure.smallest import Threshold, reach, thresholds
-from auditor.core.displays import Curve, Steps, Table, of_kind
+from auditor.core.displays import Curve, Steps, TableDisplay, of_kind
 from auditor.core.errors import ConfigError
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
@@ -98,8 +98,8 @@ def steps_of(finding: Finding) -> Steps:
     return found
 
 
-def table_of(finding: Finding, title: str) -> Table:
-    (found,) = (table for table in of_kind(finding.displays, Table) if table.title.startswith(title))
+def table_of(finding: Finding, title: str) -> TableDisplay:
+    (found,) = (table for table in of_kind(finding.displays, TableDisplay) if table.title.startswith(title))
     return found
 
 

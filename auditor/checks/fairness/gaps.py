@@ -9,7 +9,7 @@ from typing import Any
 from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Disparity, Display, Named, Rows, Table, TableCell
+from auditor.core.displays import Disparity, Display, Named, Rows, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
 from auditor.stats.decisions import decide
@@ -199,7 +199,7 @@ class Found:
             seed=self.facts.seed,
         )
 
-    def _by_class(self) -> Table:
+    def _by_class(self) -> TableDisplay:
         first, second = self.gap.pair
         better, worse = self.large[first], self.large[second]
         rows: list[tuple[TableCell, ...]] = []
@@ -209,7 +209,7 @@ class Found:
             rows.append((name, both if both else "only one of the two has this class", *ends))
         columns = ("Class", f"{first} less {second}", f"Samples of {first}", f"Samples of {second}")
         title = f"Class by class: {self.asked.what} {self.asked.when}"
-        return Table(title=title, columns=columns, rows=tuple(rows))
+        return TableDisplay(title=title, columns=columns, rows=tuple(rows))
 
 
 def _advice(verdict: Verdict, attribute: str) -> str:

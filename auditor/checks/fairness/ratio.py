@@ -12,7 +12,7 @@ from auditor.checks.common import few, listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Category, Selection, Table, TableCell
+from auditor.core.displays import Category, Selection, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Finding, Verdict
@@ -154,7 +154,7 @@ def _row(facts: Facts, item: Rated, best: GroupShare | None, reference: str, lev
     )
 
 
-def _table(one: Compared, shown: Selection, asked: Rates) -> Table:
+def _table(one: Compared, shown: Selection, asked: Rates) -> TableDisplay:
     rows = [_cells(item, shown.reference) for item in shown.categories]
     if one.unknown:
         rows.append(("unknown", one.unknown, "", "", "", "", "", "", "", "counted, not compared"))
@@ -170,7 +170,7 @@ def _table(one: Compared, shown: Selection, asked: Rates) -> Table:
         "One more reaches 4/5",
         "Note",
     )
-    return Table(title=f"Each group by {one.name}: {asked.what}", columns=columns, rows=tuple(rows))
+    return TableDisplay(title=f"Each group by {one.name}: {asked.what}", columns=columns, rows=tuple(rows))
 
 
 def _cells(item: Category, reference: str) -> tuple[TableCell, ...]:

@@ -11,7 +11,7 @@ from scipy import stats as sps
 
 from auditor.checks.common import percent, reason, span
 from auditor.checks.reliance.words import IMAGE_WORDS, ExchangeWords
-from auditor.core.displays import Display, Named, Rows, Table, Values
+from auditor.core.displays import Display, Named, Rows, TableDisplay, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
@@ -171,14 +171,14 @@ def _mcnemar(lost: Array, draws: Draws) -> tuple[dict[str, float], str]:
 
 def _displays(
     draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: ExchangeWords
-) -> tuple[Rows, Table, Values]:
+) -> tuple[Rows, TableDisplay, Values]:
     """Return the effects, the means of the arms and how many recipients they rest on."""
     named = (Named(name=name, estimate=one) for name, one in zip(EFFECTS, effects, strict=True))
     means = tuple((arm, *_ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))
     units = draws.part.units[:, 0]
     return (
         Rows(rows=tuple(named), role="effects"),
-        Table(title=words.arms, columns=words.arm_columns, rows=means, role="arms"),
+        TableDisplay(title=words.arms, columns=words.arm_columns, rows=means, role="arms"),
         Values(values={"recipients": arms[0].n, "units": len(np.unique(units))}, role="recipients"),
     )
 

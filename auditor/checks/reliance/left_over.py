@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, reason, span, why_not
-from auditor.core.displays import Display, Named, Rows, Table
+from auditor.core.displays import Display, Named, Rows, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
@@ -225,7 +225,7 @@ def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observati
     return Rows(rows=tuple(kept), role="kept")
 
 
-def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[Table, ...]:
+def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[TableDisplay, ...]:
     if len(facts.classes) < 3:
         return ()
     y = np.array(facts.y)[who]
@@ -237,7 +237,7 @@ def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[Table, ...]:
             found.append((f"{facts.classes[one]} and {facts.classes[two]}", apart))
     found.sort(key=lambda row: -row[1].low)
     title = f"Pairs told apart without the inside, by classes{most_pairs(len(found))}"
-    return (Table(title=title, columns=("Classes", "Told apart"), rows=tuple(found[:MOST_PAIRS])),)
+    return (TableDisplay(title=title, columns=("Classes", "Told apart"), rows=tuple(found[:MOST_PAIRS])),)
 
 
 def _advice(verdict: Verdict) -> str:

@@ -15,7 +15,7 @@ from auditor.checks.exposure.directions import Pair, by_class, class_table, dire
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
 from auditor.checks.exposure.smallest import relative, search_trial, thresholds, zone_steps
-from auditor.core.displays import Display, Steps, Table
+from auditor.core.displays import Display, Steps, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import control_number, expand_zones, resolve_zones
@@ -169,7 +169,7 @@ class Exposure:
         reached = {name: float(one.within(facts.primary)) for name, one in seen.found[zone].items()}
         return judge_flips(seen.every[zone], said, budget=facts.primary, tolerance=self.tolerance, elsewhere=reached)
 
-    def _tables(self, seen: EveryZone, against: Sequence[Comparison]) -> list[Table]:
+    def _tables(self, seen: EveryZone, against: Sequence[Comparison]) -> list[TableDisplay]:
         """Return what stands beside the attack outside, and what becomes of each class there."""
         facts, used = seen.facts, seen.every["outside"].used
         budget = grey(facts, facts.primary)

@@ -155,7 +155,7 @@ def _shown(found: Sequence[_Block]) -> tuple[displays.Display, ...]:
     named = (displays.Named(name=one.name, estimate=one.estimate) for one in found)
     return (
         displays.Rows(rows=tuple(named), role="columns"),
-        displays.Table(
+        displays.TableDisplay(
             title="What changes when one column comes from another row, with the columns that rules tie it to",
             columns=("Columns", "Role", "Decisions changed", "Fall of the margin"),
             rows=tuple((one.name, ", ".join(one.roles), one.estimate, one.fall) for one in found),

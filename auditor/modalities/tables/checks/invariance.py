@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from auditor.checks.common import percent, reason, span, why_not
-from auditor.core.displays import Counterfactual, Counterfactuals, Partition, Table, TableCell
+from auditor.core.displays import Counterfactual, Counterfactuals, Partition, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import favourable
@@ -190,7 +190,7 @@ def _reversed(directions: Sequence[Counterfactual]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _table(name: str, rows: Sequence[Counterfactual]) -> Table:
+def _table(name: str, rows: Sequence[Counterfactual]) -> TableDisplay:
     cells: list[tuple[TableCell, ...]] = []
     for row in rows:
         counts = (row.n, row.impossible, row.up, row.down)
@@ -205,7 +205,7 @@ def _table(name: str, rows: Sequence[Counterfactual]) -> Table:
         "Decisions that change",
         "p of up against down",
     )
-    return Table(title=f"Decisions with another '{name}'", columns=columns, rows=tuple(cells))
+    return TableDisplay(title=f"Decisions with another '{name}'", columns=columns, rows=tuple(cells))
 
 
 def _verdict(found: Mapping[Way, Estimate | None], tolerance: float) -> Verdict:

@@ -59,8 +59,7 @@ def attribution_table(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         maps[name] = explain(
             x, decided[name], _seeds=[derive(trial.seed, "attribution", trial.method, name, one) for one in chunk.ids]
         ).numpy()
-    same = (decided["clean"] == decided["noise"]).tolist()
-    right = (decided["clean"] == chunk.y).tolist()
+    same, right = ((decided["clean"] == other).tolist() for other in (decided["noise"], chunk.y))
     result = []
     for row in range(len(chunk.ids)):
         mass, inside = {name: strength(found[row]) for name, found in maps.items()}, chunk.inside[row].numpy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from auditor.core.displays import Named, Outcomes, Selection, Table, first, of_kind
+from auditor.core.displays import Named, Outcomes, Selection, TableDisplay, first, of_kind
 from auditor.core.records import Finding
 from auditor.modalities.tables.checks.common import ZONE_LABELS
 from auditor.modalities.tables.table import EPOCH
@@ -88,7 +88,7 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
     """Return every rule between columns, with its violations where preflight counted them."""
     counted = findings.get("preflight/rules")
-    broken = {rule: n for one in of_kind(counted.displays, Table) for rule, n, _ in one.rows} if counted else {}
+    broken = {rule: n for one in of_kind(counted.displays, TableDisplay) for rule, n, _ in one.rows} if counted else {}
     return [
         RuleRow(str(rule.get("id") or ""), _rule(rule), n if isinstance(n := broken.get(rule.get("id")), int) else None)
         for rule in _mappings(data.get("rules"))
@@ -106,9 +106,9 @@ def category_rows(finding: Finding | None) -> list[Named]:
     return [Named(name=one.name, estimate=one.rate, note=one.excluded) for one in found.categories] if found else []
 
 
-def distinct_tables(found: Iterable[Finding]) -> list[Table]:
+def distinct_tables(found: Iterable[Finding]) -> list[TableDisplay]:
     """Return the tables that several findings brought along, each once."""
-    each = (table for item in found for table in of_kind(item.displays, Table, ""))
+    each = (table for item in found for table in of_kind(item.displays, TableDisplay, ""))
     return list({(table.title, str(table.rows)): table for table in each}.values())
 
 
