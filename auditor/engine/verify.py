@@ -34,11 +34,11 @@ def verify(out: Path, *, audit: Path | None = None, trust_code: bool = False) ->
     The evidence is shown to the classifier again: the one of `audit`, or the one that the run remembers.
     """
     with Store.open(out) as store:
-        classifier, loaded = _classifier(out, store, audit, trust_code)
+        classifier, loaded = _classifier(out, store, audit, trust_code=trust_code)
         return [*_ledger(out, store), loaded, *_evidence(out, store, classifier)]
 
 
-def _classifier(out: Path, store: Store, audit: Path | None, trust_code: bool) -> tuple[Classifier | None, Verified]:
+def _classifier(out: Path, store: Store, audit: Path | None, *, trust_code: bool) -> tuple[Classifier | None, Verified]:
     what = "the classifier that was audited is there, with the same digest"
     lock = read_lock(out)
     model, base = (

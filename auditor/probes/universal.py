@@ -172,7 +172,7 @@ class Fit:
         zone = torch.stack([self.zones[row] for row in rows]).to(device)
         samples = self.bench.samples
         threat = Threat.ball(self.trial.threat["norm"], zone, samples.low, samples.high, samples.levels)
-        return moved(x0, point, zone, threat, float(self.trial.threat["epsilon"])), zone
+        return moved(x0, point, zone, threat=threat, epsilon=float(self.trial.threat["epsilon"])), zone
 
     def _success(self, point: Tensor) -> float:
         flips = 0
@@ -182,7 +182,7 @@ class Fit:
         return flips / len(self.positions)
 
 
-def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: SmoothThreat, epsilon: float) -> Tensor:
+def moved(x0: Tensor, point: Tensor, zone: Tensor, *, threat: SmoothThreat, epsilon: float) -> Tensor:
     """Return what a file would hold of x0 (n, *shape) with a perturbation, one (1, *shape) or one each, added within
     the zone (n, *shape).
     """
@@ -219,7 +219,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
             rows = np.flatnonzero(opposite == side)
             if not len(rows) or f"{place}/{side}" not in found:
                 continue
-            flipped, kept = _tried(prey, torch.from_numpy(rows), found[f"{place}/{side}"], epsilon)
+            flipped, kept = _tried(prey, torch.from_numpy(rows), found[f"{place}/{side}"], epsilon=epsilon)
             allowed[rows] &= kept
             for row, one in zip(rows.tolist(), flipped.tolist(), strict=True):
                 values[row][f"fooled/{place}"] = int(one)
@@ -233,7 +233,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     )
 
 
-def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], epsilon: float) -> tuple[Tensor, Tensor]:
+def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], *, epsilon: float) -> tuple[Tensor, Tensor]:
     """Return whether a perturbation (*shape) flips some of the samples (k,), and whether the threat allows it (k,);
     what it forbids flips nothing.
     """
@@ -241,6 +241,6 @@ def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], epsilon: 
     x0, y, threat = prey.x0[at], prey.y[at], prey.threat.over(prey.x0).take(at)
     assert threat.zone is not None
     point = torch.from_numpy(perturbation).to(x0)[None]
-    x = moved(x0, point, threat.zone, threat, epsilon)
+    x = moved(x0, point, threat.zone, threat=threat, epsilon=epsilon)
     kept = threat.allows(x, x0, epsilon).cpu()
     return (prey.meter.logits(x, prey.rows[rows]).argmax(1) != y).cpu() & kept, kept

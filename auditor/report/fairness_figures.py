@@ -54,7 +54,7 @@ def _forest(block: Block, shown: Sequence[str]) -> Drawing:
         for axes, panel, look in zip(both, panels, ((ACCENT, "-", "o"), (SECOND, "--", "s")), strict=True):
             pale_grid(axes, panel.title, axis="x")
             for place, name in enumerate(shown):
-                _dot(axes, panel, name, place, look)
+                _dot(axes, panel, name, place=place, look=look)
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -86,7 +86,7 @@ def panel_text(panel: Panel, name: str) -> str:
     return estimate_text(estimate, note) + (f" ({note})" if estimate and note else "")
 
 
-def _dot(axes: Axes, panel: Panel, name: str, place: int, look: Look) -> None:
+def _dot(axes: Axes, panel: Panel, name: str, *, place: int, look: Look) -> None:
     member, estimate = panel.members.get(name), panel.estimate(name)
     few = member is not None and member.few
     if few:

@@ -68,7 +68,10 @@ def compared(facts: Facts, bands: Bands, intersections: Intersections) -> tuple[
     wanted = [*((one, True, LEVEL) for one in single), *((one, intersections != "pairs", strict) for one in crossed)]
     return tuple(
         _grouped(
-            facts, Attribute(columns, {column: edges[column] for column in columns if column in edges}), declared, level
+            facts,
+            Attribute(columns, {column: edges[column] for column in columns if column in edges}),
+            declared,
+            level=level,
         )
         for columns, declared, level in wanted
     )
@@ -87,7 +90,7 @@ def _crossed(facts: Facts, intersections: Intersections) -> Sequence[tuple[str, 
     return list(dict.fromkeys(intersections))
 
 
-def _grouped(facts: Facts, attribute: Attribute, declared: bool, level: float) -> Compared:
+def _grouped(facts: Facts, attribute: Attribute, declared: bool, *, level: float) -> Compared:
     values = attribute.values(facts.groups)
     parts = dict(zip(values, attribute.parts(facts.groups), strict=True))
     groups = tuple(Group(name, parts[name], tuple(ids)) for name, ids in members(facts, values).items())

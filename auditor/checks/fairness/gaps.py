@@ -44,7 +44,7 @@ class GapRule:
 
 
 def judge_gap(
-    facts: Facts, attribute: str, groups: Sequence[Group], asked: Question, rule: GapRule, **base: Any
+    facts: Facts, attribute: str, groups: Sequence[Group], *, asked: Question, rule: GapRule, **base: Any
 ) -> Finding:
     """Return the finding on the largest difference between two groups; `base` holds id, evidence, displays and the
     like.
@@ -69,10 +69,10 @@ def judge_gap(
     base["displays"] = (*base["displays"], *found.displays(needed))
     return Finding(
         verdict=verdict,
-        claim=_claim(attribute, asked, gap, rule, excluded=len(large) < len(usable)),
+        claim=_claim(attribute, asked, gap, rule=rule, excluded=len(large) < len(usable)),
         estimate=gap.estimate,
         tolerance=rule.tolerance,
-        reason=_reason(verdict, gap, rule, usable, large, needed),
+        reason=_reason(verdict, gap, rule, usable=usable, large=large, needed=needed),
         advice=_advice(verdict, attribute),
         p=gap.p,
         **base,
@@ -89,7 +89,7 @@ def strata(facts: Facts, ids: Sequence[str], flags: Flags) -> Strata:
     return found
 
 
-def _claim(attribute: str, asked: Question, gap: Gap, rule: GapRule, *, excluded: bool) -> str:
+def _claim(attribute: str, asked: Question, gap: Gap, *, rule: GapRule, excluded: bool) -> str:
     better, worse = gap.pair
     who = f"Among groups of at least {rule.minimum} by {attribute}" if excluded else f"By {attribute}"
     shares = f"{percent(gap.shares[better])} against {percent(gap.shares[worse])}"
@@ -103,6 +103,7 @@ def _reason(
     verdict: Verdict,
     gap: Gap,
     rule: GapRule,
+    *,
     usable: Mapping[str, list[str]],
     large: Mapping[str, Strata],
     needed: int | None,

@@ -150,7 +150,7 @@ def excess_p(held: Held, large: Mapping[str, Estimate], tolerance: float) -> flo
     return min(beyond) if beyond else max(each.values())
 
 
-def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial) -> Null:
+def null(facts: Facts, attribute: Attribute, held: Sequence[Held], *, trial: Trial) -> Null:
     """Return how often exchanged labels give an excess as large: of the refits where there are any, else of the
     held-out units alone.
 
@@ -174,7 +174,7 @@ def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial)
     half = dealt(attribute, facts, trial.zone, trial.seed)[1][found.positions]
     each = [found.take(half == side) for side in (0, 1)]
     p = [
-        _share(one, np.concatenate([statistic(one, codes) for codes in _exchanges(facts, attribute, one, trial)]))
+        _share(one, np.concatenate([statistic(one, codes) for codes in _exchanges(facts, attribute, one, trial=trial)]))
         for one in each
     ]
     return Null(method=HELD_OUT, permutations=DRAWS, p=min(1.0, 2 * min(p)))
@@ -215,7 +215,7 @@ def codes_of(held: Held, groups: Sequence[str] | None = None) -> _Codes:
     )
 
 
-def _exchanges(facts: Facts, attribute: Attribute, held: Held, trial: Trial) -> Iterator[_Codes]:
+def _exchanges(facts: Facts, attribute: Attribute, held: Held, *, trial: Trial) -> Iterator[_Codes]:
     """Yield random exchanges (d, m) of groups between units of one half and the same classes, as `grouping.exchanged`
     draws them.
     """

@@ -53,7 +53,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         "primary": True,
         "evidence": Evidence(trials=(observations.key(trial),)),
     }
-    contrasts = _contrasts(facts, observations, trial, inside)
+    contrasts = _contrasts(facts, observations, trial, inside=inside)
     if not contrasts:
         why = (
             why_not(rows.values())
@@ -110,7 +110,7 @@ def _claim(facts: Facts, column: str, contrasts: list[_Contrast], *, estimate: E
     )
 
 
-def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: Part) -> list[_Contrast]:
+def _contrasts(facts: Facts, observations: Observations, trial: Trial, *, inside: Part) -> list[_Contrast]:
     """Return one contrast per value of the factor; per class too where there are more than two, since a margin then has
     no one direction.
     """
@@ -133,11 +133,11 @@ def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: P
             used = sign != 0
             if used.any():
                 part = Part((np.array(gaps) * sign)[used][:, None], facts.unit_numbers[places[used]])
-                result.append(_contrast(value, facts.classes[label], part, inside, facts.seed))
+                result.append(_contrast(value, facts.classes[label], part, inside=inside, seed=facts.seed))
     return result
 
 
-def _contrast(value: str, towards: str, part: Part, inside: Part, seed: int) -> _Contrast:
+def _contrast(value: str, towards: str, part: Part, *, inside: Part, seed: int) -> _Contrast:
     found = Crossed.of([part, inside])
     both = np.concatenate([found.point[None], found.draws(seed)])
     return _Contrast(value, towards, both[:, 0], share_of(both[:, 0], both[:, 1]), len(part.values))

@@ -45,7 +45,7 @@ def flip_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[st
             prepared,
             store,
             trial,
-            rows[name],
+            row=rows[name],
             rule=rule,
             maps={method: found.get(name) for method, found in maps.items()},
         )
@@ -69,14 +69,14 @@ def _case(
     prepared: Prepared,
     store: Store,
     trial: Trial,
-    row: Observation,
     *,
+    row: Observation,
     rule: str,
     maps: Mapping[str, Observation | None],
 ) -> dict[str, Any]:
     facts = prepared.facts
     position = prepared.samples.index()[row.sample]
-    files = _saved(prepared, store, trial, row, case=f"{rule}-{digest(row.sample)[:12]}", maps=maps)
+    files = _saved(prepared, store, trial, row=row, case=f"{rule}-{digest(row.sample)[:12]}", maps=maps)
     label, after = facts.classes[facts.y[position]], facts.classes[int(row.values["predicted"])]
     return {
         "finding": f"exposure/{trial.zone}",
@@ -100,8 +100,8 @@ def _saved(
     prepared: Prepared,
     store: Store,
     trial: Trial,
-    row: Observation,
     *,
+    row: Observation,
     case: str,
     maps: Mapping[str, Observation | None],
 ) -> dict[str, Path]:

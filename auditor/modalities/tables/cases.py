@@ -32,7 +32,7 @@ _MEANING = {
 
 
 def table_cases(
-    prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]
+    prepared: Prepared, store: Store, observations: Observations, *, planned: Sequence[Trial]
 ) -> list[dict[str, Any]]:
     """Return the index entries of the worst, the median and the best flip, their files written: of columns that should
     not matter, and of recourse.
@@ -50,7 +50,10 @@ def table_cases(
             for name, row in searched(observations.of(trial)).items()
             if row.values["flipped"] == 1 and row.artefact
         }
-        found += [_case(prepared, store, trial, finding, rows[name], rule) for rule, name in _chosen(rows).items()]
+        found += [
+            _case(prepared, store, trial, finding=finding, row=rows[name], rule=rule)
+            for rule, name in _chosen(rows).items()
+        ]
     return found
 
 
@@ -60,7 +63,9 @@ def _chosen(rows: Mapping[str, Observation]) -> dict[str, str]:
     return picked(ranked)
 
 
-def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Observation, rule: str) -> dict[str, Any]:
+def _case(
+    prepared: Prepared, store: Store, trial: Trial, *, finding: str, row: Observation, rule: str
+) -> dict[str, Any]:
     facts, values, outcome = prepared.facts, row.values, Outcome.of(row.values)
     table, position = table_of(facts), facts.position_of[row.sample]
     arrays = store.get(row.artefact or "")

@@ -57,7 +57,9 @@ def annex(audit: Mapping[str, Any], findings: Sequence[Finding]) -> Annex | None
                 missing.append(f"{make.capitalize()} by {grouping.title}: {why}.")
     ugesp = [four_fifths_table(rates) for grouping in groupings[:2] if (rates := grouping.rates(by_id, "impact-ratio"))]
     supplement = [table for grouping in groupings if (table := _supplement(grouping, by_id))]
-    return Annex(_about(audit, spec, groupings, by_id), tuple(law), tuple(ugesp), tuple(supplement), tuple(missing))
+    return Annex(
+        _about(audit, spec, groupings, by_id=by_id), tuple(law), tuple(ugesp), tuple(supplement), tuple(missing)
+    )
 
 
 def _why(found: Finding | None, grouping: Grouping, kind: str) -> str:
@@ -106,7 +108,7 @@ def _flipped(finding: Finding | None) -> dict[str, dict[str, Estimate]]:
 
 
 def _about(
-    audit: Mapping[str, Any], spec: Mapping[str, Any], groupings: Iterable[Grouping], by_id: Mapping[str, Finding]
+    audit: Mapping[str, Any], spec: Mapping[str, Any], groupings: Iterable[Grouping], *, by_id: Mapping[str, Finding]
 ) -> AnnexTable:
     data, model = (part if isinstance(part := audit.get(key), Mapping) else {} for key in ("data", "model"))
     test = spec.get("data") == "test"

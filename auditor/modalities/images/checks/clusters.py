@@ -61,7 +61,7 @@ def clusters(
     alike = np.exp(-_WIDTH * (2 - 2 * (flat @ flat.T).clip(-1, 1)))
     member = _labels(alike)
     found = [
-        _cluster([names[row] for row in rows], maps, label, classes, alike[np.ix_(rows, rows)])
+        _cluster([names[row] for row in rows], maps, label, classes=classes, alike=alike[np.ix_(rows, rows)])
         for rows in map(np.flatnonzero, _each(member))
     ]
     return tuple(sorted(found, key=lambda one: (-one.size, one.cases))), ""
@@ -104,7 +104,7 @@ def _labels(alike: Array) -> NDArray[np.int64]:
 
 
 def _cluster(
-    names: list[str], maps: Mapping[str, Array], label: Mapping[str, int], classes: Sequence[str], alike: Array
+    names: list[str], maps: Mapping[str, Array], label: Mapping[str, int], *, classes: Sequence[str], alike: Array
 ) -> Cluster:
     stack = np.stack([maps[name] for name in names])
     times = (~np.isnan(stack)).sum(0)

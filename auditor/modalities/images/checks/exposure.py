@@ -136,7 +136,7 @@ class Exposure:
         """
         named = resolve_zones(self.zones, facts.regions)
         every = {zone: attacked(facts, observations, evasion_trial(facts, zone, facts.primary)) for zone in named}
-        found = {zone: thresholds(facts, observations, zone, self._search(facts, zone)) for zone in named}
+        found = {zone: thresholds(facts, observations, zone, search=self._search(facts, zone)) for zone in named}
         seen = EveryZone(facts, observations, every, found)
         zones = [self._zone(seen, zone) for zone in named]
         few = [self._few(facts, observations)] if self.few_values else []
@@ -182,7 +182,7 @@ class Exposure:
         facts, flags, known = seen.facts, seen.every[zone].flags(seen.facts.primary), seen.found[zone]
         compared = zone != "outside" and "outside" in seen.found
         return replace(
-            zone_steps(facts, seen.observations, known, self._search(facts, zone), zone),
+            zone_steps(facts, seen.observations, known, search=self._search(facts, zone), zone=zone),
             missed=sum(name in flags and not flags[name] and one.within(facts.primary) for name, one in known.items()),
             relative=relative(facts, known, seen.found["outside"]) if compared else None,
         )

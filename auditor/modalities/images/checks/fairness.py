@@ -137,14 +137,14 @@ class Fairness:
             yield small
             return
         yield self._accuracy(measured, one)
-        yield self._robustness(measured, one, self.zone, "robustness-gap")
-        yield self._robustness(measured, one, "outside", "exposure-gap")
+        yield self._robustness(measured, one, self.zone, kind="robustness-gap")
+        yield self._robustness(measured, one, "outside", kind="exposure-gap")
         if self._aimed(one):
             yield judge_harm(
                 facts, measured.observations, one.attribute, tolerance=self.tolerance, aim=self._aim(facts)
             )
         if measured.transplant is not None:
-            yield judge_reliance(measured, measured.transplant, one.partition, one.groups, self._rule(one))
+            yield judge_reliance(measured, measured.transplant, one.partition, groups=one.groups, rule=self._rule(one))
 
     def _rule(self, one: Compared) -> GapRule:
         return GapRule(self.tolerance, self.minimum_group, one.level)
@@ -156,9 +156,11 @@ class Fairness:
         asked = Question(
             measured.correct, "accuracy", "without any attack", why_not(measured.observations.of(trial).values())
         )
-        return self._gap(measured, one, asked, "accuracy-gap", (rows,), (trial,), primary=one.declared)
+        return self._gap(
+            measured, one, asked, kind="accuracy-gap", displays=(rows,), trials=(trial,), primary=one.declared
+        )
 
-    def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
+    def _robustness(self, measured: Measured, one: Compared, zone: str, *, kind: str) -> Finding:
         facts, trial = measured.facts, measured.attack(zone, measured.facts.primary)
         what = "the share of correct predictions that withstand an attack"
         when = f"{label(zone)} at {grey(facts, facts.primary)}"
@@ -173,7 +175,14 @@ class Fairness:
         )
         primary = one.declared and (zone != "outside" or any(facts.mask_share))
         return self._gap(
-            measured, one, asked, kind, shown, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",)
+            measured,
+            one,
+            asked,
+            kind=kind,
+            displays=shown,
+            trials=(clean_trial(), trial),
+            primary=primary,
+            rests_on=("attack_quality",),
         )
 
     def _gap(
@@ -181,6 +190,7 @@ class Fairness:
         measured: Measured,
         one: Compared,
         asked: Question,
+        *,
         kind: str,
         displays: Sequence[Display],
         trials: Sequence[Trial],
@@ -194,4 +204,4 @@ class Fairness:
             "evidence": Evidence(trials=tuple(map(measured.observations.key, trials))),
             "displays": (one.partition, *displays),
         }
-        return judge_gap(measured.facts, name, one.groups, asked, self._rule(one), **base)
+        return judge_gap(measured.facts, name, one.groups, asked=asked, rule=self._rule(one), **base)

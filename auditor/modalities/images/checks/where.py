@@ -187,12 +187,12 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
     m = fewest[judged]
     half = sps.t.isf(tail, m - 1) * np.sqrt(m / (m - 1)) * error
     return [
-        _place(facts, drawn, int(cell), float(mean), float(reach))
+        _place(facts, drawn, int(cell), mean=float(mean), half=float(reach))
         for cell, mean, reach in zip(judged, means, half, strict=True)
     ]
 
 
-def _place(facts: Facts, drawn: Cells, cell: int, mean: float, half: float) -> Place:
+def _place(facts: Facts, drawn: Cells, cell: int, *, mean: float, half: float) -> Place:
     members = set(drawn.recipients[~np.isnan(drawn.effects[:, cell])].tolist())
     n, units = len(members), len({facts.units[one] for one in members})
     estimate = Estimate(

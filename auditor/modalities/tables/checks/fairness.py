@@ -185,11 +185,15 @@ class Asked:
             reach,
             one,
             self._rule(one, self.check.reach_tolerance),
-            self.name,
+            favourable=self.name,
             id=f"fairness/{one.name}/reachability-gap",
         )
         yield judge_cost(
-            reach, one, self.check.minimum_group, self.check.cost_ratio, id=f"fairness/{one.name}/recourse-cost"
+            reach,
+            one,
+            self.check.minimum_group,
+            tolerance=self.check.cost_ratio,
+            id=f"fairness/{one.name}/recourse-cost",
         )
         yield judge_exposure(
             exposed, one, self._rule(one, self.check.tolerance), id=f"fairness/{one.name}/exposure-gap"
@@ -216,7 +220,7 @@ class Asked:
     def _selection(self, one: Compared) -> Finding:
         asked = Rates(self.chosen, "selection", f"decided '{self.name}'", self.missing, self.name)
         return judge_ratio(
-            self.measured.facts, one, asked, self._limits, **self._base(one, "impact-ratio", primary=True)
+            self.measured.facts, one, asked, limits=self._limits, **self._base(one, "impact-ratio", primary=True)
         )
 
     def _scoring(self, one: Compared) -> Finding:
@@ -226,7 +230,7 @@ class Asked:
             self.missing if "scores" in self.measured.facts.offers else "the classifier gives no scores, only decisions"
         )
         asked = Rates(above, "scoring", "scored above the median", missing, self.name, middle)
-        return judge_ratio(self.measured.facts, one, asked, self._limits, **self._base(one, "scoring-rate"))
+        return judge_ratio(self.measured.facts, one, asked, limits=self._limits, **self._base(one, "scoring-rate"))
 
     def _errors(self, one: Compared) -> Iterable[Finding]:
         """Return the gaps in accuracy, and in true and false positives: both together are equalised odds."""
@@ -245,4 +249,6 @@ class Asked:
             missing = self.missing if not self.measured.answers else "no row has such a label"
             asked = Question(flags, what, "without any attack", missing)
             base = self._base(one, kind, primary=kind == "accuracy-gap") | {"displays": (one.partition, *more)}
-            yield judge_gap(facts, one.name, one.groups, asked, self._rule(one, self.check.tolerance), **base)
+            yield judge_gap(
+                facts, one.name, one.groups, asked=asked, rule=self._rule(one, self.check.tolerance), **base
+            )

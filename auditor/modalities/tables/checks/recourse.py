@@ -24,7 +24,7 @@ from auditor.stats.ratios import largest_ratio
 from auditor.stats.simultaneous import simultaneous_level
 
 
-def judge_reach(done: Searches, one: Compared, rule: GapRule, favourable: str, **base: Any) -> Finding:
+def judge_reach(done: Searches, one: Compared, rule: GapRule, *, favourable: str, **base: Any) -> Finding:
     """Return the finding on the largest difference in who can reach the favourable decision."""
     when = f"by a permitted change that costs at most {done.cost:g}"
     asked = Question(
@@ -52,7 +52,7 @@ def _bounded(
     shown = search_displays(done, one, rule.minimum)
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, "displays": shown, **base}
     facts = done.decided
-    found = judge_gap(facts, one.name, one.groups, asked, rule, **base)
+    found = judge_gap(facts, one.name, one.groups, asked=asked, rule=rule, **base)
     ids = {group.name: mine for group in one.groups if len(mine := group.among(asked.flags)) >= rule.minimum}
     open_ones = sum(most[name] != least[name] for mine in ids.values() for name in mine)
     if found.estimate is None or not open_ones:
@@ -94,7 +94,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     )
 
 
-def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **base: Any) -> Finding:
+def judge_cost(done: Searches, one: Compared, minimum: int, *, tolerance: float, **base: Any) -> Finding:
     """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached
     costs all that was tried.
     """

@@ -137,16 +137,20 @@ def _change(one: Mapping[str, Any], defined: Mapping[str, str]) -> str:
 
 def _limits(one: Mapping[str, Any]) -> str:
     if one.get("kind") in ("integer", "real", "date"):
-        parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
+        parts = [
+            _span(one, "low", "high", form="from {} to {}"),
+            _span(one, "least", "most", form="change {} to {}"),
+            _step(one),
+        ]
         return "; ".join(part for part in parts if part) or "none"
     levels, many = [str(level) for level in _listed(one.get("levels"))], one.get("allowed")
     shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
     said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
-    moved = _span(one, "least", "most", "change {} to {} levels")
+    moved = _span(one, "least", "most", form="change {} to {} levels")
     return f"{said}; {moved}" if moved and one.get("kind") == "ordinal" else said
 
 
-def _span(one: Mapping[str, Any], low: str, high: str, form: str) -> str:
+def _span(one: Mapping[str, Any], low: str, high: str, *, form: str) -> str:
     ends = [one.get(key) for key in (low, high)]
     if not any(is_number(end) for end in ends):
         return ""
