@@ -84,7 +84,7 @@ def run_batch(
 
     def one(audit: Path, name: str) -> None:
         try:
-            ended[name] = _run(audit, name, out, options, jobs)
+            ended[name] = _run(audit, name, out, options=options, jobs=jobs)
         except Exception as error:  # whatever goes wrong with one audit, the others go on
             what = " ".join(f"{type(error).__name__}: {error}".split())
             ended[name] = replace(ended[name], code=70, message=f"Auditor itself failed ({what})")
@@ -147,7 +147,7 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     return {kind: verdicts[kind] for kind in ("fail", "open", "pass")}
 
 
-def _run(audit: Path, name: str, out: Path, options: Sequence[str], jobs: int) -> AuditResult:
+def _run(audit: Path, name: str, out: Path, *, options: Sequence[str], jobs: int) -> AuditResult:
     folder = out / name
     call = [sys.executable, "-m", "auditor", "run", str(audit), "--out", str(folder), *options]
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))

@@ -11,7 +11,8 @@ from auditor.core.records import Finding
 from auditor.engine.cases import write_cases
 from auditor.engine.folder import refuse_foreign
 from auditor.engine.judge import judge
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import LOCAL, Execution, Progress, run, silent
 from auditor.report.render import render
 

@@ -28,7 +28,8 @@ from ruamel.yaml import YAML
 
 from auditor.attacks.attack import Adversarials, attack
 from auditor.core.displays import Counterfactuals, of_kind
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.modalities.tables import rule_check
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.threats.threat import TableThreat
@@ -113,7 +114,7 @@ def searched(
         before, after = (
             dict(zip(table.names, table.texts(one[row : row + 1].numpy())[0], strict=True)) for one in (x, found.x)
         )
-        wrong = rule_check.broken(table, after) or rule_check.forbidden(table, before, after, MASKS[mask][0])
+        wrong = rule_check.broken(table, after) or rule_check.forbidden(table, before, after, writable=MASKS[mask][0])
         refused += (
             bool(wrong) or decided[row] == y[row] or rule_check.price_of_change(table, before, after) > budget + 1e-9
         )
@@ -262,7 +263,7 @@ def hop_skip_jump(prepared: Prepared, file: Path, x: torch.Tensor, y: torch.Tens
         if (
             decision != int(y[row])
             and not rule_check.broken(tab, after)
-            and not rule_check.forbidden(tab, before, after, B)
+            and not rule_check.forbidden(tab, before, after, writable=B)
         ):
             costs.append(rule_check.price_of_change(tab, before, after))
     return f"{int(raw.sum())}, {real}, {len(costs)} ({np.mean(costs) if costs else float('nan'):.2f}), {rows_used:.0f}"

@@ -30,7 +30,8 @@ from auditor.engine.expect import Speed, measure_speed
 from auditor.engine.lock import read_lock
 from auditor.engine.measure import measure
 from auditor.engine.plan import Planned, plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import Driver, bench_of, silent
 from auditor.engine.store import Store
 

@@ -26,7 +26,8 @@ from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.core.seeds import derive, generator
 from auditor.engine.judge import adjusted, doubted, judge, observations_of, trials_of
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import run
 
 TIMES = 5

@@ -9,6 +9,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -80,7 +81,7 @@ def _entries(kind: str, registry: Any) -> Iterator[str]:
     """Yield every plug-in of one kind: its name, what it is and needs, its settings and their types, each type once."""
     seen: dict[str, None] = {}
     for entry in registry:
-        several = sum(other.name == entry.name for other in registry) > 1
+        several = entry.modality and sum(other.name == entry.name for other in registry) > 1
         yield f"### `{entry.name}`" + (f" for {entry.modality.removesuffix('s')}s" if several else "")
         yield " ".join([entry.summary, *_declared(entry.facts)])
         if kind in ("probes", "masks", "engines"):
@@ -162,7 +163,9 @@ def _number(value: float) -> str:
 
 
 def described(target: Any) -> dict[str, str]:
-    """Return setting -> meaning: of a class by the docstring under each field, of a function by its `Parameters`."""
+    """Return setting -> meaning: of a class by the docstring under each field, its own or inherited, of a function by
+    its `Parameters`.
+    """
     if not inspect.isclass(target):
         text = (inspect.getdoc(target) or "").partition("Parameters\n----------\n")[2]
         blocks = re.findall(r"^(\w[\w, ]*)\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
@@ -170,13 +173,15 @@ def described(target: Any) -> dict[str, str]:
     (body,) = (
         one for one in ast.parse(textwrap.dedent(inspect.getsource(target))).body if isinstance(one, ast.ClassDef)
     )
+    inherited = [described(base) for base in target.__bases__ if is_dataclass(base)]
     alias = {name: field.alias or name for name, field in getattr(target, "model_fields", {}).items()}
-    return {
+    own = {
         alias.get(field.target.id, field.target.id): " ".join(text.value.value.split())
         for field, text in zip(body.body, body.body[1:], strict=False)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
     }
+    return {name: said for part in (*inherited, own) for name, said in part.items()}
 
 
 PAGES = {"commands.md": commands_page, "audit-file.md": audit_file_page}

@@ -74,7 +74,7 @@ def attack(
         The attack's own; an unknown one is refused (AuditorError).
     """
     bound = check_attack(name, classifier.offers, settings)
-    _refuse(name, threat.norm, x, y)
+    _refuse(name, threat.norm, x, y=y)
     x, y = x.detach().to(classifier.device), y.to(classifier.device)
     batch_size = batch_size or max(BATCH, least_batch(classifier.modality))
     goal, size = Goal(y, None if targets is None else targets.to(x.device)), _budget(name, epsilon, x)
@@ -122,7 +122,7 @@ class _Task:
         return Adversarials(point, held, placed.size(point, x), meter.forwards, meter.backwards, proof)
 
 
-def _refuse(name: str, norm: str, x: Tensor, y: Tensor) -> None:
+def _refuse(name: str, norm: str, x: Tensor, *, y: Tensor) -> None:
     """Refuse a norm that the attack does not serve, and labels that are not one per input (AuditorError)."""
     refusal = norm_refused(name, norm)
     if refusal:

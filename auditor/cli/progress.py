@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from auditor.core.errors import ClassifierError
 from auditor.engine.expect import UNTIMED, TimeLeft, forecast, in_words, measure_speed
 from auditor.engine.plan import Planned, plan
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import Progress as Callback
 
 

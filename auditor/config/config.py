@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     Field,
@@ -18,7 +18,7 @@ from auditor.config.amounts import Guard, PositiveNumber
 from auditor.config.report import ReportSection, ReportSpec
 from auditor.config.yaml import plain_value, read_yaml
 from auditor.core.errors import AuditorError, ConfigError, nearest
-from auditor.core.modality import Modality, data_sources, modality_named, modality_of_source
+from auditor.core.modality import Modality, data_sources, modalities, modality_named, modality_of_source
 from auditor.core.zones import GUARD, resolve_zones
 
 SOURCE = "images"
@@ -26,9 +26,7 @@ SOURCE = "images"
 
 
 def modality_of(data: Any) -> Modality:
-    """Return what kind of data an audit's `data` declare: that of the default source where they name no known one,
-    which is refused later.
-    """
+    """Return what kind of data are declared: that of the default source where no known one is named (refused later)."""
     source = data.get("source", SOURCE) if isinstance(data, Mapping) else SOURCE
     if source not in data_sources():
         from auditor.samples import (
@@ -40,10 +38,15 @@ def modality_of(data: Any) -> Modality:
     return modality_of_source(source)
 
 
+def _norms() -> list[str]:
+    """Return how the size of a change may be measured, in any kind of data."""
+    return list(dict.fromkeys(norm for modality in modalities().values() for norm in modality.norms))
+
+
 class ThreatSpec(ReportSection):
     """What the attacker may do."""
 
-    norm: Literal["linf", "l2", "l1", "l0", "cost"] = "linf"
+    norm: Annotated[str, Field(json_schema_extra=lambda schema: schema.update(enum=_norms()))] = "linf"
     """How the size of a change is measured; of a table's row by 'cost', the sum over its changed columns, in the
     domain's own units.
     """
@@ -62,6 +65,13 @@ class ThreatSpec(ReportSection):
     """Width of the guard band around the mask, as a share of the diagonal; '2 %' may be written."""
     max_changes: Annotated[int, Field(ge=1)] | None = None
     """Most columns of a table's row that may be changed."""
+
+    @field_validator("norm")
+    @classmethod
+    def _norm_is_known(cls, norm: str) -> str:
+        if norm not in (known := _norms()):
+            raise ValueError("input should be '" + "', '".join(known[:-1]) + f"' or '{known[-1]}'")
+        return norm
 
     @field_validator("epsilon")
     @classmethod

@@ -9,7 +9,7 @@ from auditor.core.records import Finding, digest
 from auditor.engine.folder import EVIDENCE_FILES, drop_evidence
 from auditor.engine.judge import observations_of, trials_of
 from auditor.engine.lock import read_lock
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged, measuring
 from auditor.engine.store import Store, write_whole
 

@@ -11,7 +11,7 @@ from auditor.core.errors import ClassifierError
 from auditor.core.modality import modality_named
 from auditor.engine.costs import AFTER, BEFORE, USES, TrialKind, Use, trial_kind, use_of
 from auditor.engine.plan import Planned
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 
 REPEATS, ENOUGH = 3, 0.5
 """A call is timed so often, or until so many seconds are spent.

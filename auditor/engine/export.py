@@ -16,7 +16,7 @@ from auditor.core.records import Observation, Observations, Trial
 from auditor.engine.store import write_whole
 
 
-def export_samples(out: Path, facts: Facts, observations: Observations, trials: Sequence[Trial]) -> None:
+def export_samples(out: Path, facts: Facts, observations: Observations, *, trials: Sequence[Trial]) -> None:
     """Write samples.csv and samples.parquet."""
     columns: dict[str, Any] = {
         "sample": facts.ids,

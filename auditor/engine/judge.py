@@ -44,18 +44,18 @@ def judge(out: Path, audit: Path | None = None) -> list[Finding]:
         if audit is not None:
             lock = relocked(lock, audit)
             text = lock_text(lock).encode()
-        content, findings = judged(out, store, lock, text, asked_by=audit)
+        content, findings = judged(out, store, lock, text=text, asked_by=audit)
         if not (out / "findings.json").is_file() or content.encode() != (out / "findings.json").read_bytes():
             for name in REPORTS:
                 (out / name).unlink(missing_ok=True)
         write_whole(out / LOCK_FILE, text)
         write_whole(out / "findings.json", content)
-        export_samples(out, facts_of(store), observations_of(store), trials_of(lock, facts_of(store)))
+        export_samples(out, facts_of(store), observations_of(store), trials=trials_of(lock, facts_of(store)))
     return findings
 
 
 def judged(
-    out: Path, store: Store, lock: Mapping[str, Any], text: bytes, *, asked_by: Path | None = None
+    out: Path, store: Store, lock: Mapping[str, Any], *, text: bytes, asked_by: Path | None = None
 ) -> tuple[str, list[Finding]]:
     """Return the text of findings.json, and the findings, under a lock and its text; nothing is written (StoreError: a
     trial was not measured).

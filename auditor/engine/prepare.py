@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from auditor.checks import Check, checks, make_check
 from auditor.config.config import Audit, load_audit
@@ -15,38 +14,12 @@ from auditor.core.facts import Facts
 from auditor.core.zones import check_zone
 from auditor.engine.loading import Running, limited, load_model, load_others, load_samples
 from auditor.engine.plan import offers_of
+from auditor.engine.prepared import Prepared
 from auditor.engine.resolved import bound, known_facts, resolved_lock
 from auditor.engine.stages import measuring
 from auditor.models.classifier import Classifier
 from auditor.models.precision import Precision
 from auditor.samples.samples import Samples
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An audit ready to be planned."""
-
-    audit: Audit
-    subjects: Mapping[str, Classifier]
-    """Every classifier that a trial may name; '' is the audited one."""
-    samples: Samples
-    facts: Facts
-    checks: Mapping[str, Check]
-    lock: Mapping[str, Any]
-    """Everything resolved, as written to audit.lock.yaml."""
-    base: Path
-    """Folder that the audit file's paths are relative to."""
-    binding: str
-    """Digest of the model, how it is declared (classes, mean, std), data, version and an unusual search: what makes
-    observations comparable.
-    """
-    again: Callable[[], Prepared]
-    """Prepares the same audit anew; it can be pickled, for another process that cannot be sent the classifiers."""
-
-    @property
-    def classifier(self) -> Classifier:
-        """Return the audited classifier."""
-        return self.subjects[""]
 
 
 def prepare(

@@ -16,7 +16,7 @@ from auditor.engine.executors import Engine, Finished, Task
 from auditor.engine.executors.local import Local
 from auditor.engine.lock import write_lock
 from auditor.engine.plan import Planned, plan
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.store import EXCLUDED, Store
 from auditor.probes import Arrays, Bench
 

@@ -19,7 +19,7 @@ from auditor.core.records import Finding, Observation, Observations, Trial
 from auditor.core.zones import coverage
 
 if TYPE_CHECKING:
-    from auditor.engine.prepare import Prepared
+    from auditor.engine.prepared import Prepared
     from auditor.engine.store import Store
     from auditor.models.classifier import Classifier
     from auditor.samples.samples import Samples

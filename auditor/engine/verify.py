@@ -67,7 +67,7 @@ def _ledger(out: Path, store: Store) -> Iterator[Verified]:
         "" if lock == audit["digests"]["lock"] else "its digest differs from the one in findings.json",
     )
     try:
-        content, _ = judged(out, store, read_lock(out), (out / LOCK_FILE).read_bytes())
+        content, _ = judged(out, store, read_lock(out), text=(out / LOCK_FILE).read_bytes())
         same = content == (out / "findings.json").read_text(encoding="utf-8")
         yield Verified(
             "judging the ledger again gives findings.json, byte for byte", same, "" if same else "the findings differ"

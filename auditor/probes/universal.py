@@ -52,7 +52,7 @@ def universal(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """
     settings, samples = trial.settings, bench.samples
     attribute = Attribute.from_dict(settings["attribute"])
-    groups, half = dealt(attribute, samples, trial.zone, trial.seed, settings["exchange"])
+    groups, half = dealt(attribute, samples, trial.zone, seed=trial.seed, exchange=settings["exchange"])
     values: dict[str, float] = {"forwards": 0, "backwards": 0}
     arrays: dict[str, NDArray[Any]] = {"half": half}
     for place, name in enumerate(settings["names"]):

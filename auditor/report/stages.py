@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from auditor.core.modality import Modality, modalities, modality_named
-
-if TYPE_CHECKING:
-    from auditor.report.cases import Case
+from auditor.report.case import Case, plain_case
 
 UNSAID = "image"
 """The modality of findings that do not say theirs."""
@@ -33,8 +31,6 @@ class _Plain:
     HELPERS: Mapping[str, ModuleType] = {}
 
     def make_case(self, item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
-        from auditor.report.cases import plain_case  # which asks for this module
-
         return plain_case(item, folder, audit)
 
 

@@ -60,8 +60,8 @@ def permutation_p(
     flags: Sequence[float],
     values: Sequence[str],
     y: Sequence[int],
-    units: Sequence[str],
     *,
+    units: Sequence[str],
     seed: int,
     draws: int = 2000,
 ) -> float:

@@ -80,7 +80,7 @@ def largest_gap(groups: Mapping[str, Strata], *, against: float, level: float = 
     estimate = _estimate(
         value, (max(0.0, low), high), list(sides.values()), over="Tukey-Kramer over pairs", level=level
     )
-    raw = _at(difference(mine[0][0], mine[1][0], mine[0][1], mine[1][1], level=each), level)
+    raw = _at(difference(mine[0][0], mine[1][0], mine[0][1], units_b=mine[1][1], level=each), level)
     ratio = share_ratio(mine[1][0], mine[0][0], mine[1][1], units_b=mine[0][1], level=each)
     p = simultaneous_p(inverted(ends, value, against), k)
     return Gap(

@@ -222,7 +222,7 @@ def exchanged_groups(values: Sequence[str], y: Sequence[int], units: Sequence[st
 
 
 def dealt(
-    attribute: Attribute, data: Known, zone: str, seed: int, exchange: int = 0
+    attribute: Attribute, data: Known, zone: str, *, seed: int, exchange: int = 0
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return each sample's group (n,) and its half (n,) for fitting and judging; '' and -1 where the group is unknown
     or the sample has no such zone.

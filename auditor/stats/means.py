@@ -88,7 +88,7 @@ def mean(
     return ratio(values, [1.0] * len(values), units, seed=seed, unit=unit, share=share, level=level)
 
 
-def ratio_p(above: Sequence[float], below: Sequence[float], units: Sequence[str], against: float) -> float:
+def ratio_p(above: Sequence[float], below: Sequence[float], units: Sequence[str], *, against: float) -> float:
     """Return the two-sided p-value of sum(above) / sum(below) against a value: a t test over units of above - against *
     below.
     """

@@ -139,7 +139,7 @@ def proportion_p(flags: Sequence[float], units: Sequence[str], against: float) -
 
 
 def difference(
-    a: Sequence[float], b: Sequence[float], units_a: Sequence[str], units_b: Sequence[str], *, level: float = 0.95
+    a: Sequence[float], b: Sequence[float], units_a: Sequence[str], *, units_b: Sequence[str], level: float = 0.95
 ) -> Estimate:
     """Return the difference of two shares, a less b, on effective numbers: Newcombe's interval (1998, method 10) from
     those of `share_interval`.

@@ -224,7 +224,7 @@ def test_a_perturbation_that_was_not_fitted_on_one_half_is_judged_on_the_other_a
 ) -> None:
     audit = facts(160, groups={"sex": ("f", "m") * 80}, y=(0,) * 160)
     fit, aimed = harm_trials(audit, ATTRIBUTE, HarmAim(**SETTINGS))
-    half = dealt(ATTRIBUTE, audit, "everywhere", 0)[1]
+    half = dealt(ATTRIBUTE, audit, "everywhere", seed=0)[1]
     rows = {
         name: {"correct": 1, "fooled/1": 0.0, **({"fooled/0": 1.0} if side else {})}
         for name, side in zip(audit.ids, half, strict=True)
@@ -273,7 +273,7 @@ def test_exchanged_labels_reject_no_more_often_than_they_say(facts: Callable[...
             y=(0,) * 160,
             seed=int(rng.integers(1 << 30)),
         )
-        groups, half = dealt(ATTRIBUTE, audit, "everywhere", audit.seed)
+        groups, half = dealt(ATTRIBUTE, audit, "everywhere", seed=audit.seed)
         female, weak = np.array(groups) == "f", rng.random(160) < 0.5
         flags = np.full((2, 160), np.nan)
         for side in (0, 1):

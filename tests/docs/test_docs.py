@@ -92,7 +92,7 @@ def test_every_registered_name_stands_in_the_page_on_the_audit_file() -> None:
     every = [list(getattr(import_module(module), attribute)) for module, attribute in KINDS.values()]
     headings = {
         f"\n### `{entry.name}`"
-        + (f" for {entry.modality}s\n" if [one.name for one in kind].count(entry.name) > 1 else "\n")
+        + (f" for {entry.modality}s\n" if entry.modality and [one.name for one in kind].count(entry.name) > 1 else "\n")
         for kind in every
         for entry in kind
     }

@@ -16,7 +16,8 @@ from auditor.engine.executors.local import Local
 from auditor.engine.judge import judge
 from auditor.engine.measure import measure
 from auditor.engine.plan import Planned, plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import Execution, run, waves
 from auditor.engine.store import Store
 from auditor.probes import Bench

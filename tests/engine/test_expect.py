@@ -27,7 +27,8 @@ from auditor.engine.expect import (
     measure_speed,
 )
 from auditor.engine.plan import Planned, plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import run
 from auditor.explanations import explanations
 from auditor.probes import probes

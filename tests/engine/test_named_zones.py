@@ -17,7 +17,8 @@ from auditor.config.config import load_audit
 from auditor.core.errors import ConfigError
 from auditor.engine.judge import judge
 from auditor.engine.plan import plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.store import Store
 from auditor.pipeline import finish
 from auditor.probes.evasion import zone_of

@@ -20,7 +20,8 @@ from auditor.engine.executors import Task, local
 from auditor.engine.judge import judge, read_findings
 from auditor.engine.measure import measure
 from auditor.engine.plan import plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import Execution, bench_of, run
 from auditor.engine.store import Store
 from auditor.modalities.images import MODALITY

@@ -16,7 +16,8 @@ from auditor.engine import prepare as prepare_module
 from auditor.engine.export import export_samples
 from auditor.engine.judge import facts_of, observations_of
 from auditor.engine.plan import plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import run
 from auditor.models.classifier import ScoreClassifier, margin
 
@@ -81,7 +82,7 @@ def test_another_subject_has_other_rows_under_another_key(prepared: Prepared, tm
 
 def test_a_table_of_samples_has_columns_for_each_subject(prepared: Prepared, tmp_path: Path) -> None:
     with run(comparing(prepared), tmp_path) as store:
-        export_samples(tmp_path, facts_of(store), observations_of(store), (CLEAN, OTHER))
+        export_samples(tmp_path, facts_of(store), observations_of(store), trials=(CLEAN, OTHER))
     columns = (tmp_path / "samples.csv").read_text().splitlines()[0].split(",")
     assert len(columns) == len(set(columns)) and {"clean:margin", "surrogate:clean:margin"} <= set(columns)
 

@@ -21,7 +21,8 @@ from auditor.engine.executors import local
 from auditor.engine.judge import read_findings
 from auditor.engine.measure import measure
 from auditor.engine.plan import plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.run import run
 from auditor.engine.store import Store
 from auditor.engine.verify import verify

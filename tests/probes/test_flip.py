@@ -124,7 +124,7 @@ def test_every_found_row_can_be_had(table_bench: Make) -> None:
             assert broken(table, after) == ()
             plain = {**after, "twice": before["twice"]}  # it follows 'shoe'
             writable = ["shoe", "rel"] if zone == "outside" else ["skill", "years", "shoe", "rel"]
-            assert forbidden(table, before, plain, writable) == "" and price_of_change(
+            assert forbidden(table, before, plain, writable=writable) == "" and price_of_change(
                 table, before, plain
             ) == pytest.approx(row.values["cost"])
             assert (

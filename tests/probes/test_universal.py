@@ -129,7 +129,7 @@ def test_a_fit_is_as_good_as_any_perturbation_can_be(
 ) -> None:
     bench = planted(make_samples, Gated(gated=gated))
     row = fitted(bench, replace(FIT, zone=zone))
-    groups, half = dealt(ATTRIBUTE, bench.samples, zone, 0)
+    groups, half = dealt(ATTRIBUTE, bench.samples, zone, seed=0)
     weight = bench.classifier.module.weight.numpy()  # type: ignore[attr-defined]
     for place, name in enumerate("ab"):
         read = weight[place if gated else 0]
@@ -166,7 +166,7 @@ def test_nobody_is_judged_by_what_was_fitted_on_their_unit(make_samples: Callabl
     loaded: list[int] = []
     units = [f"p{row // 8}" for row in range(N)]
     bench = planted(make_samples, Gated(), units=units, loaded=loaded, cache_bytes=0)
-    _, half = dealt(ATTRIBUTE, bench.samples, "everywhere", 0)
+    _, half = dealt(ATTRIBUTE, bench.samples, "everywhere", seed=0)
     assert all(len(set(half[np.array(units) == unit])) == 1 for unit in units) and 0 < half.mean() < 1
     arrays = fitted(bench).arrays
     assert arrays is not None and np.array_equal(arrays["half"], half)
@@ -274,7 +274,7 @@ def test_exchanged_labels_are_fitted_on_other_groups(make_samples: Callable[...,
     bench = planted(make_samples, Gated())
     settings = {**SETTINGS, "exchange": 1}
     rows = judged(bench, fitted(bench, replace(FIT, settings=settings)), replace(JUDGE, settings=settings))
-    groups = dealt(ATTRIBUTE, bench.samples, "everywhere", 0, 1)[0]
+    groups = dealt(ATTRIBUTE, bench.samples, "everywhere", seed=0, exchange=1)[0]
     assert sorted(groups) == sorted(bench.samples.groups["style"]) and groups != bench.samples.groups["style"]
     own = [
         np.mean(

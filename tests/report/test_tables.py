@@ -69,7 +69,7 @@ def _write(out: Path, data: dict[str, Any]) -> Path:
         out / "evidence" / "a" / "row.csv",
         [column["name"] for column in data["audit"]["data"]["columns"]],
         BEFORE,
-        AFTER,
+        after=AFTER,
     )
     case: dict[str, Any] = {
         "finding": "exposure/outside",

@@ -149,7 +149,7 @@ def test_the_largest_gap_under_exchange_as_by_brute_force() -> None:
     exact = np.mean([one >= seen - 1e-12 for one in every])
     assert 0.02 < exact < 0.98
     draws = 20000
-    assert permutation_p(FLAGS, VALUES, LABELS, UNITS, seed=0, draws=draws) == pytest.approx(
+    assert permutation_p(FLAGS, VALUES, LABELS, units=UNITS, seed=0, draws=draws) == pytest.approx(
         exact, abs=5 * math.sqrt(exact * (1 - exact) / draws)
     )
 
@@ -192,7 +192,7 @@ def test_equal_groups_are_rarely_called_unequal(copies: int) -> None:
         y = (rng.random(90) < np.where(values == "a", 0.8, 0.3)).astype(int)
         flags = (rng.random(90) < np.where(y == 1, 0.8, 0.4)).astype(float)
         many = [np.repeat(column, copies).tolist() for column in (flags, values, y, np.array(own(90)))]
-        rejected += permutation_p(many[0], many[1], many[2], many[3], seed=seed, draws=199) <= 0.05
+        rejected += permutation_p(many[0], many[1], many[2], units=many[3], seed=seed, draws=199) <= 0.05
     assert sps.binomtest(rejected, rounds, 0.05).pvalue > 0.005
 
 
@@ -202,16 +202,24 @@ def test_names_and_order_do_not_matter_to_a_sure_gap(seed: int) -> None:
     values = ["a"] * 40 + ["b"] * 40
     flags = (rng.random(80) < np.repeat([0.95, 0.2], 40)).astype(float).tolist()
     order = rng.permutation(80)
-    p = permutation_p(flags, values, [0] * 80, own(80), seed=1, draws=200)
+    p = permutation_p(flags, values, [0] * 80, units=own(80), seed=1, draws=200)
     assert p == pytest.approx(1 / 201)
     assert p == permutation_p(
-        [flags[row] for row in order], ["xy"[values[row] == "a"] for row in order], [0] * 80, own(80), seed=1, draws=200
+        [flags[row] for row in order],
+        ["xy"[values[row] == "a"] for row in order],
+        [0] * 80,
+        units=own(80),
+        seed=1,
+        draws=200,
     )
 
 
 def test_one_group_has_no_gap() -> None:
-    assert permutation_p([1.0, 0.0], ["a", "a"], [0, 1], ["u", "v"], seed=0) == 1.0
-    assert permutation_p([1.0], [""], [0], ["u"], seed=0) == 1.0 and permutation_p([], [], [], [], seed=0) == 1.0
+    assert permutation_p([1.0, 0.0], ["a", "a"], [0, 1], units=["u", "v"], seed=0) == 1.0
+    assert (
+        permutation_p([1.0], [""], [0], units=["u"], seed=0) == 1.0
+        and permutation_p([], [], [], units=[], seed=0) == 1.0
+    )
 
 
 def test_drawn_counts_agree_with_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,9 +233,9 @@ def test_drawn_counts_agree_with_exchanges(monkeypatch: pytest.MonkeyPatch) -> N
             float(rng.random() < 0.3 + gap * (group == "b") + 0.3 * label)
             for group, label in zip(groups, y, strict=True)
         ]
-        one = permutation_p(flags, groups, y, own(600), seed=0)
+        one = permutation_p(flags, groups, y, units=own(600), seed=0)
         monkeypatch.setattr("auditor.stats.exchange.MANY", 0)
-        other = permutation_p(flags, groups, y, own(600), seed=0)
+        other = permutation_p(flags, groups, y, units=own(600), seed=0)
         monkeypatch.undo()
         assert other == pytest.approx(one, abs=0.05) and other != one
-        assert permutation_p(flags, groups, y, [f"u{row // 2}" for row in range(600)], seed=0) <= 1.0
+        assert permutation_p(flags, groups, y, units=[f"u{row // 2}" for row in range(600)], seed=0) <= 1.0

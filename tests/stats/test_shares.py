@@ -110,12 +110,12 @@ def test_newcombe_as_published(
     """Newcombe 1998, Statistics in Medicine 17, 873-890, table II, method 10: Wilson's intervals in the place of
     ours.
     """
-    mine = difference(flags(a, m), flags(b, n), own(m, "a"), own(n, "b"))
+    mine = difference(flags(a, m), flags(b, n), own(m, "a"), units_b=own(n, "b"))
     assert mine.value == pytest.approx(a / m - b / n) and -1 <= mine.low <= low + 6e-5 and high - 6e-5 <= mine.high <= 1
-    turned = difference(flags(b, n), flags(a, m), own(n, "b"), own(m, "a"))
+    turned = difference(flags(b, n), flags(a, m), own(n, "b"), units_b=own(m, "a"))
     assert (turned.low, turned.high) == (pytest.approx(-mine.high), pytest.approx(-mine.low))
     monkeypatch.setattr(stats, "share_interval", wilson)
-    found = difference(flags(a, m), flags(b, n), own(m, "a"), own(n, "b"))
+    found = difference(flags(a, m), flags(b, n), own(m, "a"), units_b=own(n, "b"))
     assert (found.low, found.high) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
     assert mine.high - mine.low < 1.09 * (found.high - found.low)
 
@@ -233,8 +233,8 @@ def test_copies_under_one_unit_do_not_shrink_a_ratio() -> None:
     assert one is not None and more is not None and more.value == pytest.approx(one.value)
     assert more.high - more.low == pytest.approx(one.high - one.low, rel=0.15)
     assert ratio_p(
-        np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist(), 0.3
-    ) == pytest.approx(ratio_p(above.tolist(), below.tolist(), own(30), 0.3))
+        np.repeat(above, 5).tolist(), np.repeat(below, 5).tolist(), np.repeat(own(30), 5).tolist(), against=0.3
+    ) == pytest.approx(ratio_p(above.tolist(), below.tolist(), own(30), against=0.3))
 
 
 EDGES = {

@@ -37,7 +37,7 @@ def test_p_values_invert_the_interval_of_a_standardised_difference(n: int, m: in
 
 def test_one_stratum_is_a_plain_difference() -> None:
     a, b = (flags(30, 50), own(50, "a")), (flags(20, 60), own(60, "b"))
-    plain, found = difference(a[0], b[0], a[1], b[1]), stratified_difference({"x": a}, {"x": b})
+    plain, found = difference(a[0], b[0], a[1], units_b=b[1]), stratified_difference({"x": a}, {"x": b})
     assert found == (pytest.approx(plain.value), pytest.approx(plain.low), pytest.approx(plain.high))
 
 
@@ -46,7 +46,7 @@ def test_another_mix_of_classes_is_no_difference() -> None:
     b = {"easy": (flags(1, 10), own(10, "c")), "hard": (flags(45, 90), own(90, "d"))}
     found = stratified_difference(a, b)
     assert found is not None and found[0] == pytest.approx(0) and found[1] < 0 < found[2]
-    crude = difference(flags(14, 100), flags(46, 100), own(100, "a"), own(100, "b"))
+    crude = difference(flags(14, 100), flags(46, 100), own(100, "a"), units_b=own(100, "b"))
     assert crude.high < -0.15
 
 
@@ -121,7 +121,7 @@ def test_the_largest_gap_by_hand() -> None:
         lows.append(max(gap - math.sqrt(down), -gap - math.sqrt(up)))
         highs.append(max(gap + math.sqrt(up), -gap + math.sqrt(down)))
     assert (found.estimate.low, found.estimate.high) == (pytest.approx(max(lows)), pytest.approx(max(highs)))
-    raw = difference(flags(75, 100), flags(55, 100), own(100, "a"), own(100, "c"), level=each)
+    raw = difference(flags(75, 100), flags(55, 100), own(100, "a"), units_b=own(100, "c"), level=each)
     assert (found.raw.value, found.raw.low, found.raw.high, found.raw.level) == (raw.value, raw.low, raw.high, 0.95)
     assert (
         found.ratio is not None
@@ -229,7 +229,7 @@ def test_the_shortfall_ranks_by_what_is_sure() -> None:
         and first.estimate.value == pytest.approx(324 / 412 - 0.5)
         and first.estimate.low > 0.2
     )
-    single = difference(flags(324, 412), flags(200, 400), own(412, "o"), own(400, "l"), level=0.95 ** (1 / 3))
+    single = difference(flags(324, 412), flags(200, 400), own(412, "o"), units_b=own(400, "l"), level=0.95 ** (1 / 3))
     assert (first.estimate.low, first.estimate.high) == (pytest.approx(single.low), pytest.approx(single.high))
     assert (
         first.p is not None
@@ -289,7 +289,7 @@ def test_the_needed_number_of_samples_shows_the_gap() -> None:
     assert n is not None
     for _ in range(300):
         parts = [(rng.random(n) < share).astype(float).tolist() for share in (0.5, 0.7)]
-        found = difference(parts[1], parts[0], own(n, "a"), own(n, "b"), level=simultaneous_level(3))
+        found = difference(parts[1], parts[0], own(n, "a"), units_b=own(n, "b"), level=simultaneous_level(3))
         shown += found.low > 0
     seen = proportion(flags(shown, 300))
     assert seen is not None and seen.low <= 0.8 <= seen.high + 0.02

@@ -1,6 +1,4 @@
-"""Whether explanations can be believed, from what was measured of them; the same questions for the maps of images and
-the shares of a table's columns.
-"""
+"""Whether explanations can be believed: the same questions for maps of images and for shares of a table's columns."""
 
 from __future__ import annotations
 
@@ -72,7 +70,7 @@ class Judge:
             estimate=estimate,
             tolerance=1.0,
             reason=reason(verdict, estimate, 1.0, share=False),
-            p=ratio_p(inside, area, units, 1.0),
+            p=ratio_p(inside, area, units, against=1.0),
             advice=f"The {w.map} does not point at {w.marked} more than chance." if verdict == "fail" else "",
             displays=(Rows(rows=self._shares(used, units), role="values"),),
             **base,
@@ -123,7 +121,7 @@ class Judge:
             estimate=estimate,
             tolerance=self.tolerance,
             reason=reason(verdict, estimate, self.tolerance, share=False),
-            p=ratio_p(above, room, units, self.tolerance),
+            p=ratio_p(above, room, units, against=self.tolerance),
             advice=advice if verdict == "fail" else "",
             displays=(Rows(rows=self._likeness(used, units), role="values"),),
             **base,

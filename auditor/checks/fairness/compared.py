@@ -111,9 +111,7 @@ def no_groups() -> Finding:
 
 
 def small_cells(partition: Partition, groups: Sequence[Group], minimum: int) -> Finding | None:
-    """Return the finding that the cells of an intersection cannot be compared; None where at least two are large
-    enough.
-    """
+    """Return the finding that the cells of an intersection cannot be compared; None where two are large enough."""
     if sum(len(group.ids) >= minimum for group in groups) > 1:
         return None
     counts = listed({group.name: len(group.ids) for group in groups})

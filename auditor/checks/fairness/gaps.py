@@ -46,9 +46,7 @@ class GapRule:
 def judge_gap(
     facts: Facts, attribute: str, groups: Sequence[Group], *, asked: Question, rule: GapRule, **base: Any
 ) -> Finding:
-    """Return the finding on the largest difference between two groups; `base` holds id, evidence, displays and the
-    like.
-    """
+    """Return the finding on the largest difference between two groups; `base` holds id, evidence and displays."""
     usable = {group.name: group.among(asked.flags) for group in groups}
     large = {name: strata(facts, ids, asked.flags) for name, ids in usable.items() if len(ids) >= rule.minimum}
     gap = largest_gap(large, against=rule.tolerance, level=rule.level) if len(large) > 1 else None
@@ -196,7 +194,7 @@ class Found:
             [self.asked.flags[one] for one, _ in names],
             [group for _, group in names],
             [self.facts.y[position] for position in positions],
-            [self.facts.units[position] for position in positions],
+            units=[self.facts.units[position] for position in positions],
             seed=self.facts.seed,
         )
 
@@ -205,9 +203,9 @@ class Found:
         better, worse = self.large[first], self.large[second]
         rows: list[tuple[TableCell, ...]] = []
         for name in sorted(set(better) | set(worse)):
-            ends = [len(side[name][0]) if name in side else 0 for side in (better, worse)]
-            both = difference(better[name][0], worse[name][0], better[name][1], worse[name][1]) if all(ends) else None
-            rows.append((name, both if both else "only one of the two has this class", *ends))
+            (a, units_a), (b, units_b) = better.get(name, ((), ())), worse.get(name, ((), ()))
+            both = difference(a, b, units_a, units_b=units_b) if len(a) and len(b) else None
+            rows.append((name, both if both else "only one of the two has this class", len(a), len(b)))
         columns = ("Class", f"{first} less {second}", f"Samples of {first}", f"Samples of {second}")
         title = f"Class by class: {self.asked.what} {self.asked.when}"
         return TableDisplay(title=title, columns=columns, rows=tuple(rows))

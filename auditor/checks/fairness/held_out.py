@@ -59,7 +59,7 @@ class Held:
         flags = np.array(
             [[one.get(f"fooled/{place}", np.nan) for one in values] for place in range(len(names))], dtype=float
         )
-        groups = dealt(attribute, facts, trial.zone, trial.seed, trial.settings["exchange"])[0]
+        groups = dealt(attribute, facts, trial.zone, seed=trial.seed, exchange=trial.settings["exchange"])[0]
         return Held(names, at, np.array(groups)[at], np.array(facts.y)[at], np.array(facts.units)[at], flags, minimum)
 
     @staticmethod
@@ -171,7 +171,7 @@ def null(facts: Facts, attribute: Attribute, held: Sequence[Held], *, trial: Tri
     if refitted:
         drawn = np.concatenate([statistic(one, codes_of(one)[None]) for one in refitted])
         return Null(method=REFITTED, permutations=len(refitted), p=_share(found, drawn))
-    half = dealt(attribute, facts, trial.zone, trial.seed)[1][found.positions]
+    half = dealt(attribute, facts, trial.zone, seed=trial.seed)[1][found.positions]
     each = [found.take(half == side) for side in (0, 1)]
     p = [
         _share(one, np.concatenate([statistic(one, codes) for codes in _exchanges(facts, attribute, one, trial=trial)]))
@@ -219,7 +219,7 @@ def _exchanges(facts: Facts, attribute: Attribute, held: Held, *, trial: Trial) 
     """Yield random exchanges (d, m) of groups between units of one half and the same classes, as `grouping.exchanged`
     draws them.
     """
-    groups, half = dealt(attribute, facts, trial.zone, trial.seed)
+    groups, half = dealt(attribute, facts, trial.zone, seed=trial.seed)
     blocks = Blocks.of(
         groups, [2 * label + side for label, side in zip(facts.y, half.tolist(), strict=True)], facts.units
     )

@@ -198,7 +198,7 @@ def _seen(observations: Observations, trials: Sequence[Trial]) -> dict[str, floa
 
 def _counts(facts: Facts, attribute: Attribute, zone: str) -> dict[str, int]:
     """Return group -> number of its samples that have the zone, sorted by group."""
-    return dict(sorted(Counter(group for group in dealt(attribute, facts, zone, facts.seed)[0] if group).items()))
+    return dict(sorted(Counter(group for group in dealt(attribute, facts, zone, seed=facts.seed)[0] if group).items()))
 
 
 def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, *, trials: Sequence[Trial]) -> str:

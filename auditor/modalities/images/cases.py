@@ -13,7 +13,7 @@ from auditor.checks.common import evasion_trial, grey, shown_zone, usable
 from auditor.core.facts import Facts
 from auditor.core.records import Observation, Trial, digest
 from auditor.engine.picks import picked
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged
 from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image

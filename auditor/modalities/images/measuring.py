@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.core.facts import Facts
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Claim, Judged, Shown
 from auditor.engine.store import Store
 from auditor.modalities.images.cases import flip_cases

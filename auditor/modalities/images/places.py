@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from auditor.core.displays import Cluster, Map, of_kind
 from auditor.core.records import Finding, Observation, Observations, digest
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged
 from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image

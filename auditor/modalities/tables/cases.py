@@ -15,7 +15,7 @@ from auditor.core.errors import DataError
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation, Observations, Trial, digest
 from auditor.engine.picks import picked
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Claim, Shown
 from auditor.engine.store import Store
 from auditor.modalities.tables import rule_check
@@ -73,7 +73,7 @@ def _case(
         raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
     case = f"{finding.partition('/')[0]}-{rule}-{digest(row.sample)[:12]}"
     before, after = table.texts(np.stack([prepared.samples.load([position]).x[0].numpy(), arrays["adversarial"]]))
-    path = write_rows(store.evidence_file(f"{case}/row.csv"), table.names, before, after)
+    path = write_rows(store.evidence_file(f"{case}/row.csv"), table.names, before, after=after)
     decisions = [facts.classes[int(values[key])] for key in ("before", "predicted")]
     changed = [(name, *pair) for name, *pair in zip(table.names, before, after, strict=True) if pair[0] != pair[1]]
     return {
@@ -135,7 +135,7 @@ def row_claims(shown: Shown, table: Table, classifier: TableClassifier | None) -
     own = {name: before[name] if name in defined else text for name, text in after.items()}
     zone, fixed = zone_columns(table, case["zone"]), {column.name for column in table.columns if not column.mutable}
     strayed = sorted(name for name in defined - zone - {""} if before[name] != after[name])
-    why = rule_check.forbidden(table, before, own, zone - fixed - defined) or (
+    why = rule_check.forbidden(table, before, own, writable=zone - fixed - defined) or (
         f"computed columns outside the zone differ: {', '.join(strayed)}" if strayed else ""
     )
     yield Claim(f"only what may change was changed, within its limits (zone '{case['zone']}')", why)

@@ -8,7 +8,7 @@ from typing import Any
 
 from auditor.core.errors import ConfigError
 from auditor.core.facts import Facts
-from auditor.engine.prepare import Prepared
+from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Claim, Judged, Shown, Summary
 from auditor.engine.store import Store
 from auditor.modalities.tables.cases import row_claims, table_cases

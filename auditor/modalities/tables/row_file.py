@@ -11,7 +11,7 @@ from pathlib import Path
 _ROWS = ("original", "changed")
 
 
-def write_rows(path: Path, names: Sequence[str], before: Sequence[str], after: Sequence[str]) -> Path:
+def write_rows(path: Path, names: Sequence[str], before: Sequence[str], *, after: Sequence[str]) -> Path:
     """Write two rows of texts under the names of their columns, every cell quoted."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")

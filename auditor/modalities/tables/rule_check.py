@@ -22,7 +22,7 @@ def broken(table: Table, row: TextRow) -> tuple[str, ...]:
     return tuple(rule.id for rule in table.rules if _breaks(table, rule, row))
 
 
-def forbidden(table: Table, before: TextRow, after: TextRow, writable: Collection[str]) -> str:
+def forbidden(table: Table, before: TextRow, after: TextRow, *, writable: Collection[str]) -> str:
     """Return one sentence on the first limit that a change breaks; '' where it keeps all of them.
 
     What a definition computes is no change of its own: give such a column its value from before, and let `broken` say

@@ -14,7 +14,8 @@ from auditor.core.displays import Map, of_kind
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding
 from auditor.engine.plan import plan
-from auditor.engine.prepare import Prepared, prepare
+from auditor.engine.prepare import prepare
+from auditor.engine.prepared import Prepared
 from auditor.engine.verify import verify
 from auditor.modalities.images.places import heat_map
 from auditor.pipeline import finish

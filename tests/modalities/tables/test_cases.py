@@ -144,7 +144,7 @@ def _forged(out: Path, change: Callable[[dict[str, str]], dict[str, str]]) -> li
     path = out / "evidence" / case["files"]["row"]
     names, before, after = read_rows(path)
     row = change(dict(zip(names, after, strict=True)))
-    write_rows(path, names, before, tuple(row.values()))
+    write_rows(path, names, before, after=tuple(row.values()))
     case["digests"]["row"] = digest(path.read_bytes())
     index.write_text(json.dumps(content))
     with Store.open(out) as store:
@@ -213,7 +213,7 @@ def test_any_text_comes_back_from_a_case(
 ) -> None:
     path = tmp_path_factory.mktemp("rows") / "row.csv"
     names, before, after = (tuple(part) for part in zip(*cells, strict=True))
-    assert read_rows(write_rows(path, names, before, after)) == (names, before, after)
+    assert read_rows(write_rows(path, names, before, after=after)) == (names, before, after)
 
 
 @pytest.mark.parametrize(

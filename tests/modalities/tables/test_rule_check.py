@@ -160,8 +160,8 @@ BEFORE = {"hours": "95", "pay": "0.1", "level": "HS", "work": "private", "start"
     ],
 )
 def test_the_limit_that_a_change_breaks(change: dict[str, str], sentence: str) -> None:
-    assert forbidden(LIMITS, BEFORE, {**BEFORE, **change}, LIMITS.names) == sentence
-    refused = forbidden(LIMITS, BEFORE, {**BEFORE, **change}, ())
+    assert forbidden(LIMITS, BEFORE, {**BEFORE, **change}, writable=LIMITS.names) == sentence
+    refused = forbidden(LIMITS, BEFORE, {**BEFORE, **change}, writable=())
     assert ("may not be written" in refused) == (change != {"hours": "95.0"})
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.modalities.images.report import pictures
-from auditor.report.cases import Case, Picture, is_private
+from auditor.report.case import Case, Picture, is_private
 from auditor.report.words import epsilon_text, is_number, number, zone_text
 
 _RULES = {

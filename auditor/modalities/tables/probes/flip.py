@@ -203,7 +203,7 @@ class _Checked:
             faults.append(
                 f"it breaks rule '{rule}'"
                 if rule
-                else forbidden(table, one, plain, names)
+                else forbidden(table, one, plain, writable=names)
                 or _strayed(reader, changed[row], zone[row].numpy())
                 or _beyond(trial, costs[-1], int(written[row].sum()))
             )

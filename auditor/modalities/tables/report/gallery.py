@@ -10,7 +10,7 @@ from typing import Any
 
 from auditor.modalities.tables.report import views
 from auditor.modalities.tables.row_file import read_rows
-from auditor.report.cases import Case, ChangedCell, is_private
+from auditor.report.case import Case, ChangedCell, is_private
 from auditor.report.words import is_number, number, printable
 
 _RULES = {"worst": "Cheapest flip", "median": "Middle flip", "best": "Dearest flip"}

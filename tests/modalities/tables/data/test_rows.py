@@ -202,8 +202,8 @@ def test_missing_words_and_what_looks_like_them(folder: Path) -> None:
         and column(read_as, "age").missing == 3
         and read_as.groups["age"][2] == ""
     )
-    expected = pd.read_csv(folder / "people.csv", na_values=["?", "NA"])[list(read_as.table.names)]  # type: ignore[union-attr]
-    pd.testing.assert_frame_equal(read_as.table.frame(codes(read_as)), expected)  # type: ignore[union-attr]
+    expected = pd.read_csv(folder / "people.csv", na_values=["?", "NA"])[list(read_as.schema.names)]  # type: ignore[union-attr]
+    pd.testing.assert_frame_equal(read_as.schema.frame(codes(read_as)), expected)  # type: ignore[union-attr]
 
 
 def test_other_files_say_the_same(folder: Path) -> None:
@@ -286,9 +286,9 @@ def test_labels_are_matched_by_what_they_mean(
 
 
 def test_the_favourable_class_by_what_it_means(folder: Path) -> None:
-    assert read(folder, favourable="no").table.favourable == "no"  # type: ignore[union-attr]
+    assert read(folder, favourable="no").schema.favourable == "no"  # type: ignore[union-attr]
     pd.DataFrame({"a": [1, 2], "hired": [0, 1]}).to_csv(folder / "people.csv", index=False)
-    assert read(folder, classes=("False", "True"), favourable=1).table.favourable == "True"  # type: ignore[union-attr]
+    assert read(folder, classes=("False", "True"), favourable=1).schema.favourable == "True"  # type: ignore[union-attr]
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

@@ -21,7 +21,8 @@ def splice(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     pool, index, outside = Pool.of(bench.samples), bench.samples.index(), zone_of(trial, chunk)
     rows = []
     for row, name in enumerate(chunk.ids):
-        rng, values = generator(trial.seed, "splice", name), {}
+        rng = generator(trial.seed, "splice", name)
+        values: dict[str, float] = {}
         for draw in range(int(trial.settings["draws"])):
             donors = pool.donors(rng, index[name])
             if donors is None:
