@@ -121,15 +121,8 @@ def _largest(
         one, other = (a, b) if shares[0, a] >= shares[0, b] else (b, a)
         apart = shares[:, one] - shares[:, other]
         low, high = bounds(apart[1:], level)
-        found.append(
-            (
-                float(apart[0]),
-                max(0.0, low),
-                max(high, -low),
-                (names[one], names[other]),
-                bootstrap_p(apart[1:], rule.tolerance),
-            )
-        )
+        p = bootstrap_p(apart[1:], rule.tolerance)
+        found.append((float(apart[0]), max(0.0, low), max(high, -low), (names[one], names[other]), p))
     value, _, _, pair, _ = max(found)
     low, high = max(one[1] for one in found), max(one[2] for one in found)
     p = min(1.0, len(found) * (min if low > rule.tolerance else max)(one[4] for one in found))

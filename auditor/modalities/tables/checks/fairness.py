@@ -188,16 +188,10 @@ class Asked:
             favourable=self.name,
             id=f"fairness/{one.name}/reachability-gap",
         )
-        yield judge_cost(
-            reach,
-            one,
-            self.check.minimum_group,
-            tolerance=self.check.cost_ratio,
-            id=f"fairness/{one.name}/recourse-cost",
-        )
-        yield judge_exposure(
-            exposed, one, self._rule(one, self.check.tolerance), id=f"fairness/{one.name}/exposure-gap"
-        )
+        minimum, most = self.check.minimum_group, self.check.cost_ratio
+        yield judge_cost(reach, one, minimum, tolerance=most, id=f"fairness/{one.name}/recourse-cost")
+        rule = self._rule(one, self.check.tolerance)
+        yield judge_exposure(exposed, one, rule, id=f"fairness/{one.name}/exposure-gap")
 
     def _rule(self, one: Compared, tolerance: float) -> GapRule:
         return GapRule(tolerance, self.check.minimum_group, one.level)
@@ -249,6 +243,5 @@ class Asked:
             missing = self.missing if not self.measured.answers else "no row has such a label"
             asked = Question(flags, what, "without any attack", missing)
             base = self._base(one, kind, primary=kind == "accuracy-gap") | {"displays": (one.partition, *more)}
-            yield judge_gap(
-                facts, one.name, one.groups, asked=asked, rule=self._rule(one, self.check.tolerance), **base
-            )
+            rule = self._rule(one, self.check.tolerance)
+            yield judge_gap(facts, one.name, one.groups, asked=asked, rule=rule, **base)
