@@ -202,7 +202,7 @@ def learned(folder: Path, trust_code: bool, ledger_only: bool) -> Iterator[tuple
         speed = None if ledger_only else measure_speed(prepared, time.process_time)
         print(f"{folder}: {speed or 'its ledger alone'}", file=sys.stderr, flush=True)
         seen: set[TrialKind] = set()
-        for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding):
+        for one in plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding):
             if not one.samples or not store.complete(one.key):
                 continue
             passes, kind = passes_of(store, one), trial_kind(one.trial)

@@ -11,7 +11,7 @@ from auditor.core.records import Estimate, Observation, Trial, Verdict
 from auditor.core.zones import control_number
 from auditor.stats.decisions import needed_n
 
-LABELS = {
+_LABELS = {
     "outside": "outside the expert's mask",
     "inside": "inside the expert's mask",
     "everywhere": "anywhere",
@@ -67,8 +67,8 @@ def label(zone: str) -> str:
     """Return a zone in words that follow 'values'."""
     number = control_number(zone)
     if number is not None:
-        return LABELS.get(zone, f"in control zone {number}")
-    return LABELS.get(zone, f"in '{zone}'")
+        return _LABELS.get(zone, f"in control zone {number}")
+    return _LABELS.get(zone, f"in '{zone}'")
 
 
 def percent(value: float) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, reason, span, why_not
-from auditor.core.displays import Named, Rows, Table
+from auditor.core.displays import Named, Rows, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
@@ -236,8 +236,8 @@ def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
     return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, displays=displays, **base)
 
 
-def _not_applicable(excluded: list[tuple[str, Missing, int]]) -> tuple[Table, ...]:
+def _not_applicable(excluded: list[tuple[str, Missing, int]]) -> tuple[TableDisplay, ...]:
     """Return the samples to which a zone does not apply: its name, the reason and their number."""
     title, columns = "Samples to which a zone does not apply", ("Zone", "Reason", "Samples")
     rows = tuple((zone, missing.reason, n) for zone, missing, n in excluded)
-    return (Table(title=title, columns=columns, rows=rows, role="not applicable"),) if rows else ()
+    return (TableDisplay(title=title, columns=columns, rows=rows, role="not applicable"),) if rows else ()

@@ -52,7 +52,7 @@ def command(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
     loading = time.process_time() - started
-    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     whole = forecast(planned, measure_speed(prepared), loading)
     if as_json:
         times = {name: round(getattr(whole, name), 1) for name in ("seconds", "seconds_low", "seconds_high")}

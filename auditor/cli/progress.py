@@ -35,7 +35,7 @@ def words(planned: Planned) -> str:
 @contextmanager
 def progress_bar(prepared: Prepared) -> Iterator[Callback]:
     """Yield the callback that the run calls after every chunk; the bar advances by the seconds that were expected."""
-    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     try:
         whole = forecast(planned, measure_speed(prepared), 0.0)
     except ClassifierError:  # a classifier that fails is an outcome of the audit, which says so of every sample

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,15 +70,12 @@ def command(
     from auditor.engine.run import Execution
     from auditor.pipeline import finish
 
-    execution = Execution(executors[engine].make, batch_size)
     refuse_foreign(out)
     prepared = prepare(
         audit, device=device, trust_code=trust_code, limit=limit, only=only, precision=precision, compile=compile
     )
     with progress_bar(prepared) as progress:
+        execution = Execution(executors[engine].make, batch_size)
         findings = finish(prepared, out, execution=execution, fresh=fresh, progress=progress)
-    if as_json:
-        sys.stdout.write((out / "findings.json").read_text(encoding="utf-8"))
-    else:
-        show_findings(findings, out)
+    show_findings(findings, out, as_json=as_json)
     return exit_code(findings, fail_on)

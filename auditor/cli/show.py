@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +19,13 @@ SIGNS: dict[Verdict, tuple[str, str]] = {
 }
 
 
-def show_findings(findings: Sequence[Finding], out: Path) -> None:
-    """Print the four answers and where the reports are."""
+def show_findings(findings: Sequence[Finding], out: Path, *, as_json: bool = False) -> None:
+    """Print the four answers and where the reports are; or findings.json as it is."""
     from auditor.report.answers import answers
 
+    if as_json:
+        sys.stdout.write((out / "findings.json").read_text(encoding="utf-8"))
+        return
     for answer in answers(list(findings)):
         _line(answer.verdict, f"{answer.number}. {answer.question}")
         click.echo(textwrap.indent(textwrap.fill(answer.headline, 100), " " * 14))

@@ -42,10 +42,10 @@ class Planned:
         return sum(len(chunk) for chunk in self.chunks)
 
 
-def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, binding: str) -> tuple[Planned, ...]:
+def plan(chosen: Mapping[str, Check], facts: Facts, samples: Samples, *, binding: str) -> tuple[Planned, ...]:
     """Return every distinct trial, a source before what reads it."""
     wanted = [trial for check in chosen.values() for trial in check.trials(facts)]
-    return tuple(_planned(trial, facts, samples, binding) for trial in ordered(wanted))
+    return tuple(_planned(trial, facts, samples, binding=binding) for trial in ordered(wanted))
 
 
 def offers_of(subject: str, facts: Facts) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def offers_of(subject: str, facts: Facts) -> tuple[str, ...]:
     return facts.subjects[subject] if subject else facts.offers
 
 
-def _planned(trial: Trial, facts: Facts, samples: Samples, binding: str) -> Planned:
+def _planned(trial: Trial, facts: Facts, samples: Samples, *, binding: str) -> Planned:
     usable, excluded = _drawn(trial, facts, samples)
     size = modality_named(facts.modality).chunk
     chunks = tuple(tuple(usable[start : start + size]) for start in range(0, len(usable), size))

@@ -52,7 +52,7 @@ def run(
     progress: Progress = silent,
 ) -> Store:
     """Return the open store with everything measured that the audit asks for (BrokenOff: it can be resumed)."""
-    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     store = Store.create(out, prepared.binding, fresh=fresh)
     write_lock(out, prepared.lock)
     store.set_meta("base", str(prepared.base.resolve()))

@@ -12,8 +12,8 @@ from auditor.core.errors import AuditorError, StoreError
 from auditor.core.facts import Facts
 from auditor.core.records import digest
 from auditor.engine.judge import facts_of, judged, read_findings
+from auditor.engine.loading import Running, load_model
 from auditor.engine.lock import LOCK_FILE, read_lock
-from auditor.engine.prepare import load_model
 from auditor.engine.stages import Shown, measuring
 from auditor.engine.store import Store
 from auditor.models.classifier import Classifier
@@ -34,18 +34,18 @@ def verify(out: Path, *, audit: Path | None = None, trust_code: bool = False) ->
     The evidence is shown to the classifier again: the one of `audit`, or the one that the run remembers.
     """
     with Store.open(out) as store:
-        classifier, loaded = _classifier(out, store, audit, trust_code)
+        classifier, loaded = _classifier(out, store, audit, trust_code=trust_code)
         return [*_ledger(out, store), loaded, *_evidence(out, store, classifier)]
 
 
-def _classifier(out: Path, store: Store, audit: Path | None, trust_code: bool) -> tuple[Classifier | None, Verified]:
+def _classifier(out: Path, store: Store, audit: Path | None, *, trust_code: bool) -> tuple[Classifier | None, Verified]:
     what = "the classifier that was audited is there, with the same digest"
     lock = read_lock(out)
     model, base = (
         (load_audit(audit).model, audit.parent) if audit else (lock["audit"]["model"], Path(store.meta("base") or "."))
     )
     try:
-        classifier = load_model(model, base, trust_code=trust_code)
+        classifier = load_model(model, base, Running(trust_code=trust_code))
     except AuditorError as error:
         return None, Verified(what, False, f"{error} Name an audit file with --audit if it has moved.")
     same = classifier.digest == lock["model"]["digest"]

@@ -13,7 +13,7 @@ from auditor.samples.samples import Chunk
 
 
 @probes.register("smallest", cost=cost)
-def smallest(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
+def smallest_flips(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """Size of the smallest change found that makes a correctly classified sample wrong, by an attack that takes no
     epsilon.
 

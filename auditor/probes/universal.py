@@ -28,7 +28,7 @@ from auditor.threats.threat import SmoothThreat, Threat
 WARM = 4
 """One step in so many, the first ones, climbs on the samples of one class alone."""
 UNKNOWN = Missing.not_applicable("its group is unknown")
-NOTHING = Missing.not_applicable("no perturbation was fitted on another half")
+_NOTHING = Missing.not_applicable("no perturbation was fitted on another half")
 
 
 def _fit_cost(*, method: str, settings: dict[str, Any]) -> tuple[int, int]:
@@ -45,12 +45,10 @@ def universal(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """One perturbation per named group and half of its units, fitted on all their samples at once.
 
     The arrays '<group>/<half>' (*shape) say what is added to a sample's values within its zone, and `half` (n,) in
-    which half each sample of
-    the data is, -1 where its group is unknown or it has no such zone. The one sample that the plan draws carries them
-    for all.
+    which half each sample of the data is, -1 where its group is unknown or it has no such zone. The one sample that the
+    plan draws carries them for all.
     Settings: attribute, names (groups), steps, batch, starts (classes that an ascent begins with), most (samples seen),
-    exchange (0: groups as
-    they are, else the number of a random exchange).
+    exchange (0: groups as they are, else the number of a random exchange).
     """
     settings, samples = trial.settings, bench.samples
     attribute = Attribute.from_dict(settings["attribute"])
@@ -77,17 +75,14 @@ class Fit:
     """The correctly classified samples that one perturbation is fitted on (m), loaded a mini-batch at a time.
 
     An ascent climbs the mean of sigmoid(-margin / scale), scale the samples' median margin: a smooth count of the
-    flips. A loss without
-    bound has one linear classifier's two classes pull against each other until neither flips; here what is flipped and
-    what is out of reach
-    count for little, and one class wins. Each start lets another class pull first, and the best end is kept.
+    flips. A loss without bound has one linear classifier's two classes pull against each other until neither flips;
+    here what is flipped and what is out of reach count for little, and one class wins. Each start lets another class
+    pull first, and the best end is kept.
 
     The perturbation is the point of the ball that lies furthest along the sum of all gradients so far (dual averaging,
-    Nesterov 2009), so
-    that no step size is chosen and no single mini-batch can turn it: a sign step with decay fits the seen half as well
-    and flips fewer
-    others. Otherwise as in Shafahi et al. 2020 (arXiv:1811.11304) after Moosavi-Dezfooli et al. 2017
-    (arXiv:1610.08401).
+    Nesterov 2009), so that no step size is chosen and no single mini-batch can turn it: a sign step with decay fits the
+    seen half as well and flips fewer others. Otherwise as in Shafahi et al. 2020 (arXiv:1811.11304) after
+    Moosavi-Dezfooli et al. 2017 (arXiv:1610.08401).
     """
 
     bench: Bench
@@ -177,7 +172,7 @@ class Fit:
         zone = torch.stack([self.zones[row] for row in rows]).to(device)
         samples = self.bench.samples
         threat = Threat.ball(self.trial.threat["norm"], zone, samples.low, samples.high, samples.levels)
-        return moved(x0, point, zone, threat, float(self.trial.threat["epsilon"])), zone
+        return moved(x0, point, zone, threat=threat, epsilon=float(self.trial.threat["epsilon"])), zone
 
     def _success(self, point: Tensor) -> float:
         flips = 0
@@ -187,7 +182,7 @@ class Fit:
         return flips / len(self.positions)
 
 
-def moved(x0: Tensor, point: Tensor, zone: Tensor, threat: SmoothThreat, epsilon: float) -> Tensor:
+def moved(x0: Tensor, point: Tensor, zone: Tensor, *, threat: SmoothThreat, epsilon: float) -> Tensor:
     """Return what a file would hold of x0 (n, *shape) with a perturbation, one (1, *shape) or one each, added within
     the zone (n, *shape).
     """
@@ -209,7 +204,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """
     found = bench.source("")
     if found is None:
-        return [Row(missing=NOTHING) for _ in chunk.ids]
+        return [Row(missing=_NOTHING) for _ in chunk.ids]
     at = bench.samples.index()
     half = [int(found["half"][at[name]]) for name in chunk.ids]
     prey = Attackable.of(bench, trial, chunk).without(
@@ -224,7 +219,7 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
             rows = np.flatnonzero(opposite == side)
             if not len(rows) or f"{place}/{side}" not in found:
                 continue
-            flipped, kept = _tried(prey, torch.from_numpy(rows), found[f"{place}/{side}"], epsilon)
+            flipped, kept = _tried(prey, torch.from_numpy(rows), found[f"{place}/{side}"], epsilon=epsilon)
             allowed[rows] &= kept
             for row, one in zip(rows.tolist(), flipped.tolist(), strict=True):
                 values[row][f"fooled/{place}"] = int(one)
@@ -232,13 +227,13 @@ def aimed(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         values[row]["forwards"] = passes
     return prey.filled(
         [
-            Row(one, kept) if len(one) > 2 else Row(missing=NOTHING)
+            Row(one, kept) if len(one) > 2 else Row(missing=_NOTHING)
             for one, kept in zip(values, allowed.tolist(), strict=True)
         ]
     )
 
 
-def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], epsilon: float) -> tuple[Tensor, Tensor]:
+def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], *, epsilon: float) -> tuple[Tensor, Tensor]:
     """Return whether a perturbation (*shape) flips some of the samples (k,), and whether the threat allows it (k,);
     what it forbids flips nothing.
     """
@@ -246,6 +241,6 @@ def _tried(prey: Attackable, rows: Tensor, perturbation: NDArray[Any], epsilon: 
     x0, y, threat = prey.x0[at], prey.y[at], prey.threat.over(prey.x0).take(at)
     assert threat.zone is not None
     point = torch.from_numpy(perturbation).to(x0)[None]
-    x = moved(x0, point, threat.zone, threat, epsilon)
+    x = moved(x0, point, threat.zone, threat=threat, epsilon=epsilon)
     kept = threat.allows(x, x0, epsilon).cpu()
     return (prey.meter.logits(x, prey.rows[rows]).argmax(1) != y).cpu() & kept, kept

@@ -12,7 +12,7 @@ from auditor.report.words import NONE, amount, estimate_text, number, p_text
 
 
 @dataclass(frozen=True)
-class Column:
+class AnnexColumn:
     """A heading, and how the cells below it are written: 'text', 'count', 'share', 'ratio', 'p' or 'estimate'."""
 
     title: str
@@ -25,7 +25,7 @@ class AnnexTable:
 
     name: str
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[AnnexColumn, ...]
     rows: tuple[tuple[Any, ...], ...]
     """Cells as their column's kind says, None where nothing was measured; a text stands in the place of any of them."""
     note: str = ""
@@ -36,7 +36,7 @@ class AnnexTable:
         return f"annex/{self.name}.csv"
 
 
-def shown(value: Any, kind: str) -> str:
+def cell_text(value: Any, kind: str) -> str:
     """Return a cell as the report prints it."""
     if value is None or isinstance(value, str):
         return NONE if value is None else value
@@ -61,13 +61,13 @@ def csv_text(table: AnnexTable) -> str:
     return target.getvalue()
 
 
-def _names(column: Column) -> list[str]:
+def _names(column: AnnexColumn) -> list[str]:
     return (
         [column.title, f"{column.title}, low", f"{column.title}, high"] if column.kind == "estimate" else [column.title]
     )
 
 
-def _cells(column: Column, value: Any) -> list[Any]:
+def _cells(column: AnnexColumn, value: Any) -> list[Any]:
     if isinstance(value, Estimate):
         return [f"{one:.6g}" for one in (value.value, value.low, value.high)]
     text = NONE if value is None else f"{value:.6g}" if isinstance(value, float) else value

@@ -10,7 +10,7 @@ from typing import Any
 from auditor.core.errors import AuditorError
 from auditor.report.case import Case
 from auditor.report.stages import rendering
-from auditor.report.words import clean
+from auditor.report.words import printable
 
 
 def cases(out: Path, audit: Mapping[str, Any]) -> list[Case]:
@@ -21,7 +21,7 @@ def cases(out: Path, audit: Mapping[str, Any]) -> list[Case]:
     if not index.is_file():
         return []
     try:
-        found = clean(json.loads(index.read_text(encoding="utf-8"))).get("cases", [])
+        found = printable(json.loads(index.read_text(encoding="utf-8"))).get("cases", [])
     except (ValueError, AttributeError) as error:
         raise AuditorError(
             f"{index}: expected an index of cases as JSON, got something else ({error}); run `auditor judge` again."

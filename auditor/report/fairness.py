@@ -27,7 +27,7 @@ from auditor.core.records import VERDICTS, Estimate, Finding
 
 ACCURACY, ROBUSTNESS, EXPOSURE = "accuracy-gap", "robustness-gap", "exposure-gap"
 HARM, RELIANCE = "targeted-harm", "reliance-gap"
-KINDS = {
+GAP_KINDS = {
     ACCURACY: "Accuracy",
     ROBUSTNESS: "Robustness",
     EXPOSURE: "Exposure",
@@ -88,7 +88,7 @@ class Block:
     columns: tuple[str, ...]
     findings: tuple[Finding, ...]
     """In the order of the kinds, then the others."""
-    kinds: Mapping[str, str] = field(default_factory=lambda: KINDS)
+    kinds: Mapping[str, str] = field(default_factory=lambda: GAP_KINDS)
 
     @property
     def crossed(self) -> bool:
@@ -156,7 +156,7 @@ class Block:
     @property
     def rankings(self) -> list[Ranking]:
         """Return who is worse off, per finding that says so."""
-        found = [(KINDS[kind], item) for kind in KINDS if (item := self.finding(kind))]
+        found = [(GAP_KINDS[kind], item) for kind in GAP_KINDS if (item := self.finding(kind))]
         return [_ranking(title, rows) for title, item in found if (rows := _rows(item, "ranking"))]
 
     def smallest(self, kind: str = ROBUSTNESS) -> list[Steps]:
@@ -173,7 +173,7 @@ class Block:
         return {name: points for name, points in lines.items() if name in _pair(found)} if pair else lines
 
 
-def blocks(findings: Sequence[Finding], kinds: Mapping[str, str] = KINDS) -> list[Block]:
+def blocks(findings: Sequence[Finding], kinds: Mapping[str, str] = GAP_KINDS) -> list[Block]:
     """Return one block per attribute in the order of the findings, declared attributes first, then intersections."""
     by_name: dict[str, list[Finding]] = {}
     for item in findings:
@@ -222,7 +222,7 @@ def excess(finding: Finding) -> list[Named]:
     return sorted(_rows(finding, "excess"), key=_by_lower_bound)
 
 
-def aimed(finding: Finding) -> dict[str, Named]:
+def aimed_lead(finding: Finding) -> dict[str, Named]:
     """Return by how much each group's own change is ahead of the other groups' changes on the same samples."""
     return {row.name: row for row in _rows(finding, "aimed")}
 

@@ -13,7 +13,8 @@ from matplotlib.ticker import PercentFormatter
 from auditor.core.displays import Steps
 from auditor.report.canvas import ACCENT, GREY, INK, SECOND, Drawing, draw, shorten, whisker
 from auditor.report.fairness import Block, Panel
-from auditor.report.figures import FAINT, LOOKS, SPARE, WIDTH, Look, grid, names, smallest_curves
+from auditor.report.figures import WIDTH, names, pale_grid
+from auditor.report.flip_figures import FAINT, LOOKS, SPARE, Lines, Look, smallest_curves
 from auditor.report.words import declared, epsilon_text, estimate_text, zone_text
 
 PAGE_OF_GROUPS = 24
@@ -51,9 +52,9 @@ def _forest(block: Block, shown: Sequence[str]) -> Drawing:
     def paint(figure: Figure) -> None:
         both = figure.subplots(1, 2, sharey=True)
         for axes, panel, look in zip(both, panels, ((ACCENT, "-", "o"), (SECOND, "--", "s")), strict=True):
-            grid(axes, panel.title, axis="x")
+            pale_grid(axes, panel.title, axis="x")
             for place, name in enumerate(shown):
-                _dot(axes, panel, name, place, look)
+                _dot(axes, panel, name, place=place, look=look)
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -85,7 +86,7 @@ def panel_text(panel: Panel, name: str) -> str:
     return estimate_text(estimate, note) + (f" ({note})" if estimate and note else "")
 
 
-def _dot(axes: Axes, panel: Panel, name: str, place: int, look: Look) -> None:
+def _dot(axes: Axes, panel: Panel, name: str, *, place: int, look: Look) -> None:
     member, estimate = panel.members.get(name), panel.estimate(name)
     few = member is not None and member.few
     if few:
@@ -159,11 +160,8 @@ def group_curves(
     }
     key |= {name: f"the {len(grey)} other groups, see the table" for name in grey[:1]}
     shown = sorted((replace(one, label=key.get(one.name, "")) for one in found), key=lambda one: one.name in coloured)
-    return (
-        smallest_curves(shown, data=data, declared=declared, primary=primary, looks=looks, banded=banded, per="group")
-        if shown
-        else None
-    )
+    lines = Lines(looks=looks, banded=banded, per="group")
+    return smallest_curves(shown, data=data, declared=declared, primary=primary, lines=lines) if shown else None
 
 
 def beyond(one: Steps, data: Mapping[str, Any]) -> str:

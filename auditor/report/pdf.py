@@ -22,7 +22,7 @@ FACES = (
     ("Report Sans", "DejaVuSans-BoldOblique.ttf", "bold", "italic"),
     ("Report Mono", "DejaVuSansMono.ttf", "normal", "normal"),
 )
-MISSING = (
+_MISSING = (
     "report.pdf was not written because Pango could not be loaded ({error}); report.html was. "
     "Install it (Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
     "Fedora: dnf install pango; macOS: brew install pango) and render again."
@@ -37,7 +37,7 @@ def to_pdf(html: str) -> bytes:
         import weasyprint
         from weasyprint.text.fonts import FontConfiguration
     except OSError as error:
-        raise PdfError(MISSING.format(error=str(error).partition("\n")[0])) from None
+        raise PdfError(_MISSING.format(error=str(error).partition("\n")[0])) from None
     finally:
         # WeasyPrint switches it on for the whole process: the next audit would take half an image for a whole one
         ImageFile.LOAD_TRUNCATED_IMAGES = False

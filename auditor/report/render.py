@@ -16,7 +16,18 @@ from markupsafe import Markup
 from auditor.core.displays import Display
 from auditor.core.errors import AuditorError
 from auditor.core.records import QUESTIONS, VERDICTS, Finding
-from auditor.report import annex, by_group, canvas, fairness, fairness_figures, fairness_maps, figures, views, words
+from auditor.report import (
+    annex,
+    by_group,
+    canvas,
+    fairness,
+    fairness_figures,
+    fairness_maps,
+    figures,
+    flip_figures,
+    views,
+    words,
+)
 from auditor.report.annexes import hiring
 from auditor.report.answers import answers
 from auditor.report.cases import cases
@@ -27,7 +38,19 @@ from auditor.report.templates import section_files, templates_dir
 
 __all__ = ["render"]
 
-MODULES = (annex, by_group, canvas, fairness, fairness_figures, fairness_maps, figures, hiring, views, words)
+MODULES = (
+    annex,
+    by_group,
+    canvas,
+    fairness,
+    fairness_figures,
+    fairness_maps,
+    figures,
+    flip_figures,
+    hiring,
+    views,
+    words,
+)
 """What templates may call, under the modules' own names."""
 
 
@@ -76,7 +99,7 @@ def load(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     """Return what findings.json holds, its texts cleaned (AuditorError where it is missing or something else)."""
     path = out / "findings.json"
     try:
-        data = words.clean(json.loads(path.read_text(encoding="utf-8")))
+        data = words.printable(json.loads(path.read_text(encoding="utf-8")))
         audit, findings = dict(data["audit"].items()), [Finding.from_dict(item) for item in data["findings"]]
     except FileNotFoundError:
         raise AuditorError(
@@ -121,7 +144,7 @@ def _section(environment: Environment, file: Path, shared: Mapping[str, Any]) ->
 
 def _content(out: Path, audit: Mapping[str, Any], findings: Sequence[Finding], *, covered: set[str]) -> dict[str, Any]:
     names = dict.fromkeys([*(audit.get("checks") or {}), *(finding.check for finding in findings)])
-    grid = words.grid(audit)
+    grid = words.value_grid(audit)
     return {
         "audit": audit,
         "modality": modality_of_report(audit),

@@ -21,7 +21,7 @@ MEANINGS = {
     "not_measured": "no number exists, for the reason given",
     "pass": "the whole interval lies within the tolerance",
 }
-ZONES = {
+_ZONES = {
     "outside": "outside the marked region",
     "inside": "inside the marked region",
     "everywhere": "the whole input",
@@ -39,14 +39,14 @@ UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff\u
 NONE = "not measured"
 
 
-def clean(value: Any) -> Any:
+def printable(value: Any) -> Any:
     """Return JSON data with every unsafe character of its texts replaced by U+FFFD."""
     if isinstance(value, str):
         return UNSAFE.sub("\ufffd", value)
     if isinstance(value, Mapping):
-        return {clean(key): clean(item) for key, item in value.items()}
+        return {printable(key): printable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [clean(item) for item in value]
+        return [printable(item) for item in value]
     return value
 
 
@@ -138,10 +138,10 @@ def zone_text(zone: Any) -> str:
     number = control_number(name)
     if number is not None:
         return f"control region {number} (outside, {CONTROLS[number % 3]} at random: same size)"
-    return ZONES.get(name, f"the zone '{name}'")
+    return _ZONES.get(name, f"the zone '{name}'")
 
 
-def grid(audit: Mapping[str, Any]) -> Mapping[str, Any]:
+def value_grid(audit: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the data's value grid (levels, low, high) where epsilon counts steps of it: under the norm linf; else
     nothing.
     """

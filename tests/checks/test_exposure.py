@@ -17,7 +17,7 @@ from torch import nn
 from auditor.checks import checks
 from auditor.checks.exposure.directions import pairs
 from auditor.checks.exposure.smallest import Threshold, reach, thresholds
-from auditor.core.displays import Curve, Steps, Table, of_kind
+from auditor.core.displays import Curve, Steps, TableDisplay, of_kind
 from auditor.core.errors import ConfigError
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
@@ -74,7 +74,7 @@ def study(facts: Callable[..., Facts], make_samples: Callable[..., Samples]) -> 
 def measured(check: Exposure, study: Study) -> Observations:
     classifier, samples, known = study
     table: dict[str, dict[str, Any]] = {}
-    for planned in plan({"exposure": check}, known, samples, "binding"):
+    for planned in plan({"exposure": check}, known, samples, binding="binding"):
         bench = Bench(classifier, samples, subjects={"": classifier})
         rows = [row for chunk in planned.chunks for row in measure(Task(planned.trial, planned.key, chunk), bench)]
         names = [samples.ids[place] for chunk in planned.chunks for place in chunk]
@@ -98,8 +98,8 @@ def steps_of(finding: Finding) -> Steps:
     return found
 
 
-def table_of(finding: Finding, title: str) -> Table:
-    (found,) = (table for table in of_kind(finding.displays, Table) if table.title.startswith(title))
+def table_of(finding: Finding, title: str) -> TableDisplay:
+    (found,) = (table for table in of_kind(finding.displays, TableDisplay) if table.title.startswith(title))
     return found
 
 
@@ -121,7 +121,7 @@ def test_smallest_epsilon_and_sensitivity_of_a_linear_model(study: Make, norm: s
     for zone in ("outside", "inside"):
         clean, slope, free = slopes(one, zone)
         exact = clean / slope.norm(p=DUAL[norm], dim=1)
-        found = thresholds(one[2], observations, zone, check._search(one[2], zone))
+        found = thresholds(one[2], observations, zone, search=check._search(one[2], zone))
         limit, fine = reach(one[2]), reach(one[2]) / 2**6
         for size, (name, threshold) in zip(exact.tolist(), found.items(), strict=True):
             if norm == "l1" and size > 0.3:
@@ -162,7 +162,7 @@ def test_the_curve_is_the_distribution_of_what_was_found_and_never_below_the_att
     check = Exposure(zones=("outside",), few_values=0)
     observations = measured(check, one)
     (finding,) = check.judge(one[2], observations)
-    found = thresholds(one[2], observations, "outside", check._search(one[2], "outside"))
+    found = thresholds(one[2], observations, "outside", search=check._search(one[2], "outside"))
     sizes = np.array([threshold.size for threshold in found.values()])
     shown = steps_of(finding)
     assert [step.estimate.value for step in shown.steps if step.estimate] == [
@@ -263,7 +263,7 @@ def test_an_attack_that_does_not_serve_few_values_says_so_at_plan_time(study: Ma
     ]
     assert trial.method == "pgd"
     refused = plan(
-        {"exposure": _Only((replace(trial, method="square", settings={"queries": 5}),))}, known, samples, "b"
+        {"exposure": _Only((replace(trial, method="square", settings={"queries": 5}),))}, known, samples, binding="b"
     )
     assert (
         all("serves, got 'l0'" in why.reason for why in refused[0].excluded.values()) and len(refused[0].excluded) == N

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import checks
-from auditor.core.displays import Rows, Table, Values, of_kind
+from auditor.core.displays import Rows, TableDisplay, Values, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Finding, Observations
@@ -81,7 +81,7 @@ def test_the_share_in_closed_form(judge: Judge, arms: Sequence[float], share: fl
         "outside effect": pytest.approx(outside),
         "interaction": pytest.approx(arms[0] - arms[1] - arms[2] + arms[3]),
     }
-    (table,) = of_kind(exact.displays, Table, "arms")
+    (table,) = of_kind(exact.displays, TableDisplay, "arms")
     assert [row[0] for row in table.rows] == list("ABCD") and len(table.columns) == 4
     assert [row[3].value for row in table.rows] == pytest.approx(list(arms))  # type: ignore[union-attr]
     size = {key: value for one in of_kind(exact.displays, Values) for key, value in one.values.items()}
@@ -276,7 +276,7 @@ def test_every_pair_of_three_classes_has_its_share(measured: Measured) -> None:
         }
 
     found = measured(198, three, transplant=row_of)["reliance/outside-share"]
-    (table,) = of_kind(found.displays, Table, "")
+    (table,) = of_kind(found.displays, TableDisplay, "")
     shares = {row[0]: row[1].value for row in table.rows}  # type: ignore[union-attr]
     assert next(iter(shares)) == "a and c" and shares.pop("a and c") == pytest.approx(0.5)
     assert shares == {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from auditor.checks import make_check
-from auditor.core.displays import AnyDisplay, Disparity, Groups, Partition, Rows, Selection, Table, of_kind
+from auditor.core.displays import AnyDisplay, Disparity, Groups, Partition, Rows, Selection, TableDisplay, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, Outcome
 from auditor.core.records import VERDICTS, Finding, Observations, Trial, canonical
@@ -174,7 +174,7 @@ def test_every_verdict_is_reachable(
     if found.estimate is not None:
         assert found.estimate.low <= found.estimate.value <= found.estimate.high and found.estimate.n > 0
     assert Finding.from_dict(found.as_dict()) == found and canonical(found.as_dict())
-    for table in of_kind(found.displays, Table):
+    for table in of_kind(found.displays, TableDisplay):
         assert all(len(row) == len(table.columns) for row in table.rows), table.title
 
 
@@ -270,7 +270,7 @@ def test_categories_below_two_per_cent_are_listed_and_not_compared(judge: Judge)
         and "listed, not compared: rare 23 (fewer than 2 % of the rows)" in found.reason
     )
     assert rare.share == pytest.approx(23 / 1170), "of the rows whose category is known"
-    assert shown(found, Table).rows[-1][:2] == ("unknown", 30)
+    assert shown(found, TableDisplay).rows[-1][:2] == ("unknown", 30)
 
 
 def test_thirty_seven_are_too_few_to_say(judge: Judge) -> None:
@@ -331,7 +331,7 @@ def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
         (shares[0] + 4 * (1 - shares[0])) / (shares[1] + 4 * (1 - shares[1]))
     )
     assert cost.verdict == reach.verdict == "fail" and shown(cost, Disparity).pair == ("f", "m")
-    table = shown(cost, Table)
+    table = shown(cost, TableDisplay)
     women, men = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert str(women["Median cost"]).startswith("infinite: ") and "beyond 4" in str(women["Median cost"])
     assert men["Median cost"] == "1 [1, 1]"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from auditor.core.displays import Counterfactuals, of_kind
-from auditor.core.displays import Table as ShownTable
+from auditor.core.displays import TableDisplay as ShownTable
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations
 from auditor.modalities.tables.checks.invariance import judge_invariance

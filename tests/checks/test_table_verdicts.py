@@ -197,7 +197,7 @@ def test_every_verdict_is_reachable(
         assert found.estimate.low <= found.estimate.value <= found.estimate.high and found.estimate.n > 0
     for finding in findings.values():
         assert Finding.from_dict(finding.as_dict()) == finding and canonical(finding.as_dict())
-        for shown in displays.of_kind(finding.displays, displays.Table):
+        for shown in displays.of_kind(finding.displays, displays.TableDisplay):
             assert all(len(row) == len(shown.columns) for row in shown.rows), shown.title
 
 
@@ -262,7 +262,7 @@ def test_what_exposure_shows(judge_as: Judge) -> None:
     (ended,) = displays.of_kind(found.displays, displays.Outcomes)
     assert ended.counts == dict(zip(Outcome, (20, 30, 0, 50), strict=True)) and ended.n == 100
     assert (ended.refused, ended.forwards) == (0, 40)
-    endings, decisions, columns, against = displays.of_kind(found.displays, displays.Table)
+    endings, decisions, columns, against = displays.of_kind(found.displays, displays.TableDisplay)
     assert endings.rows[1] == ("flipped at a cost of at most", 30, "30 %")
     assert [(row[0], row[1], row[3]) for row in columns.rows] == [("shoe", "irrelevant", 30)]
     assert [(name, share.value, n) for name, share, n in decisions.rows if isinstance(share, Estimate)] == [

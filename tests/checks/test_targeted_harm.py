@@ -300,4 +300,4 @@ def null_p(audit: Facts, held: Held, trial: Trial) -> float:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(held_out, "DRAWS", 200)
-        return float(held_out.null(audit, ATTRIBUTE, [held], trial).p)
+        return float(held_out.null(audit, ATTRIBUTE, [held], trial=trial).p)

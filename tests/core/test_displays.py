@@ -28,7 +28,7 @@ from auditor.core.displays import (
     Selection,
     Spot,
     Steps,
-    Table,
+    TableDisplay,
     Values,
     of_kind,
     read_displays,
@@ -44,7 +44,7 @@ EVERY = (
         title="Arms",
         role="arms",
     ),
-    Table(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
+    TableDisplay(title="Counts", columns=("Name", "n"), rows=(("a", 1), (True, None), (0.5, ESTIMATE))),
     Curve(name="outside", label="outside the mask", points=(Point(size=0.1, estimate=ESTIMATE),), role="attack"),
     Steps(
         name="outside",
@@ -163,7 +163,7 @@ def test_what_was_written_is_read_back() -> None:
 
 def test_displays_are_found_by_kind_and_role() -> None:
     assert of_kind(EVERY, Rows) == [EVERY[0]] and of_kind(EVERY, Rows, "arms") == [EVERY[0]]
-    assert of_kind(EVERY, Rows, "effects") == [] and of_kind(EVERY, Table) == [EVERY[1]]
+    assert of_kind(EVERY, Rows, "effects") == [] and of_kind(EVERY, TableDisplay) == [EVERY[1]]
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "hologram"}, {"kind": "table", "title": "x"}, {"title": "x"}])

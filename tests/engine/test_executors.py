@@ -47,7 +47,7 @@ def prepared(study: Path) -> Prepared:
 
 @pytest.fixture(scope="module")
 def planned(prepared: Prepared) -> tuple[Planned, ...]:
-    return plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    return plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
 
 
 @pytest.fixture(scope="module")

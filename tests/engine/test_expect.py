@@ -186,7 +186,7 @@ def test_a_small_audit_uses_at_most_twice_and_at_least_half_of_the_passes_that_a
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared = prepare(study / "honest.yaml", limit=16, only=("exposure", "reliance"))
-    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     forwards = sum(expected(one, SPEED).forwards for one in planned)
     with shown(prepared, monkeypatch) as found, run(prepared, tmp_path):
         assert forwards / 2 <= found[0] <= 2 * forwards
@@ -197,7 +197,7 @@ def test_an_attack_aims_at_no_more_classes_than_there_are(study: Path) -> None:
     prepared = prepare(study / "honest.yaml", limit=8)
     trial = Trial("evasion", "evade", {"effort": "fast"}, zone="everywhere", threat={"norm": "linf", "epsilon": 0.1})
     assert trial_kind(trial) in USES
-    (one,) = plan({"exposure": _Asks(trial)}, prepared.facts, prepared.samples, "b")
+    (one,) = plan({"exposure": _Asks(trial)}, prepared.facts, prepared.samples, binding="b")
     assert one.forwards == 8 * (20 + 50 + 2 + 2), (
         "a warm-up, one ascent towards the only other class, the clean answers and the test of what was found"
     )

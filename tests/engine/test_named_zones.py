@@ -89,7 +89,7 @@ def test_samples_without_a_zone_are_counted_with_the_reason(prepared: Prepared, 
     expected = Counter({None: "no mask", 0.0: "empty mask", 1.0: "full mask"}.get(share, "") for share in shares)
     assert set(expected) == {"no mask", "empty mask", "full mask", ""}
     with Store.open(out) as store:
-        for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding):
+        for one in plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding):
             if one.trial.zone == "organ":
                 found = Counter(row.missing.reason if row.missing else "" for row in store.read(one.key).values())
                 assert found == expected and len(store.read(one.key)) == LIMIT
@@ -104,7 +104,7 @@ def test_samples_without_a_zone_are_counted_with_the_reason(prepared: Prepared, 
 
 
 def test_an_attack_writes_its_named_zone_alone(prepared: Prepared) -> None:
-    for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding):
+    for one in plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding):
         if one.trial.zone in prepared.facts.regions:
             chunk = prepared.samples.load(one.chunks[0])
             zone = zone_of(one.trial, chunk)

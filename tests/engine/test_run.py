@@ -57,7 +57,7 @@ def test_every_output_is_there(audited: Path) -> None:
 
 
 def test_every_sample_has_a_row_in_every_trial(prepared: Prepared, audited: Path) -> None:
-    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     with Store.open(audited) as store:
         for one in planned:
             expected = {prepared.samples.ids[position] for chunk in one.chunks for position in chunk} | {
@@ -154,7 +154,9 @@ def test_batch_size_changes_no_verdict(prepared: Prepared, audited: Path, tmp_pa
 def test_the_order_of_the_manifest_changes_nothing_that_was_measured(
     study: Path, prepared: Prepared, tmp_path: Path
 ) -> None:
-    planned = {one.trial: one for one in plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)}
+    planned = {
+        one.trial: one for one in plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
+    }
     trial = next(trial for trial in planned if trial.probe == "evasion" and trial.zone == "control/0")
     bench, key = bench_of(prepared), planned[trial].key
     forward = measure(Task(trial, key, tuple(range(8))), bench)
@@ -190,7 +192,7 @@ def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
 
 
 def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:
-    planned = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    planned = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     assert all(len(chunk) <= MODALITY.chunk for one in planned for chunk in one.chunks)
     assert len({one.key for one in planned}) == len(planned)
     sources = {one.trial: place for place, one in enumerate(planned)}

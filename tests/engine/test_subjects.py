@@ -104,7 +104,7 @@ def test_a_subject_that_nobody_declares_is_refused(
 ) -> None:
     odd = {"comparing": Comparing((replace(CLEAN, subject="surogate"),))}
     with pytest.raises(ConfigError, match="got 'surogate'; did you mean 'surrogate'"):
-        plan(odd, prepared.facts, prepared.samples, prepared.binding)
+        plan(odd, prepared.facts, prepared.samples, binding=prepared.binding)
     monkeypatch.setattr(prepare_module, "select_checks", lambda *_: odd)
     with pytest.raises(ConfigError, match=r"honest\.yaml: check 'comparing'.*no other.*got 'surogate'"):
         prepare(study / "honest.yaml", limit=LIMIT)

@@ -64,13 +64,13 @@ def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_the_plan_says_what_fitting_costs(prepared: Prepared) -> None:
-    fit, aimed, *_ = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    fit, aimed, *_ = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     assert fit.samples == 1 and fit.backwards == 2 * 2 * 2 * 4 * 8 and fit.forwards == fit.backwards + 2 * 2 * 3 * 32
     assert aimed.samples == LIMIT and (aimed.forwards, aimed.backwards) == (3 * LIMIT, 0)
 
 
 def test_what_was_fitted_is_what_was_judged(prepared: Prepared, reference: Path) -> None:
-    fit, aimed, *_ = plan(prepared.checks, prepared.facts, prepared.samples, prepared.binding)
+    fit, aimed, *_ = plan(prepared.checks, prepared.facts, prepared.samples, binding=prepared.binding)
     with Store.open(reference) as store:
         (row,) = [one for one in store.read(fit.key).values() if one.artefact]
         arrays = store.get(row.artefact or "")

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from auditor.attacks.attack import attack
 from auditor.core.errors import ClassifierError, ConfigError
+from auditor.engine.loading import Running, load_model
 from auditor.engine.lock import read_lock
-from auditor.engine.prepare import load_model, prepare
+from auditor.engine.prepare import prepare
 from auditor.models import load, precision
 from auditor.models.classifier import TorchClassifier, wrap
 from auditor.models.precision import PRECISIONS, arithmetic, check_precision, rounding_to_tf32
@@ -199,5 +200,5 @@ def test_a_setting_of_the_run_is_none_of_the_model() -> None:
         with pytest.raises(
             ConfigError, match=f"'model.{name}': expected a property of the model, got a setting of the run"
         ):
-            load_model({"weights": "a.pth", name: "x"}, Path("."))
+            load_model({"weights": "a.pth", name: "x"}, Path("."), Running())
     assert precision.PRECISIONS[0] == "float32"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from auditor.core.displays import Outcomes, Table, of_kind
+from auditor.core.displays import Outcomes, TableDisplay, of_kind
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
 from auditor.engine.prepare import prepare
@@ -45,7 +45,7 @@ def test_only_what_was_planted_is_named(judged: tuple[str, dict[str, Finding]]) 
 
 def test_the_column_that_is_read_is_named(judged: tuple[str, dict[str, Finding]]) -> None:
     name, found = judged
-    tables = of_kind(found["exposure/outside"].displays, Table)
+    tables = of_kind(found["exposure/outside"].displays, TableDisplay)
     (changed,) = (one for one in tables if one.title.startswith("Columns that the flips change"))
     rows = {column: n for column, _, _, n in changed.rows}
     planted = {"proxy": "club", "brittle": "channel"}.get(name)

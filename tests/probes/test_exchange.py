@@ -16,7 +16,7 @@ from auditor.core.displays import Rows, of_kind
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
 from auditor.core.records import Observation, Observations, Trial
-from auditor.modalities.tables.checks.reliance import blocks
+from auditor.modalities.tables.checks.columns import tied_blocks
 from auditor.modalities.tables.rules import Rules
 from auditor.probes import Bench, Row, probes
 
@@ -69,7 +69,7 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make, probe: str) -> None:
     trial = (
         EXCHANGE
         if probe == "exchange"
-        else Trial("permuted", settings={"blocks": blocks(bench.samples.schema), "pool": 60})
+        else Trial("permuted", settings={"blocks": tied_blocks(bench.samples.schema), "pool": 60})
     )  # type: ignore[arg-type]
     whole = measured(bench, trial)
     backwards = measured(bench, trial, list(range(119, -1, -7)))
@@ -162,7 +162,7 @@ def test_rows_that_break_a_rule_neither_take_nor_give(table_bench: Make, table_r
 def test_one_column_from_another_row_by_brute_force(table_bench: Make) -> None:
     bench = table_bench()
     assert bench.samples.schema is not None
-    parts = blocks(bench.samples.schema)
+    parts = tied_blocks(bench.samples.schema)
     assert parts == [[0], [1], [2, 5], [3, 4]]
     x = bench.samples.load(range(120)).x.numpy()
     rows = measured(bench, Trial("permuted", settings={"blocks": parts, "pool": 60}))

@@ -282,8 +282,8 @@ def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_o
     assert changed(found["inside"]) <= {"skill", "years"}
 
 
-def tables(finding: Any) -> dict[str, displays.Table]:
-    return {one.title: one for one in of_kind(finding.displays, displays.Table)}
+def tables(finding: Any) -> dict[str, displays.TableDisplay]:
+    return {one.title: one for one in of_kind(finding.displays, displays.TableDisplay)}
 
 
 def changed(finding: Any) -> set[Any]:

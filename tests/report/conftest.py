@@ -17,7 +17,7 @@ from PIL import Image
 from auditor.checks import make_check
 from auditor.checks.common import evasion_trial
 from auditor.checks.exposure.smallest import search_trial
-from auditor.core.displays import Table
+from auditor.core.displays import TableDisplay
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
@@ -300,7 +300,7 @@ def further() -> list[dict[str, Any]]:
             estimate=asdict(found),
             tolerance=0.6,
             reason="The interval holds the tolerance.",
-            displays=[asdict(Table(title="By in-painter", columns=("In-painter", "AUC", "n"), rows=rows))],
+            displays=[asdict(TableDisplay(title="By in-painter", columns=("In-painter", "AUC", "n"), rows=rows))],
         )
     ]
 

@@ -21,7 +21,7 @@ from auditor.report.fairness import (
     HARM,
     ROBUSTNESS,
     Block,
-    aimed,
+    aimed_lead,
     attribute_of,
     blocks,
     excess,
@@ -197,7 +197,7 @@ def test_harm_is_a_matrix_beside_the_excess_of_each_group(found: dict[str, Block
     own, other = (entry.estimate for entry in matrix.entries[0])
     assert own and other and own.value > 0.3 and other.value < 0.2
     assert [row.name for row in excess(item)] == ["female", "male"]
-    ahead = aimed(item)["female"].estimate
+    ahead = aimed_lead(item)["female"].estimate
     assert ahead and ahead.low > 0
     assert harm(Finding("fairness/sex/targeted-harm", "fairness", "pass", "")) is None
     hole = Matrix(rows=("f",), columns=("f",), entries=((MatrixCell(note="too few"),),))

@@ -36,7 +36,7 @@ def _rows(table: tables.AnnexTable) -> dict[str, list[str]]:
     """Return first cell(s) -> the rest, as they are printed."""
     keys = sum(column.title in ("Sex", "Race or ethnicity") for column in table.columns)
     shown = [
-        [tables.shown(value, column.kind) for value, column in zip(row, table.columns, strict=True)]
+        [tables.cell_text(value, column.kind) for value, column in zip(row, table.columns, strict=True)]
         for row in table.rows
     ]
     return {" / ".join(row[:keys]): row[keys:] for row in shown}

@@ -16,7 +16,7 @@ from auditor.modalities.tables.report.figures import outcome_bars
 from auditor.modalities.tables.row_file import write_rows
 from auditor.report import by_group
 from auditor.report.cases import cases
-from auditor.report.figures import TABLES, flip_curves
+from auditor.report.flip_figures import TABLES, flip_curves
 from auditor.report.render import load, page, render
 from auditor.report.templates import section_files, templates_dir
 from auditor.report.views import curves

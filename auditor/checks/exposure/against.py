@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.checks.common import why_not
 from auditor.checks.exposure.search import FlipSearch
-from auditor.core.displays import Table, TableCell
+from auditor.core.displays import TableCell, TableDisplay
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
 from auditor.core.zones import control_number
@@ -83,8 +83,8 @@ class ComparisonNames:
     random: str
 
 
-def paired_table(facts: Facts, against: Sequence[Comparison], *, title: str, less: str, samples: str) -> Table:
+def paired_table(facts: Facts, against: Sequence[Comparison], *, title: str, less: str, samples: str) -> TableDisplay:
     """Return the table of some comparisons; `less` heads the differences, `samples` their numbers."""
     test = "McNemar, exact" if len(set(facts.units)) == len(facts.units) else "units turned over, exact"
     columns = ("Compared with", "Flips there", less, f"p ({test})", samples)
-    return Table(title=title, columns=columns, rows=tuple(one.cells for one in against))
+    return TableDisplay(title=title, columns=columns, rows=tuple(one.cells for one in against))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.checks.exposure.smallest import Thresholds, reach, sizes_of
-from auditor.core.displays import Table, TableCell
+from auditor.core.displays import TableCell, TableDisplay
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.estimates import Estimate
 from auditor.core.facts import Facts
@@ -84,7 +84,7 @@ def by_class(facts: Facts, hits: Mapping[str, Observation], found: Thresholds) -
     return rows
 
 
-def class_table(facts: Facts, rows: Sequence[ClassFlips], budget: str) -> Table:
+def class_table(facts: Facts, rows: Sequence[ClassFlips], budget: str) -> TableDisplay:
     """Return the flips by class as a table."""
     shown: list[tuple[TableCell, ...]] = [(one.own, one.end, one.n, one.flips, one.estimate) for one in rows]
     columns: tuple[str, ...] = ("From", "To", "Correct", "Flipped", "Share of the correct ones")
@@ -92,4 +92,4 @@ def class_table(facts: Facts, rows: Sequence[ClassFlips], budget: str) -> Table:
     if len(facts.classes) == 2:
         columns, more = (*columns, "Median smallest epsilon"), ""
         shown = [(*cells, one.size or "too few flipped") for cells, one in zip(shown, rows, strict=True)]
-    return Table(title=f"What becomes of each class at {budget}{more}", columns=columns, rows=tuple(shown))
+    return TableDisplay(title=f"What becomes of each class at {budget}{more}", columns=columns, rows=tuple(shown))

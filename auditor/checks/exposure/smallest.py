@@ -66,7 +66,7 @@ def search_trial(facts: Facts, zone: str, samples: int) -> Trial:
     )
 
 
-def thresholds(facts: Facts, observations: Observations, zone: str, search: Trial | None) -> Thresholds:
+def thresholds(facts: Facts, observations: Observations, zone: str, *, search: Trial | None) -> Thresholds:
     """Return the smallest change of each sample: that of the search or of the attacks at declared epsilons, whichever
     is smaller.
 
@@ -114,7 +114,9 @@ def sizes_of(facts: Facts, found: Thresholds, limit: float) -> SmallestSizes:
     )
 
 
-def zone_steps(facts: Facts, observations: Observations, found: Thresholds, search: Trial | None, zone: str) -> Steps:
+def zone_steps(
+    facts: Facts, observations: Observations, found: Thresholds, *, search: Trial | None, zone: str
+) -> Steps:
     """Return what a report shows of a zone's smallest epsilons."""
     searched = bool(search is not None and usable(observations.of(search)))
     sizes = sizes_of(facts, found, reach(facts) if searched else max(facts.epsilons))

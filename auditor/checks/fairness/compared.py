@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from auditor.checks.common import listed
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import members
 from auditor.core.displays import Partition
 from auditor.core.errors import ConfigError, nearest
 from auditor.core.facts import Facts
+from auditor.core.records import Finding
 from auditor.stats.grouping import Attribute, edges_of
 
 LEVEL = 0.95
@@ -66,7 +68,10 @@ def compared(facts: Facts, bands: Bands, intersections: Intersections) -> tuple[
     wanted = [*((one, True, LEVEL) for one in single), *((one, intersections != "pairs", strict) for one in crossed)]
     return tuple(
         _grouped(
-            facts, Attribute(columns, {column: edges[column] for column in columns if column in edges}), declared, level
+            facts,
+            Attribute(columns, {column: edges[column] for column in columns if column in edges}),
+            declared,
+            level=level,
         )
         for columns, declared, level in wanted
     )
@@ -85,8 +90,37 @@ def _crossed(facts: Facts, intersections: Intersections) -> Sequence[tuple[str, 
     return list(dict.fromkeys(intersections))
 
 
-def _grouped(facts: Facts, attribute: Attribute, declared: bool, level: float) -> Compared:
+def _grouped(facts: Facts, attribute: Attribute, declared: bool, *, level: float) -> Compared:
     values = attribute.values(facts.groups)
     parts = dict(zip(values, attribute.parts(facts.groups), strict=True))
     groups = tuple(Group(name, parts[name], tuple(ids)) for name, ids in members(facts, values).items())
     return Compared(attribute, declared, groups, values.count(""), level)
+
+
+def no_groups() -> Finding:
+    """Return the finding of an audit without a group column."""
+    return Finding(
+        "fairness/groups",
+        "fairness",
+        "not_measured",
+        "No group column is declared, so nothing can be said about groups of people.",
+        reason="data.groups is empty",
+        question=2,
+        primary=True,
+    )
+
+
+def small_cells(partition: Partition, groups: Sequence[Group], minimum: int) -> Finding | None:
+    """Return the finding that the cells of an intersection cannot be compared; None where two are large enough."""
+    if sum(len(group.ids) >= minimum for group in groups) > 1:
+        return None
+    counts = listed({group.name: len(group.ids) for group in groups})
+    return Finding(
+        f"fairness/{partition.attribute}/groups",
+        "fairness",
+        "not_measured",
+        f"Groups by {partition.attribute} could not be compared with one another.",
+        reason=f"too few to say: fewer than two cells have {minimum} samples ({counts})",
+        question=2,
+        displays=(partition,),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Disparity, Display, Named, Partition, Rows, Table, TableCell
+from auditor.core.displays import Disparity, Display, Named, Rows, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Verdict
 from auditor.stats.decisions import decide
@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Rule:
+class GapRule:
     """How a gap is judged."""
 
     tolerance: float
@@ -44,7 +44,7 @@ class Rule:
 
 
 def judge_gap(
-    facts: Facts, attribute: str, groups: Sequence[Group], asked: Question, rule: Rule, **base: Any
+    facts: Facts, attribute: str, groups: Sequence[Group], *, asked: Question, rule: GapRule, **base: Any
 ) -> Finding:
     """Return the finding on the largest difference between two groups; `base` holds id, evidence and displays."""
     usable = {group.name: group.among(asked.flags) for group in groups}
@@ -67,42 +67,13 @@ def judge_gap(
     base["displays"] = (*base["displays"], *found.displays(needed))
     return Finding(
         verdict=verdict,
-        claim=_claim(attribute, asked, gap, rule, excluded=len(large) < len(usable)),
+        claim=_claim(attribute, asked, gap, rule=rule, excluded=len(large) < len(usable)),
         estimate=gap.estimate,
         tolerance=rule.tolerance,
-        reason=_reason(verdict, gap, rule, usable, large, needed),
+        reason=_reason(verdict, gap, rule, usable=usable, large=large, needed=needed),
         advice=_advice(verdict, attribute),
         p=gap.p,
         **base,
-    )
-
-
-def no_groups() -> Finding:
-    """Return the finding of an audit without a group column."""
-    return Finding(
-        "fairness/groups",
-        "fairness",
-        "not_measured",
-        "No group column is declared, so nothing can be said about groups of people.",
-        reason="data.groups is empty",
-        question=2,
-        primary=True,
-    )
-
-
-def small_cells(partition: Partition, groups: Sequence[Group], minimum: int) -> Finding | None:
-    """Return the finding that the cells of an intersection cannot be compared; None where two are large enough."""
-    if sum(len(group.ids) >= minimum for group in groups) > 1:
-        return None
-    counts = listed({group.name: len(group.ids) for group in groups})
-    return Finding(
-        f"fairness/{partition.attribute}/groups",
-        "fairness",
-        "not_measured",
-        f"Groups by {partition.attribute} could not be compared with one another.",
-        reason=f"too few to say: fewer than two cells have {minimum} samples ({counts})",
-        question=2,
-        displays=(partition,),
     )
 
 
@@ -116,7 +87,7 @@ def strata(facts: Facts, ids: Sequence[str], flags: Flags) -> Strata:
     return found
 
 
-def _claim(attribute: str, asked: Question, gap: Gap, rule: Rule, *, excluded: bool) -> str:
+def _claim(attribute: str, asked: Question, gap: Gap, *, rule: GapRule, excluded: bool) -> str:
     better, worse = gap.pair
     who = f"Among groups of at least {rule.minimum} by {attribute}" if excluded else f"By {attribute}"
     shares = f"{percent(gap.shares[better])} against {percent(gap.shares[worse])}"
@@ -129,7 +100,8 @@ def _claim(attribute: str, asked: Question, gap: Gap, rule: Rule, *, excluded: b
 def _reason(
     verdict: Verdict,
     gap: Gap,
-    rule: Rule,
+    rule: GapRule,
+    *,
     usable: Mapping[str, list[str]],
     large: Mapping[str, Strata],
     needed: int | None,
@@ -147,13 +119,13 @@ def _reason(
     return f"{said}; {_too_few(left, rule, needed)}" if left else said
 
 
-def _too_few(usable: Mapping[str, list[str]], rule: Rule, needed: int | None) -> str:
+def _too_few(usable: Mapping[str, list[str]], rule: GapRule, needed: int | None) -> str:
     counts = listed({name: len(ids) for name, ids in sorted(usable.items()) if len(ids) < rule.minimum})
     hint = f"; about {needed} per group would show a difference of {percent(rule.tolerance)}" if needed else ""
     return f"too few to say for {counts} (fewer than {rule.minimum}{hint})"
 
 
-def _needed(large: Mapping[str, Strata], flags: Flags, rule: Rule) -> int | None:
+def _needed(large: Mapping[str, Strata], flags: Flags, rule: GapRule) -> int | None:
     """Return how many samples per group would show a difference as large as the tolerance, at the share seen in all
     samples.
     """
@@ -226,7 +198,7 @@ class Found:
             seed=self.facts.seed,
         )
 
-    def _by_class(self) -> Table:
+    def _by_class(self) -> TableDisplay:
         first, second = self.gap.pair
         better, worse = self.large[first], self.large[second]
         rows: list[tuple[TableCell, ...]] = []
@@ -236,7 +208,7 @@ class Found:
             rows.append((name, both if both else "only one of the two has this class", len(a), len(b)))
         columns = ("Class", f"{first} less {second}", f"Samples of {first}", f"Samples of {second}")
         title = f"Class by class: {self.asked.what} {self.asked.when}"
-        return Table(title=title, columns=columns, rows=tuple(rows))
+        return TableDisplay(title=title, columns=columns, rows=tuple(rows))
 
 
 def _advice(verdict: Verdict, attribute: str) -> str:

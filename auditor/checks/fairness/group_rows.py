@@ -32,7 +32,7 @@ class Group:
         return [one for one in self.ids if one in flags]
 
 
-def share(facts: Facts, flags: Flags, ids: Iterable[str], unit: str) -> Estimate | None:
+def share(facts: Facts, flags: Flags, ids: Iterable[str], *, unit: str) -> Estimate | None:
     """Return the share of true flags among some samples; None where nothing is known of any."""
     mine = [one for one in ids if one in flags]
     return proportion([flags[one] for one in mine], _units(facts, mine), unit=unit)
@@ -51,18 +51,18 @@ def as_it_is(measured: Measured, groups: Sequence[Group], *, positive: str, mini
     rows = []
     for group in groups:
         measures = {
-            "clean": share(facts, measured.correct, group.ids, "accuracy"),
-            "sensitivity": share(facts, sensed, group.ids, "sensitivity (share)"),
-            "specificity": share(facts, spared, group.ids, "specificity (share)"),
-            "selection": share(facts, chosen, group.ids, "selection rate"),
+            "clean": share(facts, measured.correct, group.ids, unit="accuracy"),
+            "sensitivity": share(facts, sensed, group.ids, unit="sensitivity (share)"),
+            "specificity": share(facts, spared, group.ids, unit="specificity (share)"),
+            "selection": share(facts, chosen, group.ids, unit="selection rate"),
             "calibration": _calibration(measured, group),
         }
-        rows.append(_row(facts, group, group.among(measured.correct), minimum, measures))
+        rows.append(_row(facts, group, group.among(measured.correct), minimum=minimum, measures=measures))
     return Groups(rows=tuple(rows), positive=positive)
 
 
 def _row(
-    facts: Facts, group: Group, known: Sequence[str], minimum: int, measures: Mapping[str, Estimate | None]
+    facts: Facts, group: Group, known: Sequence[str], *, minimum: int, measures: Mapping[str, Estimate | None]
 ) -> GroupRow:
     """Return a group's measures with the number of samples of which something is known."""
     return GroupRow(
@@ -104,35 +104,35 @@ def under_attack(measured: Measured, groups: Sequence[Group], zone: str, *, mini
     rows = []
     for group in groups:
         measures = {
-            "clean": share(facts, measured.correct, group.ids, "accuracy"),
-            "robust": share(facts, robust, group.ids, "robust accuracy"),
-            "success": share(facts, success, group.ids, "attack success among correct"),
+            "clean": share(facts, measured.correct, group.ids, unit="accuracy"),
+            "robust": share(facts, robust, group.ids, unit="robust accuracy"),
+            "success": share(facts, success, group.ids, unit="attack success among correct"),
         }
-        rows.append(_row(facts, group, group.among(withstood), minimum, measures))
+        rows.append(_row(facts, group, group.among(withstood), minimum=minimum, measures=measures))
     return Groups(rows=tuple(rows))
 
 
-def curves(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Curve, ...]:
+def robust_curves(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Curve, ...]:
     """Return each group's robust accuracy at every budget at which the zone was attacked."""
     facts, why = measured.facts, "no sample was attacked"
     by_budget = {epsilon: measured.robust(zone, epsilon) for epsilon in measured.epsilons(zone)}
     found = []
     for group in groups:
-        at = {size: share(facts, robust, group.ids, "robust accuracy") for size, robust in by_budget.items()}
+        at = {size: share(facts, robust, group.ids, unit="robust accuracy") for size, robust in by_budget.items()}
         points = (Point(size=size, estimate=one, reason="" if one else why) for size, one in at.items())
         found.append(Curve(name=group.name, points=tuple(points), role="group"))
     return tuple(found)
 
 
-def smallest(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Steps, ...]:
+def group_steps(measured: Measured, groups: Sequence[Group], zone: str) -> tuple[Steps, ...]:
     """Return each group's smallest epsilons: what lies beyond the reach of the search is censored there, not
     infinite.
     """
     found = measured.smallest(zone)
-    return tuple(_steps(measured, group.name, _of(found, group), zone) for group in groups)
+    return tuple(_steps(measured, group.name, _of(found, group), zone=zone) for group in groups)
 
 
-def _steps(measured: Measured, name: str, mine: Thresholds, zone: str) -> Steps:
+def _steps(measured: Measured, name: str, mine: Thresholds, *, zone: str) -> Steps:
     facts, limit = measured.facts, search_reach(measured, zone)
     sizes = sizes_of(facts, mine, limit)
     steps = sizes.steps(name, short=_no_median(facts, sizes), role="group")

@@ -18,6 +18,7 @@ from auditor.core.records import Estimate, Observations, Trial
 from auditor.core.seeds import generator
 from auditor.stats.grouping import Attribute, Blocks, dealt
 from auditor.stats.paired import paired_difference
+from auditor.stats.shares import Array
 from auditor.stats.strata import Strata, stratified_difference, stratified_difference_p
 
 DRAWS = 2000
@@ -25,11 +26,10 @@ DRAWS = 2000
 CELLS = 2_000_000
 """Exchanged labels in memory at once."""
 HELD_OUT, REFITTED = "labels of held-out units exchanged", "refitted on exchanged labels"
-METHOD = "Newcombe by class, standardised, effective sample size by unit, simultaneous over groups"
+_METHOD = "Newcombe by class, standardised, effective sample size by unit, simultaneous over groups"
 
-Array = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
-Codes = NDArray[np.int16]
+_Codes = NDArray[np.int16]
 """Place of each group among those with a perturbation, -1 for the others."""
 
 
@@ -118,7 +118,7 @@ class Held:
     def estimate(self, found: tuple[float, float, float], rows: Chosen) -> Estimate:
         """Return a difference of shares with its interval, over some of the samples (m,)."""
         n, units = int(rows.sum()), len(set(self.units[rows].tolist()))
-        return Estimate(*found, n, "difference of shares", METHOD, 0.95, units if units < n else None, share=True)
+        return Estimate(*found, n, "difference of shares", _METHOD, 0.95, units if units < n else None, share=True)
 
     def aimed(self, name: str) -> Estimate | None:
         """Return by how much more of a group its own perturbation flips than those of the other groups do on average,
@@ -150,7 +150,7 @@ def excess_p(held: Held, large: Mapping[str, Estimate], tolerance: float) -> flo
     return min(beyond) if beyond else max(each.values())
 
 
-def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial) -> Null:
+def null(facts: Facts, attribute: Attribute, held: Sequence[Held], *, trial: Trial) -> Null:
     """Return how often exchanged labels give an excess as large: of the refits where there are any, else of the
     held-out units alone.
 
@@ -174,7 +174,7 @@ def null(facts: Facts, attribute: Attribute, held: Sequence[Held], trial: Trial)
     half = dealt(attribute, facts, trial.zone, seed=trial.seed)[1][found.positions]
     each = [found.take(half == side) for side in (0, 1)]
     p = [
-        _share(one, np.concatenate([statistic(one, codes) for codes in _exchanges(facts, attribute, one, trial)]))
+        _share(one, np.concatenate([statistic(one, codes) for codes in _exchanges(facts, attribute, one, trial=trial)]))
         for one in each
     ]
     return Null(method=HELD_OUT, permutations=DRAWS, p=min(1.0, 2 * min(p)))
@@ -186,7 +186,7 @@ def _share(held: Held, drawn: Array) -> float:
     return (1 + int((drawn >= observed - 1e-12).sum())) / (1 + len(drawn))
 
 
-def statistic(held: Held, codes: Codes) -> Array:
+def statistic(held: Held, codes: _Codes) -> Array:
     """Return the largest standardised excess (d,) of the groups with enough samples, under each of d assignments of
     groups (d, m).
     """
@@ -207,7 +207,7 @@ def statistic(held: Held, codes: Codes) -> Array:
     return best
 
 
-def codes_of(held: Held, groups: Sequence[str] | None = None) -> Codes:
+def codes_of(held: Held, groups: Sequence[str] | None = None) -> _Codes:
     """Return the code of each of the groups, those of the samples (m,) where none are given."""
     place = {name: number for number, name in enumerate(held.names)}
     return np.array(
@@ -215,7 +215,7 @@ def codes_of(held: Held, groups: Sequence[str] | None = None) -> Codes:
     )
 
 
-def _exchanges(facts: Facts, attribute: Attribute, held: Held, trial: Trial) -> Iterator[Codes]:
+def _exchanges(facts: Facts, attribute: Attribute, held: Held, *, trial: Trial) -> Iterator[_Codes]:
     """Yield random exchanges (d, m) of groups between units of one half and the same classes, as `grouping.exchanged`
     draws them.
     """

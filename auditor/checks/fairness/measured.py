@@ -78,7 +78,7 @@ class Measured:
     def smallest(self, zone: str) -> Thresholds:
         """Return the smallest change that is known to flip each correct prediction."""
         return self._once(
-            ("smallest", zone), lambda: thresholds(self.facts, self.observations, zone, self.search(zone))
+            ("smallest", zone), lambda: thresholds(self.facts, self.observations, zone, search=self.search(zone))
         )
 
     def draws(self, transplant: Trial) -> Draws:

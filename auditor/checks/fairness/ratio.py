@@ -12,7 +12,7 @@ from auditor.checks.common import few, listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import Category, Selection, Table, TableCell
+from auditor.core.displays import Category, Selection, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing, MissingKind
 from auditor.core.records import Finding, Verdict
@@ -70,16 +70,16 @@ class Rated:
         return self.excluded is not None and self.excluded.kind is MissingKind.EXCLUDED
 
 
-def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **base: Any) -> Finding:
+def judge_ratio(facts: Facts, one: Compared, asked: Rates, *, limits: Limits, **base: Any) -> Finding:
     """Return the finding on the lowest ratio of a group's rate to that of the most favoured one; `base` holds id,
     evidence and the like.
     """
-    known = _categories(facts, one, asked, limits)
+    known = _categories(facts, one, asked, limits=limits)
     shares = {item.group.name: item.share for item in known if not item.excluded}
     references = [item.group.name for item in known if item.may_refer]
     found = lowest_ratio(shares, references, against=limits.tolerance, level=one.level) if len(shares) > 1 else None
     best = max(references, key=lambda name: (shares[name].value, name), default="")
-    rows = tuple(_row(facts, item, shares.get(best), best, one.level, asked) for item in known)
+    rows = tuple(_row(facts, item, shares.get(best), reference=best, level=one.level, asked=asked) for item in known)
     shown = Selection(
         categories=rows, counted=asked.kind, favourable=asked.favourable, reference=best, median=asked.median
     )
@@ -87,7 +87,7 @@ def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **bas
     if found is None or found.estimate.value > 1:
         claim = f"Groups by {one.name} could not be compared in the share that is {asked.what}."
         advice = "Collect more rows of the small groups." if asked.flags else ""
-        why = _why_not(asked, known, shares, references, limits)
+        why = _why_not(asked, known, shares, references=references, limits=limits)
         base["displays"] = (one.partition, shown, table)
         return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, **base)
     verdict = decide(found.estimate, limits.tolerance, worse="below")
@@ -102,7 +102,7 @@ def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **bas
         ),
         estimate=found.estimate,
         tolerance=limits.tolerance,
-        reason=_reason(verdict, found, known, best, limits, needed),
+        reason=_reason(verdict, found, known, best=best, limits=limits, needed=needed),
         advice=_advice(verdict, one.name),
         p=found.p,
         displays=(one.partition, replace(shown, needed=needed), table),
@@ -110,7 +110,7 @@ def judge_ratio(facts: Facts, one: Compared, asked: Rates, limits: Limits, **bas
     )
 
 
-def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> list[Rated]:
+def _categories(facts: Facts, one: Compared, asked: Rates, *, limits: Limits) -> list[Rated]:
     mine = {group: group.among(asked.flags) for group in one.groups}
     total = sum(map(len, mine.values()))
     pooled = sum(asked.flags[name] for ids in mine.values() for name in ids) / total if total else 0.0
@@ -119,13 +119,13 @@ def _categories(facts: Facts, one: Compared, asked: Rates, limits: Limits) -> li
         if ids:
             share = GroupShare.of([asked.flags[name] for name in ids], [facts.unit_of[name] for name in ids])
             of_all = len(ids) / total
-            excluded = _excluded(share, of_all, pooled, limits)
+            excluded = _excluded(share, of_all, pooled, limits=limits)
             may_refer = not excluded and len(ids) >= limits.reference
             found.append(Rated(group, share, of_all, excluded, may_refer))
     return found
 
 
-def _excluded(share: GroupShare, of_all: float, pooled: float, limits: Limits) -> Missing | None:
+def _excluded(share: GroupShare, of_all: float, pooled: float, *, limits: Limits) -> Missing | None:
     if of_all < limits.share:
         return Missing.excluded(f"fewer than {percent(limits.share)} of the rows")
     if note := few(share.units, limits.minimum, "rows" if share.units == share.n else "units"):
@@ -135,7 +135,7 @@ def _excluded(share: GroupShare, of_all: float, pooled: float, limits: Limits) -
     return None if enough else Missing.too_few(f"{expected:.1f} of at least {LEAST_EVENTS} expected")
 
 
-def _row(facts: Facts, item: Rated, best: GroupShare | None, reference: str, level: float, asked: Rates) -> Category:
+def _row(facts: Facts, item: Rated, best: GroupShare | None, *, reference: str, level: float, asked: Rates) -> Category:
     ids = item.group.among(asked.flags)
     units = [facts.unit_of[name] for name in ids]
     other = None if item.group.name == reference or best is None else best
@@ -154,7 +154,7 @@ def _row(facts: Facts, item: Rated, best: GroupShare | None, reference: str, lev
     )
 
 
-def _table(one: Compared, shown: Selection, asked: Rates) -> Table:
+def _table(one: Compared, shown: Selection, asked: Rates) -> TableDisplay:
     rows = [_cells(item, shown.reference) for item in shown.categories]
     if one.unknown:
         rows.append(("unknown", one.unknown, "", "", "", "", "", "", "", "counted, not compared"))
@@ -170,7 +170,7 @@ def _table(one: Compared, shown: Selection, asked: Rates) -> Table:
         "One more reaches 4/5",
         "Note",
     )
-    return Table(title=f"Each group by {one.name}: {asked.what}", columns=columns, rows=tuple(rows))
+    return TableDisplay(title=f"Each group by {one.name}: {asked.what}", columns=columns, rows=tuple(rows))
 
 
 def _cells(item: Category, reference: str) -> tuple[TableCell, ...]:
@@ -181,7 +181,7 @@ def _cells(item: Category, reference: str) -> tuple[TableCell, ...]:
 
 
 def _why_not(
-    asked: Rates, known: Sequence[Rated], shares: Mapping[str, GroupShare], references: Sequence[str], limits: Limits
+    asked: Rates, known: Sequence[Rated], shares: Mapping[str, GroupShare], *, references: Sequence[str], limits: Limits
 ) -> str:
     if not asked.flags:
         return asked.missing
@@ -200,7 +200,7 @@ def _why_not(
 
 
 def _reason(
-    verdict: Verdict, found: Lowest, known: Sequence[Rated], best: str, limits: Limits, needed: int | None
+    verdict: Verdict, found: Lowest, known: Sequence[Rated], *, best: str, limits: Limits, needed: int | None
 ) -> str:
     said = reason(verdict, found.estimate, limits.tolerance, share=False)
     if verdict == "inconclusive" and needed:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from auditor.checks.common import few_text, listed, percent, reason, span, why_not
-from auditor.checks.fairness.gaps import Rule
+from auditor.checks.fairness.gaps import GapRule
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.reliance.arms import Draws, estimates, shares_of
@@ -28,7 +28,7 @@ WHAT = "the share of the class evidence that comes from outside the mask"
 
 
 def judge_reliance(
-    measured: Measured, trial: Trial, partition: Partition, groups: Sequence[Group], rule: Rule
+    measured: Measured, trial: Trial, partition: Partition, *, groups: Sequence[Group], rule: GapRule
 ) -> Finding:
     """Return the finding on the largest difference in outside share between two groups of recipients.
 
@@ -41,7 +41,7 @@ def judge_reliance(
         for group in groups
     }
     n = {name: len(np.unique(part.who[:, 0])) for name, part in mine.items()}
-    rows = tuple(_row(group, mine[group.name], n[group.name], rule.minimum) for group in groups)
+    rows = tuple(_row(group, mine[group.name], n[group.name], minimum=rule.minimum) for group in groups)
     base: dict[str, Any] = {"id": f"fairness/{attribute}/reliance-gap", "check": "fairness", "question": 2}
     base |= {"evidence": Evidence(trials=(observations.key(trial),)), "displays": (partition, Groups(rows=rows))}
     large = [name for name, k in n.items() if k >= rule.minimum]
@@ -57,8 +57,8 @@ def judge_reliance(
     return Finding(verdict="not_measured", claim=claim, reason=why, **base)
 
 
-def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: Rule, base: Mapping[str, Any]) -> Finding:
-    gap, pair, p = _largest(draws, arms, large, rule)
+def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: GapRule, base: Mapping[str, Any]) -> Finding:
+    gap, pair, p = _largest(draws, arms, large, rule=rule)
     verdict = decide(gap, rule.tolerance)
     shares = dict(zip(large, shares_of(arms[0]).tolist(), strict=True))
     partition, groups = base["displays"]
@@ -79,7 +79,7 @@ def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: Rule, ba
     )
 
 
-def _row(group: Group, mine: Draws, n: int, minimum: int) -> GroupRow:
+def _row(group: Group, mine: Draws, n: int, *, minimum: int) -> GroupRow:
     units, share = len(np.unique(mine.part.units[:, 0])), estimates(mine, 0.0)[0] if n else None
     return GroupRow(
         name=group.name,
@@ -109,7 +109,9 @@ def _arms(draws: Draws, groups: Sequence[Draws]) -> Array | None:
     return np.asarray(np.einsum("bgca,c->bga", both, weight / weight.sum()))
 
 
-def _largest(draws: Draws, arms: Array, names: Sequence[str], rule: Rule) -> tuple[Estimate, tuple[str, str], float]:
+def _largest(
+    draws: Draws, arms: Array, names: Sequence[str], *, rule: GapRule
+) -> tuple[Estimate, tuple[str, str], float]:
     """Return the largest difference with an interval that holds for all pairs at once, who has the larger and the
     smaller share, and its p-value.
     """
@@ -119,15 +121,8 @@ def _largest(draws: Draws, arms: Array, names: Sequence[str], rule: Rule) -> tup
         one, other = (a, b) if shares[0, a] >= shares[0, b] else (b, a)
         apart = shares[:, one] - shares[:, other]
         low, high = bounds(apart[1:], level)
-        found.append(
-            (
-                float(apart[0]),
-                max(0.0, low),
-                max(high, -low),
-                (names[one], names[other]),
-                bootstrap_p(apart[1:], rule.tolerance),
-            )
-        )
+        p = bootstrap_p(apart[1:], rule.tolerance)
+        found.append((float(apart[0]), max(0.0, low), max(high, -low), (names[one], names[other]), p))
     value, _, _, pair, _ = max(found)
     low, high = max(one[1] for one in found), max(one[2] for one in found)
     p = min(1.0, len(found) * (min if low > rule.tolerance else max)(one[4] for one in found))

@@ -114,7 +114,7 @@ class _Judge:
         if len(large) > 1:
             return self.compared(large, base)
         claim = f"Whether harm can be aimed at groups by {name} {self.when} was not measured."
-        why = _why_not(found, self.counts, self.observations, self.trials)
+        why = _why_not(found, self.counts, self.observations, trials=self.trials)
         advice = "Audit more samples of each group."
         return Finding(verdict="not_measured", claim=claim, reason=why, advice=advice, displays=self.displays(), **base)
 
@@ -122,15 +122,15 @@ class _Judge:
         """Return the finding on the groups that are large enough."""
         found, tolerance = self.found, self.tolerance
         estimate, name = largest_excess(found, large), max(large, key=lambda one: (large[one].value, one))
-        loose, small = _loose(found, large, self.seen, tolerance), sorted(set(self.counts) - set(large))
-        verdict, chance = decide(estimate, tolerance), null(self.facts, self.attribute, self.held, self.trials[1])
+        loose, small = _loose(found, large, self.seen, tolerance=tolerance), sorted(set(self.counts) - set(large))
+        verdict, chance = decide(estimate, tolerance), null(self.facts, self.attribute, self.held, trial=self.trials[1])
         why = f"{reason(verdict, estimate, tolerance)}{loose if verdict == 'pass' else ''}"
         why += f"; p = {chance.p:.3f} ({chance.method})"
         why += f"; too few to say for {', '.join(small)} (fewer than {self.aim.minimum_group})" if small else ""
         verdict = "inconclusive" if verdict == "pass" and loose else verdict
         return Finding(
             verdict=verdict,
-            claim=_claim(found, self.attribute, name, self.when, estimate),
+            claim=_claim(found, self.attribute, name, when=self.when, estimate=estimate),
             estimate=estimate,
             tolerance=tolerance,
             reason=why,
@@ -156,7 +156,7 @@ class _Judge:
         )
 
 
-def _claim(held: Held, attribute: Attribute, name: str, when: str, estimate: Estimate) -> str:
+def _claim(held: Held, attribute: Attribute, name: str, *, when: str, estimate: Estimate) -> str:
     """Return the sentence with the largest excess, and one that tells aimed harm from a group that anything breaks."""
     aimed = held.aimed(name)
     said = (
@@ -169,7 +169,7 @@ def _claim(held: Held, attribute: Attribute, name: str, when: str, estimate: Est
     )
 
 
-def _loose(held: Held, large: Iterable[str], seen: Mapping[str, float], tolerance: float) -> str:
+def _loose(held: Held, large: Iterable[str], seen: Mapping[str, float], *, tolerance: float) -> str:
     """Return why a pass cannot be believed: a perturbation flips far more of what it was fitted on, so with more to fit
     on it may flip more of the rest.
     """
@@ -201,7 +201,7 @@ def _counts(facts: Facts, attribute: Attribute, zone: str) -> dict[str, int]:
     return dict(sorted(Counter(group for group in dealt(attribute, facts, zone, seed=facts.seed)[0] if group).items()))
 
 
-def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, trials: Sequence[Trial]) -> str:
+def _why_not(held: Held, counts: Mapping[str, int], observations: Observations, *, trials: Sequence[Trial]) -> str:
     """Return why no two groups were compared: too few samples, nothing fitted, nothing judged, or too few correct
     predictions.
     """

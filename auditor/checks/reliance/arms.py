@@ -10,7 +10,8 @@ import numpy as np
 from scipy import stats as sps
 
 from auditor.checks.common import percent, reason, span
-from auditor.core.displays import Display, Named, Rows, Table, Values
+from auditor.checks.reliance.words import IMAGE_WORDS, ExchangeWords
+from auditor.core.displays import Display, Named, Rows, TableDisplay, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
@@ -18,34 +19,7 @@ from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
 from auditor.stats.shares import Array
 
-
-@dataclass(frozen=True)
-class Words:
-    """How findings speak of what is exchanged: of an image its surroundings, of a table's row its columns."""
-
-    source: str = "of the class evidence comes from outside the expert's mask"
-    outside: str = "the outside"
-    inside: str = "the inside"
-    others: str = "Surroundings of another class"
-    same: str = "those of the same class"
-    takes: str = "take the decision in"
-    kind: str = "class"
-    transplants: str = "transplants"
-    advice: str = (
-        "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in"
-        " training, and audit again. Audit once more with a wider threat.guard: what then goes away was the region's"
-        " own fringe."
-    )
-    flip_advice: str = (
-        "Expect wrong decisions where a finding appears in surroundings that usually go with another class."
-    )
-    more: str = "Audit more patients with masks before relying on the model's focus."
-    arms: str = "Arms of the transplant experiment: mean margin for the class of the recipient"
-    arm_columns: tuple[str, ...] = ("Arm", "Inside comes from", "Outside comes from", "Margin and interval")
-
-
-IMAGE = Words()
-ARMS = {
+_ARMS = {
     "A": ("own", "same class"),
     "B": ("own", "another class"),
     "C": ("another class", "same class"),
@@ -106,7 +80,13 @@ class Draws:
 
 
 def judge_share(
-    draws: Draws, tolerance: float, *, why: str, evidence: Evidence, displays: tuple[Display, ...], words: Words = IMAGE
+    draws: Draws,
+    tolerance: float,
+    *,
+    why: str,
+    evidence: Evidence,
+    displays: tuple[Display, ...],
+    words: ExchangeWords = IMAGE_WORDS,
 ) -> Finding:
     """Return the finding on the outside share of some draws; it shows `displays` after its own."""
     base: dict[str, Any] = {
@@ -140,8 +120,14 @@ def judge_share(
     )
 
 
-def judge_flips(
-    draws: Draws, tolerance: float, *, why: str, evidence: Evidence, words: Words = IMAGE, lost: Array | None = None
+def judge_flip_gap(
+    draws: Draws,
+    tolerance: float,
+    *,
+    why: str,
+    evidence: Evidence,
+    words: ExchangeWords = IMAGE_WORDS,
+    lost: Array | None = None,
 ) -> Finding:
     """Return the finding on how much more often the outside of another class takes the decision than one of the same.
 
@@ -153,49 +139,46 @@ def judge_flips(
     lost = (draws.margins[:, :2] <= 0).astype(float) if lost is None else lost
     found = Crossed.of([Part(lost, draws.part.units)])
     resampled = found.draws(draws.facts.seed)
-    gap = draws.estimate(
-        float(found.point[1] - found.point[0]),
-        resampled[:, 1] - resampled[:, 0],
-        "difference of flip rates",
-        share=True,
-    )
+    same, other = float(found.point[0]), float(found.point[1])
+    gap = draws.estimate(other - same, resampled[:, 1] - resampled[:, 0], "difference of flip rates", share=True)
     verdict = decide(gap, tolerance)
-    # one draw of each recipient: McNemar's pairs must not share one
-    once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]
-    only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
-    mcnemar = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
     claim = (
-        f"{words.others} {words.takes} {percent(float(found.point[1]))} of the {words.transplants}, {words.same} in "
-        f"{percent(float(found.point[0]))}: a gap of {span(gap)}."
+        f"{words.others} {words.takes} {percent(other)} of the {words.transplants}, {words.same} in "
+        f"{percent(same)}: a gap of {span(gap)}."
     )
-    rates = {f"another {words.kind}": float(found.point[1]), f"same {words.kind}": float(found.point[0])}
-    pairs = {"only another class": only[0], "only same class": only[1], "recipients": len(once), "p": mcnemar}
-    text = (
-        reason(verdict, gap, tolerance)
-        + f"; McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {mcnemar:.2g}"
-    )
+    rates = {f"another {words.kind}": other, f"same {words.kind}": same}
+    pairs, exact = _mcnemar(lost, draws)
     return Finding(
         verdict=verdict,
         claim=claim,
         estimate=gap,
         tolerance=tolerance,
-        reason=text,
+        reason=f"{reason(verdict, gap, tolerance)}; {exact}",
         advice=words.flip_advice if verdict == "fail" else "",
         displays=(Values(values=rates, role="rates"), Values(values=pairs, role="McNemar")),
         **base,
     )
 
 
+def _mcnemar(lost: Array, draws: Draws) -> tuple[dict[str, float], str]:
+    """Return McNemar's exact test on one draw of each recipient, since its pairs must not share one; also in words."""
+    once = lost[np.unique(draws.who[:, 0], return_index=True)[1]]
+    only = [int((once[:, arm] > once[:, 1 - arm]).sum()) for arm in (1, 0)]
+    p = float(sps.binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
+    pairs = {"only another class": only[0], "only same class": only[1], "recipients": len(once), "p": p}
+    return pairs, f"McNemar's exact test on one draw of each recipient: {only[0]} against {only[1]}, p = {p:.2g}"
+
+
 def _displays(
-    draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: Words
-) -> tuple[Rows, Table, Values]:
+    draws: Draws, effects: list[Estimate], arms: list[Estimate], *, words: ExchangeWords
+) -> tuple[Rows, TableDisplay, Values]:
     """Return the effects, the means of the arms and how many recipients they rest on."""
     named = (Named(name=name, estimate=one) for name, one in zip(EFFECTS, effects, strict=True))
-    means = tuple((arm, *ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))
+    means = tuple((arm, *_ARMS[arm], one) for arm, one in zip("ABCD", arms, strict=True))
     units = draws.part.units[:, 0]
     return (
         Rows(rows=tuple(named), role="effects"),
-        Table(title=words.arms, columns=words.arm_columns, rows=means, role="arms"),
+        TableDisplay(title=words.arms, columns=words.arm_columns, rows=means, role="arms"),
         Values(values={"recipients": arms[0].n, "units": len(np.unique(units))}, role="recipients"),
     )
 
@@ -231,7 +214,7 @@ def estimates(draws: Draws, tolerance: float) -> tuple[Estimate, list[Estimate],
     return share, effects, arms, bootstrap_p(shares, tolerance)
 
 
-def _advice(verdict: Verdict, words: Words) -> str:
+def _advice(verdict: Verdict, words: ExchangeWords) -> str:
     if verdict == "fail":
         return words.advice
     if verdict == "pass":

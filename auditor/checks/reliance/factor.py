@@ -53,23 +53,42 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         "primary": True,
         "evidence": Evidence(trials=(observations.key(trial),)),
     }
-    contrasts = _contrasts(facts, observations, trial, inside)
+    contrasts = _contrasts(facts, observations, trial, inside=inside)
     if not contrasts:
         why = (
             why_not(rows.values())
             if len(inside.values) or not any(row.missing is None for row in rows.values())
             else "the inside effect was not measured"
         )
-        return Finding(
-            verdict="not_measured", claim=f"Whether '{column}' moves the decision was not measured.", reason=why, **base
-        )
+        claim = f"Whether '{column}' moves the decision was not measured."
+        return Finding(verdict="not_measured", claim=claim, reason=why, **base)
     level = 1 - 0.05 / len(contrasts)
+    n = sum(row.missing is None for row in rows.values())
+    estimate, low = _largest(contrasts, level, n)
+    verdict = decide(estimate, tolerance)
+    return Finding(
+        verdict=verdict,
+        claim=_claim(facts, column, contrasts, estimate=estimate),
+        estimate=estimate,
+        tolerance=tolerance,
+        reason=reason(verdict, estimate, tolerance),
+        advice=_advice(verdict, column),
+        p=min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=low > tolerance)),
+        displays=_displays(contrasts, level, n),
+        **base,
+    )
+
+
+def _clearest(contrasts: list[_Contrast]) -> _Contrast:
+    return max(contrasts, key=lambda one: abs(one.share[0]))
+
+
+def _largest(contrasts: list[_Contrast], level: float, n: int) -> tuple[Estimate, float]:
+    """Return how much of the evidence goes with the factor at most, and the lower end of the clearest contrast."""
     ends = [one.interval(level) for one in contrasts]
-    top = max(contrasts, key=lambda one: abs(one.share[0]))
     low = max(max(a, -b, 0.0) for a, b in ends)
     high = max(max(-a, b) for a, b in ends)
-    n = sum(row.missing is None for row in rows.values())
-    value = abs(float(top.share[0]))
+    value = abs(float(_clearest(contrasts).share[0]))
     estimate = Estimate(
         value,
         min(low, value),
@@ -80,28 +99,18 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         0.95,
         share=True,
     )
-    verdict = decide(estimate, tolerance)
-    towards, effect = _direction(facts, top), abs(float(top.effect[0]))
-    claim = (
-        f"Surroundings of '{column}' {top.value} instead of others of the same class move the decision by {effect:.2f}"
-        f" towards '{towards}': {span(estimate)} of the class evidence."
-    )
-    p = min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=low > tolerance))
-    text = reason(verdict, estimate, tolerance)
-    return Finding(
-        verdict=verdict,
-        claim=claim,
-        estimate=estimate,
-        tolerance=tolerance,
-        reason=text,
-        advice=_advice(verdict, column),
-        p=p,
-        displays=_displays(contrasts, level, n),
-        **base,
+    return estimate, low
+
+
+def _claim(facts: Facts, column: str, contrasts: list[_Contrast], *, estimate: Estimate) -> str:
+    top = _clearest(contrasts)
+    return (
+        f"Surroundings of '{column}' {top.value} instead of others of the same class move the decision by"
+        f" {abs(float(top.effect[0])):.2f} towards '{_direction(facts, top)}': {span(estimate)} of the class evidence."
     )
 
 
-def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: Part) -> list[_Contrast]:
+def _contrasts(facts: Facts, observations: Observations, trial: Trial, *, inside: Part) -> list[_Contrast]:
     """Return one contrast per value of the factor; per class too where there are more than two, since a margin then has
     no one direction.
     """
@@ -124,11 +133,11 @@ def _contrasts(facts: Facts, observations: Observations, trial: Trial, inside: P
             used = sign != 0
             if used.any():
                 part = Part((np.array(gaps) * sign)[used][:, None], facts.unit_numbers[places[used]])
-                result.append(_contrast(value, facts.classes[label], part, inside, facts.seed))
+                result.append(_contrast(value, facts.classes[label], part, inside=inside, seed=facts.seed))
     return result
 
 
-def _contrast(value: str, towards: str, part: Part, inside: Part, seed: int) -> _Contrast:
+def _contrast(value: str, towards: str, part: Part, *, inside: Part, seed: int) -> _Contrast:
     found = Crossed.of([part, inside])
     both = np.concatenate([found.point[None], found.draws(seed)])
     return _Contrast(value, towards, both[:, 0], share_of(both[:, 0], both[:, 1]), len(part.values))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, reason, span, why_not
-from auditor.core.displays import Display, Named, Rows, Table
+from auditor.core.displays import Display, Named, Rows, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.means import RESAMPLES
-from auditor.stats.shares import proportion
+from auditor.stats.shares import Array, proportion
 
 FILLS = {"rim": "filled from the rim", "biharmonic": "filled biharmonically"}
 CHANCE = 0.5
@@ -24,7 +26,7 @@ UNSHARED = (
     "something is left, but the outside share does not say that it counts while the inside is visible: with nothing"
     " inside to see, the model may turn to what it otherwise ignores"
 )
-UNIT = "share of pairs told apart (AUC)"
+_UNIT = "share of pairs told apart (AUC)"
 
 
 def left_over_trial(facts: Facts) -> Trial:
@@ -38,58 +40,86 @@ def judge_left_over(
     """Return the share of pairs told apart without the inside, against chance.
 
     A fail needs both fills beyond chance by more than `tolerance`, leads that are more than a `trace` of the class
-    evidence,
-    and an outside share that fails too (`outside`). Ranks alone would accuse a model of any sensitivity, however small;
-    and
-    with nothing inside to see, an honest network turns to whatever is left, a thing it ignores as long as the inside
-    speaks.
+    evidence, and an outside share that fails too (`outside`). Ranks alone would accuse a model of any sensitivity,
+    however small; and with nothing inside to see, an honest network turns to whatever is left, a thing it ignores as
+    long as the inside speaks.
     """
-    trial = left_over_trial(facts)
+    trial, limit = left_over_trial(facts), CHANCE + tolerance
     rows = observations.of(trial)
-    base: dict[str, Any] = {
-        "id": "reliance/left-over",
-        "check": "reliance",
-        "question": 1,
-        "evidence": Evidence(trials=(observations.key(trial),)),
-    }
+    evidence = Evidence(trials=(observations.key(trial),))
+    base: dict[str, Any] = {"id": "reliance/left-over", "check": "reliance", "question": 1, "evidence": evidence}
     measured = {name: row for name, row in rows.items() if row.missing is None and "partner" in row.values}
     if not measured:
-        return Finding(
-            verdict="not_measured",
-            claim="What is left without the inside was not measured.",
-            reason=why_not(rows.values()),
-            **base,
-        )
-    who, limit = _who(facts, measured), CHANCE + tolerance
-    leads = {fill: np.array([row.values[f"lead/{fill}"] for row in measured.values()]) for fill in FILLS}
-    wins = {fill: np.where(lead == 0, CHANCE, lead > 0) for fill, lead in leads.items()}
-    units = facts.unit_numbers[who]
-    found = {fill: crossed_proportion(flags.tolist(), units, unit=UNIT) for fill, flags in wins.items()}
-    shares = {fill: _share(Part(lead[:, None], units), inside, facts.seed) for fill, lead in leads.items()}
-    verdict, why = _verdict(found, shares, limit, trace)
+        claim = "What is left without the inside was not measured."
+        return Finding(verdict="not_measured", claim=claim, reason=why_not(rows.values()), **base)
+    pairs = _Blanked.of(facts, measured)
+    found, shares = pairs.told_apart(), pairs.shares(inside)
+    verdict, why = _verdict(found, shares, limit, trace=trace)
     if verdict == "fail" and outside != "fail":
         verdict, why = "inconclusive", UNSHARED
-    estimate = min(found.values(), key=lambda one: one.value)
-    claim = (
-        "With the marked region blanked in both, the model still tells a sample from one of another class in"
-        f" {span(found['rim'])} of {estimate.n} pairs ({percent(found['biharmonic'].value)} with the other fill; chance"
-        f" is 50 %){_trace_clause(shares['rim'])}."
-    )
-    chance = {fill: _permutation_p(flags, units[:, 0], facts.seed) for fill, flags in wins.items()}
     displays: tuple[Display, ...] = (
-        *_fills(found, shares, chance),
+        *_fills(found, shares, pairs.chance()),
         _kept(facts, observations, measured),
-        *_pairs(facts, who, wins["rim"]),
+        *_pairs(facts, pairs.who, pairs.wins["rim"]),
     )
     return Finding(
         verdict=verdict,
-        claim=claim,
-        estimate=estimate,
+        claim=_claim(found, shares["rim"]),
+        estimate=min(found.values(), key=lambda one: one.value),
         tolerance=limit,
         reason=why,
         advice=_advice(verdict),
         displays=displays,
         **base,
+    )
+
+
+@dataclass(frozen=True)
+class _Blanked:
+    """What was measured of pairs (t) whose marked region was blanked in both, with each fill."""
+
+    facts: Facts
+    who: NDArray[np.int64]
+    """(t, 2) positions of the two samples."""
+    leads: Mapping[str, Array]
+    """Fill -> by how much the model tells them apart (t,), in logits."""
+
+    @staticmethod
+    def of(facts: Facts, measured: Mapping[str, Observation]) -> _Blanked:
+        leads = {fill: np.array([row.values[f"lead/{fill}"] for row in measured.values()]) for fill in FILLS}
+        return _Blanked(facts, _who(facts, measured), leads)
+
+    @property
+    def units(self) -> NDArray[np.int64]:
+        """Return the units (t, 2) of the two samples."""
+        numbers: NDArray[np.int64] = self.facts.unit_numbers[self.who]
+        return numbers
+
+    @property
+    def wins(self) -> dict[str, Array]:
+        """Return by fill which pairs (t,) are told apart; half of one where neither leads."""
+        return {fill: np.where(lead == 0, CHANCE, lead > 0) for fill, lead in self.leads.items()}
+
+    def told_apart(self) -> dict[str, Estimate]:
+        """Return by fill the share of pairs told apart."""
+        return {fill: crossed_proportion(flags.tolist(), self.units, unit=_UNIT) for fill, flags in self.wins.items()}
+
+    def shares(self, inside: Part) -> dict[str, Estimate | None]:
+        """Return by fill the mean lead as a share of the class evidence."""
+        return {
+            fill: _share(Part(lead[:, None], self.units), inside, self.facts.seed) for fill, lead in self.leads.items()
+        }
+
+    def chance(self) -> dict[str, float]:
+        """Return by fill the p-value against chance."""
+        return {fill: _permutation_p(flags, self.units[:, 0], self.facts.seed) for fill, flags in self.wins.items()}
+
+
+def _claim(found: Mapping[str, Estimate], rim: Estimate | None) -> str:
+    return (
+        "With the marked region blanked in both, the model still tells a sample from one of another class in"
+        f" {span(found['rim'])} of {found['rim'].n} pairs ({percent(found['biharmonic'].value)} with the other fill;"
+        f" chance is 50 %){_trace_clause(rim)}."
     )
 
 
@@ -111,7 +141,7 @@ def _share(lead: Part, inside: Part, seed: int) -> Estimate | None:
 
 
 def _verdict(
-    found: Mapping[str, Estimate], shares: Mapping[str, Estimate | None], limit: float, trace: float
+    found: Mapping[str, Estimate], shares: Mapping[str, Estimate | None], limit: float, *, trace: float
 ) -> tuple[Verdict, str]:
     apart, large = (
         {decide(one, bound) for one in estimates.values()} for estimates, bound in ((found, limit), (shares, trace))
@@ -195,7 +225,7 @@ def _kept(facts: Facts, observations: Observations, rows: Mapping[str, Observati
     return Rows(rows=tuple(kept), role="kept")
 
 
-def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[Table, ...]:
+def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[TableDisplay, ...]:
     if len(facts.classes) < 3:
         return ()
     y = np.array(facts.y)[who]
@@ -203,11 +233,11 @@ def _pairs(facts: Facts, who: Any, wins: Any) -> tuple[Table, ...]:
     for one, two in combinations(range(len(facts.classes)), 2):
         mine = (y.min(1) == one) & (y.max(1) == two)
         if mine.any():
-            apart = crossed_proportion(wins[mine].tolist(), facts.unit_numbers[who[mine]], unit=UNIT)
+            apart = crossed_proportion(wins[mine].tolist(), facts.unit_numbers[who[mine]], unit=_UNIT)
             found.append((f"{facts.classes[one]} and {facts.classes[two]}", apart))
     found.sort(key=lambda row: -row[1].low)
     title = f"Pairs told apart without the inside, by classes{most_pairs(len(found))}"
-    return (Table(title=title, columns=("Classes", "Told apart"), rows=tuple(found[:MOST_PAIRS])),)
+    return (TableDisplay(title=title, columns=("Classes", "Told apart"), rows=tuple(found[:MOST_PAIRS])),)
 
 
 def _advice(verdict: Verdict) -> str:

@@ -23,7 +23,7 @@ from auditor.core.displays.partition import Partition
 from auditor.core.displays.rows import Named, Rows
 from auditor.core.displays.selection import Category, Selection
 from auditor.core.displays.steps import Steps
-from auditor.core.displays.table import Table, TableCell
+from auditor.core.displays.table import TableCell, TableDisplay
 from auditor.core.displays.values import Values
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FORMAT = 1
 
 Display = (
     Rows
-    | Table
+    | TableDisplay
     | Values
     | Curve
     | Steps
@@ -80,7 +80,7 @@ __all__ = [
     "AnyDisplay",
     "Spot",
     "Steps",
-    "Table",
+    "TableDisplay",
     "Values",
     "first",
     "of_kind",

@@ -12,7 +12,7 @@ TableCell = Estimate | bool | int | float | str | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TableDisplay:
     """Rows of cells below their headings."""
 
     title: str

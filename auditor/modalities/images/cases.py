@@ -20,8 +20,8 @@ from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.places import image_file
 from auditor.probes.evasion import zone_of
 
-RULES = ("worst", "median", "best")
-MEANING = {
+_RULES = ("worst", "median", "best")
+_MEANING = {
     "worst": "most confidently wrong after the change",
     "median": "the middle one of all flips, by how wrong the model became",
     "best": "the flip nearest to the old decision",
@@ -41,7 +41,14 @@ def flip_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[st
         one.method: observations.of(one) for one in judged.planned if one.probe == "attribution" and one.source == trial
     }
     return [
-        _case(prepared, store, trial, rows[name], rule, {method: found.get(name) for method, found in maps.items()})
+        _case(
+            prepared,
+            store,
+            trial,
+            row=rows[name],
+            rule=rule,
+            maps={method: found.get(name) for method, found in maps.items()},
+        )
         for rule, name in choose(rows, maps).items()
     ]
 
@@ -53,39 +60,23 @@ def choose(rows: Mapping[str, Observation], maps: Mapping[str, Mapping[str, Obse
         for name, row in rows.items()
         if maps and all(name in found and found[name].artefact for found in maps.values())
     }
-    pool = explained if len(explained) >= len(RULES) else rows
+    pool = explained if len(explained) >= len(_RULES) else rows
     ranked = sorted(pool, key=lambda name: (pool[name].values["margin"], name))
     return picked(ranked)
 
 
 def _case(
-    prepared: Prepared, store: Store, trial: Trial, row: Observation, rule: str, maps: Mapping[str, Observation | None]
+    prepared: Prepared,
+    store: Store,
+    trial: Trial,
+    *,
+    row: Observation,
+    rule: str,
+    maps: Mapping[str, Observation | None],
 ) -> dict[str, Any]:
-    facts, samples = prepared.facts, prepared.samples
-    position = samples.index()[row.sample]
-    chunk = samples.load([position])
-    arrays = store.get(row.artefact or "")
-    if arrays is None:
-        raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
-    case = f"{rule}-{digest(row.sample)[:12]}"
-    zone = zone_of(trial, chunk)[0].numpy()
-    files: dict[str, Path] = {}
-    assert samples.levels is not None, "images have a value grid"
-    images = {"original": chunk.x[0].numpy(), "adversarial": arrays["adversarial"]}
-    for kind, x in images.items():
-        files[kind] = save_image(image_file(store, case, kind), x, samples.levels)
-    for kind, region in {"mask": chunk.inside[0].numpy(), "zone": zone}.items():
-        files[kind] = save_image(
-            image_file(store, case, kind), np.asarray(region.any(0, keepdims=True), dtype=np.float32), 255
-        )
-    for method, found in maps.items():
-        kept = store.get(found.artefact) if found is not None and found.artefact else None
-        for when in ("before", "after") if kept else ():
-            assert kept is not None
-            files[f"map_{when}/{method}"] = _save_map(
-                store.evidence_file(f"{case}/map_{when}_{method}.npy"), kept[when]
-            )
-    relative = {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()}
+    facts = prepared.facts
+    position = prepared.samples.index()[row.sample]
+    files = _saved(prepared, store, trial, row=row, case=f"{rule}-{digest(row.sample)[:12]}", maps=maps)
     label, after = facts.classes[facts.y[position]], facts.classes[int(row.values["predicted"])]
     return {
         "finding": f"exposure/{trial.zone}",
@@ -99,15 +90,47 @@ def _case(
         "norm": trial.threat["norm"],
         "zone": trial.zone,
         "size": row.values["size"],
-        "files": relative,
+        "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
         "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
-        "text": _text(facts, trial, row, rule, label, after),
+        "text": _text(facts, trial, row, rule=rule, classes=(label, after)),
     }
 
 
-def _text(facts: Facts, trial: Trial, row: Observation, rule: str, label: str, after: str) -> str:
+def _saved(
+    prepared: Prepared,
+    store: Store,
+    trial: Trial,
+    *,
+    row: Observation,
+    case: str,
+    maps: Mapping[str, Observation | None],
+) -> dict[str, Path]:
+    """Write a case's images, regions and maps below `evidence/`; return the files by what they show."""
+    samples = prepared.samples
+    chunk = samples.load([samples.index()[row.sample]])
+    arrays = store.get(row.artefact or "")
+    if arrays is None:
+        raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
+    files: dict[str, Path] = {}
+    assert samples.levels is not None, "images have a value grid"
+    for kind, x in {"original": chunk.x[0].numpy(), "adversarial": arrays["adversarial"]}.items():
+        files[kind] = save_image(image_file(store, case, kind), x, samples.levels)
+    for kind, region in {"mask": chunk.inside[0].numpy(), "zone": zone_of(trial, chunk)[0].numpy()}.items():
+        marked = np.asarray(region.any(0, keepdims=True), dtype=np.float32)
+        files[kind] = save_image(image_file(store, case, kind), marked, 255)
+    for method, found in maps.items():
+        kept = store.get(found.artefact) if found is not None and found.artefact else None
+        for when in ("before", "after") if kept else ():
+            assert kept is not None
+            path = store.evidence_file(f"{case}/map_{when}_{method}.npy")
+            files[f"map_{when}/{method}"] = _save_map(path, kept[when])
+    return files
+
+
+def _text(facts: Facts, trial: Trial, row: Observation, *, rule: str, classes: tuple[str, str]) -> str:
+    label, after = classes
     return (
-        f"{rule.capitalize()} case ({MEANING[rule]}): '{label}' becomes '{after}' when values {trial.zone} the mask"
+        f"{rule.capitalize()} case ({_MEANING[rule]}): '{label}' becomes '{after}' when values {trial.zone} the mask"
         f" change by at most {grey(facts, row.values['size'])}; the margin goes from {row.values['clean_margin']:.2f}"
         f" to {row.values['margin']:.2f}."
     )

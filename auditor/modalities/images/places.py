@@ -17,7 +17,7 @@ from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.probes.where import grid
 
-MOST = 6
+_MOST = 6
 """Most cases shown."""
 
 
@@ -26,7 +26,7 @@ def place_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[s
     found nothing amiss.
     """
     found = [one for one in judged.findings if one.id == "reliance/where" and one.verdict != "pass"]
-    return [case for finding in found for case in _cases(prepared, store, judged.observations, finding)]
+    return [case for finding in found for case in _cases(prepared, store, judged.observations, finding=finding)]
 
 
 def image_file(store: Store, case: str, kind: str) -> Path:
@@ -43,11 +43,11 @@ def heat_map(values: Mapping[str, float], shape: Sequence[int], cells: int) -> N
     return found
 
 
-def _cases(prepared: Prepared, store: Store, observations: Observations, finding: Finding) -> list[dict[str, Any]]:
+def _cases(prepared: Prepared, store: Store, observations: Observations, *, finding: Finding) -> list[dict[str, Any]]:
     (trial,) = finding.evidence.trials
     rows = observations.read(trial)
     found = [
-        _case(prepared, store, finding, rows[name], number, frame)
+        _case(prepared, store, finding, row=rows[name], number=number, frame=frame)
         for frame in of_kind(finding.displays, Map)
         for number, name in _chosen(frame.clusters)
     ]
@@ -60,11 +60,11 @@ def _chosen(clusters: Sequence[Cluster]) -> list[tuple[int, str]]:
     cluster.
     """
     ranked = [(place, number, name) for number, one in enumerate(clusters) for place, name in enumerate(one.cases)]
-    return sorted((number, name) for _, number, name in sorted(ranked)[:MOST])
+    return sorted((number, name) for _, number, name in sorted(ranked)[:_MOST])
 
 
 def _case(
-    prepared: Prepared, store: Store, finding: Finding, row: Observation, number: int, frame: Map
+    prepared: Prepared, store: Store, finding: Finding, *, row: Observation, number: int, frame: Map
 ) -> dict[str, Any]:
     facts, samples = prepared.facts, prepared.samples
     position = samples.index()[row.sample]
@@ -93,11 +93,11 @@ def _case(
         "largest": float(np.abs(effects).max()),
         "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
         "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
-        "text": _text(row, frame.clusters[number], number, label),
+        "text": _text(row, frame.clusters[number], number, label=label),
     }
 
 
-def _text(row: Observation, cluster: Cluster, number: int, label: str) -> str:
+def _text(row: Observation, cluster: Cluster, number: int, *, label: str) -> str:
     peak = cluster.peak
     own = [value for key, value in row.values.items() if key.startswith(f"cell/{peak.row}/{peak.column}/")]
     here = (

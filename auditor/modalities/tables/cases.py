@@ -19,12 +19,12 @@ from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Claim, Shown
 from auditor.engine.store import Store
 from auditor.modalities.tables import rule_check
-from auditor.modalities.tables.checks.common import searched, table_of, where
+from auditor.modalities.tables.checks.common import searched, table_of, zone_label
 from auditor.modalities.tables.classifier import TableClassifier
 from auditor.modalities.tables.row_file import read_rows, write_rows
 from auditor.modalities.tables.table import Table
 
-MEANING = {
+_MEANING = {
     "worst": "the cheapest change that flips a decision",
     "median": "the middle one of all flips, by cost",
     "best": "the dearest change that was needed",
@@ -32,7 +32,7 @@ MEANING = {
 
 
 def table_cases(
-    prepared: Prepared, store: Store, observations: Observations, planned: Sequence[Trial]
+    prepared: Prepared, store: Store, observations: Observations, *, planned: Sequence[Trial]
 ) -> list[dict[str, Any]]:
     """Return the index entries of the worst, the median and the best flip, their files written: of columns that should
     not matter, and of recourse.
@@ -50,7 +50,10 @@ def table_cases(
             for name, row in searched(observations.of(trial)).items()
             if row.values["flipped"] == 1 and row.artefact
         }
-        found += [_case(prepared, store, trial, finding, rows[name], rule) for rule, name in _chosen(rows).items()]
+        found += [
+            _case(prepared, store, trial, finding=finding, row=rows[name], rule=rule)
+            for rule, name in _chosen(rows).items()
+        ]
     return found
 
 
@@ -60,7 +63,9 @@ def _chosen(rows: Mapping[str, Observation]) -> dict[str, str]:
     return picked(ranked)
 
 
-def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Observation, rule: str) -> dict[str, Any]:
+def _case(
+    prepared: Prepared, store: Store, trial: Trial, *, finding: str, row: Observation, rule: str
+) -> dict[str, Any]:
     facts, values, outcome = prepared.facts, row.values, Outcome.of(row.values)
     table, position = table_of(facts), facts.position_of[row.sample]
     arrays = store.get(row.artefact or "")
@@ -88,8 +93,9 @@ def _case(prepared: Prepared, store: Store, trial: Trial, finding: str, row: Obs
         "files": {"row": f"{case}/row.csv"},
         "digests": {"row": digest(path.read_bytes())},
         "text": (
-            f"{rule.capitalize()} case ({MEANING[rule]}): {_told(decisions, changed)}, at a cost of {values['cost']:g}."
-            f" Changes were sought {where(trial.zone)};"
+            f"{rule.capitalize()} case ({_MEANING[rule]}): {_told(decisions, changed)}, at a cost of"
+            f" {values['cost']:g}."
+            f" Changes were sought {zone_label(trial.zone)};"
             f" {'flipped' if outcome is Outcome.FLIPPED_AT_MOST else outcome.text}."
         ),
     }

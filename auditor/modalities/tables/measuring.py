@@ -20,7 +20,7 @@ from auditor.samples import data
 from auditor.samples.samples import Samples
 
 
-def read_samples(base: Path, classifier: Classifier, source: str, settings: Mapping[str, Any]) -> Samples:
+def read_samples(base: Path, classifier: Classifier, source: str, *, settings: Mapping[str, Any]) -> Samples:
     """Return the rows that an audit declares (ConfigError: the classifier takes no rows)."""
     if not isinstance(classifier, TableClassifier):
         raise ConfigError(
@@ -37,7 +37,7 @@ def fitted(classifier: Classifier, samples: Samples) -> Classifier:
 
 def choose_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
     """Return the cheapest, the middle and the dearest flip, each as one file of two rows."""
-    return table_cases(prepared, store, judged.observations, judged.planned)
+    return table_cases(prepared, store, judged.observations, planned=judged.planned)
 
 
 def claims(shown: Shown, facts: Facts, classifier: Classifier | None) -> Iterator[Claim]:

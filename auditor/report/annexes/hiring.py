@@ -10,7 +10,7 @@ from typing import Any
 
 from auditor.core.displays import Partition, first
 from auditor.core.records import Estimate, Finding
-from auditor.report.annex import AnnexTable, Column
+from auditor.report.annex import AnnexColumn, AnnexTable
 from auditor.report.annexes.hiring_rates import Grouping, four_fifths_table, groupings_of, law_table
 from auditor.report.by_group import INVARIANCE, flips, group_numbers
 from auditor.report.words import NONE, is_number, number
@@ -57,7 +57,9 @@ def annex(audit: Mapping[str, Any], findings: Sequence[Finding]) -> Annex | None
                 missing.append(f"{make.capitalize()} by {grouping.title}: {why}.")
     ugesp = [four_fifths_table(rates) for grouping in groupings[:2] if (rates := grouping.rates(by_id, "impact-ratio"))]
     supplement = [table for grouping in groupings if (table := _supplement(grouping, by_id))]
-    return Annex(_about(audit, spec, groupings, by_id), tuple(law), tuple(ugesp), tuple(supplement), tuple(missing))
+    return Annex(
+        _about(audit, spec, groupings, by_id=by_id), tuple(law), tuple(ugesp), tuple(supplement), tuple(missing)
+    )
 
 
 def _why(found: Finding | None, grouping: Grouping, kind: str) -> str:
@@ -74,10 +76,10 @@ def _supplement(grouping: Grouping, by_id: Mapping[str, Finding]) -> AnnexTable 
         return None
     figures = [name for name in INVARIANCE if any(name in one for one in changed.values())]
     columns = (
-        Column("Category"),
-        *(Column(heading, "estimate") for heading in numbers),
-        *(Column(f"Decision changes with the category: {name}", "estimate") for name in figures),
-        Column("Note"),
+        AnnexColumn("Category"),
+        *(AnnexColumn(heading, "estimate") for heading in numbers),
+        *(AnnexColumn(f"Decision changes with the category: {name}", "estimate") for name in figures),
+        AnnexColumn("Note"),
     )
     rows = []
     for name in sorted(names):
@@ -106,7 +108,7 @@ def _flipped(finding: Finding | None) -> dict[str, dict[str, Estimate]]:
 
 
 def _about(
-    audit: Mapping[str, Any], spec: Mapping[str, Any], groupings: Iterable[Grouping], by_id: Mapping[str, Finding]
+    audit: Mapping[str, Any], spec: Mapping[str, Any], groupings: Iterable[Grouping], *, by_id: Mapping[str, Finding]
 ) -> AnnexTable:
     data, model = (part if isinstance(part := audit.get(key), Mapping) else {} for key in ("data", "model"))
     test = spec.get("data") == "test"
@@ -129,5 +131,5 @@ def _about(
         *unknown,
     ]
     return AnnexTable(
-        "hiring-about", "What the rules want to be stated", (Column("Item"), Column("Stated")), tuple(rows)
+        "hiring-about", "What the rules want to be stated", (AnnexColumn("Item"), AnnexColumn("Stated")), tuple(rows)
     )

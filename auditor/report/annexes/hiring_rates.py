@@ -8,7 +8,7 @@ from typing import Any
 
 from auditor.core.displays import Category, Partition, Selection, first
 from auditor.core.records import Estimate, Finding
-from auditor.report.annex import AnnexTable, Column
+from auditor.report.annex import AnnexColumn, AnnexTable
 from auditor.report.words import NONE, number
 
 LEAST_SHARE = 0.02
@@ -90,13 +90,13 @@ def law_table(rates: CategoryRates, kind: str) -> AnnexTable:
         " category with the highest rate."
     )
     columns = (
-        *(Column(heading) for heading in grouping.headings),
-        Column("Applicants", "count"),
-        Column("Share of the data", "share"),
-        Column("Above the median" if scoring else "Selected", "count"),
-        Column("Scoring rate" if scoring else "Selection rate", "share"),
-        Column("Impact ratio", "ratio"),
-        Column("Why left out"),
+        *(AnnexColumn(heading) for heading in grouping.headings),
+        AnnexColumn("Applicants", "count"),
+        AnnexColumn("Share of the data", "share"),
+        AnnexColumn("Above the median" if scoring else "Selected", "count"),
+        AnnexColumn("Scoring rate" if scoring else "Selection rate", "share"),
+        AnnexColumn("Impact ratio", "ratio"),
+        AnnexColumn("Why left out"),
     )
     cells = []
     for key, one in rows:
@@ -125,14 +125,14 @@ def four_fifths_table(rates: CategoryRates) -> AnnexTable:
     rows, grouping = rates.rows(), rates.grouping
     tests = {key: name for key, name in TESTS.items() if any(getattr(one, key) is not None for _, one in rows)}
     columns = (
-        Column(grouping.headings[0]),
-        Column("n", "count"),
-        Column("Selection rate", "estimate"),
-        Column("Ratio to the reference", "estimate"),
-        Column("Against 4/5"),
-        *(Column(name, "p") for name in tests.values()),
-        Column("One more selected"),
-        Column("Note"),
+        AnnexColumn(grouping.headings[0]),
+        AnnexColumn("n", "count"),
+        AnnexColumn("Selection rate", "estimate"),
+        AnnexColumn("Ratio to the reference", "estimate"),
+        AnnexColumn("Against 4/5"),
+        *(AnnexColumn(name, "p") for name in tests.values()),
+        AnnexColumn("One more selected"),
+        AnnexColumn("Note"),
     )
     cells = tuple(_against(one, rates.selection.reference, tests) for _, one in rows)
     title = f"Four-fifths by {grouping.title} (informative)"

@@ -99,14 +99,14 @@ def test_as_many_as_wanted_are_drawn_among_those_with_the_zone(prepared: Prepare
     share = tuple(0.0 if row % 4 else 0.2 for row in range(len(prepared.samples)))
     samples, facts = replace(prepared.samples, mask_share=share), replace(prepared.facts, mask_share=share)
     check = replace(prepared.checks["reliance"], where=10)  # type: ignore[type-var]
-    (searched,) = (one for one in plan({"reliance": check}, facts, samples, "b") if one.trial.probe == "where")
+    (searched,) = (one for one in plan({"reliance": check}, facts, samples, binding="b") if one.trial.probe == "where")
     assert searched.samples == 10 and all(position % 4 == 0 for chunk in searched.chunks for position in chunk)
     assert (
         set(searched.excluded.values()) == {Missing.not_applicable("empty mask", "outside")}
         and len(searched.excluded) == 45
     )
     few = replace(check, where=5)
-    (fewer,) = (one for one in plan({"reliance": few}, facts, samples, "b") if one.trial.probe == "where")
+    (fewer,) = (one for one in plan({"reliance": few}, facts, samples, binding="b") if one.trial.probe == "where")
     assert set(fewer.chunks[0]) < set(searched.chunks[0])
 
 

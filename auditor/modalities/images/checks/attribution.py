@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge, Methods, settings_of
+from auditor.checks.attribution.explained import Judge, Methods, method_settings
 from auditor.checks.common import evasion_trial, shown_zone
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial
 
-DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "saliency": {}}
+_DEFAULTS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 16}, "saliency": {}}
 
 
 @checks.register("attribution", modality="image")
@@ -68,7 +68,7 @@ class Attribution:
         return Trial(
             "attribution",
             method,
-            settings_of(self.methods, method, DEFAULTS),
+            method_settings(self.methods, method, _DEFAULTS),
             "",
             threat,
             facts.seed,

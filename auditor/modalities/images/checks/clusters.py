@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.displays import Cluster, Peak
+from auditor.stats.shares import Array
 
-Array = NDArray[np.float64]
-FEWEST = 10
+_FEWEST = 10
 """Samples below which no clusters are sought."""
-MOST = 5
+_MOST = 5
 """Most clusters."""
-WIDTH = 3.0
+_WIDTH = 3.0
 """Affinity = exp(-WIDTH * squared distance): maps that share nothing (distance 2) have affinity 0.002."""
 CASES = 3
 """Centre cases named per cluster."""
@@ -51,17 +51,17 @@ def clusters(
         A sample takes part where its largest effect is at least this.
     """
     names = sorted(name for name, one in maps.items() if np.abs(np.nan_to_num(one)).max() >= max(least, 1e-12))
-    if len(names) < FEWEST:
+    if len(names) < _FEWEST:
         return (
             (),
-            f"no clusters: {len(names)} of {len(maps)} samples have a place that matters, and {FEWEST} are needed",
+            f"no clusters: {len(names)} of {len(maps)} samples have a place that matters, and {_FEWEST} are needed",
         )
     flat = np.stack([np.nan_to_num(maps[name]).ravel() for name in names])
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    alike = np.exp(-WIDTH * (2 - 2 * (flat @ flat.T).clip(-1, 1)))
+    alike = np.exp(-_WIDTH * (2 - 2 * (flat @ flat.T).clip(-1, 1)))
     member = _labels(alike)
     found = [
-        _cluster([names[row] for row in rows], maps, label, classes, alike[np.ix_(rows, rows)])
+        _cluster([names[row] for row in rows], maps, label, classes=classes, alike=alike[np.ix_(rows, rows)])
         for rows in map(np.flatnonzero, _each(member))
     ]
     return tuple(sorted(found, key=lambda one: (-one.size, one.cases))), ""
@@ -77,7 +77,7 @@ def number_of_clusters(alike: Array) -> int:
     """
     from scipy.sparse.csgraph import laplacian
 
-    values = np.linalg.eigvalsh(laplacian(alike, normed=True))[: MOST + 1]
+    values = np.linalg.eigvalsh(laplacian(alike, normed=True))[: _MOST + 1]
     return int(np.diff(values).argmax()) + 1
 
 
@@ -104,7 +104,7 @@ def _labels(alike: Array) -> NDArray[np.int64]:
 
 
 def _cluster(
-    names: list[str], maps: Mapping[str, Array], label: Mapping[str, int], classes: Sequence[str], alike: Array
+    names: list[str], maps: Mapping[str, Array], label: Mapping[str, int], *, classes: Sequence[str], alike: Array
 ) -> Cluster:
     stack = np.stack([maps[name] for name in names])
     times = (~np.isnan(stack)).sum(0)

@@ -15,7 +15,7 @@ from auditor.checks.exposure.directions import Pair, by_class, class_table, dire
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
 from auditor.checks.exposure.smallest import relative, search_trial, thresholds, zone_steps
-from auditor.core.displays import Display, Steps, Table
+from auditor.core.displays import Display, Steps, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import control_number, expand_zones, resolve_zones
@@ -136,7 +136,7 @@ class Exposure:
         """
         named = resolve_zones(self.zones, facts.regions)
         every = {zone: attacked(facts, observations, evasion_trial(facts, zone, facts.primary)) for zone in named}
-        found = {zone: thresholds(facts, observations, zone, self._search(facts, zone)) for zone in named}
+        found = {zone: thresholds(facts, observations, zone, search=self._search(facts, zone)) for zone in named}
         seen = EveryZone(facts, observations, every, found)
         zones = [self._zone(seen, zone) for zone in named]
         few = [self._few(facts, observations)] if self.few_values else []
@@ -169,7 +169,7 @@ class Exposure:
         reached = {name: float(one.within(facts.primary)) for name, one in seen.found[zone].items()}
         return judge_flips(seen.every[zone], said, budget=facts.primary, tolerance=self.tolerance, elsewhere=reached)
 
-    def _tables(self, seen: EveryZone, against: Sequence[Comparison]) -> list[Table]:
+    def _tables(self, seen: EveryZone, against: Sequence[Comparison]) -> list[TableDisplay]:
         """Return what stands beside the attack outside, and what becomes of each class there."""
         facts, used = seen.facts, seen.every["outside"].used
         budget = grey(facts, facts.primary)
@@ -182,7 +182,7 @@ class Exposure:
         facts, flags, known = seen.facts, seen.every[zone].flags(seen.facts.primary), seen.found[zone]
         compared = zone != "outside" and "outside" in seen.found
         return replace(
-            zone_steps(facts, seen.observations, known, self._search(facts, zone), zone),
+            zone_steps(facts, seen.observations, known, search=self._search(facts, zone), zone=zone),
             missed=sum(name in flags and not flags[name] and one.within(facts.primary) for name, one in known.items()),
             relative=relative(facts, known, seen.found["outside"]) if compared else None,
         )

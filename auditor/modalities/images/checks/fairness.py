@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, evasion_trial, grey, label, why_not
-from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, small_cells
-from auditor.checks.fairness.group_rows import as_it_is, curves, same_sizes, smallest, under_attack
+from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared, no_groups, small_cells
+from auditor.checks.fairness.gaps import GapRule, Question, judge_gap
+from auditor.checks.fairness.group_rows import as_it_is, group_steps, robust_curves, same_sizes, under_attack
 from auditor.checks.fairness.measured import Measured
 from auditor.checks.fairness.reliance_groups import judge_reliance
 from auditor.checks.fairness.targeted_harm import HarmAim, harm_trials, judge_harm
@@ -137,17 +137,17 @@ class Fairness:
             yield small
             return
         yield self._accuracy(measured, one)
-        yield self._robustness(measured, one, self.zone, "robustness-gap")
-        yield self._robustness(measured, one, "outside", "exposure-gap")
+        yield self._robustness(measured, one, self.zone, kind="robustness-gap")
+        yield self._robustness(measured, one, "outside", kind="exposure-gap")
         if self._aimed(one):
             yield judge_harm(
                 facts, measured.observations, one.attribute, tolerance=self.tolerance, aim=self._aim(facts)
             )
         if measured.transplant is not None:
-            yield judge_reliance(measured, measured.transplant, one.partition, one.groups, self._rule(one))
+            yield judge_reliance(measured, measured.transplant, one.partition, groups=one.groups, rule=self._rule(one))
 
-    def _rule(self, one: Compared) -> Rule:
-        return Rule(self.tolerance, self.minimum_group, one.level)
+    def _rule(self, one: Compared) -> GapRule:
+        return GapRule(self.tolerance, self.minimum_group, one.level)
 
     def _accuracy(self, measured: Measured, one: Compared) -> Finding:
         facts, trial = measured.facts, clean_trial()
@@ -156,9 +156,11 @@ class Fairness:
         asked = Question(
             measured.correct, "accuracy", "without any attack", why_not(measured.observations.of(trial).values())
         )
-        return self._gap(measured, one, asked, "accuracy-gap", (rows,), (trial,), primary=one.declared)
+        return self._gap(
+            measured, one, asked, kind="accuracy-gap", displays=(rows,), trials=(trial,), primary=one.declared
+        )
 
-    def _robustness(self, measured: Measured, one: Compared, zone: str, kind: str) -> Finding:
+    def _robustness(self, measured: Measured, one: Compared, zone: str, *, kind: str) -> Finding:
         facts, trial = measured.facts, measured.attack(zone, measured.facts.primary)
         what = "the share of correct predictions that withstand an attack"
         when = f"{label(zone)} at {grey(facts, facts.primary)}"
@@ -168,12 +170,19 @@ class Fairness:
         shown: tuple[Display, ...] = (
             AttackBudget(zone=zone, size=facts.primary),
             under_attack(measured, one.groups, zone, minimum=self.minimum_group),
-            *curves(measured, one.groups, zone),
-            *smallest(measured, one.groups, zone),
+            *robust_curves(measured, one.groups, zone),
+            *group_steps(measured, one.groups, zone),
         )
         primary = one.declared and (zone != "outside" or any(facts.mask_share))
         return self._gap(
-            measured, one, asked, kind, shown, (clean_trial(), trial), primary=primary, rests_on=("attack_quality",)
+            measured,
+            one,
+            asked,
+            kind=kind,
+            displays=shown,
+            trials=(clean_trial(), trial),
+            primary=primary,
+            rests_on=("attack_quality",),
         )
 
     def _gap(
@@ -181,6 +190,7 @@ class Fairness:
         measured: Measured,
         one: Compared,
         asked: Question,
+        *,
         kind: str,
         displays: Sequence[Display],
         trials: Sequence[Trial],
@@ -194,4 +204,4 @@ class Fairness:
             "evidence": Evidence(trials=tuple(map(measured.observations.key, trials))),
             "displays": (one.partition, *displays),
         }
-        return judge_gap(measured.facts, name, one.groups, asked, self._rule(one), **base)
+        return judge_gap(measured.facts, name, one.groups, asked=asked, rule=self._rule(one), **base)

@@ -10,12 +10,12 @@ from auditor.core.displays import Cluster, Display, Map, Named, Peak, Rows, Spot
 from auditor.core.records import Estimate, Verdict
 from auditor.modalities.images.checks.clusters import place_words
 
-METHOD = "simultaneous over all places (max-t), two-way multiplier bootstrap over the units of recipients and donors"
+MAX_T = "simultaneous over all places (max-t), two-way multiplier bootstrap over the units of recipients and donors"
 FEWEST = 5
 """A place is judged where at least this many units of recipients and of donors were seen there: fewer say nothing of
 the spread.
 """
-NOTHING = 1e-9
+NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True)

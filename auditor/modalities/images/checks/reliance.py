@@ -11,10 +11,10 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, why_not
-from auditor.checks.reliance.arms import Draws, effects_of, estimates, judge_flips, judge_share
+from auditor.checks.reliance.arms import Draws, effects_of, estimates, judge_flip_gap, judge_share
 from auditor.checks.reliance.factor import factor_trial, judge_factor
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
-from auditor.core.displays import Named, Rows, Table, Values, of_kind
+from auditor.core.displays import Named, Rows, TableDisplay, Values, of_kind
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 from auditor.modalities.images.checks.where import judge_where, where_trial
@@ -122,7 +122,7 @@ class Reliance:
         moved = sum(abs(row.estimate.value) for row in effects if row.estimate)
         return (
             share,
-            judge_flips(draws, self.flips, why=why, evidence=evidence),
+            judge_flip_gap(draws, self.flips, why=why, evidence=evidence),
             judge_left_over(
                 facts,
                 observations,
@@ -168,7 +168,7 @@ def _inside(draws: Draws) -> Part:
     return Part(effects_of(draws.margins)[:, :1], draws.part.units)
 
 
-def _pairs(draws: Draws) -> tuple[Table, ...]:
+def _pairs(draws: Draws) -> tuple[TableDisplay, ...]:
     """Return the outside share of every pair of classes, where there are more than two."""
     facts, y = draws.facts, np.array(draws.facts.y)
     own, other = y[draws.who[:, 0]], y[draws.who[:, 2]]
@@ -183,4 +183,4 @@ def _pairs(draws: Draws) -> tuple[Table, ...]:
     rows.sort(key=lambda row: -row[1].low)
     title = f"Outside share by pair of classes{most_pairs(len(rows))}"
     columns = ("Classes", "Outside share", "Outside effect", "Inside effect")
-    return (Table(title=title, columns=columns, rows=tuple(rows[:MOST_PAIRS])),)
+    return (TableDisplay(title=title, columns=columns, rows=tuple(rows[:MOST_PAIRS])),)

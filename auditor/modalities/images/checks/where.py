@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +17,11 @@ from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.modalities.images.checks.clusters import clusters
-from auditor.modalities.images.checks.places import FEWEST, METHOD, NOTHING, Place, Search
+from auditor.modalities.images.checks.places import FEWEST, MAX_T, NEGLIGIBLE, Place, Search
 from auditor.stats.means import RESAMPLES
+from auditor.stats.shares import Array
 
-Array = NDArray[np.float64]
-UNIT = "change of the margin (logits)"
+_UNIT = "change of the margin (logits)"
 
 
 @dataclass(frozen=True)
@@ -67,43 +66,49 @@ def judge_where(
         Share of the class evidence that a single place may carry.
     """
     rows, key = observations.of(trial), observations.key(trial)
-    base: dict[str, Any] = {"id": "reliance/where", "check": "reliance", "question": 1}
     drawn = _cells(facts, rows, int(trial.settings["cells"]))
     judged = _places(facts, drawn)
     places = [one for one in judged if one.row >= 0]
-    if not places or evidence <= NOTHING:
-        why = (
-            why_not(rows.values())
-            if not len(drawn.effects)
-            else f"no place was exchanged between at least {FEWEST} units"
-        )
-        why = "too little to share out: neither the inside nor the outside moves the model's margin" if places else why
-        claim = "Which place outside the mask the model reads was not measured."
-        return Finding(
-            verdict="inconclusive" if places else "not_measured",
-            claim=claim,
-            reason=why,
-            evidence=Evidence(trials=(key,)),
-            **base,
-        )
-    search = Search(
-        places, next((one for one in judged if one.row < 0), None), drawn.side, evidence, tolerance, outside
-    )
+    if not places or evidence <= NEGLIGIBLE:
+        return _unmeasured(rows, drawn, key=key, seen=bool(places))
+    own = next((one for one in judged if one.row < 0), None)
+    search = Search(places, own, drawn.side, evidence, tolerance, outside)
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
     searched = len(set(drawn.recipients.tolist()))
     extent = {"searched": searched, "donors": int(trial.settings["draws"]), "class evidence": evidence}
     return Finding(
-        verdict=search.verdict,
-        claim=search.claim(found),
+        "reliance/where",
+        "reliance",
+        search.verdict,
+        search.claim(found),
         estimate=search.share(search.decisive),
         tolerance=tolerance,
         reason=search.reason(),
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
+        question=1,
         displays=(*search.displays(found, unclustered), Values(values=extent, role="search")),
-        **base,
+    )
+
+
+def _unmeasured(rows: Mapping[str, Observation], drawn: Cells, *, key: str, seen: bool) -> Finding:
+    """Return the finding where no place was judged, or where there is nothing to share out (`seen`)."""
+    if seen:
+        why = "too little to share out: neither the inside nor the outside moves the model's margin"
+    elif len(drawn.effects):
+        why = f"no place was exchanged between at least {FEWEST} units"
+    else:
+        why = why_not(rows.values())
+    return Finding(
+        "reliance/where",
+        "reliance",
+        "inconclusive" if seen else "not_measured",
+        "Which place outside the mask the model reads was not measured.",
+        reason=why,
+        question=1,
+        evidence=Evidence(trials=(key,)),
     )
 
 
@@ -171,7 +176,7 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
     for role in (0, 1):
         np.add.at(pull, drawn.units[:, role], np.where(seen[:, judged], effects - means, 0.0) / counted)
     error = np.sqrt((pull**2).sum(0))
-    scaled = np.divide(pull, error, out=np.zeros_like(pull), where=error > NOTHING)
+    scaled = np.divide(pull, error, out=np.zeros_like(pull), where=error > NEGLIGIBLE)
     is_cell = judged < drawn.side**2
     miss = 0.05 if is_cell.all() else 0.025  # cells and own place share the 5 % alike
     largest = np.abs(generator(facts.seed, "where").normal(size=(RESAMPLES, len(pull))) @ scaled[:, is_cell]).max(
@@ -182,16 +187,16 @@ def _places(facts: Facts, drawn: Cells) -> list[Place]:
     m = fewest[judged]
     half = sps.t.isf(tail, m - 1) * np.sqrt(m / (m - 1)) * error
     return [
-        _place(facts, drawn, int(cell), float(mean), float(reach))
+        _place(facts, drawn, int(cell), mean=float(mean), half=float(reach))
         for cell, mean, reach in zip(judged, means, half, strict=True)
     ]
 
 
-def _place(facts: Facts, drawn: Cells, cell: int, mean: float, half: float) -> Place:
+def _place(facts: Facts, drawn: Cells, cell: int, *, mean: float, half: float) -> Place:
     members = set(drawn.recipients[~np.isnan(drawn.effects[:, cell])].tolist())
     n, units = len(members), len({facts.units[one] for one in members})
     estimate = Estimate(
-        mean, mean - half, mean + half, n, UNIT, METHOD, 0.95, units if units < n else None, share=False
+        mean, mean - half, mean + half, n, _UNIT, MAX_T, 0.95, units if units < n else None, share=False
     )
     return Place(cell // drawn.side, cell % drawn.side, estimate) if cell < drawn.side**2 else Place(-1, -1, estimate)
 

@@ -27,17 +27,20 @@ def factor(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """
     column = str(trial.settings["column"])
     pool, index, values = Pool.of(bench.samples), bench.samples.index(), np.array(bench.samples.factors[column])
-    return [_recipient(bench, trial, pool, values, index[name], row, chunk) for row, name in enumerate(chunk.ids)]
+    return [
+        _recipient(bench, trial, pool, values=values, position=index[name], row=row, chunk=chunk)
+        for row, name in enumerate(chunk.ids)
+    ]
 
 
 def _recipient(
-    bench: Bench, trial: Trial, pool: Pool, values: NDArray[np.str_], position: int, row: int, chunk: Chunk
+    bench: Bench, trial: Trial, pool: Pool, *, values: NDArray[np.str_], position: int, row: int, chunk: Chunk
 ) -> Row:
     rng = generator(trial.seed, "factor", trial.settings["column"], chunk.ids[row])
     found: dict[str, float] = {}
     images: list[Image] = []
     for pair in range(int(trial.settings["pairs"])):
-        donors = _donors(pool, values, position, rng)
+        donors = _donors(pool, values, position, rng=rng)
         if donors is None:
             return Row(
                 missing=Missing.not_applicable(
@@ -53,7 +56,7 @@ def _recipient(
     return Row(found | {f"{'PQ'[place % 2]}/{place // 2}": edge for place, edge in enumerate(edges)})
 
 
-def _donors(pool: Pool, values: NDArray[np.str_], position: int, rng: np.random.Generator) -> tuple[int, int] | None:
+def _donors(pool: Pool, values: NDArray[np.str_], position: int, *, rng: np.random.Generator) -> tuple[int, int] | None:
     """Return donors of the own class with two values of the factor, each value as likely as any other."""
     usable = pool.gives & (pool.y == pool.y[position]) & (pool.units != pool.units[position]) & (values != "")
     for first, second in rng.permutation(_pairs(np.unique(values[usable]))):

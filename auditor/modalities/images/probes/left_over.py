@@ -31,10 +31,10 @@ def left_over(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     rim.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
-    return [_pair(bench, trial, pool, index[name], name) for name in chunk.ids]
+    return [_pair(bench, trial, pool, position=index[name], name=name) for name in chunk.ids]
 
 
-def _pair(bench: Bench, trial: Trial, pool: Pool, position: int, name: str) -> Row:
+def _pair(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: str) -> Row:
     partner = pool.draw(generator(trial.seed, "partner", name), position=position, same=False, avoid=(position,))
     if partner is None:
         return Row(missing=Missing.not_applicable("no sample of another class from another unit"))

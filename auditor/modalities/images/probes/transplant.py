@@ -27,7 +27,9 @@ def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     first. `sham` is the margin after the surgery of the first draw with nothing exchanged: own inside, own outside.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
-    return [_recipient(bench, trial, pool, index[name], row, chunk) for row, name in enumerate(chunk.ids)]
+    return [
+        _recipient(bench, trial, pool, position=index[name], row=row, chunk=chunk) for row, name in enumerate(chunk.ids)
+    ]
 
 
 def cutting_of(trial: Trial) -> Cutting:
@@ -42,7 +44,7 @@ def margins(bench: Bench, images: list[Image], label: int) -> list[float]:
     return [float(edge) for edge in margin(logits, torch.full((len(batch),), label))]
 
 
-def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, row: int, chunk: Chunk) -> Row:
+def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, row: int, chunk: Chunk) -> Row:
     rng = generator(trial.seed, "donors", chunk.ids[row])
     values: dict[str, float] = {}
     images: list[Image] = []

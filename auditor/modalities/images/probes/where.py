@@ -53,10 +53,10 @@ def where(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     and shows in the odd ones.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
-    return [_recipient(bench, trial, pool, index[name], name) for name in chunk.ids]
+    return [_recipient(bench, trial, pool, position=index[name], name=name) for name in chunk.ids]
 
 
-def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, name: str) -> Row:
+def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: str) -> Row:
     draws, cells, guard = int(trial.settings["draws"]), int(trial.settings["cells"]), float(trial.settings["guard"])
     rng = generator(trial.seed, "where", name)
     values: dict[str, float] = {}
@@ -68,12 +68,12 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, position: int, name: str)
         if made is None:
             return Row(missing=Missing.not_applicable("the masks of one draw leave nothing outside to exchange"))
         values[f"k/{draw}"] = float(donor)
-        values |= _measured(bench, made, position, draw)
+        values |= _measured(bench, made, position, draw=draw)
     return Row(values)
 
 
 def _measured(
-    bench: Bench, made: Mapping[Cell | None, NDArray[np.float32]], position: int, draw: int
+    bench: Bench, made: Mapping[Cell | None, NDArray[np.float32]], position: int, *, draw: int
 ) -> dict[str, float]:
     base, *others = margins(bench, list(made.values()), bench.samples.y[position])
     sign = -1.0 if draw % 2 else 1.0

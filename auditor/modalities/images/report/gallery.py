@@ -14,7 +14,7 @@ from auditor.modalities.images.report import pictures
 from auditor.report.case import Case, Picture, is_private
 from auditor.report.words import epsilon_text, is_number, number, zone_text
 
-RULES = {
+_RULES = {
     "worst": "Worst case",
     "median": "Median case",
     "best": "Best case",
@@ -32,7 +32,7 @@ def image_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) 
     rule = str(item.get("rule") or "")
     return Case(
         finding=str(item.get("finding") or ""),
-        rule=RULES.get(rule, rule.capitalize()),
+        rule=_RULES.get(rule, rule.capitalize()),
         sample=str(item.get("sample") or ""),
         facts=tuple(_facts(item, audit.get("data") or {})),
         text=str(item.get("text") or ""),
@@ -58,14 +58,14 @@ def _facts(item: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, 
 def _pictures(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> list[Picture]:
     files = item.get("files")
     files = files if isinstance(files, Mapping) else {}
-    reader = _Reader(folder, files, data, str(item.get("sample") or ""))
+    reader = _Reader(folder, files, data, sample=str(item.get("sample") or ""))
     return [*reader.images(), *reader.effects(item.get("scale")), *reader.maps()]
 
 
 class _Reader:
     """The files of one case, read once."""
 
-    def __init__(self, folder: Path, files: Mapping[str, Any], data: Mapping[str, Any], sample: str) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, Any], data: Mapping[str, Any], *, sample: str) -> None:
         self._folder, self._files, self._data, self._sample = folder.resolve(), files, data, sample
         low, high = data.get("low"), data.get("high")
         self._range = (float(low) if is_number(low) else 0.0, float(high) if is_number(high) else 1.0)  # type: ignore[arg-type]
@@ -80,11 +80,13 @@ class _Reader:
         zone = self._read("zone", pictures.read_mask)
         note = "marked region outlined" if self._rim is not None else ""
         return [
-            *self._show("Original", original, lambda values: pictures.outlined(pictures.rgb(values), self._rim), note),
-            *self._show("Marked region", self._mask, pictures.flat, "white: marked by the expert"),
-            *self._show("May be written", zone, pictures.flat, "white: the attacker may write"),
+            *self._show(
+                "Original", original, lambda values: pictures.outlined(pictures.rgb(values), self._rim), note=note
+            ),
+            *self._show("Marked region", self._mask, pictures.flat, note="white: marked by the expert"),
+            *self._show("May be written", zone, pictures.flat, note="white: the attacker may write"),
             *self._change(original, adversarial),
-            *self._show("After the change", adversarial, pictures.rgb, "what the classifier was shown"),
+            *self._show("After the change", adversarial, pictures.rgb, note="what the classifier was shown"),
         ]
 
     def effects(self, scale: Any) -> list[Picture]:
@@ -102,7 +104,7 @@ class _Reader:
             "Effect of each place",
             values,
             lambda values: pictures.outlined(pictures.overlaid(image, values, scale=full), self._rim),
-            note,
+            note=note,
         )
 
     def maps(self) -> list[Picture]:
@@ -119,7 +121,10 @@ class _Reader:
         for moment, values in found.items():
             title = f"{method.replace('_', ' ')}, {moment}"
             shown += self._show(
-                title, values, lambda values: pictures.outlined(pictures.signed(values, scale=scale), self._rim), ""
+                title,
+                values,
+                lambda values: pictures.outlined(pictures.signed(values, scale=scale), self._rim),
+                note="",
             )
         return shown
 
@@ -138,7 +143,7 @@ class _Reader:
             "Change",
             values,
             lambda values: pictures.outlined(pictures.signed(values, scale=1.0 / factor), self._rim),
-            note,
+            note=note,
         )
 
     def _read(self, key: str, reader: Any) -> Any:
@@ -156,7 +161,7 @@ class _Reader:
         except (OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError):
             return "the file cannot be read"
 
-    def _show(self, title: str, values: Any, compose: Compose, note: str) -> list[Picture]:
+    def _show(self, title: str, values: Any, compose: Compose, *, note: str) -> list[Picture]:
         if values is None:
             return []
         if isinstance(values, str):

@@ -8,16 +8,17 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.attribution.explained import Judge, Methods, Words, settings_of
+from auditor.checks.attribution.explained import Judge, Methods, method_settings
+from auditor.checks.attribution.words import ExplainedWords
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.modalities.tables.checks.common import SEARCHED, flip_trial
 
-DEFAULTS: dict[str, dict[str, Any]] = {
+_DEFAULTS: dict[str, dict[str, Any]] = {
     "kernel_shap": {"coalitions": 256, "background": 16},
     "permutation": {"background": 16},
 }
-WORDS = Words(
+_WORDS = ExplainedWords(
     map="attribution",
     maps="attributions",
     image="row",
@@ -98,7 +99,7 @@ class AttributionTable:
         return Trial(
             "attribution_table",
             method,
-            settings_of(self.methods, method, DEFAULTS),
+            method_settings(self.methods, method, _DEFAULTS),
             "",
             threat,
             facts.seed,
@@ -108,7 +109,7 @@ class AttributionTable:
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
         """Return agreement, stability and blindness of every method."""
-        judge = Judge(facts, self.tolerance, self.blind_tolerance, WORDS, blindness_decides=False)
+        judge = Judge(facts, self.tolerance, self.blind_tolerance, _WORDS, blindness_decides=False)
         return tuple(
             finding for method in self.methods for finding in judge.findings(observations, self._trial(facts, method))
         )

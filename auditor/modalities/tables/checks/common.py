@@ -10,7 +10,7 @@ from auditor.core.records import Observation, Trial
 from auditor.core.zones import control_number
 from auditor.modalities.tables.table import Table
 
-LABELS = {
+ZONE_LABELS = {
     "outside": "in columns that should not matter",
     "inside": "in columns that should matter",
     "everywhere": "in any column that may change",
@@ -25,12 +25,12 @@ searches.
 """
 
 
-def where(zone: str) -> str:
+def zone_label(zone: str) -> str:
     """Return a zone in words that follow 'a change'."""
     number = control_number(zone)
     if number is not None:
-        return LABELS["control/0"] if number == 0 else f"{LABELS['control/0']} (draw {number})"
-    return LABELS[zone]
+        return ZONE_LABELS["control/0"] if number == 0 else f"{ZONE_LABELS['control/0']} (draw {number})"
+    return ZONE_LABELS[zone]
 
 
 def table_of(facts: Facts) -> Table:

@@ -13,14 +13,14 @@ from auditor.checks.common import percent
 from auditor.checks.exposure.against import Comparison, ComparisonNames, beside, paired_table
 from auditor.checks.exposure.judge import FlipClaim, judge_flips
 from auditor.checks.exposure.search import curve
-from auditor.core.displays import Display, Table
+from auditor.core.displays import Display, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial, Verdict
 from auditor.core.zones import expand_zones, resolve_zones
-from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, where
+from auditor.modalities.tables.checks.common import SEARCHED, flip_trial, table_of, zone_label
 from auditor.modalities.tables.checks.flips import Flips
 
-_NAMES = ComparisonNames(where, "random changes of the same cost")
+_NAMES = ComparisonNames(zone_label, "random changes of the same cost")
 _ADVICE: Mapping[Verdict, str] = {
     "fail": (
         "Take the columns that the flips change out of the model, or check them before a decision rests on them:"
@@ -103,10 +103,10 @@ class ExposureTable:
         noise = {one: Flips(facts, observations.of(walk)) for one, walk in walks.items()}
         against = beside(zone, every, noise.get(cost), budget=cost, names=_NAMES)
         shown: list[Display] = [
-            curve(((one, flips) for one in facts.epsilons), zone=zone, label=where(zone), role="attack"),
-            curve(noise.items(), zone=zone, label=where(zone), role="noise"),
-            flips.outcomes(zone, where(zone)),
-            flips.smallest(zone, where(zone)),
+            curve(((one, flips) for one in facts.epsilons), zone=zone, label=zone_label(zone), role="attack"),
+            curve(noise.items(), zone=zone, label=zone_label(zone), role="noise"),
+            flips.outcomes(zone, zone_label(zone)),
+            flips.smallest(zone, zone_label(zone)),
             *(_tables(flips, zone, against) if flips.used else []),
         ]
         beside_it = _clause(flips, zone, against)
@@ -114,8 +114,8 @@ class ExposureTable:
             id=f"exposure/{zone}",
             counted="decisions",
             samples="rows",
-            claim=f"can be flipped by a change {where(zone)} at a cost of at most {cost:g}{beside_it}.",
-            missing=f"Flips {where(zone)} were not measured.",
+            claim=f"can be flipped by a change {zone_label(zone)} at a cost of at most {cost:g}{beside_it}.",
+            missing=f"Flips {zone_label(zone)} were not measured.",
             trials=tuple(observations.key(trial) for trial in (self._search(facts, zone), *walks.values())),
             displays=tuple(shown),
             primary=zone == "outside",
@@ -136,7 +136,7 @@ def _clause(flips: Flips, zone: str, against: Sequence[Comparison]) -> str:
     )
 
 
-def _tables(flips: Flips, zone: str, against: Sequence[Comparison]) -> list[Table]:
+def _tables(flips: Flips, zone: str, against: Sequence[Comparison]) -> list[TableDisplay]:
     """Return the tables of a zone: outcomes and columns; of 'outside' also decisions, what stands beside the search,
     and what was not searched.
     """
@@ -147,33 +147,35 @@ def _tables(flips: Flips, zone: str, against: Sequence[Comparison]) -> list[Tabl
         _decisions(flips, cost),
         _columns(flips, cost),
         paired_table(facts, against, title=title, less="This zone less that", samples="Rows"),
-        Table(title="Rows that were not searched", columns=("Reason", "Rows"), rows=tuple(flips.excluded())),
+        TableDisplay(title="Rows that were not searched", columns=("Reason", "Rows"), rows=tuple(flips.excluded())),
     ]
     shown = [_endings(flips, zone), *(outside if zone == "outside" else [_columns(flips, cost)])]
     return [table for table in shown if table.rows]
 
 
-def _endings(flips: Flips, zone: str) -> Table:
-    counts = flips.outcomes(zone, where(zone)).counts
-    return Table(
-        title=f"What the searches {where(zone)} ended with, up to a cost of {max(flips.facts.epsilons):g}",
+def _endings(flips: Flips, zone: str) -> TableDisplay:
+    counts = flips.outcomes(zone, zone_label(zone)).counts
+    return TableDisplay(
+        title=f"What the searches {zone_label(zone)} ended with, up to a cost of {max(flips.facts.epsilons):g}",
         columns=("Outcome", "Rows", "Share"),
         rows=tuple((outcome.text, n, percent(n / len(flips.used))) for outcome, n in counts.items()),
     )
 
 
-def _decisions(flips: Flips, cost: str) -> Table:
+def _decisions(flips: Flips, cost: str) -> TableDisplay:
     wanted = table_of(flips.facts).favourable or flips.facts.classes[-1]
     rows = (
         (f"{name} (favourable)" if name == wanted else name, estimate, n)
         for name, estimate, n in flips.decisions(flips.facts.primary)
     )
-    return Table(title=f"Flips by decision {cost}", columns=("Decided before", "Flipped", "Rows"), rows=tuple(rows))
+    return TableDisplay(
+        title=f"Flips by decision {cost}", columns=("Decided before", "Flipped", "Rows"), rows=tuple(rows)
+    )
 
 
-def _columns(flips: Flips, cost: str) -> Table:
+def _columns(flips: Flips, cost: str) -> TableDisplay:
     found = flips.changed(flips.facts.primary)
-    return Table(
+    return TableDisplay(
         title=f"Columns that the flips change {cost}",
         columns=("Column", "Role", "Share of the flips", "Flips"),
         rows=tuple((one.column, one.role, one.estimate, one.n) for one in found),

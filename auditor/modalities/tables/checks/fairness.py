@@ -12,8 +12,8 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, why_not
-from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, no_groups, small_cells
+from auditor.checks.fairness.compared import Bands, Compared, Intersections, compared, no_groups, small_cells
+from auditor.checks.fairness.gaps import GapRule, Question, judge_gap
 from auditor.checks.fairness.group_rows import as_it_is
 from auditor.checks.fairness.measured import Flags, Measured
 from auditor.checks.fairness.ratio import Limits, Rates, judge_ratio
@@ -185,18 +185,16 @@ class Asked:
             reach,
             one,
             self._rule(one, self.check.reach_tolerance),
-            self.name,
+            favourable=self.name,
             id=f"fairness/{one.name}/reachability-gap",
         )
-        yield judge_cost(
-            reach, one, self.check.minimum_group, self.check.cost_ratio, id=f"fairness/{one.name}/recourse-cost"
-        )
-        yield judge_exposure(
-            exposed, one, self._rule(one, self.check.tolerance), id=f"fairness/{one.name}/exposure-gap"
-        )
+        minimum, most = self.check.minimum_group, self.check.cost_ratio
+        yield judge_cost(reach, one, minimum, tolerance=most, id=f"fairness/{one.name}/recourse-cost")
+        rule = self._rule(one, self.check.tolerance)
+        yield judge_exposure(exposed, one, rule, id=f"fairness/{one.name}/exposure-gap")
 
-    def _rule(self, one: Compared, tolerance: float) -> Rule:
-        return Rule(tolerance, self.check.minimum_group, one.level)
+    def _rule(self, one: Compared, tolerance: float) -> GapRule:
+        return GapRule(tolerance, self.check.minimum_group, one.level)
 
     @property
     def _limits(self) -> Limits:
@@ -216,7 +214,7 @@ class Asked:
     def _selection(self, one: Compared) -> Finding:
         asked = Rates(self.chosen, "selection", f"decided '{self.name}'", self.missing, self.name)
         return judge_ratio(
-            self.measured.facts, one, asked, self._limits, **self._base(one, "impact-ratio", primary=True)
+            self.measured.facts, one, asked, limits=self._limits, **self._base(one, "impact-ratio", primary=True)
         )
 
     def _scoring(self, one: Compared) -> Finding:
@@ -226,7 +224,7 @@ class Asked:
             self.missing if "scores" in self.measured.facts.offers else "the classifier gives no scores, only decisions"
         )
         asked = Rates(above, "scoring", "scored above the median", missing, self.name, middle)
-        return judge_ratio(self.measured.facts, one, asked, self._limits, **self._base(one, "scoring-rate"))
+        return judge_ratio(self.measured.facts, one, asked, limits=self._limits, **self._base(one, "scoring-rate"))
 
     def _errors(self, one: Compared) -> Iterable[Finding]:
         """Return the gaps in accuracy, and in true and false positives: both together are equalised odds."""
@@ -245,4 +243,5 @@ class Asked:
             missing = self.missing if not self.measured.answers else "no row has such a label"
             asked = Question(flags, what, "without any attack", missing)
             base = self._base(one, kind, primary=kind == "accuracy-gap") | {"displays": (one.partition, *more)}
-            yield judge_gap(facts, one.name, one.groups, asked, self._rule(one, self.check.tolerance), **base)
+            rule = self._rule(one, self.check.tolerance)
+            yield judge_gap(facts, one.name, one.groups, asked=asked, rule=rule, **base)

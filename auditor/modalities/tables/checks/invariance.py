@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from auditor.checks.common import percent, reason, span, why_not
-from auditor.core.displays import Counterfactual, Counterfactuals, Partition, Table, TableCell
+from auditor.core.displays import Counterfactual, Counterfactuals, Partition, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.modalities.tables.checks.common import favourable
@@ -20,7 +20,7 @@ from auditor.stats.paired import paired_p
 from auditor.stats.shares import proportion
 
 Way = Literal["naive", "repaired", "worst"]
-KINDS: tuple[Way, ...] = ("naive", "repaired", "worst")
+_KINDS: tuple[Way, ...] = ("naive", "repaired", "worst")
 SAID: dict[Way, str] = {
     "naive": "the column alone",
     "repaired": "with the coupled columns repaired",
@@ -91,7 +91,7 @@ def judge_invariance(facts: Facts, observations: Observations, tolerance: float)
                 **base,
             )
         else:
-            yield _column(facts, observations, column, tolerance, base)
+            yield _column(facts, observations, column, tolerance=tolerance, base=base)
 
 
 def _blind(name: str, base: dict[str, Any]) -> Finding:
@@ -107,17 +107,17 @@ def _blind(name: str, base: dict[str, Any]) -> Finding:
 
 
 def _column(
-    facts: Facts, observations: Observations, column: Column, tolerance: float, base: dict[str, Any]
+    facts: Facts, observations: Observations, column: Column, *, tolerance: float, base: dict[str, Any]
 ) -> Finding:
     trial = invariance_trial(facts, column)
     rows = observations.of(trial)
     measured = {name: row for name, row in rows.items() if row.missing is None}
     base |= {"evidence": Evidence(trials=(observations.key(trial),))}
     values = trial.settings["values"]
-    whole = {kind: _change(measured, kind, range(len(values))) for kind in KINDS}
+    whole = {kind: _change(measured, kind, range(len(values))) for kind in _KINDS}
     found = {kind: change.estimate(facts) for kind, change in whole.items()}
     listed = [change.row(facts, "any", "any other", pooled=True) for change in whole.values() if change.moved]
-    directions = _directions(facts, measured, column, values)
+    directions = _directions(facts, measured, column, values=values)
     block, turned = tuple(sorted(trial.settings["block"])), _reversed(directions)
     base["displays"] += (Counterfactuals(rows=(*listed, *directions), block=block, reversals=turned),)
     if listed:
@@ -139,14 +139,14 @@ def _column(
         ),
         estimate=middle,
         tolerance=tolerance,
-        reason=_reason(verdict, found, tolerance, trial, turned),
+        reason=_reason(verdict, found, tolerance, trial=trial, turned=turned),
         advice=_advice(verdict, column.name),
         **base,
     )
 
 
 def _change(
-    measured: Mapping[str, Observation], kind: Way, numbers: Iterable[int], names: Sequence[str] | None = None
+    measured: Mapping[str, Observation], kind: Way, numbers: Iterable[int], *, names: Sequence[str] | None = None
 ) -> Change:
     moved, asked, impossible = [], 0, 0
     numbers = list(numbers)
@@ -163,7 +163,7 @@ def _change(
 
 
 def _directions(
-    facts: Facts, measured: Mapping[str, Observation], column: Column, values: Sequence[float]
+    facts: Facts, measured: Mapping[str, Observation], column: Column, *, values: Sequence[float]
 ) -> list[Counterfactual]:
     own: dict[str, list[str]] = {}
     told = not column.numeric and len(values) <= MOST_DIRECTIONS
@@ -172,7 +172,7 @@ def _directions(
     rows: list[Counterfactual] = []
     for source, names in sorted(own.items()):
         for number, value in enumerate(values):
-            found = [_change(measured, kind, [number], names) for kind in KINDS]
+            found = [_change(measured, kind, [number], names=names) for kind in _KINDS]
             rows += [change.row(facts, source, column.text(value), pooled=not told) for change in found if change.asked]
     return rows
 
@@ -190,7 +190,7 @@ def _reversed(directions: Sequence[Counterfactual]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _table(name: str, rows: Sequence[Counterfactual]) -> Table:
+def _table(name: str, rows: Sequence[Counterfactual]) -> TableDisplay:
     cells: list[tuple[TableCell, ...]] = []
     for row in rows:
         counts = (row.n, row.impossible, row.up, row.down)
@@ -205,7 +205,7 @@ def _table(name: str, rows: Sequence[Counterfactual]) -> Table:
         "Decisions that change",
         "p of up against down",
     )
-    return Table(title=f"Decisions with another '{name}'", columns=columns, rows=tuple(cells))
+    return TableDisplay(title=f"Decisions with another '{name}'", columns=columns, rows=tuple(cells))
 
 
 def _verdict(found: Mapping[Way, Estimate | None], tolerance: float) -> Verdict:
@@ -215,7 +215,7 @@ def _verdict(found: Mapping[Way, Estimate | None], tolerance: float) -> Verdict:
 
 
 def _reason(
-    verdict: Verdict, found: Mapping[Way, Estimate | None], tolerance: float, trial: Trial, turned: Sequence[str]
+    verdict: Verdict, found: Mapping[Way, Estimate | None], tolerance: float, *, trial: Trial, turned: Sequence[str]
 ) -> str:
     middle = found["repaired"]
     alone = decide(middle, tolerance)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from auditor.checks import checks
 from auditor.checks.common import listed, percent, span
 from auditor.checks.preflight import Observed, Preflight
-from auditor.core.displays import Table, Values
+from auditor.core.displays import TableDisplay, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding
 from auditor.modalities.tables.checks.common import table_of
@@ -88,9 +88,9 @@ def judge_missing(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding
     )
 
 
-def _missing_table(facts: Facts) -> Table:
+def _missing_table(facts: Facts) -> TableDisplay:
     rows = tuple((column.name, column.missing) for column in table_of(facts).columns if column.missing)
-    return Table(title="Missing cells in the whole table", columns=("Column", "Missing"), rows=rows)
+    return TableDisplay(title="Missing cells in the whole table", columns=("Column", "Missing"), rows=rows)
 
 
 def judge_scores(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
@@ -141,7 +141,7 @@ def judge_rules(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
         f"; broken: {listed(bad)}." if bad else "."
     )
     shares = [proportion(column, units, unit="share of rows that break the rule") for column in flags.values()]
-    table = Table(
+    table = TableDisplay(
         title="Rows that break each rule",
         columns=("Rule", "Rows", "Share"),
         rows=tuple((rule.id, n, share) for rule, n, share in zip(rules, broken, shares, strict=True)),

@@ -10,12 +10,12 @@ from typing import Any
 
 from auditor.checks.common import listed, percent, reason, span
 from auditor.checks.fairness.compared import Compared
-from auditor.checks.fairness.gaps import Question, Rule, judge_gap, strata
+from auditor.checks.fairness.gaps import GapRule, Question, judge_gap, strata
 from auditor.checks.fairness.measured import Flags
 from auditor.core.displays import Disparity, Named, Rows
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Finding, Verdict
-from auditor.modalities.tables.checks.common import table_of, where
+from auditor.modalities.tables.checks.common import table_of, zone_label
 from auditor.modalities.tables.checks.searches import Searches, search_displays
 from auditor.stats.censored import log_rank_p, restricted_mean
 from auditor.stats.decisions import decide
@@ -24,7 +24,7 @@ from auditor.stats.ratios import largest_ratio
 from auditor.stats.simultaneous import simultaneous_level
 
 
-def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **base: Any) -> Finding:
+def judge_reach(done: Searches, one: Compared, rule: GapRule, *, favourable: str, **base: Any) -> Finding:
     """Return the finding on the largest difference in who can reach the favourable decision."""
     when = f"by a permitted change that costs at most {done.cost:g}"
     asked = Question(
@@ -33,17 +33,17 @@ def judge_reach(done: Searches, one: Compared, rule: Rule, favourable: str, **ba
     return _bounded(done, one, rule, asked=asked, ends=(done.flipped, done.possible), **base)
 
 
-def judge_exposure(done: Searches, one: Compared, rule: Rule, **base: Any) -> Finding:
+def judge_exposure(done: Searches, one: Compared, rule: GapRule, **base: Any) -> Finding:
     """Return the finding on the largest difference in whose decision withstands changes of what should not matter."""
     held = {name: 1 - flag for name, flag in done.flipped.items()}
     proven = {name: 1 - flag for name, flag in done.possible.items()}
-    when = f"{where(done.trial.zone)} at a cost of at most {done.cost:g}"
+    when = f"{zone_label(done.trial.zone)} at a cost of at most {done.cost:g}"
     asked = Question(held, "the share of decisions that withstand a change", when, done.missing)
     return _bounded(done, one, rule, asked=asked, ends=(proven, held), **base)
 
 
 def _bounded(
-    done: Searches, one: Compared, rule: Rule, *, asked: Question, ends: tuple[Flags, Flags], **base: Any
+    done: Searches, one: Compared, rule: GapRule, *, asked: Question, ends: tuple[Flags, Flags], **base: Any
 ) -> Finding:
     """Return the finding on a gap, judged on the interval that holds whatever the rows without a proof would be; `ends`
     are the flags if none of these counts, and if all do.
@@ -52,7 +52,7 @@ def _bounded(
     shown = search_displays(done, one, rule.minimum)
     base = {"check": "fairness", "question": 2, "evidence": done.evidence, "displays": shown, **base}
     facts = done.decided
-    found = judge_gap(facts, one.name, one.groups, asked, rule, **base)
+    found = judge_gap(facts, one.name, one.groups, asked=asked, rule=rule, **base)
     ids = {group.name: mine for group in one.groups if len(mine := group.among(asked.flags)) >= rule.minimum}
     open_ones = sum(most[name] != least[name] for mine in ids.values() for name in mine)
     if found.estimate is None or not open_ones:
@@ -94,7 +94,7 @@ def _doubted(found: Finding, wide: Estimate, open_ones: int) -> Finding:
     )
 
 
-def judge_cost(done: Searches, one: Compared, minimum: int, tolerance: float, **base: Any) -> Finding:
+def judge_cost(done: Searches, one: Compared, minimum: int, *, tolerance: float, **base: Any) -> Finding:
     """Return the finding on how much more the favourable decision costs one group than another; what cannot be reached
     costs all that was tried.
     """

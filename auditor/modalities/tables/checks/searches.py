@@ -11,7 +11,7 @@ from auditor.checks.common import few_text, why_not
 from auditor.checks.fairness.compared import Compared
 from auditor.checks.fairness.group_rows import Group
 from auditor.checks.fairness.measured import Flags
-from auditor.core.displays import AttackBudget, Display, GroupRow, Groups, Table, TableCell
+from auditor.core.displays import AttackBudget, Display, GroupRow, Groups, TableCell, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Estimate, Evidence, Observations, Trial
@@ -28,7 +28,7 @@ class Searches:
     trial: Trial
     observations: Observations
     cost: float
-    _tables: dict[object, tuple[Groups, Table]] = field(default_factory=dict, repr=False)
+    _tables: dict[object, tuple[Groups, TableDisplay]] = field(default_factory=dict, repr=False)
     """What was worked out before: two findings of an attribute show the same."""
 
     @cached_property
@@ -97,7 +97,7 @@ def search_displays(done: Searches, one: Compared, minimum: int) -> tuple[Displa
     return one.partition, AttackBudget(zone=done.trial.zone, size=done.cost), *done._tables[key]
 
 
-def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) -> Table:
+def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) -> TableDisplay:
     towards = "the favourable decision" if done.trial.threat["towards"] else "another decision"
     columns = (
         "Group",
@@ -110,7 +110,7 @@ def _table(done: Searches, groups: Sequence[Group], rows: Sequence[GroupRow]) ->
         "Mean cost",
         "Note",
     )
-    return Table(
+    return TableDisplay(
         title=f"Each group's searches for {towards}, up to a cost of {done.reach:g}",
         columns=columns,
         rows=tuple(_cells(done, group, row) for group, row in zip(groups, rows, strict=True)),

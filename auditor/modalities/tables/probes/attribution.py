@@ -4,6 +4,8 @@ exposure found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,49 +45,60 @@ def attribution_table(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     others, known = partners(trial, chunk, bench.samples)
     attacked, fooled = attacked_points(bench, chunk)
     background = lenders(bench.samples, int(trial.settings.get("background", BACKGROUND)), trial.seed)[1]
+    explain = partial(
+        explanations.serving(trial.method, "table").make,
+        reader.classifier,
+        _background=background,
+        _batch_size=bench.batch_size,
+        **trial.settings,
+    )
     maps: dict[str, NDArray[np.float64]] = {}
     decided: dict[str, Tensor] = {}
     for name, x in {"clean": chunk.x, "noise": small, "partner": others, "attacked": attacked}.items():
         decided[name] = reader.decisions(x)
-        seeds = [derive(trial.seed, "attribution", trial.method, name, one) for one in chunk.ids]
-        found = explanations.serving(trial.method, "table").make(
-            reader.classifier,
-            x,
-            decided[name],
-            _background=background,
-            _seeds=seeds,
-            _batch_size=bench.batch_size,
-            **trial.settings,
-        )
-        maps[name] = found.numpy()
-    same = (decided["clean"] == decided["noise"]).tolist()
+        maps[name] = explain(
+            x, decided[name], _seeds=[derive(trial.seed, "attribution", trial.method, name, one) for one in chunk.ids]
+        ).numpy()
+    same, right = ((decided["clean"] == other).tolist() for other in (decided["noise"], chunk.y))
     result = []
     for row in range(len(chunk.ids)):
         mass, inside = {name: strength(found[row]) for name, found in maps.items()}, chunk.inside[row].numpy()
-        values: dict[str, float] = {"correct": int(decided["clean"][row] == chunk.y[row])}
-        if 0 < inside.mean() < 1:
-            clean = mass["clean"]
-            values |= {
-                "area": float(inside.mean()),
-                "inside": mass_share(clean, inside),
-                "pointing": float(inside[int(clean.argmax())]),
-            }
+        values = {"correct": int(right[row]), **_agreement(mass["clean"], inside)}
         if moved[row] and same[row]:
-            values |= {
-                "noise/rank": rank_correlation(mass["clean"], mass["noise"]),
-                "noise/top": top_overlap(mass["clean"], mass["noise"]),
-            }
+            values |= _alike(mass)
         if known[row]:
             values |= {"null/rank": rank_correlation(mass["clean"], mass["partner"])}
         if fooled[row]:
-            values |= {"attack/rank": rank_correlation(mass["clean"], mass["attacked"])}
-            values |= {
-                "outside_before": mass_share(mass["clean"], ~inside),
-                "outside_after": mass_share(mass["attacked"], ~inside),
-            }
+            values |= _around_flip(mass, inside)
         arrays = {"before": maps["clean"][row], "after": maps["attacked"][row]} if trial.keep and fooled[row] else None
         result.append(Row(values, arrays=arrays))
     return result
+
+
+def _agreement(clean: NDArray[np.float64], inside: NDArray[np.bool_]) -> dict[str, float]:
+    """Return how an attribution agrees with the columns that should matter; nothing where all or none of them do."""
+    if not 0 < inside.mean() < 1:
+        return {}
+    return {
+        "area": float(inside.mean()),
+        "inside": mass_share(clean, inside),
+        "pointing": float(inside[int(clean.argmax())]),
+    }
+
+
+def _alike(mass: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    return {
+        "noise/rank": rank_correlation(mass["clean"], mass["noise"]),
+        "noise/top": top_overlap(mass["clean"], mass["noise"]),
+    }
+
+
+def _around_flip(mass: Mapping[str, NDArray[np.float64]], inside: NDArray[np.bool_]) -> dict[str, float]:
+    return {
+        "attack/rank": rank_correlation(mass["clean"], mass["attacked"]),
+        "outside_before": mass_share(mass["clean"], ~inside),
+        "outside_after": mass_share(mass["attacked"], ~inside),
+    }
 
 
 def _small_changes(reader: Reader, trial: Trial, chunk: Chunk) -> tuple[Tensor, list[bool]]:

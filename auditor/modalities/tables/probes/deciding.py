@@ -12,7 +12,7 @@ from auditor.modalities.tables.classifier import Scores, TableClassifier
 from auditor.modalities.tables.probes.rows import Reader, lenders
 from auditor.samples.samples import Samples
 
-POOL = 1000
+_POOL = 1000
 """Rows on which scores and decisions are compared, the same for every chunk."""
 
 
@@ -28,7 +28,7 @@ def deciding(reader: Reader, samples: Samples, seed: int) -> TableClassifier:
     classifier = reader.classifier
     if classifier.decide is None:
         return classifier
-    rows = lenders(samples, POOL, seed)[1]
+    rows = lenders(samples, _POOL, seed)[1]
     scores, decided = reader.logits(rows).numpy(), reader.decisions(rows).numpy()
     if np.array_equal(scores.argmax(1), decided):
         return classifier

@@ -69,14 +69,16 @@ def exchange(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
         reader,
         found,
         pool,
-        torch.cat([rows, chunk.x]).numpy(),
-        zone_of(trial, chunk).numpy(),
-        int(trial.settings["draws"]),
+        codes=torch.cat([rows, chunk.x]).numpy(),
+        outside=zone_of(trial, chunk).numpy(),
+        draws=int(trial.settings["draws"]),
     )
-    return _measured(reader, found, chunk.x, before, positions)
+    return _measured(reader, found, chunk.x, before=before, positions=positions)
 
 
-def _draw(reader: Reader, found: list[_Recipient], pool: Pool, codes: Codes, outside: np.ndarray, draws: int) -> None:
+def _draw(
+    reader: Reader, found: list[_Recipient], pool: Pool, *, codes: Codes, outside: np.ndarray, draws: int
+) -> None:
     """Fill in the donors and arms of every recipient; all recipients are checked against the rules together."""
     first, rules = len(codes) - len(found), reader.rules
     for _ in range(TRIES):
@@ -114,7 +116,7 @@ def _arms(codes: Codes, who: tuple[int, ...], outside: np.ndarray) -> Codes:
 
 
 def _measured(
-    reader: Reader, found: list[_Recipient], x: Tensor, before: Tensor, positions: tuple[int, ...]
+    reader: Reader, found: list[_Recipient], x: Tensor, *, before: Tensor, positions: tuple[int, ...]
 ) -> list[Row]:
     """Return a row per recipient; all arms of the chunk are shown to the model together."""
     stacked, owners = [], []

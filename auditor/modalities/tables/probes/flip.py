@@ -65,7 +65,9 @@ def flip(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
             )
     used = [place for place, row in enumerate(rows) if row is None]
     for place, row in zip(
-        used, _searched(bench, reader, trial, chunk.take(used), before[used], zone[used], aim), strict=True
+        used,
+        _searched(bench, reader, trial, chunk=chunk.take(used), before=before[used], zone=zone[used], aim=aim),
+        strict=True,
     ):
         rows[place] = row
     return [row for row in rows if row is not None]
@@ -79,13 +81,44 @@ def _writable(reader: Reader, zone: Tensor) -> Tensor:
 
 
 def _searched(
-    bench: Bench, reader: Reader, trial: Trial, chunk: Chunk, before: Tensor, zone: Tensor, aim: int
+    bench: Bench, reader: Reader, trial: Trial, *, chunk: Chunk, before: Tensor, zone: Tensor, aim: int
 ) -> list[Row]:
     """Return a row per row of the chunk, all of which are searched."""
     if not len(chunk.ids):
         return []
+    found = _search(bench, reader, trial, chunk=chunk, before=before, zone=zone, aim=aim)
+    clean = reader.margins(chunk.x, before)
+    checked = _Checked.of(reader, trial, chunk.x, found, zone=zone)
+    edges = reader.margins(checked.x, before)
+    after = _alone(reader, checked.x, reader.decisions(checked.x), before=before, edges=edges)
+    reached = (after == aim) if aim >= 0 else (after != before)
+    result = []
+    for row in range(len(chunk.ids)):
+        claimed = bool(found.fooled[row])
+        flipped = claimed and not checked.fault[row] and bool(reached[row])
+        values: dict[str, float] = {
+            "searched": 1,
+            "before": int(before[row]),
+            "correct": int(before[row] == chunk.y[row]),
+            "clean_margin": float(clean[row]),
+            "forwards": int(found.forwards[row]),
+            "flipped": int(flipped),
+            "refused": int(claimed and not flipped),
+            "outcome": int(_outcome(found, row, checked.cost[row], claimed=claimed, flipped=flipped)),
+        }
+        if flipped:
+            values |= checked.change(row) | {"predicted": int(after[row]), "margin": float(edges[row])}
+        arrays = {"adversarial": checked.x[row].numpy()} if trial.keep and flipped else None
+        result.append(Row(values, None if not claimed else not checked.fault[row], arrays))
+    return result
+
+
+def _search(
+    bench: Bench, reader: Reader, trial: Trial, *, chunk: Chunk, before: Tensor, zone: Tensor, aim: int
+) -> Adversarials:
     threat, limit = TableThreat(reader.table, zone, trial.threat.get("max_changes")), float(trial.threat["epsilon"])
-    found = attack(
+    towards = trial.threat.get("towards", "")
+    return attack(
         trial.method,
         # its fields are frozen, which the protocol does not ask for
         cast(Classifier, deciding(reader, bench.samples, trial.seed)),
@@ -94,49 +127,13 @@ def _searched(
         threat,
         epsilon=limit,
         targets=torch.full_like(before, aim) if aim >= 0 else None,
-        seed=[
-            derive(trial.seed, "flip", trial.method, trial.zone, limit, trial.threat.get("towards", ""), name)
-            for name in chunk.ids
-        ],
+        seed=[derive(trial.seed, "flip", trial.method, trial.zone, limit, towards, name) for name in chunk.ids],
         batch_size=bench.batch_size,
         **trial.settings,
     )
-    clean = reader.margins(chunk.x, before)
-    checked = _Checked.of(reader, trial, chunk.x, found, zone)
-    edges = reader.margins(checked.x, before)
-    after = _alone(reader, checked.x, reader.decisions(checked.x), before, edges)
-    reached = (after == aim) if aim >= 0 else (after != before)
-    result = []
-    for row in range(len(chunk.ids)):
-        values: dict[str, float] = {
-            "searched": 1,
-            "before": int(before[row]),
-            "correct": int(before[row] == chunk.y[row]),
-            "clean_margin": float(clean[row]),
-            "forwards": int(found.forwards[row]),
-        }
-        claimed = bool(found.fooled[row])
-        flipped = claimed and not checked.fault[row] and bool(reached[row])
-        values |= {
-            "flipped": int(flipped),
-            "refused": int(claimed and not flipped),
-            "outcome": int(_outcome(found, row, claimed, flipped, checked.cost[row])),
-        }
-        if flipped:
-            changed = np.flatnonzero(checked.changed[row]).tolist()
-            values |= {
-                "cost": checked.cost[row],
-                "changes": int(checked.written[row].sum()),
-                "predicted": int(after[row]),
-                "margin": float(edges[row]),
-            }
-            values |= {f"set/{place}": 1 for place in changed}
-        arrays = {"adversarial": checked.x[row].numpy()} if trial.keep and flipped else None
-        result.append(Row(values, None if not claimed else not checked.fault[row], arrays))
-    return result
 
 
-def _alone(reader: Reader, x: Tensor, after: Tensor, before: Tensor, edges: Tensor) -> Tensor:
+def _alone(reader: Reader, x: Tensor, after: Tensor, *, before: Tensor, edges: Tensor) -> Tensor:
     """Return the decisions (n,) after the change, as they were before for rows on the boundary that are decided
     otherwise when shown alone.
 
@@ -149,7 +146,7 @@ def _alone(reader: Reader, x: Tensor, after: Tensor, before: Tensor, edges: Tens
     return result
 
 
-def _outcome(found: Adversarials, row: int, claimed: bool, flipped: bool, cost: float) -> Outcome:
+def _outcome(found: Adversarials, row: int, cost: float, *, claimed: bool, flipped: bool) -> Outcome:
     """Return what is known of a row: what was refused is nothing, and a cost that was told wrong is no minimum."""
     told = Outcome(int(found.proof[row]))
     if not claimed:
@@ -173,8 +170,17 @@ class _Checked:
     fault: list[str]
     """Why a row is not allowed; '' where it is."""
 
+    def change(self, row: int) -> dict[str, float]:
+        """Return what a row's change costs, how many columns it writes, and which columns differ."""
+        places = np.flatnonzero(self.changed[row]).tolist()
+        return {
+            "cost": self.cost[row],
+            "changes": int(self.written[row].sum()),
+            **{f"set/{place}": 1 for place in places},
+        }
+
     @classmethod
-    def of(cls, reader: Reader, trial: Trial, x0: Tensor, found: Adversarials, zone: Tensor) -> _Checked:
+    def of(cls, reader: Reader, trial: Trial, x0: Tensor, found: Adversarials, *, zone: Tensor) -> _Checked:
         table, rules = reader.table, reader.rules
         texts = [table.texts(x.double().numpy()) for x in (x0, torch.where(found.fooled[:, None], found.x, x0))]
         saved, own = table.codes(texts[1]), x0.double().numpy()

@@ -53,16 +53,16 @@ def invariance(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     rows = np.array([row for row, why in enumerate(missing) if why is None], dtype=np.int64)
     found: list[dict[str, float]] = [{} for _ in missing]
     if len(rows):
-        variants = list(_variants(table, rules, place, x, rows, trial.settings))
+        variants = list(_variants(table, rules, place, x=x, rows=rows, settings=trial.settings))
         decided = iter(_decided(reader, [x[rows], *(one.x for one in variants)]))
-        _note(found, rows, x[:, place], next(decided))
+        _note(found, rows, x[:, place], before=next(decided))
         favourable = reader.classifier.classes.index(table.favourable)
         for one, after in zip(variants, decided, strict=True):
             one.note(found, after, favourable)
     return [Row(missing=why) if why else Row(found[row]) for row, why in enumerate(missing)]
 
 
-def _note(found: list[dict[str, float]], rows: Places, own: Codes, before: Places) -> None:
+def _note(found: list[dict[str, float]], rows: Places, own: Codes, *, before: Places) -> None:
     for row, answer in zip(rows.tolist(), before.tolist(), strict=True):
         found[row] = {"before": float(answer), "own": float(own[row])}
 
@@ -101,7 +101,7 @@ class Variant:
 
 
 def _variants(
-    table: Table, rules: Rules, place: int, x: Codes, rows: Places, settings: Mapping[str, Any]
+    table: Table, rules: Rules, place: int, *, x: Codes, rows: Places, settings: Mapping[str, Any]
 ) -> Iterator[Variant]:
     tied = [table.index[name] for name in settings["block"]]
     joint = list(product(*settings["block"].values()))

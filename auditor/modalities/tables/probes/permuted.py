@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from torch import Tensor
 
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
@@ -23,16 +26,7 @@ def permuted(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """
     reader, blocks = Reader.of(bench), [list(block) for block in trial.settings["blocks"]]
     positions, rows = lenders(bench.samples, int(trial.settings["pool"]), trial.seed)
-    units, index = bench.samples.unit_numbers(), bench.samples.index()
-    gives = np.array([not fault for fault in broken_rule(reader.rules, rows.numpy())])
-    lent, own = units[list(positions)], broken_rule(reader.rules, chunk.x.numpy())
-    donors: list[int | Missing] = []
-    for name, rule in zip(chunk.ids, own, strict=True):
-        open_ones = np.flatnonzero(gives & (lent != units[index[name]]))
-        if rule or not len(open_ones):
-            donors.append(own_fault(rule) if rule else Missing.not_applicable("no donor from another unit"))
-        else:
-            donors.append(int(generator(trial.seed, "permuted", name).choice(open_ones)))
+    donors = _donors(bench, reader, trial, chunk=chunk, pool=(positions, rows))
     used = [row for row, donor in enumerate(donors) if not isinstance(donor, Missing)]
     base, other = chunk.x[used], rows[[donor for donor in donors if not isinstance(donor, Missing)]]
     before = reader.decisions(base)
@@ -56,3 +50,20 @@ def permuted(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
             values |= {f"fall/{first}": fall[at], f"flip/{first}": float(flip[at])}
         result.append(Row(values))
     return result
+
+
+def _donors(
+    bench: Bench, reader: Reader, trial: Trial, *, chunk: Chunk, pool: tuple[Sequence[int], Tensor]
+) -> list[int | Missing]:
+    """Return each row's donor, as its place in the pool of positions and rows (m, columns), or why it has none."""
+    units, index = bench.samples.unit_numbers(), bench.samples.index()
+    gives = np.array([not fault for fault in broken_rule(reader.rules, pool[1].numpy())])
+    lent, own = units[list(pool[0])], broken_rule(reader.rules, chunk.x.numpy())
+    donors: list[int | Missing] = []
+    for name, rule in zip(chunk.ids, own, strict=True):
+        open_ones = np.flatnonzero(gives & (lent != units[index[name]]))
+        if rule or not len(open_ones):
+            donors.append(own_fault(rule) if rule else Missing.not_applicable("no donor from another unit"))
+        else:
+            donors.append(int(generator(trial.seed, "permuted", name).choice(open_ones)))
+    return donors

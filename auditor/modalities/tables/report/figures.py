@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from auditor.core.displays import Outcomes
 from auditor.core.outcomes import Outcome
 from auditor.report.canvas import ACCENT, INK, PALE, SECOND, Drawing, draw, shorten
-from auditor.report.figures import WIDTH, grid, names
+from auditor.report.figures import WIDTH, names, pale_grid
 from auditor.report.words import amount
 
 _LOOKS: dict[Outcome, tuple[str, str]] = {
@@ -30,7 +30,7 @@ def outcome_bars(found: Sequence[Outcomes]) -> Drawing:
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        grid(axes, "", axis="x")
+        pale_grid(axes, "", axis="x")
         starts = [0.0] * len(found)
         for outcome in _LOOKS:
             if any(one.counts[outcome] for one in found):

@@ -11,11 +11,11 @@ from typing import Any
 from auditor.modalities.tables.report import views
 from auditor.modalities.tables.row_file import read_rows
 from auditor.report.case import Case, ChangedCell, is_private
-from auditor.report.words import clean, is_number, number
+from auditor.report.words import is_number, number, printable
 
-RULES = {"worst": "Cheapest flip", "median": "Middle flip", "best": "Dearest flip"}
+_RULES = {"worst": "Cheapest flip", "median": "Middle flip", "best": "Dearest flip"}
 HIDDEN: dict[str, Any] = {"before": "", "after": "", "change": "hidden"}
-MISSING = "missing"
+_MISSING = "missing"
 
 
 def row_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) -> Case:
@@ -37,7 +37,7 @@ def row_case(item: Mapping[str, Any], folder: Path, audit: Mapping[str, Any]) ->
     ]
     return Case(
         finding=str(item.get("finding") or ""),
-        rule=RULES.get(rule, rule.capitalize()),
+        rule=_RULES.get(rule, rule.capitalize()),
         sample=str(item.get("sample") or ""),
         facts=tuple((name, value) for name, value in facts if value),
         text="" if private else str(item.get("text") or ""),
@@ -55,7 +55,7 @@ def _cells(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> li
     if not path.is_relative_to(folder.resolve()):
         return "the index points outside the evidence folder"
     try:
-        names, before, after = (clean(part) for part in read_rows(path))
+        names, before, after = (printable(part) for part in read_rows(path))
     except FileNotFoundError:
         return "the file is missing"
     except (OSError, ValueError):
@@ -65,8 +65,8 @@ def _cells(item: Mapping[str, Any], folder: Path, data: Mapping[str, Any]) -> li
         ChangedCell(
             name,
             roles.get(name, "not recorded"),
-            first or MISSING,
-            second or MISSING,
+            first or _MISSING,
+            second or _MISSING,
             first != second,
             _moved(first, second),
         )

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from auditor.core.displays import Named, Outcomes, Selection, Table, first, of_kind
+from auditor.core.displays import Named, Outcomes, Selection, TableDisplay, first, of_kind
 from auditor.core.records import Finding
-from auditor.modalities.tables.checks.common import LABELS
+from auditor.modalities.tables.checks.common import ZONE_LABELS
 from auditor.modalities.tables.table import EPOCH
 from auditor.report.words import is_number, number
 
-ROLES = {
+_ROLES = {
     "relevant": "should matter",
     "irrelevant": "should not matter",
     "protected": "protected: must not matter",
     "proxy": "proxy: stands for something that must not matter",
 }
-ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in LABELS.items()}}
+_ZONES = {"": "no columns", **{zone: label.removeprefix("in ") for zone, label in ZONE_LABELS.items()}}
 SHOWN_LEVELS = 8
 
 
@@ -48,7 +48,7 @@ class RuleRow:
 
 def zone(name: Any) -> str:
     """Return a zone of columns in words."""
-    return ZONES.get(str(name or ""), f"columns marked '{name}'")
+    return _ZONES.get(str(name or ""), f"columns marked '{name}'")
 
 
 def columns(data: Mapping[str, Any]) -> list[ColumnRow]:
@@ -60,7 +60,7 @@ def columns(data: Mapping[str, Any]) -> list[ColumnRow]:
         ColumnRow(
             name=str(one.get("name") or ""),
             kind=str(one.get("kind") or "not recorded"),
-            role=ROLES.get(str(one.get("role")), str(one.get("role") or "not recorded")),
+            role=_ROLES.get(str(one.get("role")), str(one.get("role") or "not recorded")),
             change=_change(one, defined),
             limits=_limits(one) if _changes(one, defined) else "",
             cost=_cost(one) if _changes(one, defined) else "",
@@ -75,7 +75,7 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return which columns have each role, those that may change first."""
     found, defined = _mappings(data.get("columns")), {rule.get("defines") for rule in _mappings(data.get("rules"))}
     result = []
-    for role, said in ROLES.items():
+    for role, said in _ROLES.items():
         mine = [one for one in found if one.get("role") == role]
         may = [str(one.get("name")) for one in mine if one.get("mutable") and one.get("name") not in defined]
         fixed = [str(one.get("name")) for one in mine if str(one.get("name")) not in may]
@@ -88,7 +88,7 @@ def by_role(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 def rules(data: Mapping[str, Any], findings: Mapping[str, Finding]) -> list[RuleRow]:
     """Return every rule between columns, with its violations where preflight counted them."""
     counted = findings.get("preflight/rules")
-    broken = {rule: n for one in of_kind(counted.displays, Table) for rule, n, _ in one.rows} if counted else {}
+    broken = {rule: n for one in of_kind(counted.displays, TableDisplay) for rule, n, _ in one.rows} if counted else {}
     return [
         RuleRow(str(rule.get("id") or ""), _rule(rule), n if isinstance(n := broken.get(rule.get("id")), int) else None)
         for rule in _mappings(data.get("rules"))
@@ -106,9 +106,9 @@ def category_rows(finding: Finding | None) -> list[Named]:
     return [Named(name=one.name, estimate=one.rate, note=one.excluded) for one in found.categories] if found else []
 
 
-def distinct_tables(found: Iterable[Finding]) -> list[Table]:
+def distinct_tables(found: Iterable[Finding]) -> list[TableDisplay]:
     """Return the tables that several findings brought along, each once."""
-    each = (table for item in found for table in of_kind(item.displays, Table, ""))
+    each = (table for item in found for table in of_kind(item.displays, TableDisplay, ""))
     return list({(table.title, str(table.rows)): table for table in each}.values())
 
 
@@ -137,16 +137,20 @@ def _change(one: Mapping[str, Any], defined: Mapping[str, str]) -> str:
 
 def _limits(one: Mapping[str, Any]) -> str:
     if one.get("kind") in ("integer", "real", "date"):
-        parts = [_span(one, "low", "high", "from {} to {}"), _span(one, "least", "most", "change {} to {}"), _step(one)]
+        parts = [
+            _span(one, "low", "high", form="from {} to {}"),
+            _span(one, "least", "most", form="change {} to {}"),
+            _step(one),
+        ]
         return "; ".join(part for part in parts if part) or "none"
     levels, many = [str(level) for level in _listed(one.get("levels"))], one.get("allowed")
     shown = ", ".join(levels[:SHOWN_LEVELS]) + (", …" if len(levels) > SHOWN_LEVELS else "")
     said = f"{number(many)} level{'s' if many != 1 else ''}: {shown}" if is_number(many) and levels else shown or "none"
-    moved = _span(one, "least", "most", "change {} to {} levels")
+    moved = _span(one, "least", "most", form="change {} to {} levels")
     return f"{said}; {moved}" if moved and one.get("kind") == "ordinal" else said
 
 
-def _span(one: Mapping[str, Any], low: str, high: str, form: str) -> str:
+def _span(one: Mapping[str, Any], low: str, high: str, *, form: str) -> str:
     ends = [one.get(key) for key in (low, high)]
     if not any(is_number(end) for end in ends):
         return ""

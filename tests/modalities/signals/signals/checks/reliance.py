@@ -9,7 +9,7 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import why_not
-from auditor.checks.reliance.arms import Draws, judge_flips, judge_share
+from auditor.checks.reliance.arms import Draws, judge_flip_gap, judge_share
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Evidence, Finding, Observations, Trial
 
@@ -44,5 +44,5 @@ class Reliance:
         evidence = Evidence(trials=(observations.key(trial),))
         return (
             judge_share(draws, self.tolerance, why=why, evidence=evidence, displays=()),
-            judge_flips(draws, 0.10, why=why, evidence=evidence),
+            judge_flip_gap(draws, 0.10, why=why, evidence=evidence),
         )
