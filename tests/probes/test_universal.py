@@ -216,7 +216,7 @@ def test_a_point_that_is_not_allowed_flips_nothing(
 ) -> None:
     bench = planted(make_samples, Gated())
     fit = fitted(bench)
-    monkeypatch.setattr("auditor.probes.universal.moved", lambda x0, *_: 1 - x0)
+    monkeypatch.setattr("auditor.probes.universal.moved", lambda x0, *_, **__: 1 - x0)
     attacked = [row for row in judged(bench, fit) if row.values["correct"]]
     assert attacked and all(
         row.allowed is False and row.values["fooled/0"] == row.values["fooled/1"] == 0 for row in attacked
