@@ -83,7 +83,7 @@ def load_samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
         raise ConfigError(
             f"'data.source': expected data that fit a classifier of modality '{classifier.modality}', got '{source}'."
         )
-    return measuring(audit.modality.name).read_samples(base, classifier, source, bound)
+    return measuring(audit.modality.name).read_samples(base, classifier, source, settings=bound)
 
 
 def limited(samples: Samples, limit: int | None, seed: int) -> Samples:

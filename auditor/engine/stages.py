@@ -69,7 +69,7 @@ class Judged:
 class Measuring(Protocol):
     """The module `measuring` of a modality."""
 
-    def read_samples(self, base: Path, classifier: Classifier, source: str, settings: Mapping[str, Any]) -> Samples:
+    def read_samples(self, base: Path, classifier: Classifier, source: str, *, settings: Mapping[str, Any]) -> Samples:
         """Return the samples that an audit declares (AuditorError: they do not fit the classifier)."""
         ...
 
@@ -101,7 +101,7 @@ class Judging(Protocol):
 class Plain:
     """What a modality need not say: samples come from the source as they are, and nothing special is shown."""
 
-    def read_samples(self, base: Path, classifier: Classifier, source: str, settings: Mapping[str, Any]) -> Samples:
+    def read_samples(self, base: Path, classifier: Classifier, source: str, *, settings: Mapping[str, Any]) -> Samples:
         """Return the samples of a source whose range is the classifier's (ConfigError: another range)."""
         from auditor.samples import data
 
