@@ -68,7 +68,7 @@ class _Reader:
     def __init__(self, folder: Path, files: Mapping[str, Any], data: Mapping[str, Any], *, sample: str) -> None:
         self._folder, self._files, self._data, self._sample = folder.resolve(), files, data, sample
         low, high = data.get("low"), data.get("high")
-        self._range = (float(low) if is_number(low) else 0.0, float(high) if is_number(high) else 1.0)  # type: ignore[arg-type]
+        self._range = (float(low or 0.0) if is_number(low) else 0.0, float(high or 0.0) if is_number(high) else 1.0)
         self._mask = self._read("mask", pictures.read_mask)
         self._rim = self._mask if isinstance(self._mask, np.ndarray) else None
 
