@@ -115,14 +115,19 @@ def grey(facts: Facts, epsilon: float) -> str:
     return f"{round(steps, 3):g}/{facts.levels}"
 
 
-def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, share: bool = True) -> str:
-    """Return why a verdict is what it is, with the number of samples that would decide where it is open."""
+def reason(
+    verdict: Verdict, estimate: Estimate | None, tolerance: float, *, share: bool = True, either: bool = False
+) -> str:
+    """Return why a verdict is what it is, with the number of samples that would decide where it is open.
+
+    `either` is for an estimate with a sign, which is held against the tolerance on both sides of zero.
+    """
     if estimate is None:
         return "nothing was measured"
-    show = percent(tolerance) if share else f"{tolerance:g}"
+    show = ("-" if either and estimate.value < 0 else "") + (percent(tolerance) if share else f"{tolerance:g}")
     level = f"{100 * estimate.level:.3g} %"
     if verdict == "inconclusive":
-        wanted = needed_n(estimate, tolerance)
+        wanted = needed_n(estimate, tolerance, either=either)
         many = (
             f"about {wanted} samples like these"
             if (wanted or 0) <= MOST_MORE * estimate.n
@@ -131,6 +136,7 @@ def reason(verdict: Verdict, estimate: Estimate | None, tolerance: float, *, sha
         hint = f"{many} would decide" if wanted else "the estimate lies on the tolerance"
         return f"too few to tell: the {level} interval holds the tolerance {show}; {hint}"
     side = "beyond" if verdict == "fail" else "within"
+    show = show.removeprefix("-") if verdict == "pass" else show
     return f"the whole {level} interval lies {side} the tolerance {show}"
 
 

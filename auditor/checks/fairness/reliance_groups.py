@@ -80,7 +80,7 @@ def _compared(draws: Draws, arms: Array, large: Sequence[str], *, rule: GapRule,
 
 
 def _row(group: Group, mine: Draws, n: int, *, minimum: int) -> GroupRow:
-    units, share = len(np.unique(mine.part.units[:, 0])), estimates(mine, 0.0)[0] if n else None
+    units, share = len(np.unique(mine.part.units[:, 0])), estimates(mine).share if n else None
     return GroupRow(
         name=group.name,
         values=group.values,

@@ -4,15 +4,16 @@ reliance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from auditor.checks.common import reason, span, why_not
+from auditor.checks.reliance.ways import FILL
 from auditor.core.displays import Named, Rows
 from auditor.core.facts import Facts
-from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial, Verdict, worst
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
@@ -21,7 +22,7 @@ from auditor.stats.shares import Array
 
 def factor_trial(facts: Facts, column: str, *, donors: int, blend: float) -> Trial:
     """Return the trial of one factor: half as many pairs as there are draws, since each has two arms."""
-    settings = {"column": column, "pairs": max(1, donors // 2), "guard": facts.guard, "blend": blend}
+    settings = {"column": column, "pairs": max(1, donors // 2), "guard": facts.guard, "blend": blend, "fill": FILL}
     return Trial("factor", settings=settings, zone="outside", seed=facts.seed)
 
 
@@ -64,46 +65,35 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         return Finding(verdict="not_measured", claim=claim, reason=why, **base)
     level = 1 - 0.05 / len(contrasts)
     n = sum(row.missing is None for row in rows.values())
-    estimate, low = _largest(contrasts, level, n)
-    verdict = decide(estimate, tolerance)
+    verdict, top = _decisive(contrasts, level, tolerance)
+    estimate = _oriented(top, level, n)
     return Finding(
         verdict=verdict,
-        claim=_claim(facts, column, contrasts, estimate=estimate),
+        claim=_claim(facts, column, top, estimate=estimate),
         estimate=estimate,
         tolerance=tolerance,
-        reason=reason(verdict, estimate, tolerance),
+        reason=reason(verdict, estimate, tolerance, either=True),
         advice=_advice(verdict, column),
-        p=min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=low > tolerance)),
+        p=min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=verdict == "fail")),
         displays=_displays(contrasts, level, n),
         **base,
     )
 
 
-def _clearest(contrasts: list[_Contrast]) -> _Contrast:
-    return max(contrasts, key=lambda one: abs(one.share[0]))
+def _decisive(contrasts: list[_Contrast], level: float, tolerance: float) -> tuple[Verdict, _Contrast]:
+    """Return the verdict of all contrasts together, and the largest of those that it rests on."""
+    said = [(decide(_share(one, level, 1), tolerance, worse="either"), one) for one in contrasts]
+    verdict = worst([one for one, _ in said])
+    return verdict, max((one for found, one in said if found == verdict), key=lambda one: abs(one.share[0]))
 
 
-def _largest(contrasts: list[_Contrast], level: float, n: int) -> tuple[Estimate, float]:
-    """Return how much of the evidence goes with the factor at most, and the lower end of the clearest contrast."""
-    ends = [one.interval(level) for one in contrasts]
-    low = max(max(a, -b, 0.0) for a, b in ends)
-    high = max(max(-a, b) for a, b in ends)
-    value = abs(float(_clearest(contrasts).share[0]))
-    estimate = Estimate(
-        value,
-        min(low, value),
-        max(high, value),
-        n,
-        "share of the class evidence",
-        f"{METHOD}, simultaneous over values",
-        0.95,
-        share=True,
-    )
-    return estimate, low
+def _oriented(one: _Contrast, level: float, n: int) -> Estimate:
+    """Return the share of a contrast, its sign such that the value is not negative: the claim says towards what."""
+    found = replace(_share(one, level, n), method=f"{METHOD}, simultaneous over values", level=0.95)
+    return found if found.value >= 0 else replace(found, value=-found.value, low=-found.high, high=-found.low)
 
 
-def _claim(facts: Facts, column: str, contrasts: list[_Contrast], *, estimate: Estimate) -> str:
-    top = _clearest(contrasts)
+def _claim(facts: Facts, column: str, top: _Contrast, *, estimate: Estimate) -> str:
     return (
         f"Surroundings of '{column}' {top.value} instead of others of the same class move the decision by"
         f" {abs(float(top.effect[0])):.2f} towards '{_direction(facts, top)}': {span(estimate)} of the class evidence."

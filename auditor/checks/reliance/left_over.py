@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, reason, span, why_not
+from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, span, why_not
+from auditor.checks.reliance.left_over_verdict import CHANCE, nearest, verdict_of
+from auditor.checks.reliance.ways import FILLS
 from auditor.core.displays import Display, Named, Rows, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
 from auditor.core.seeds import generator
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion, share_of
-from auditor.stats.decisions import decide
 from auditor.stats.means import RESAMPLES
 from auditor.stats.shares import Array, proportion
 
-FILLS = {"rim": "filled from the rim", "biharmonic": "filled biharmonically"}
-CHANCE = 0.5
 UNSHARED = (
     "something is left, but the outside share does not say that it counts while the inside is visible: with nothing"
     " inside to see, the model may turn to what it otherwise ignores"
@@ -31,7 +30,7 @@ _UNIT = "share of pairs told apart (AUC)"
 
 def left_over_trial(facts: Facts) -> Trial:
     """Return the trial of blanked pairs."""
-    return Trial("left_over", settings={"guard": facts.guard}, seed=facts.seed)
+    return Trial("left_over", settings={"guard": facts.guard, "fills": list(FILLS)}, seed=facts.seed)
 
 
 def judge_left_over(
@@ -39,12 +38,13 @@ def judge_left_over(
 ) -> Finding:
     """Return the share of pairs told apart without the inside, against chance.
 
-    A fail needs both fills beyond chance by more than `tolerance`, leads that are more than a `trace` of the class
-    evidence, and an outside share that fails too (`outside`). Ranks alone would accuse a model of any sensitivity,
-    however small; and with nothing inside to see, an honest network turns to whatever is left, a thing it ignores as
-    long as the inside speaks.
+    A fail needs both fills beyond chance by more than `tolerance`, in the same direction: pairs told apart the wrong
+    way round show an association that is reversed in these data. It also needs leads that are more than a `trace` of
+    the class evidence, and an outside share that fails too (`outside`). Ranks alone would accuse a model of any
+    sensitivity, however small; and with nothing inside to see, an honest network turns to whatever is left, a thing it
+    ignores as long as the inside speaks.
     """
-    trial, limit = left_over_trial(facts), CHANCE + tolerance
+    trial = left_over_trial(facts)
     rows = observations.of(trial)
     evidence = Evidence(trials=(observations.key(trial),))
     base: dict[str, Any] = {"id": "reliance/left-over", "check": "reliance", "question": 1, "evidence": evidence}
@@ -54,19 +54,19 @@ def judge_left_over(
         return Finding(verdict="not_measured", claim=claim, reason=why_not(rows.values()), **base)
     pairs = _Blanked.of(facts, measured)
     found, shares = pairs.told_apart(), pairs.shares(inside)
-    verdict, why = _verdict(found, shares, limit, trace=trace)
+    verdict, why = verdict_of(found, shares, tolerance, trace=trace)
     if verdict == "fail" and outside != "fail":
         verdict, why = "inconclusive", UNSHARED
     displays: tuple[Display, ...] = (
         *_fills(found, shares, pairs.chance()),
         _kept(facts, observations, measured),
-        *_pairs(facts, pairs.who, pairs.wins["rim"]),
+        *_pairs(facts, pairs.who, pairs.wins["smooth"]),
     )
     return Finding(
         verdict=verdict,
-        claim=_claim(found, shares["rim"]),
-        estimate=min(found.values(), key=lambda one: one.value),
-        tolerance=limit,
+        claim=_claim(found, shares["smooth"]),
+        estimate=nearest(found),
+        tolerance=CHANCE + (tolerance if nearest(found).value >= CHANCE else -tolerance),
         reason=why,
         advice=_advice(verdict),
         displays=displays,
@@ -115,11 +115,11 @@ class _Blanked:
         return {fill: _permutation_p(flags, self.units[:, 0], self.facts.seed) for fill, flags in self.wins.items()}
 
 
-def _claim(found: Mapping[str, Estimate], rim: Estimate | None) -> str:
+def _claim(found: Mapping[str, Estimate], share: Estimate | None) -> str:
     return (
         "With the marked region blanked in both, the model still tells a sample from one of another class in"
-        f" {span(found['rim'])} of {found['rim'].n} pairs ({percent(found['biharmonic'].value)} with the other fill;"
-        f" chance is 50 %){_trace_clause(rim)}."
+        f" {span(found['smooth'])} of {found['smooth'].n} pairs ({percent(found['flat'].value)} with the other fill;"
+        f" chance is 50 %){_trace_clause(share)}."
     )
 
 
@@ -140,41 +140,6 @@ def _share(lead: Part, inside: Part, seed: int) -> Estimate | None:
     )
 
 
-def _verdict(
-    found: Mapping[str, Estimate], shares: Mapping[str, Estimate | None], limit: float, *, trace: float
-) -> tuple[Verdict, str]:
-    apart, large = (
-        {decide(one, bound) for one in estimates.values()} for estimates, bound in ((found, limit), (shares, trace))
-    )
-    least = min(found.values(), key=lambda one: one.value)
-    if apart == {"pass"}:
-        return "pass", reason("pass", least, limit)
-    if large == {"pass"}:
-        return (
-            "pass",
-            f"what is left is a trace: its whole 95 % interval lies within {percent(trace)} of the class evidence",
-        )
-    if apart == large == {"fail"}:
-        return (
-            "fail",
-            f"{reason('fail', least, limit)}, and what is left is more than {percent(trace)} of the class evidence",
-        )
-    if apart == {"fail"}:
-        return (
-            "inconclusive",
-            f"too few to tell whether what is left is more than a trace ({percent(trace)} of the class evidence)",
-        )
-    return "inconclusive", (
-        "the two fills disagree, so the filling itself may speak"
-        if {
-            "pass",
-            "fail",
-        }
-        <= apart
-        else reason("inconclusive", least, limit)
-    )
-
-
 def _trace_clause(share: Estimate | None) -> str:
     return f", by leads that are {span(share)} of the class evidence" if share else ""
 
@@ -186,12 +151,12 @@ def _who(facts: Facts, rows: Mapping[str, Observation]) -> Any:
 
 
 def _permutation_p(wins: Any, units: Any, seed: int) -> float:
-    """Return the one-sided p-value that the pairs of a unit are as likely told apart the wrong way round: its labels
+    """Return the two-sided p-value that the pairs of a unit are as likely told apart the wrong way round: its labels
     are exchanged as a whole.
     """
     sums = np.bincount(units, weights=wins - CHANCE)
     signs = generator(seed, "left-over").choice([-1.0, 1.0], (RESAMPLES, len(sums)))
-    return float((1 + (signs @ sums >= sums.sum() - 1e-9).sum()) / (1 + RESAMPLES))
+    return float((1 + (abs(signs @ sums) >= abs(sums.sum()) - 1e-9).sum()) / (1 + RESAMPLES))
 
 
 def _fills(

@@ -67,15 +67,20 @@ class Search:
 
     @property
     def verdict(self) -> Verdict:
-        """Return 'fail' where a place lies beyond the tolerance with its whole interval, 'pass' where all lie within it
-        and the outside does not fail.
+        """Return 'fail' where a place lies beyond the tolerance with its whole interval, or where the outside fails and
+        places are found that carry it; 'pass' where all lie within the tolerance and the outside does not fail.
         """
         bound = self.tolerance * self.evidence
         judged = [*self.places, *([self.own] if self.own else [])]
-        if any(one.least > bound for one in judged):
+        if any(one.least > bound for one in judged) or (self.outside == "fail" and self._certain):
             return "fail"
         within = all(-bound <= one.estimate.low and one.estimate.high <= bound for one in judged)
         return "pass" if within and self.outside != "fail" else "inconclusive"
+
+    @property
+    def _certain(self) -> list[Place]:
+        """Return the places, and the samples' own place, that move the margin for certain."""
+        return [one for one in (*self.places, *([self.own] if self.own else [])) if one.stands_out]
 
     def share(self, place: Place) -> Estimate:
         """Return a place's effect as a share of the class evidence."""
@@ -149,6 +154,12 @@ class Search:
         """Return why the verdict is what it is; honest where the effect is spread out."""
         hidden, limit = self.side**2 - len(self.places), f"the tolerance {percent(self.tolerance)}"
         note = f" ({hidden} of {self.side**2} places lie under too many masks to be searched)" if hidden else ""
+        if self.verdict == "fail" and self.decisive.least <= self.tolerance * self.evidence:
+            return (
+                f"the surroundings as a whole fail, and their effect is spread over {len(self._certain)} places that"
+                f" move the margin for certain, each by less than {limit}, or by too uncertain an amount to set against"
+                f" it{note}"
+            )
         if self.verdict == "fail":
             which = "the samples' own places" if self.decisive is self.own else "a place"
             more = (
@@ -159,7 +170,7 @@ class Search:
             return f"the interval of {which}, one of several that hold together, lies wholly beyond {limit}{note}{more}"
         if self.verdict == "pass":
             return f"the intervals of all {len(self.places)} places, which hold together, lie within {limit}{note}"
-        if any(one.stands_out for one in (*self.places, *([self.own] if self.own else []))):
+        if self._certain:
             return (
                 f"some places move the margin for certain, but each by less than {limit}, or by too uncertain an amount"
                 f" to set against it{note}"

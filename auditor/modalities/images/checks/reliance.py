@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, why_not
-from auditor.checks.reliance.arms import Draws, effects_of, estimates, judge_flip_gap, judge_share
+from auditor.checks.common import clean_trial
 from auditor.checks.reliance.factor import factor_trial, judge_factor
+from auditor.checks.reliance.flips import judge_disturbed, judge_flip_gap
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
-from auditor.core.displays import Named, Rows, TableDisplay, Values, of_kind
+from auditor.checks.reliance.ways import FILLS
 from auditor.core.facts import Facts
-from auditor.core.records import Card, Evidence, Finding, Observations, Trial
+from auditor.core.records import Card, Finding, Observations, Trial
+from auditor.modalities.images.checks.experiments import Experiments
+from auditor.modalities.images.checks.pairs import judge_pairs
+from auditor.modalities.images.checks.surroundings import judge_places, surroundings_trial
 from auditor.modalities.images.checks.where import judge_where, where_trial
-from auditor.stats.crossed import Part
-from auditor.stats.means import mean
 
 
 @checks.register("reliance", modality="image")
@@ -52,21 +51,30 @@ class Reliance:
             " of another class (B); inside of another class with an outside of the same (C) and of another class (D)."
             " Whatever lies under any mask of a draw is in-painted first and the pasted inside fades out over the same"
             " rim, in every arm alike, so that seams, fills and the model's own bias cancel in the differences."
-            " Left-over: one region, the union of two samples' masks, is blanked in both, and the model has to tell"
-            " them apart. A declared factor (site, scanner) is tested with surroundings of one class that differ in the"
-            " factor alone."
+            " Half of the draws fill smoothly from the rim, the others evenly: where the two disagree, nothing is said."
+            " A second experiment exchanges surroundings without filling anything: the ring around the mask in the"
+            " mask's own frame, by direction and distance from the edge, and what lies far away at the same place of"
+            " the picture. Left-over: one region, the union of two samples' masks, is blanked in both, and the model"
+            " has to tell them apart. A declared factor (site, scanner) is tested with surroundings of one class that"
+            " differ in the factor alone."
         ),
         reading=(
             "Outside share = outside effect / (|outside effect| + |inside effect|). Near 0: the marked region decides."
-            " Near 1: the surroundings decide. The intervals resample recipients' and donors' units together. Left-over"
-            " is 50 % where nothing is left; ranks notice a trace, and with nothing inside to see a model may turn to"
-            " what it otherwise ignores, so it fails only together with the outside share."
+            " Near 1: the surroundings decide. Below 0: the surroundings speak against the class, since the association"
+            " in these data is the reverse of the learned one; that counts as much. The share is measured in several"
+            " ways, each of which loses some evidence: one way beyond the tolerance is enough to fail, and a pass needs"
+            " all of them within it. 'Disturbed' counts the decisions that foreign surroundings of either class take."
+            " The edge of the region is shown on its own: only the expert can say whether it may count. The intervals"
+            " resample recipients' and donors' units together. Left-over is 50 % where nothing is left; ranks notice a"
+            " trace, and with nothing inside to see a model may turn to what it otherwise ignores, so it fails only"
+            " together with the outside share."
         ),
         limits=(
             "Only outside information that goes with the class in these data can show, or with a declared factor: a"
             " shortcut that is absent here stays unseen. Outside is whatever the mask leaves out: also legitimate"
             " context such as mass effect or slice level, and the fringe of a region whose outline is drawn too tight."
-            " A wider guard band tells how much of the share is fringe."
+            " Marks inside the mask are never seen. Where a donor's marked region lies, the recipient keeps its own"
+            " pixels, so that what is far counts a little less than it should."
         ),
         reference=(
             "Factorial design; two-way bootstrap over units after Owen and Eckles 2012 (arXiv:1106.2125), to first"
@@ -75,11 +83,12 @@ class Reliance:
     )
 
     def trials(self, facts: Facts) -> tuple[Trial, ...]:
-        """Return the transplants, the blanked pairs, the factors, and the plain answers that the surgery is compared
-        with.
+        """Return the transplants, the exchanged surroundings, the blanked pairs, the factors, and the plain answers
+        that the surgery is compared with.
         """
         return (
             self._transplant(facts),
+            self._surroundings(facts),
             left_over_trial(facts),
             *self._factors(facts),
             *self._search(facts),
@@ -92,95 +101,60 @@ class Reliance:
     def _search(self, facts: Facts) -> tuple[Trial, ...]:
         return (where_trial(facts, self.where),) if self.where else ()
 
+    def _surroundings(self, facts: Facts) -> Trial:
+        return surroundings_trial(facts, max(1, self.donors // 2))
+
     def _transplant(self, facts: Facts) -> Trial:
         return Trial(
             "transplant",
-            settings={"draws": self.donors, "guard": facts.guard, "blend": self.blend},
+            settings={"draws": self.donors, "guard": facts.guard, "blend": self.blend, "fills": list(FILLS)},
             zone="outside",
             seed=facts.seed,
         )
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return the outside share, the flip gap, the left-over, one finding per factor and the place that matters
-        most.
+        """Return the outside share, where around the mask it lies, the pair of classes it counts most for, the
+        decisions that surroundings take, the left-over, one finding per factor and the place that matters most.
         """
-        trial = self._transplant(facts)
-        draws, why = Draws.of(facts, observations, trial), why_not(observations.of(trial).values())
-        evidence, inside = Evidence(trials=(observations.key(trial),)), _inside(draws)
-        share = judge_share(
-            draws,
-            self.tolerance,
-            why=why,
-            evidence=evidence,
-            displays=(
-                Values(values={"draws": self.donors, "blend": self.blend}, role="draws"),
-                Rows(rows=(self._surgery(facts, observations, trial),), role="surgery"),
-                *_pairs(draws),
-            ),
+        found = Experiments(facts, observations, self._transplant(facts), self._surroundings(facts))
+        share = found.share(self.tolerance)
+        left_over = judge_left_over(
+            facts,
+            observations,
+            inside=found.draws.inside,
+            outside=share.verdict,
+            tolerance=self.left_over,
+            trace=self.tolerance,
         )
-        effects = [row for rows in of_kind(share.displays, Rows, "effects") for row in rows.rows[:2]]
-        moved = sum(abs(row.estimate.value) for row in effects if row.estimate)
+        places = [
+            judge_where(
+                facts, observations, one, evidence=found.evidence, outside=share.verdict, tolerance=self.tolerance
+            )
+            for one in self._search(facts)
+        ]
         return (
-            share,
-            judge_flip_gap(draws, self.flips, why=why, evidence=evidence),
-            judge_left_over(
-                facts,
-                observations,
-                inside=inside,
-                outside=share.verdict,
-                tolerance=self.left_over,
-                trace=self.tolerance,
-            ),
+            _unless_contradicted(share, places),
+            *judge_places(found.located, self.tolerance, why=found.exchanged.why, trials=found.trials),
+            *judge_pairs(found.draws, found.exchanged, self.tolerance, trials=found.trials),
+            judge_disturbed(found.draws, found.own, self.flips),
+            judge_flip_gap(found.draws, self.flips),
+            left_over,
             *(
-                judge_factor(facts, observations, one, inside=inside, tolerance=self.tolerance)
+                judge_factor(facts, observations, one, inside=found.draws.inside, tolerance=self.tolerance)
                 for one in self._factors(facts)
             ),
-            *(
-                judge_where(facts, observations, one, evidence=moved, outside=share.verdict, tolerance=self.tolerance)
-                for one in self._search(facts)
-            ),
+            *places,
         )
 
-    def _surgery(self, facts: Facts, observations: Observations, trial: Trial) -> Named:
-        """Return how far cutting and pasting alone moves the margin: the control of the seams."""
-        clean = observations.of(clean_trial())
-        moved = {
-            name: row.values["sham"] - clean[name].values["margin"]
-            for name, row in observations.of(trial).items()
-            if row.missing is None and "sham" in row.values and name in clean and clean[name].missing is None
-        }
-        found = (
-            mean(
-                list(moved.values()),
-                [facts.unit_of[name] for name in moved],
-                seed=facts.seed,
-                unit="change of the margin (logits)",
-            )
-            if moved
-            else None
-        )
-        missing = "" if found else "the plain answers were not measured"
-        return Named(name="cutting and pasting alone", estimate=found, note=missing)
 
-
-def _inside(draws: Draws) -> Part:
-    """Return the inside effect of every draw, which the effect of a factor is measured against."""
-    return Part(effects_of(draws.margins)[:, :1], draws.part.units)
-
-
-def _pairs(draws: Draws) -> tuple[TableDisplay, ...]:
-    """Return the outside share of every pair of classes, where there are more than two."""
-    facts, y = draws.facts, np.array(draws.facts.y)
-    own, other = y[draws.who[:, 0]], y[draws.who[:, 2]]
-    rows = []
-    for one, two in combinations(range(len(facts.classes)) if len(facts.classes) > 2 else (), 2):
-        mine = draws.where(((own == one) & (other == two)) | ((own == two) & (other == one)))
-        if len(mine) and mine.moved:
-            share, effects, *_ = estimates(mine, 0.0)
-            rows.append((f"{facts.classes[one]} and {facts.classes[two]}", share, effects[1], effects[0]))
-    if not rows:
-        return ()
-    rows.sort(key=lambda row: -row[1].low)
-    title = f"Outside share by pair of classes{most_pairs(len(rows))}"
-    columns = ("Classes", "Outside share", "Outside effect", "Inside effect")
-    return (TableDisplay(title=title, columns=columns, rows=tuple(rows[:MOST_PAIRS])),)
+def _unless_contradicted(share: Finding, places: list[Finding]) -> Finding:
+    """Return the outside share, open where it passes although single places count: two that oppose each other cancel
+    in the sum.
+    """
+    if share.verdict != "pass" or not any(one.verdict == "fail" for one in places):
+        return share
+    why = (
+        "all of the outside together lies within the tolerance, but a single place of it counts more (reliance/where):"
+        " what several places say may cancel"
+    )
+    return replace(share, verdict="inconclusive", reason=why, advice="Look at the places in reliance/where.")

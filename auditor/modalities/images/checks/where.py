@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats as sps
 
 from auditor.checks.common import why_not
+from auditor.checks.reliance.ways import FILL
 from auditor.core.displays import Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
@@ -44,7 +45,7 @@ def where_trial(facts: Facts, samples: int, *, cells: int = 6, draws: int = 2) -
     """Return the trial that searches the surroundings of this many samples, cell by cell."""
     return Trial(
         "where",
-        settings={"cells": cells, "draws": draws, "guard": facts.guard},
+        settings={"cells": cells, "draws": draws, "guard": facts.guard, "fill": FILL},
         zone="outside",
         seed=facts.seed,
         samples=samples,
@@ -96,7 +97,7 @@ def judge_where(
 def _unmeasured(rows: Mapping[str, Observation], drawn: Cells, *, key: str, seen: bool) -> Finding:
     """Return the finding where no place was judged, or where there is nothing to share out (`seen`)."""
     if seen:
-        why = "too little to share out: neither the inside nor the outside moves the model's margin"
+        why = "too little to share out: neither the inside nor the outside surely moves the model's margin"
     elif len(drawn.effects):
         why = f"no place was exchanged between at least {FEWEST} units"
     else:

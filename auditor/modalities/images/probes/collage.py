@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from auditor.core.zones import Mask
-from auditor.modalities.images.probes.inpaint import Image, inpaint
+from auditor.modalities.images.probes.inpaint import FILLS, Image
 from auditor.samples.samples import Samples
 
 
 @dataclass(frozen=True)
 class Cutting:
-    """How insides are cut out, in shares of the image's diagonal."""
+    """How insides are cut out, in shares of the image's diagonal, and how the holes are filled."""
 
     guard: float
     """The inside travels with its guard band, so that the outside is exactly the zone 'outside'."""
     blend: float = 0.0
     """The outer part of the guard band, in which the pasted inside fades into its new surroundings; at most the guard.
     """
+    fill: str = "smooth"
+    """How what lies under a mask is filled: a name in `FILLS`."""
 
     def opacity(self, mask: Mask) -> NDArray[np.float32]:
         """Return how much of each pixel (height, width) comes from the pasted inside: 1 in the mask, 0 in the zone
@@ -39,7 +41,7 @@ class Sheet:
     """Some samples, loaded, whose masks are taken out of each other's surroundings."""
 
     def __init__(self, samples: Samples, who: tuple[int, ...], cutting: Cutting) -> None:
-        loaded = samples.load(who)
+        self._fill, loaded = FILLS[cutting.fill], samples.load(who)
         self.x: NDArray[np.float32] = loaded.x.numpy()
         self._opacity = [cutting.opacity(mask.numpy()) for mask in loaded.inside.any(1)]
         self.hole: Mask = np.logical_or.reduce([share > 0 for share in self._opacity])
@@ -54,7 +56,7 @@ class Sheet:
     def outside(self, place: int) -> Image:
         """Return a sample (channels, height, width) with the hole in-painted."""
         if place not in self._filled:
-            self._filled[place] = inpaint(self.x[place], self.hole)
+            self._filled[place] = self._fill(self.x[place], self.hole)
         return self._filled[place]
 
     def paste(self, inside: int, outside: int) -> Image:

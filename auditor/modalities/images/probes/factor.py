@@ -47,7 +47,7 @@ def _recipient(
                     f"its class has not two values of '{trial.settings['column']}' in different other units"
                 )
             )
-        sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial))
+        sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial, str(trial.settings["fill"])))
         if sheet.full:
             return Row(missing=Missing.not_applicable("the masks of one pair leave nothing outside to fill from"))
         images += [sheet.paste(0, 1), sheet.paste(0, 2)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from skimage.restoration import inpaint_biharmonic
 
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
-from auditor.core.zones import Mask, grow
-from auditor.modalities.images.probes.inpaint import Image, inpaint
+from auditor.core.zones import grow
+from auditor.modalities.images.probes.inpaint import FILLS, smooth
 from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
 from auditor.probes.donors import Pool
@@ -25,10 +24,8 @@ def left_over(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     evidence, are
     the same in both images and say nothing. `lead/<fill>` is by how much the log odds of the sample's class over its
     partner's
-    are higher in the sample than in the partner: above 0 the pair is told apart. Filled from the rim and, as a control
-    of the
-    filling, biharmonically. `kept` is the predicted class of the sample's mask alone, its surroundings filled from its
-    rim.
+    are higher in the sample than in the partner: above 0 the pair is told apart. With each fill, as a control of the
+    filling. `kept` is the predicted class of the sample's mask alone, its surroundings filled from it.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
     return [_pair(bench, trial, pool, position=index[name], name=name) for name in chunk.ids]
@@ -48,9 +45,9 @@ def _pair(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: str) -
             )
         )
     x = loaded.x.numpy()
-    images = [fill(image, hole) for fill in (inpaint, biharmonic) for image in x]
+    images = [fill(image, hole) for fill in FILLS.values() for image in x]
     if own.any():
-        images.append(inpaint(x[0], ~own))
+        images.append(smooth(x[0], ~own))
     batch = torch.from_numpy(np.stack(images)).to(bench.classifier.device)
     logits = (
         Meter(bench.classifier, 1, bench.batch_size)
@@ -62,18 +59,6 @@ def _pair(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: str) -
     values = {
         "partner": float(partner),
         "hole": float(hole.mean()),
-        "lead/rim": odds[0] - odds[1],
-        "lead/biharmonic": odds[2] - odds[3],
+        **{f"lead/{fill}": odds[2 * place] - odds[2 * place + 1] for place, fill in enumerate(FILLS)},
     }
-    return Row(values | ({"kept": float(logits[4].argmax())} if own.any() else {}))
-
-
-def biharmonic(image: Image, hole: Mask) -> Image:
-    """Return the image (channels, height, width) with the hole filled as smoothly as possible (scikit-image), within
-    the range of the rest.
-    """
-    seen = image[:, ~hole]
-    filled = inpaint_biharmonic(np.where(hole, 0.0, image), hole, channel_axis=0)
-    return np.where(hole, np.clip(filled, seen.min(1)[:, None, None], seen.max(1)[:, None, None]), image).astype(
-        np.float32
-    )
+    return Row(values | ({"kept": float(logits[-1].argmax())} if own.any() else {}))

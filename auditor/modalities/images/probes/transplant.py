@@ -17,14 +17,15 @@ from auditor.probes.donors import ARMS, Pool
 from auditor.samples.samples import Chunk
 
 
-@probes.register("transplant", cost=lambda *, method, settings: (4 * settings["draws"] + 1, 0))
+@probes.register("transplant", cost=lambda *, method, settings: (4 * settings["draws"] + len(settings["fills"]), 0))
 def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """Margins for the recipient's class in the four arms of every draw, with the donors' positions.
 
     Arm A: own inside, outside of the same class. B: own inside, outside of another class. C: inside of another class,
     outside of the same. D: inside and outside of another class. What an image has under any mask of its draw is
     in-painted
-    first. `sham` is the margin after the surgery of the first draw with nothing exchanged: own inside, own outside.
+    first; the draws take turns with the fills that the trial names. `sham/<fill>` is the margin after the surgery of
+    the first draw of a fill with nothing exchanged: own inside, own outside.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
     return [
@@ -32,9 +33,9 @@ def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     ]
 
 
-def cutting_of(trial: Trial) -> Cutting:
-    """Return how a trial cuts out insides."""
-    return Cutting(float(trial.settings["guard"]), float(trial.settings["blend"]))
+def cutting_of(trial: Trial, fill: str) -> Cutting:
+    """Return how a trial cuts out insides and fills what lies under them."""
+    return Cutting(float(trial.settings["guard"]), float(trial.settings["blend"]), fill)
 
 
 def margins(bench: Bench, images: list[Image], label: int) -> list[float]:
@@ -47,18 +48,18 @@ def margins(bench: Bench, images: list[Image], label: int) -> list[float]:
 def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, row: int, chunk: Chunk) -> Row:
     rng = generator(trial.seed, "donors", chunk.ids[row])
     values: dict[str, float] = {}
-    images: list[Image] = []
+    images: dict[str, Image] = {}
+    fills = list(trial.settings["fills"])
     for draw in range(int(trial.settings["draws"])):
         donors = pool.donors(rng, position)
         if donors is None:
             return Row(missing=Missing.not_applicable("no donor of the same and two of another class from other units"))
-        sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial))
+        fill = fills[draw % len(fills)]
+        sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial, fill))
         if sheet.full:
             return Row(missing=Missing.not_applicable("the masks of one draw leave nothing outside to fill from"))
-        images += [sheet.paste(0, 0)] if not images else []
-        images += [sheet.paste(inside, outside) for inside, outside in ARMS.values()]
+        images.setdefault(f"sham/{fill}", sheet.paste(0, 0))
+        images |= {f"{arm}/{draw}": sheet.paste(inside, outside) for arm, (inside, outside) in ARMS.items()}
         values |= {f"{name}/{draw}": float(donor) for name, donor in zip("jkl", donors, strict=True)}
-    sham, *edges = margins(bench, images, int(chunk.y[row]))
-    return Row(
-        {"sham": sham} | values | {f"{'ABCD'[place % 4]}/{place // 4}": edge for place, edge in enumerate(edges)}
-    )
+    edges = margins(bench, list(images.values()), int(chunk.y[row]))
+    return Row(values | dict(zip(images, edges, strict=True)))

@@ -57,14 +57,15 @@ def where(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 
 
 def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: str) -> Row:
-    draws, cells, guard = int(trial.settings["draws"]), int(trial.settings["cells"]), float(trial.settings["guard"])
+    draws, cells = int(trial.settings["draws"]), int(trial.settings["cells"])
+    cutting = Cutting(float(trial.settings["guard"]), fill=str(trial.settings["fill"]))
     rng = generator(trial.seed, "where", name)
     values: dict[str, float] = {}
     for draw in range(draws):
         donor = pool.draw(rng, position=position, same=False, avoid=(position,))
         if donor is None:
             return Row(missing=Missing.not_applicable("no donor of another class from another unit"))
-        made = exchanged(bench.samples, position, donor, cells=cells, guard=guard, arriving=bool(draw % 2))
+        made = exchanged(bench.samples, position, donor, cells=cells, cutting=cutting, arriving=bool(draw % 2))
         if made is None:
             return Row(missing=Missing.not_applicable("the masks of one draw leave nothing outside to exchange"))
         values[f"k/{draw}"] = float(donor)
@@ -86,7 +87,7 @@ def _measured(
 
 
 def exchanged(
-    samples: Samples, recipient: int, donor: int, *, cells: int, guard: float, arriving: bool
+    samples: Samples, recipient: int, donor: int, *, cells: int, cutting: Cutting, arriving: bool
 ) -> dict[Cell | None, NDArray[np.float32]] | None:
     """Return the base image (channels, height, width) under None, and for every cell that counts the base with that
     cell's outside exchanged.
@@ -95,7 +96,7 @@ def exchanged(
     by the
     guard) is in-painted in both outsides before. None where the masks leave nothing outside.
     """
-    sheet = Sheet(samples, (recipient, donor), Cutting(guard))
+    sheet = Sheet(samples, (recipient, donor), cutting)
     if sheet.full:
         return None
     # the inside is the recipient's own in every image

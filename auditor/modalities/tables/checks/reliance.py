@@ -9,12 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import why_not
-from auditor.checks.reliance.arms import Draws, judge_flip_gap, judge_share
+from auditor.checks.reliance.arms import Draws, estimates
+from auditor.checks.reliance.flips import judge_flip_gap
+from auditor.checks.reliance.share import judge_share, unmeasured_share
+from auditor.checks.reliance.ways import Ways, transplanted
 from auditor.checks.reliance.words import ExchangeWords
 from auditor.core import displays
 from auditor.core.facts import Facts
-from auditor.core.records import Card, Evidence, Finding, Observations, Trial
+from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.modalities.tables.checks.columns import judge_single_columns, tied_blocks
 from auditor.modalities.tables.checks.common import table_of
 
@@ -115,32 +117,34 @@ class RelianceTable:
         """Return the outside share, the flip gap and the columns."""
         trial = self._exchange(facts)
         rows = observations.of(trial)
-        draws, why, evidence = (
-            Draws.of(facts, observations, trial),
-            why_not(rows.values()),
-            Evidence(trials=(observations.key(trial),)),
-        )
+        draws = Draws.of(facts, observations, trial)
         lost = [
             [row.values[f"lost/{arm}/{draw}"] for arm in "AB"]
             for row in rows.values()
             for draw in range(0 if row.missing else sum(key.startswith("A/") for key in row.values))
         ]
+        columns = judge_single_columns(facts, observations, self._permuted(facts), tolerance=self.flips)
         return (
-            judge_share(
-                draws,
-                self.tolerance,
-                why=why,
-                evidence=evidence,
-                displays=(displays.Values(values={"draws": self.donors}, role="draws"),),
-                words=_WORDS,
-            ),
+            self._share(draws, columns) if len(draws) else unmeasured_share(draws),
             judge_flip_gap(
                 draws,
                 self.flips,
-                why=why,
-                evidence=evidence,
                 words=_WORDS,
                 lost=np.array(lost, dtype=float).reshape(-1, 2),
             ),
-            judge_single_columns(facts, observations, self._permuted(facts), tolerance=self.flips),
+            columns,
+        )
+
+    def _share(self, draws: Draws, columns: Finding) -> Finding:
+        """Return the outside share; each column on its own is the second way to look."""
+        measured = estimates(draws)
+        misses = "what depends on several columns at once, and columns whose effects cancel"
+        way = transplanted(draws, measured, self.tolerance, misses=misses)
+        confirmed = "the exchange of each column on its own" if columns.verdict == "pass" else ""
+        return judge_share(
+            draws,
+            measured,
+            Ways((way,), self.tolerance, draws.trials, confirmed),
+            displays=(displays.Values(values={"draws": self.donors}, role="draws"),),
+            words=_WORDS,
         )

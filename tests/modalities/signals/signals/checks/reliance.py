@@ -8,10 +8,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from auditor.checks import checks
-from auditor.checks.common import why_not
-from auditor.checks.reliance.arms import Draws, judge_flip_gap, judge_share
+from auditor.checks.reliance.arms import Draws, estimates
+from auditor.checks.reliance.flips import judge_flip_gap
+from auditor.checks.reliance.share import judge_share, unmeasured_share
+from auditor.checks.reliance.ways import Ways, transplanted
 from auditor.core.facts import Facts
-from auditor.core.records import Card, Evidence, Finding, Observations, Trial
+from auditor.core.records import Card, Finding, Observations, Trial
 
 
 @checks.register("reliance", modality="signal")
@@ -40,9 +42,12 @@ class Reliance:
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
         """Return the outside share and the flip gap."""
         (trial,) = self.trials(facts)
-        draws, why = Draws.of(facts, observations, trial), why_not(observations.of(trial).values())
-        evidence = Evidence(trials=(observations.key(trial),))
-        return (
-            judge_share(draws, self.tolerance, why=why, evidence=evidence, displays=()),
-            judge_flip_gap(draws, 0.10, why=why, evidence=evidence),
-        )
+        draws = Draws.of(facts, observations, trial)
+        flips = judge_flip_gap(draws, 0.10)
+        if not len(draws):
+            return (unmeasured_share(draws), flips)
+        measured = estimates(draws)
+        way = transplanted(draws, measured, self.tolerance, misses="what the cut takes away")
+        confirmed = "the flip gap" if flips.verdict == "pass" else ""
+        share = judge_share(draws, measured, Ways((way,), self.tolerance, draws.trials, confirmed))
+        return (share, flips)

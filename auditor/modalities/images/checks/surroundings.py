@@ -1,0 +1,240 @@
+"""Where around the mask the evidence lies: at its edge, near it, far from it; by exchange without filling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.checks.common import percent, reason, span, why_not
+from auditor.checks.reliance.arms import SHARE_UNIT, Draws
+from auditor.checks.reliance.ways import Way
+from auditor.core.displays import Named, Rows, Values
+from auditor.core.facts import Facts
+from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial
+from auditor.modalities.images.probes.rings import PARTS
+from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
+from auditor.stats.decisions import decide
+from auditor.stats.shares import Array
+
+NEAR, FAR = 0.20, 0.09
+"""How far the near surroundings reach, and where the far ones begin, as shares of the diagonal. Between the two both
+look, so that a mark that one of them cuts is whole in the other.
+"""
+WAYS = {
+    "outside": ("exchange", "what lies where a donor has its own marked region"),
+    "near": ("exchange near the mask", "what has its place in the picture and not beside the marked region"),
+    "far": ("exchange far from the mask", "what lies within {far} of the diagonal of the marked region"),
+}
+"""Part -> the name of the way that rests on it, and what that way cannot see."""
+_SHOWN = 6
+"""Most samples that are named as cases of the fringe."""
+
+
+def surroundings_trial(facts: Facts, draws: int) -> Trial:
+    """Return the trial that exchanges the surroundings without filling."""
+    settings = {"draws": draws, "guard": facts.guard, "near": NEAR, "far": FAR}
+    return Trial("surroundings", settings=settings, zone="outside", seed=facts.seed)
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Every draw as a row: what the donor's class moves in each part, whose units it involves, how much was covered."""
+
+    facts: Facts
+    effects: Array
+    """(t, 4) margin with the part of a donor of the same class less that with the part of one of another class."""
+    who: NDArray[np.int64]
+    """(t, 3) positions of the recipient, the donor of the same class and the donor of another class."""
+    covered: Array
+    """(t, 4) share of each part that could be exchanged."""
+    why: str
+    """Why nothing was measured, where nothing was."""
+
+    @classmethod
+    def of(cls, facts: Facts, observations: Observations, trial: Trial) -> Exchanged:
+        """Return the draws that a trial measured."""
+        rows = observations.of(trial)
+        effects, who, covered = [], [], []
+        for name, row in rows.items():
+            values = row.values
+            for draw in range(0 if row.missing else int(trial.settings["draws"])):
+                effects.append([values[f"{part}/same/{draw}"] - values[f"{part}/other/{draw}"] for part in PARTS])
+                covered.append([values[f"covered/{part}/{draw}"] for part in PARTS])
+                who.append([facts.position_of[name], int(values[f"j/{draw}"]), int(values[f"k/{draw}"])])
+        size = len(PARTS)
+        return cls(
+            facts,
+            np.array(effects, dtype=float).reshape(-1, size),
+            np.array(who, dtype=np.int64).reshape(-1, 3),
+            np.array(covered, dtype=float).reshape(-1, size),
+            why_not(rows.values()),
+        )
+
+    def __len__(self) -> int:
+        return len(self.effects)
+
+    def where(self, rows: NDArray[np.bool_]) -> Exchanged:
+        """Return some of the draws."""
+        return Exchanged(self.facts, self.effects[rows], self.who[rows], self.covered[rows], self.why)
+
+    @cached_property
+    def part(self) -> Part:
+        """Return the effects with the units behind them."""
+        return Part(self.effects, self.facts.unit_numbers[self.who])
+
+
+@dataclass(frozen=True)
+class Located:
+    """The evidence of inside, fringe, near, far and outside together, resampled jointly: effects (1 + b, ...) in
+    logits, the point first.
+    """
+
+    exchanged: Exchanged
+    inside: Array
+    """The inside effect of the transplant; the inside travels with its fringe."""
+    parts: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, draws: Draws, exchanged: Exchanged) -> Located | None:
+        """Return where the evidence lies; None where either experiment measured nothing."""
+        if not len(draws) or not len(exchanged):
+            return None
+        found = Crossed.of([draws.inside, exchanged.part])
+        every = np.concatenate([found.point[None], found.draws(draws.facts.seed)])
+        return cls(exchanged, every[:, 0], {part: every[:, 1 + place] for place, part in enumerate(PARTS)})
+
+    def share(self, values: Array, level: float = 0.95) -> Estimate:
+        """Return a share of the class evidence (1 + b,) as an estimate on the recipients."""
+        recipients = np.unique(self.exchanged.who[:, 0])
+        n, units = len(recipients), len(np.unique(self.exchanged.facts.unit_numbers[recipients]))
+        ends = bounds(values[1:], level)
+        return Estimate(float(values[0]), *ends, n, SHARE_UNIT, METHOD, level, units if units < n else None, share=True)
+
+    def ways(self, tolerance: float, level: float) -> list[Way]:
+        """Return what the exchanges say of the outside share, of all of it and of its near and its far part."""
+        found = []
+        for part, (name, misses) in WAYS.items():
+            values = share_of(self.parts[part], self.inside)
+            share = self.share(values, level)
+            verdict = decide(share, tolerance, worse="either")
+            found.append(Way(name, share, values[1:], verdict, misses.format(far=percent(FAR))))
+        return found
+
+    @property
+    def picture(self) -> dict[str, Array]:
+        """Return the share (1 + b,) of inside, fringe, near and far in the evidence of all four."""
+        whole = {"inside": self.inside - self.parts["fringe"]} | {part: self.parts[part] for part in PARTS[:3]}
+        total = sum(np.abs(one) for one in whole.values())
+        return {name: np.divide(one, total, out=np.zeros_like(one), where=total > 1e-9) for name, one in whole.items()}
+
+    def covered(self, part: str) -> float:
+        """Return which share of a part could be exchanged, on average."""
+        return float(self.exchanged.covered[:, PARTS.index(part)].mean())
+
+
+def judge_places(
+    located: Located | None, tolerance: float, *, why: str, trials: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """Return the findings on the edge of the mask, on what lies near it and on what lies far from it."""
+    if located is None:
+        return tuple(_unmeasured(part, why, trials) for part in PARTS[:3])
+    return (
+        _fringe(located, tolerance, trials),
+        _beyond(located, "near", tolerance, trials=trials),
+        _beyond(located, "far", tolerance, trials=trials),
+    )
+
+
+def _unmeasured(part: str, why: str, trials: tuple[str, ...]) -> Finding:
+    claim = f"How much of the evidence lies {_PLACES[part]} was not measured."
+    return Finding(
+        f"reliance/{part}",
+        "reliance",
+        "not_measured",
+        claim,
+        reason=why,
+        evidence=Evidence(trials=trials),
+        question=1,
+        primary=part == "fringe",
+    )
+
+
+_PLACES = {
+    "fringe": "at the edge of the marked region",
+    "near": f"beside the marked region, within {percent(NEAR)} of the diagonal",
+    "far": f"more than {percent(FAR)} of the diagonal away from the marked region",
+}
+_ADVICE = {
+    "near": "Look for marks beside the marked region, such as calipers, ink or a label that follows the finding.",
+    "far": "Look for what the rest of the picture shows: a frame, a label, a device, the scanner.",
+}
+
+
+def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Finding:
+    """Return the finding on the edge: never a fail, since an edge may be evidence, nor a pass where it counts."""
+    share = located.share(located.picture["fringe"])
+    verdict = decide(share, tolerance, worse="either")
+    width = percent(located.exchanged.facts.guard)
+    claim = f"{span(share)} of the class evidence lies at the edge of the marked region, within {width} of the diagonal"
+    ids = _cases(located.exchanged) if verdict != "pass" else ()
+    if verdict == "fail":
+        claim += ": the region's own edge or a mark that touches it, which only the expert can tell."
+        said = (
+            "no measurement can tell the edge of a lesion from a mark on it: look at the cases, or draw the masks as"
+            " wide as the edge may count and audit again"
+        )
+    else:
+        claim, said = claim + ".", reason(verdict, share, tolerance, either=True)
+    return Finding(
+        "reliance/fringe",
+        "reliance",
+        "inconclusive" if verdict == "fail" else verdict,
+        claim,
+        estimate=share,
+        tolerance=tolerance,
+        reason=said,
+        evidence=Evidence(ids, trials),
+        question=1,
+        primary=True,
+        displays=_picture(located),
+    )
+
+
+def _picture(located: Located) -> tuple[Rows, Values]:
+    rows = tuple(Named(name=name, estimate=located.share(values)) for name, values in located.picture.items())
+    covered = {part: located.covered(part) for part in PARTS[:3]}
+    title = "Where the evidence lies, as shares of the evidence of all four"
+    return Rows(rows=rows, title=title, heading="Part of the picture", role="picture"), Values(
+        values=covered, role="covered"
+    )
+
+
+def _cases(exchanged: Exchanged) -> tuple[str, ...]:
+    """Return the samples whose edge moves the margin most."""
+    sums = np.bincount(exchanged.who[:, 0], weights=exchanged.effects[:, 0], minlength=len(exchanged.facts.ids))
+    order = np.argsort(-np.abs(sums), kind="stable")[:_SHOWN]
+    return tuple(exchanged.facts.ids[place] for place in order if sums[place])
+
+
+def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str, ...]) -> Finding:
+    share = located.share(share_of(located.parts[part], located.inside))
+    verdict = decide(share, tolerance, worse="either")
+    effect, inside = float(located.parts[part][0]), float(located.inside[0])
+    covered = percent(located.covered(part))
+    return Finding(
+        f"reliance/{part}",
+        "reliance",
+        verdict,
+        f"{span(share)} of the class evidence lies {_PLACES[part]} (the margin moves by {effect:.2f}, with the inside"
+        f" by {inside:.2f}; {covered} of that part could be exchanged).",
+        estimate=share,
+        tolerance=tolerance,
+        reason=reason(verdict, share, tolerance, either=True),
+        evidence=Evidence(trials=trials),
+        question=1,
+        advice=_ADVICE[part] if verdict == "fail" else "",
+    )

@@ -1,0 +1,84 @@
+"""The surroundings of a mask, near and far, and where another sample has the same place.
+
+Near the mask the same place is the same direction from the mask's centre at the same distance from its edge: a mark
+that follows the lesion has no fixed place in the picture. Far from the mask it is the same place of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from auditor.core.zones import Mask
+
+Places = NDArray[np.int64]
+ANGLES = 360
+PARTS = ("fringe", "near", "far", "outside")
+"""What surrounds a mask: its edge as wide as the guard band, what lies near it, what lies far from it, and all that
+lies beyond the edge.
+"""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One sample's mask (height, width) as a frame of reference; the mask may be empty."""
+
+    mask: Mask
+
+    @cached_property
+    def away(self) -> NDArray[np.float64]:
+        """Return every pixel's distance from the mask in pixels: 0 inside; endless where the mask is empty."""
+        if not self.mask.any():
+            return np.full(self.mask.shape, np.inf)
+        return np.asarray(distance_transform_edt(~self.mask))
+
+    def ring(self, low: float, high: float = np.inf) -> Mask:
+        """Return the pixels farther from the mask than `low` and not farther than `high`, in shares of the diagonal."""
+        diagonal = float(np.hypot(*self.mask.shape))
+        return np.asarray((self.away > low * diagonal) & (self.away <= high * diagonal))
+
+    def grown(self, width: float) -> Mask:
+        """Return the mask and what lies within a share of the diagonal of it."""
+        return np.asarray(self.away <= width * float(np.hypot(*self.mask.shape)))
+
+    @cached_property
+    def centre(self) -> tuple[float, float]:
+        """Return the mask's centre of mass."""
+        down, right = np.nonzero(self.mask)
+        return float(down.mean()), float(right.mean())
+
+    @cached_property
+    def _rays(self) -> tuple[NDArray[np.float64], Places, Places]:
+        """Return the distance from the mask (ANGLES, length) along every ray from the centre, which never falls and is
+        below 0 up to the ray's last pixel inside, and the pixels of the rays; endless outside the picture.
+        """
+        height, width = self.mask.shape
+        angle = (np.arange(ANGLES) * 2 * np.pi / ANGLES)[:, None]
+        steps = np.arange(0, np.hypot(height, width), 0.5)[None]
+        down = np.rint(self.centre[0] + steps * np.sin(angle)).astype(np.int64)
+        right = np.rint(self.centre[1] + steps * np.cos(angle)).astype(np.int64)
+        shown = (down >= 0) & (down < height) & (right >= 0) & (right < width)
+        down, right = down.clip(0, height - 1), right.clip(0, width - 1)
+        inside = self.mask[down, right] & shown
+        past = np.flip(np.cumsum(np.flip(inside, 1), 1), 1) == 0
+        away = np.where(past, np.where(shown, self.away[down, right], np.inf), -1.0)
+        return np.maximum.accumulate(away, axis=1), down, right
+
+    def at(self, pixels: Places, other: Frame) -> tuple[Places, Mask]:
+        """Return where this sample has what another one has at `pixels` (n, 2), in the frames of both masks, and
+        whether it lies in the picture (n,).
+        """
+        offset = pixels - np.array(other.centre)
+        ray = np.rint(np.arctan2(offset[:, 0], offset[:, 1]) * ANGLES / (2 * np.pi)).astype(np.int64) % ANGLES
+        wanted = other.away[pixels[:, 0], pixels[:, 1]]
+        away, down, right = self._rays
+        step = np.array([np.searchsorted(away[one], far - 0.3) for one, far in zip(ray, wanted, strict=True)], np.int64)
+        length = away.shape[1]
+        found = step < length
+        step = step.clip(0, length - 1)
+        found &= np.abs(away[ray, step] - wanted) <= 1.0
+        return np.stack([down[ray, step], right[ray, step]], 1), found
