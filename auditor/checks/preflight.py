@@ -10,6 +10,7 @@ from pydantic import Field
 
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, reason, span, why_not
+from auditor.checks.discrimination import judge_discrimination
 from auditor.core.displays import Named, Rows, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.outcomes import Missing
@@ -24,7 +25,7 @@ Observed = dict[str, Observation]
 @checks.register("preflight")
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """Whether the audit can begin: accuracy, classes, inputs, scores, repeated answers, masks."""
+    """Whether the audit can begin: accuracy, AUC, classes, inputs, scores, repeated answers, masks."""
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
     """Largest difference between two answers to the same input that counts as rounding."""
@@ -35,16 +36,17 @@ class Preflight:
         title="Preflight: can this be audited?",
         purpose="Whether the classifier works on these data as declared, before anything is said about how it works.",
         mechanism=(
-            "Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class;"
-            " scores that sum to one, answers that change and blank inputs are counted; every sample without a usable"
-            " mask is listed with its reason."
+            "Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class."
+            " Balanced accuracy, and the AUC where there are two classes, say whether the model tells the classes apart"
+            " whatever their mix. Scores that sum to one, answers that change and blank inputs are counted; every"
+            " sample without a usable mask is listed with its reason."
         ),
         reading=(
             "A failure here weakens everything that follows: attacks on a model that guesses, or on probabilities in"
             " place of logits, say little."
         ),
         limits="It does not look at how the data were collected, nor whether test data were seen in training.",
-        reference="Wilson 1927 and Lancaster 1961 (mid-P) for the intervals.",
+        reference="Wilson 1927 and Lancaster 1961 (mid-P) for the intervals; DeLong et al. 1988 for the AUC.",
     )
     others: ClassVar[tuple[str, ...]] = ()
     """Further findings, which a modality makes of its own, by the last part of their ids."""
@@ -54,7 +56,7 @@ class Preflight:
         return (clean_trial(),)
 
     def judge(self, facts: Facts, observations: Observations) -> tuple[Finding, ...]:
-        """Return six findings and what a modality adds; none answers one of the four questions by itself."""
+        """Return seven findings and what a modality adds; none answers one of the four questions by itself."""
         trial = clean_trial()
         rows = observations.of(trial)
         measured = {name: row for name, row in rows.items() if row.missing is None}
@@ -63,14 +65,15 @@ class Preflight:
         marked = self.marked(facts, base)
         if not measured:
             claim, why = "The classifier's plain answers were not measured.", why_not(rows.values())
-            names = ("accuracy", "inputs", "logits", "determinism", *self.others)
-            accuracy, *others = (
+            names = ("accuracy", "discrimination", "inputs", "logits", "determinism", *self.others)
+            accuracy, apart, *others = (
                 Finding(id=f"preflight/{name}", verdict="not_measured", claim=claim, reason=why, **base)
                 for name in names
             )
-            return (accuracy, self._balance(facts, base), *others[:3], marked, *others[3:])
+            return (accuracy, apart, self._balance(facts, base), *others[:3], marked, *others[3:])
         return (
             _accuracy(facts, measured, base),
+            judge_discrimination(facts, measured, base),
             self._balance(facts, base),
             self.inputs(facts, measured, base),
             self.scores(facts, measured, base),

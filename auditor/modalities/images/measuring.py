@@ -11,13 +11,18 @@ from auditor.engine.stages import Claim, Judged, Shown
 from auditor.engine.store import Store
 from auditor.modalities.images.cases import flip_cases
 from auditor.modalities.images.claims import image_claims
+from auditor.modalities.images.exchanged_cases import exchanged_cases
 from auditor.modalities.images.places import place_cases
 from auditor.models.classifier import Classifier
 
 
 def choose_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
     """Return the worst, the median and the best flip, and the centre cases of the shortcut search."""
-    return [*flip_cases(prepared, store, judged), *place_cases(prepared, store, judged)]
+    return [
+        *flip_cases(prepared, store, judged),
+        *place_cases(prepared, store, judged),
+        *exchanged_cases(prepared, store, judged),
+    ]
 
 
 def claims(shown: Shown, facts: Facts, classifier: Classifier | None) -> Iterator[Claim]:

@@ -156,9 +156,8 @@ class Search:
         note = f" ({hidden} of {self.side**2} places lie under too many masks to be searched)" if hidden else ""
         if self.verdict == "fail" and self.decisive.least <= self.tolerance * self.evidence:
             return (
-                f"the surroundings as a whole fail, and their effect is spread over {len(self._certain)} places that"
-                f" move the margin for certain, each by less than {limit}, or by too uncertain an amount to set against"
-                f" it{note}"
+                "the surroundings as a whole fail; places that move the margin for certain, each by less than"
+                f" {limit} or by too uncertain an amount to set against it: {len(self._certain)}{note}"
             )
         if self.verdict == "fail":
             which = "the samples' own places" if self.decisive is self.own else "a place"

@@ -32,7 +32,7 @@ def surroundings(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
 
 def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: str) -> Row:
     rng = generator(trial.seed, "surroundings", name)
-    widths = Widths(*(float(trial.settings[name]) for name in ("guard", "near", "far")))
+    widths = widths_of(trial)
     values: dict[str, float] = {}
     images: dict[str, Image] = {}
     for draw in range(int(trial.settings["draws"])):
@@ -63,6 +63,11 @@ class Widths:
     """Where the far surroundings begin; before the near ones end, so that a mark which one of them cuts is whole in
     the other.
     """
+
+
+def widths_of(trial: Trial) -> Widths:
+    """Return where the parts begin and end in a trial."""
+    return Widths(*(float(trial.settings[name]) for name in ("guard", "near", "far")))
 
 
 def replaced(

@@ -18,6 +18,7 @@ _RULES = {
     "worst": "Worst case",
     "median": "Median case",
     "best": "Best case",
+    "strongest": "Strongest case",
 }
 Compose = Callable[[Any], NDArray[np.uint8]]
 """function (values that were read) -> picture (h, w, 3)"""
