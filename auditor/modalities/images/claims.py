@@ -16,10 +16,15 @@ from auditor.threats.threat import Threat
 
 
 def image_claims(shown: Shown, classifier: Classifier | None) -> Iterator[Claim]:
-    """Yield what was checked of a case: of a flip its zone, its size and its answers; of a place its map of effects."""
+    """Yield what was checked of a case: of a flip its zone, its size and its answers; of a place its map of effects;
+    of exchanged surroundings that the marked region is untouched.
+    """
     case, row = shown.case, shown.row
     if "effects" in case["files"]:
         yield _effects(shown)
+        return
+    if "exchanged" in case["files"]:
+        yield _kept_inside(shown)
         return
     said = row is not None and row.values.get("fooled") == 1
     yield Claim("the ledger says that it was fooled", "" if said else "it does not")
@@ -40,6 +45,19 @@ def image_claims(shown: Shown, classifier: Classifier | None) -> Iterator[Claim]
     )
     if classifier is not None:
         yield _answers(shown, classifier, (x0, x))
+
+
+def _kept_inside(shown: Shown) -> Claim:
+    """Return whether a picture with exchanged surroundings has the original's marked region."""
+    what = "the marked region is bit for bit that of the original"
+    try:
+        original, exchanged, mask = (
+            read_pixels(shown.folder / shown.case["files"][kind])[0] for kind in ("original", "exchanged", "mask")
+        )
+        same = bool(((original == exchanged) | ~(mask > 0.5)).all())
+    except Exception as error:  # a changed byte may break any decoder in any way
+        return Claim(what, f"{type(error).__name__}: {error}")
+    return Claim(what, "" if same else "values inside the marked region differ")
 
 
 def _images(shown: Shown) -> tuple[Tensor, Tensor, Tensor]:

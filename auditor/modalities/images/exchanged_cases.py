@@ -67,7 +67,7 @@ def _case(
     assert samples.levels is not None, "images have a value grid"
     chunk, case = samples.load([position]), f"{part}-{digest(row.sample)[:12]}"
     region = np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32)
-    images = {"original": chunk.x[0].numpy(), "adversarial": made[part][0][1]}
+    images = {"original": chunk.x[0].numpy(), "exchanged": made[part][0][1]}
     files: dict[str, Path] = {
         kind: save_image(image_file(store, case, kind), image, samples.levels) for kind, image in images.items()
     }

@@ -17,12 +17,11 @@ from auditor.models.classifier import Classifier
 
 
 def choose_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
-    """Return the worst, the median and the best flip, and the centre cases of the shortcut search."""
-    return [
-        *flip_cases(prepared, store, judged),
-        *place_cases(prepared, store, judged),
-        *exchanged_cases(prepared, store, judged),
-    ]
+    """Return the worst, the median and the best flip, the centre cases of the shortcut search, and the samples whose
+    surroundings count most.
+    """
+    makers = (flip_cases, place_cases, exchanged_cases)
+    return [case for make in makers for case in make(prepared, store, judged)]
 
 
 def claims(shown: Shown, facts: Facts, classifier: Classifier | None) -> Iterator[Claim]:

@@ -78,6 +78,7 @@ class _Reader:
         low, high = self._range
         original = self._read("original", lambda path: pictures.read_image(path, low=low, high=high))
         adversarial = self._read("adversarial", lambda path: pictures.read_image(path, low=low, high=high))
+        exchanged = self._read("exchanged", lambda path: pictures.read_image(path, low=low, high=high))
         zone = self._read("zone", pictures.read_mask)
         note = "marked region outlined" if self._rim is not None else ""
         return [
@@ -88,6 +89,7 @@ class _Reader:
             *self._show("May be written", zone, pictures.flat, note="white: the attacker may write"),
             *self._change(original, adversarial),
             *self._show("After the change", adversarial, pictures.rgb, note="what the classifier was shown"),
+            *self._show("With that part exchanged", exchanged, pictures.rgb, note="what the classifier was shown"),
         ]
 
     def effects(self, scale: Any) -> list[Picture]:
