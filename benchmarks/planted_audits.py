@@ -10,12 +10,14 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from planted_images import LESIONS, SIZE, dealt, render, scenes
 from planted_models import load, save, train, truth
@@ -30,7 +32,7 @@ from auditor.engine.prepare import prepare
 from auditor.engine.run import run
 
 if TYPE_CHECKING:
-    from planted import Case, Model
+    from planted_cases import Case, Model
 
 CLASSES = ("ring", "core")
 PATIENTS, PER_PATIENT = 92, 2
@@ -61,16 +63,10 @@ def audited(folder: Path, code: str, case: Case, weights: Path) -> dict[str, Any
     """Return what the audit said and what is true; a broken-off audit by the same version of the auditor goes on where
     it stopped.
     """
-    out = folder / "audits" / case.name
-    started, stamp = time.process_time(), out / "code"
-    if not stamp.exists() or stamp.read_text() != code:
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        stamp.write_text(code)
+    started = time.process_time()
     data, agreement = audit_data(folder, case)
-    prepared = prepare(parse_audit(declared(case, weights.resolve()), data / "audit"), base=data)
-    run(prepared, out).close()  # auditor.audit without its report, which costs more than all the rest
-    findings = judge(out)
+    out = folder / "audits" / case.name
+    findings = measured(out, code, declared(case, weights.resolve()), data)
     seed = derive("held out", case.model.series)
     row = asdict(case) | {
         "name": case.name,
@@ -78,13 +74,29 @@ def audited(folder: Path, code: str, case: Case, weights: Path) -> dict[str, Any
         "truth": truth(
             load(weights), case.model.kind, LESIONS[case.model.looks], seed=seed, agreement=agreement, mask=case.mask
         ),
-        "findings": {finding.id: _kept(finding) for finding in findings},
+        "findings": {finding.id: kept(finding) for finding in findings},
         "seconds": time.process_time() - started,
     }
-    file = out.with_name(f"{case.name}.json")
+    put(row, out.with_name(f"{case.name}.json"))
+    return row
+
+
+def measured(out: Path, code: str, audit: dict[str, Any], data: Path) -> list[Finding]:
+    """Return what an audit of the data in a folder finds; its ledger goes to `out`."""
+    stamp = out / "code"
+    if not stamp.exists() or stamp.read_text() != code:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        stamp.write_text(code)
+    prepared = prepare(parse_audit(audit, data / "audit"), base=data)
+    run(prepared, out).close()  # auditor.audit without its report, which costs more than all the rest
+    return judge(out)
+
+
+def put(row: dict[str, Any], file: Path) -> None:
+    """Write a result; a file that is there is whole."""
     file.with_suffix(".part").write_text(json.dumps(row))
     file.with_suffix(".part").replace(file)
-    return row
 
 
 def declared(case: Case, weights: Path) -> dict[str, Any]:
@@ -98,20 +110,39 @@ def declared(case: Case, weights: Path) -> dict[str, Any]:
     }
     if case.quality:
         chosen["attack_quality"] = {"samples": 24, "queries": 100}
+    return declaration(
+        case.name,
+        weights,
+        chosen,
+        classes=CLASSES,
+        channels=3 if case.model.kind == "colour" else 1,
+        factors=("nuisance",) if case.factor else (),
+    )
+
+
+def declaration(
+    name: str,
+    weights: Path,
+    chosen: dict[str, Any],
+    *,
+    classes: Sequence[str],
+    channels: int,
+    factors: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return an audit file of the chosen checks and no other."""
     columns = {"id": "id", "image": "path", "mask": "mask", "label": "label", "unit": "patient"}
-    channels = 3 if case.model.kind == "colour" else 1
     return {
-        "title": f"Planted: {case.name}",
+        "title": f"Planted: {name}",
         "model": {
             "source": "torchscript",
             "path": str(weights),
-            "classes": list(CLASSES),
+            "classes": list(classes),
             "input": {"size": SIZE, "channels": channels},
         },
-        "data": {"manifest": "manifest.csv", **columns} | ({"factors": ["nuisance"]} if case.factor else {}),
+        "data": {"manifest": "manifest.csv", **columns} | ({"factors": list(factors)} if factors else {}),
         "threat": {"epsilon": ["8/255"]},
         "attack": {"name": "pgd", "settings": {"steps": 10}},
-        "checks": {name: chosen.get(name, False) for name in checks.names("image")},
+        "checks": {check: chosen.get(check, False) for check in checks.names("image")},
         "report": {"privacy": "none"},
     }
 
@@ -127,42 +158,41 @@ def audit_data(folder: Path, case: Case) -> tuple[Path, float]:
     labels = drawn.patients % 2
     nuisance = dealt(labels, drawn.patients, case.agreement, seed=seed)
     place = folder / "data" / f"{case.model.series}-{case.mask}-{case.agreement:g}-{n}"
-    if not place.exists():
-        part = place.with_name(f"{place.name}.part{os.getpid()}")
-        _write(
-            part,
-            render(drawn, labels, nuisance, case.model.kind),
-            getattr(drawn, case.mask),
-            labels,
-            drawn.patients,
-            nuisance,
-        )
-        try:
-            part.rename(place)
-        except OSError:  # another process was faster, with the same bytes
-            shutil.rmtree(part)
+    columns = {
+        "label": [CLASSES[label] for label in labels],
+        "patient": [f"p{patient:03d}" for patient in drawn.patients],
+        "nuisance": ["yes" if one else "no" for one in nuisance],
+    }
+    put_data(place, render(drawn, labels, nuisance, case.model.kind), getattr(drawn, case.mask), columns)
     return place, float((nuisance == (labels == 1)).mean())
 
 
-def _write(
-    folder: Path, images: np.ndarray, masks: np.ndarray, labels: np.ndarray, patients: np.ndarray, nuisance: np.ndarray
+def put_data(
+    place: Path, images: NDArray[np.uint8], masks: NDArray[np.bool_], columns: Mapping[str, Sequence[str]]
 ) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    lines: list[list[str]] = [["id", "path", "mask", "label", "patient", "nuisance"]]
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
+    """Write images, masks and their manifest to a folder, unless it is there; a folder that is there is whole."""
+    if place.exists():
+        return
+    part = place.with_name(f"{place.name}.part{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    lines = [["id", "path", "mask", *columns]]
+    for name in ("images", "masks"):
+        (part / name).mkdir(parents=True)
     for row, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        Image.fromarray(image).save(folder / f"images/{row:03d}.png")
-        Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"masks/{row:03d}.png")
-        where = [f"{part}/{row:03d}.png" for part in ("images", "masks")]
-        lines.append(
-            [f"s{row:03d}", *where, CLASSES[labels[row]], f"p{patients[row]:03d}", "yes" if nuisance[row] else "no"]
-        )
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        Image.fromarray(image).save(part / f"images/{row:03d}.png")
+        Image.fromarray(mask.astype(np.uint8) * 255).save(part / f"masks/{row:03d}.png")
+        where = [f"{name}/{row:03d}.png" for name in ("images", "masks")]
+        lines.append([f"s{row:03d}", *where, *(values[row] for values in columns.values())])
+    with (part / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
+    try:
+        part.rename(place)
+    except OSError:  # another process was faster, with the same bytes
+        shutil.rmtree(part)
 
 
-def _kept(finding: Finding) -> dict[str, Any]:
+def kept(finding: Finding) -> dict[str, Any]:
+    """Return what the tables read of a finding."""
     found = finding.estimate
     estimate = None if found is None else {"value": found.value, "low": found.low, "high": found.high}
     peaks = (
@@ -174,4 +204,6 @@ def _kept(finding: Finding) -> dict[str, Any]:
         "estimate": estimate,
         "tolerance": finding.tolerance,
         "peak": next(peaks, None),
+        "question": finding.question,
+        "primary": finding.primary,
     }

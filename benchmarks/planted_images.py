@@ -8,6 +8,7 @@ nothing but what was set, bit for bit: flipping the nuisance, or the cue, is an 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,6 +179,17 @@ def render(
     signs = [
         np.where(shown == 1, 1.0, -1.0).astype(np.float32) for shown in (labels, labels if beside is None else beside)
     ]
+    image = lesioned(drawn, signs)
+    added = NUISANCES[kind](drawn, nuisance)
+    free = drawn.free if added.ndim == 3 else drawn.free[..., None]
+    image = (image if added.ndim == 3 else image[..., None]) + np.where(free, added, 0)
+    return np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+
+
+def lesioned(drawn: Scenes, signs: Sequence[Array]) -> Array:
+    """Return grey values (n, SIZE, SIZE) of the tissue with its lesion, and the second structure where the family has
+    one; each shows its own sign (n,) of the cue: core bright and ring dark, the reverse, or at 0 neither.
+    """
     looks, image = drawn.looks, drawn.tissue.copy()
     for part, outline in enumerate((drawn.lesion, drawn.structure)[: 2 if looks.beside else 1]):
         unit = outline / drawn.radius[:, part, None, None] + 1
@@ -185,10 +197,7 @@ def render(
         wave = np.where(unit < 1, np.cos(1.5 * np.pi * unit.clip(0, 1)), 0)
         cue = (looks.cue, looks.beside)[part] * (signs[part] + looks.spread * drawn.deviation[:, part])
         image += drawn.contrast[:, None, None] / (1 + np.exp(outline.clip(-20, 20) / 0.7)) + cue[:, None, None] * wave
-    added = NUISANCES[kind](drawn, nuisance)
-    free = drawn.free if added.ndim == 3 else drawn.free[..., None]
-    image = (image if added.ndim == 3 else image[..., None]) + np.where(free, added, 0)
-    return np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+    return image
 
 
 def _marker(drawn: Scenes, value: Mask) -> Array:

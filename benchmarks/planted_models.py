@@ -37,7 +37,7 @@ class Net(nn.Module):
             ]
         )
         self.norms = nn.ModuleList([nn.BatchNorm2d(b) for b in widths[1:]])
-        self.head = nn.Linear(2 * widths[-1], 2)
+        self.head: nn.Module = nn.Linear(2 * widths[-1], 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, 2) of images (n, channels, height, width)."""
@@ -64,10 +64,15 @@ def train(kind: str, looks: Lesion, share: float, *, seed: int, levels: int = 0)
     images = render(drawn, labels, dealt(labels, drawn.patients, share, seed=seed), kind)
     torch.manual_seed(seed)
     x, y, net = pixels(images), torch.from_numpy(labels), Net(3 if kind == "colour" else 1, levels=levels)
+    return fit(net, x, y)
+
+
+def fit(net: Net, x: Tensor, y: Tensor, *, epochs: int = EPOCHS) -> Net:
+    """Return the network after training on images and labels; the caller has seeded torch."""
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=EPOCHS * -(-IMAGES // BATCH))
-    for _ in range(EPOCHS):
-        for rows in torch.randperm(IMAGES).split(BATCH):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=epochs * -(-len(x) // BATCH))
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x)).split(BATCH):
             loss = cross_entropy(net(x[rows]), y[rows])
             optimiser.zero_grad()
             loss.backward()
