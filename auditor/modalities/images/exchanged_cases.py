@@ -14,12 +14,16 @@ from auditor.engine.stages import Judged
 from auditor.engine.store import Store
 from auditor.modalities.images.data.pixels import save_image
 from auditor.modalities.images.places import image_file
-from auditor.modalities.images.probes.rings import PARTS
 from auditor.modalities.images.probes.surroundings import replaced, widths_of
 
 _MOST = 3
 """Most cases shown of each part."""
-_PLACES = {"fringe": "the edge of the region", "near": "what lies near the region", "far": "what lies far from it"}
+_PLACES = {
+    "fringe": ("beside", "the edge of the region, with what lies near it,"),
+    "near": ("near", "what lies near the region"),
+    "far": ("far", "what lies far from the region"),
+}
+"""Last part of a finding's id -> what was exchanged, and how it is told of."""
 
 
 def exchanged_cases(prepared: Prepared, store: Store, judged: Judged) -> list[dict[str, Any]]:
@@ -29,8 +33,8 @@ def exchanged_cases(prepared: Prepared, store: Store, judged: Judged) -> list[di
     trial = next((one for one in judged.planned if one.probe == "surroundings"), None)
     findings = {finding.id: finding for finding in judged.findings}
     found = []
-    for part in PARTS[:3] if trial is not None else ():
-        finding = findings.get(f"reliance/{part}")
+    for place, (part, _) in _PLACES.items() if trial is not None else ():
+        finding = findings.get(f"reliance/{place}")
         if trial is None or finding is None or finding.verdict not in ("fail", "inconclusive"):
             continue
         rows = judged.observations.of(trial)
@@ -60,7 +64,8 @@ def _case(
     prepared: Prepared, store: Store, trial: Trial, *, chosen: tuple[Observation, int], finding: Finding
 ) -> dict[str, Any]:
     row, draw = chosen
-    facts, samples, part = prepared.facts, prepared.samples, finding.id.rpartition("/")[2]
+    facts, samples = prepared.facts, prepared.samples
+    part, told = _PLACES[finding.id.rpartition("/")[2]]
     position, donors = samples.index()[row.sample], (int(row.values[f"j/{draw}"]), int(row.values[f"k/{draw}"]))
     made = replaced(samples, position, donors, widths=widths_of(trial))
     assert made is not None, "the trial measured this draw"
@@ -83,7 +88,7 @@ def _case(
         "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
         "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
         "text": (
-            f"One of the samples in which {_PLACES[part]} counts most. With that part taken from the sample"
+            f"One of the samples in which {told} counts most. With that part taken from the sample"
             f" '{facts.ids[donors[1]]}' of class '{other}' the margin for '{label}' is {foreign:.2f}, with that part"
             f" from a sample of its own class it is {same:.2f}."
         ),

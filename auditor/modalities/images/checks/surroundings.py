@@ -30,6 +30,8 @@ WAYS = {
     "far": ("exchange far from the mask", "what lies within {far} of the diagonal of the marked region"),
 }
 """Part -> the name of the way that rests on it, and what that way cannot see."""
+PLACES = ("fringe", "near", "far", "outside")
+"""Where evidence may lie around the mask; 'outside' is all that lies beyond the fringe."""
 _SHOWN = 6
 """Most samples that are named as cases of the fringe."""
 
@@ -46,7 +48,9 @@ class Exchanged:
 
     facts: Facts
     effects: Array
-    """(t, 4) margin with the part of a donor of the same class less that with the part of one of another class."""
+    """(t, 4) margin with a place of a donor of the same class less that with the place of one of another class; of the
+    fringe what it adds to the near surroundings.
+    """
     who: NDArray[np.int64]
     """(t, 3) positions of the recipient, the donor of the same class and the donor of another class."""
     covered: Array
@@ -62,10 +66,11 @@ class Exchanged:
         for name, row in rows.items():
             values = row.values
             for draw in range(0 if row.missing else int(trial.settings["draws"])):
-                effects.append([values[f"{part}/same/{draw}"] - values[f"{part}/other/{draw}"] for part in PARTS])
+                moved = {part: values[f"{part}/same/{draw}"] - values[f"{part}/other/{draw}"] for part in PARTS}
+                effects.append([moved["beside"] - moved["near"], *(moved[part] for part in PLACES[1:])])
                 covered.append([values[f"covered/{part}/{draw}"] for part in PARTS])
                 who.append([facts.position_of[name], int(values[f"j/{draw}"]), int(values[f"k/{draw}"])])
-        size = len(PARTS)
+        size = len(PLACES)
         return cls(
             facts,
             np.array(effects, dtype=float).reshape(-1, size),
@@ -105,7 +110,7 @@ class Located:
             return None
         found = Crossed.of([draws.inside, exchanged.part])
         every = np.concatenate([found.point[None], found.draws(draws.facts.seed)])
-        return cls(exchanged, every[:, 0], {part: every[:, 1 + place] for place, part in enumerate(PARTS)})
+        return cls(exchanged, every[:, 0], {part: every[:, 1 + place] for place, part in enumerate(PLACES)})
 
     def share(self, values: Array, level: float = 0.95) -> Estimate:
         """Return a share of the class evidence (1 + b,) as an estimate on the recipients."""
@@ -127,13 +132,13 @@ class Located:
     @property
     def picture(self) -> dict[str, Array]:
         """Return the share (1 + b,) of inside, fringe, near and far in the evidence of all four."""
-        whole = {"inside": self.inside - self.parts["fringe"]} | {part: self.parts[part] for part in PARTS[:3]}
+        whole = {"inside": self.inside - self.parts["fringe"]} | {part: self.parts[part] for part in PLACES[:3]}
         total = sum(np.abs(one) for one in whole.values())
         return {name: np.divide(one, total, out=np.zeros_like(one), where=total > 1e-9) for name, one in whole.items()}
 
     def covered(self, part: str) -> float:
         """Return which share of a part could be exchanged, on average."""
-        return float(self.exchanged.covered[:, PARTS.index(part)].mean())
+        return float(self.exchanged.covered[:, PLACES.index(part)].mean())
 
 
 def judge_places(
@@ -141,7 +146,7 @@ def judge_places(
 ) -> tuple[Finding, ...]:
     """Return the findings on the edge of the mask, on what lies near it and on what lies far from it."""
     if located is None:
-        return tuple(_unmeasured(part, why, trials) for part in PARTS[:3])
+        return tuple(_unmeasured(part, why, trials) for part in PLACES[:3])
     return (
         _fringe(located, tolerance, trials),
         _beyond(located, "near", tolerance, trials=trials),
@@ -150,7 +155,7 @@ def judge_places(
 
 
 def _unmeasured(part: str, why: str, trials: tuple[str, ...]) -> Finding:
-    claim = f"How much of the evidence lies {_PLACES[part]} was not measured."
+    claim = f"How much of the evidence lies {_WORDS[part]} was not measured."
     return Finding(
         f"reliance/{part}",
         "reliance",
@@ -163,7 +168,7 @@ def _unmeasured(part: str, why: str, trials: tuple[str, ...]) -> Finding:
     )
 
 
-_PLACES = {
+_WORDS = {
     "fringe": "at the edge of the marked region",
     "near": f"beside the marked region, within {percent(NEAR)} of the diagonal",
     "far": f"more than {percent(FAR)} of the diagonal away from the marked region",
@@ -206,7 +211,7 @@ def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Find
 
 def _picture(located: Located) -> tuple[Rows, Values]:
     rows = tuple(Named(name=name, estimate=located.share(values)) for name, values in located.picture.items())
-    covered = {part: located.covered(part) for part in PARTS[:3]}
+    covered = {part: located.covered(part) for part in PLACES[:3]}
     title = "Where the evidence lies, as shares of the evidence of all four"
     return Rows(rows=rows, title=title, heading="Part of the picture", role="picture"), Values(
         values=covered, role="covered"
@@ -229,7 +234,7 @@ def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str,
         f"reliance/{part}",
         "reliance",
         verdict,
-        f"{span(share)} of the class evidence lies {_PLACES[part]} (the margin moves by {effect:.2f}, with the inside"
+        f"{span(share)} of the class evidence lies {_WORDS[part]} (the margin moves by {effect:.2f}, with the inside"
         f" by {inside:.2f}; {covered} of that part could be exchanged).",
         estimate=share,
         tolerance=tolerance,

@@ -17,9 +17,10 @@ from auditor.core.zones import Mask
 
 Places = NDArray[np.int64]
 ANGLES = 360
-PARTS = ("fringe", "near", "far", "outside")
-"""What surrounds a mask: its edge as wide as the guard band, what lies near it, what lies far from it, and all that
-lies beyond the edge.
+PARTS = ("beside", "near", "far", "outside")
+"""What is exchanged around a mask: its edge with what lies near it, what lies near it alone, what lies far from it, and
+all that lies beyond the edge. What the edge adds to what lies near is the edge's own: a mark that touches the mask is
+never cut in two.
 """
 
 

@@ -85,7 +85,7 @@ def replaced(
     x, taken = loaded.x.numpy(), _Donors(own, others, widths)
     far = taken.far()
     sources = {
-        "fringe": [taken.beside(0.0, widths.guard)],
+        "beside": [taken.beside(0.0, widths.near)],
         "near": [taken.beside(widths.guard, widths.near)],
         "far": [far],
         "outside": [taken.beside(widths.guard, widths.far), far],
