@@ -52,14 +52,16 @@ class Frame:
         down, right = np.nonzero(self.mask)
         return float(down.mean()), float(right.mean())
 
-    @cached_property
-    def _rays(self) -> tuple[NDArray[np.float64], Places, Places]:
+    def _rays(self, reach: float) -> tuple[NDArray[np.float64], Places, Places]:
         """Return the distance from the mask (ANGLES, length) along every ray from the centre, which never falls and is
         below 0 up to the ray's last pixel inside, and the pixels of the rays; `_BEYOND` diagonals outside the picture.
+
+        The rays go as far as any pixel that lies within `reach` pixels of the mask.
         """
         height, width = self.mask.shape
         angle = (np.arange(ANGLES) * 2 * np.pi / ANGLES)[:, None]
-        steps = np.arange(0, self._diagonal, 0.5)[None]
+        extent = float(np.hypot(*(np.argwhere(self.mask) - np.array(self.centre)).T).max())
+        steps = np.arange(0, min(self._diagonal, extent + reach + 2), 0.5)[None]
         down = np.rint(self.centre[0] + steps * np.sin(angle)).astype(np.int64)
         right = np.rint(self.centre[1] + steps * np.cos(angle)).astype(np.int64)
         shown = (down >= 0) & (down < height) & (right >= 0) & (right < width)
@@ -80,7 +82,7 @@ class Frame:
         offset = pixels - np.array(other.centre)
         ray = np.rint(np.arctan2(offset[:, 0], offset[:, 1]) * ANGLES / (2 * np.pi)).astype(np.int64) % ANGLES
         wanted = other.away[pixels[:, 0], pixels[:, 1]]
-        away, down, right = self._rays
+        away, down, right = self._rays(float(wanted.max(initial=0.0)))
         # one ray after another on a common scale, so that a single search finds the place on every ray
         apart, length = 2 * _BEYOND * self._diagonal, away.shape[1]
         scale = (away + apart * np.arange(ANGLES)[:, None]).ravel()
