@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 
 from auditor.core.zones import Mask
 
-Places = NDArray[np.int64]
+Pixels = NDArray[np.int64]
 ANGLES = 360
 PARTS = ("beside", "near", "far", "outside")
 """What is exchanged around a mask: its edge with what lies near it, what lies near it alone, what lies far from it, and
@@ -25,7 +25,7 @@ never cut in two.
 
 
 @dataclass(frozen=True)
-class Frame:
+class MaskFrame:
     """One sample's mask (height, width) as a frame of reference; the mask may be empty."""
 
     mask: Mask
@@ -53,7 +53,7 @@ class Frame:
         return float(down.mean()), float(right.mean())
 
     @cached_property
-    def _rays(self) -> tuple[NDArray[np.float64], Places, Places]:
+    def _rays(self) -> tuple[NDArray[np.float64], Pixels, Pixels]:
         """Return the distance from the mask (ANGLES, length) along every ray from the centre, which never falls and is
         below 0 up to the ray's last pixel inside, and the pixels of the rays; endless outside the picture.
         """
@@ -69,7 +69,7 @@ class Frame:
         away = np.where(past, np.where(shown, self.away[down, right], np.inf), -1.0)
         return np.maximum.accumulate(away, axis=1), down, right
 
-    def at(self, pixels: Places, other: Frame) -> tuple[Places, Mask]:
+    def at(self, pixels: Pixels, other: MaskFrame) -> tuple[Pixels, Mask]:
         """Return where this sample has what another one has at `pixels` (n, 2), in the frames of both masks, and
         whether it lies in the picture (n,).
         """
