@@ -131,3 +131,42 @@ def judge_as(
         return {finding.id: finding for finding in findings}
 
     return run
+
+
+@pytest.fixture(scope="session")
+def measured(
+    facts: Callable[..., Facts], observe: Callable[[Mapping[Trial, Rows]], Observations]
+) -> Callable[..., dict[str, Finding]]:
+    """Return function (n, changes of the facts, probe -> function (row) -> values) -> findings of the reliance of
+    images by id; probes that are not named wrote nothing.
+    """
+
+    def run(
+        n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]
+    ) -> dict[str, Finding]:
+        check, known = make_check("reliance", "image", {}), facts(n, **(changes or {}))
+        rows = {
+            trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)}
+            for trial in check.trials(known)
+            if trial.probe in probes
+        }
+        findings = check.judge(known, observe(rows))
+        assert len({finding.id for finding in findings}) == len(findings)
+        return {finding.id: finding for finding in findings}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def one_draw() -> Callable[..., Callable[[int], dict[str, float]]]:
+    """Return function (margins of the four arms, n) -> function (row) -> the values of one draw."""
+
+    def arms(a: float, b: float, c: float, d: float, n: int = 200) -> Callable[[int], dict[str, float]]:
+        edges = dict(zip("ABCD", (a, b, c, d), strict=True))
+        return lambda row: {
+            "sham/smooth": a,
+            **{f"{arm}/0": edge for arm, edge in edges.items()},
+            **{f"{donor}/0": float((row + step) % n) for donor, step in zip("jkl", (2, 1, 3), strict=True)},
+        }
+
+    return arms
