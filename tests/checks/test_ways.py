@@ -93,10 +93,14 @@ def test_one_way_that_fails_is_enough(
     """What the transplant misses: a mark of 1 beside an inside effect of 4."""
     found, honest = share(judge(cut(HONEST), around(moves))), share(judge(cut(HONEST)))
     assert found.verdict == "fail" and found.estimate.value == pytest.approx(0.2, abs=0.02)
-    assert f"({name})" in found.claim and "transplant" in found.reason and "alone would have missed it" in found.reason
+    assert (
+        f"measured by the {name} (" in found.claim
+        and "transplant" in found.reason
+        and "alone would have missed it" in found.reason
+    )
     assert honest.verdict == "pass" and "the ways agree" in honest.reason and honest.p < 0.05
     cut_only = share(judge(cut((2, 1, -1, -2))))
-    assert cut_only.verdict == "fail" and "(transplant)" in cut_only.claim
+    assert cut_only.verdict == "fail" and "measured by the transplant (" in cut_only.claim
 
 
 def test_a_pass_needs_two_ways(judge: Judge, cut: Make, around: Make) -> None:

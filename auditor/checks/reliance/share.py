@@ -62,7 +62,7 @@ def judge_share(
 
 def _claim(measured: ArmsMeasured, way: ShareWay, words: ExchangeWords, *, several: bool) -> str:
     inside, outside = (effect.value for effect in measured.effects[:2])
-    found = f", by the way that finds most of it ({way.name})" if several else ""
+    found = f", measured by the {way.name}" if several else ""
     sign = f"; {AGAINST}" if way.share.high < 0 else ""
     return (
         f"{span(way.share)} {words.source}{found}{sign} (in the transplant the margin moves by {outside:.2f} with"

@@ -58,9 +58,12 @@ def transplanted(
     """
     verdict = decide(measured.share, tolerance, worse="either")
     doubt = _fills_disagree(draws, verdict, tolerance)
-    if verdict == "pass" and not doubt and surgery is not None:
+    if doubt:
+        verdict = "inconclusive"
+    elif surgery is not None:
         doubt = _costly_surgery(surgery, measured, tolerance)
-    return ShareWay("transplant", measured.share, measured.shares, "inconclusive" if doubt else verdict, misses, doubt)
+        verdict = "inconclusive" if doubt and verdict == "pass" else verdict
+    return ShareWay("transplant", measured.share, measured.shares, verdict, misses, doubt)
 
 
 def _fills_disagree(draws: Draws, verdict: Verdict, tolerance: float) -> str:

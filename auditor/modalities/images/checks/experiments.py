@@ -12,8 +12,9 @@ from auditor.checks.reliance.ways import FILL_WORDS, Ways, level_of, transplante
 from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
+from auditor.modalities.images.checks.exchanged import Exchanged
 from auditor.modalities.images.checks.pairs import TRANSPLANT_MISSES
-from auditor.modalities.images.checks.surroundings import WAYS, Exchanged, Located
+from auditor.modalities.images.checks.surroundings import WAYS, Located
 from auditor.stats.means import mean
 
 

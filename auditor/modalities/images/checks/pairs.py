@@ -13,7 +13,8 @@ from auditor.checks.reliance.arms import Draws, estimates
 from auditor.checks.reliance.ways import ShareWay, transplanted
 from auditor.core.displays import TableDisplay
 from auditor.core.records import Evidence, Finding, worst
-from auditor.modalities.images.checks.surroundings import WAYS, Exchanged, Located
+from auditor.modalities.images.checks.exchanged import Exchanged
+from auditor.modalities.images.checks.surroundings import WAYS, Located
 
 TRANSPLANT_MISSES = "what lies beside the marked region, where the cut and the fill take it away"
 _Pair = tuple[int, int]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from auditor.checks.common import percent, reason, span, why_not
+from auditor.checks.common import percent, reason, span
 from auditor.checks.reliance.arms import SHARE_UNIT, Draws
 from auditor.checks.reliance.ways import ShareWay
 from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
-from auditor.core.records import Estimate, Evidence, Finding, Observations, Trial
-from auditor.modalities.images.probes.rings import PARTS
-from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
+from auditor.core.records import Estimate, Evidence, Finding, Trial
+from auditor.modalities.images.checks.exchanged import AROUND, Exchanged
+from auditor.stats.crossed import METHOD, Crossed, bounds, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.shares import Array
 
@@ -30,8 +28,6 @@ WAYS = {
     "far": ("exchange far from the mask", "what lies within {far} of the diagonal of the marked region"),
 }
 """Part -> the name of the way that rests on it, and what that way cannot see."""
-AROUND = ("fringe", "near", "far", "outside")
-"""Where evidence may lie around the mask; 'outside' is all that lies beyond the fringe."""
 _SHOWN = 6
 """Most samples that are named as cases of the fringe."""
 
@@ -43,56 +39,6 @@ def surroundings_trial(facts: Facts, draws: int) -> Trial:
 
 
 @dataclass(frozen=True)
-class Exchanged:
-    """Every draw as a row: what the donor's class moves in each part, whose units it involves, how much was covered."""
-
-    facts: Facts
-    effects: Array
-    """(t, 4) margin with a place of a donor of the same class less that with the place of one of another class; of the
-    fringe what it adds to the near surroundings.
-    """
-    who: NDArray[np.int64]
-    """(t, 3) positions of the recipient, the donor of the same class and the donor of another class."""
-    covered: Array
-    """(t, 4) share of each part that could be exchanged."""
-    why: str
-    """Why nothing was measured, where nothing was."""
-
-    @classmethod
-    def of(cls, facts: Facts, observations: Observations, trial: Trial) -> Exchanged:
-        """Return the draws that a trial measured."""
-        rows = observations.of(trial)
-        effects, who, covered = [], [], []
-        for name, row in rows.items():
-            values = row.values
-            for draw in range(0 if row.missing else int(trial.settings["draws"])):
-                moved = {part: values[f"{part}/same/{draw}"] - values[f"{part}/other/{draw}"] for part in PARTS}
-                effects.append([moved["beside"] - moved["near"], *(moved[part] for part in AROUND[1:])])
-                covered.append([values[f"covered/{part}/{draw}"] for part in PARTS])
-                who.append([facts.position_of[name], int(values[f"j/{draw}"]), int(values[f"k/{draw}"])])
-        size = len(AROUND)
-        return cls(
-            facts,
-            np.array(effects, dtype=float).reshape(-1, size),
-            np.array(who, dtype=np.int64).reshape(-1, 3),
-            np.array(covered, dtype=float).reshape(-1, size),
-            why_not(rows.values()),
-        )
-
-    def __len__(self) -> int:
-        return len(self.effects)
-
-    def where(self, rows: NDArray[np.bool_]) -> Exchanged:
-        """Return some of the draws."""
-        return Exchanged(self.facts, self.effects[rows], self.who[rows], self.covered[rows], self.why)
-
-    @cached_property
-    def part(self) -> Part:
-        """Return the effects with the units behind them."""
-        return Part(self.effects, self.facts.unit_numbers[self.who])
-
-
-@dataclass(frozen=True)
 class Located:
     """The evidence of inside, fringe, near, far and outside together, resampled jointly: effects (1 + b, ...) in
     logits, the point first.
@@ -100,7 +46,9 @@ class Located:
 
     exchanged: Exchanged
     inside: Array
-    """The inside effect of the transplant; the inside travels with its fringe."""
+    """The inside effect of the transplant; the inside travels with its fringe. Where only one class has masks, what
+    healthy tissue in place of the marked region costs: nothing is filled then.
+    """
     parts: Mapping[str, Array]
 
     @classmethod
@@ -108,7 +56,7 @@ class Located:
         """Return where the evidence lies; None where either experiment measured nothing."""
         if not len(draws) or not len(exchanged):
             return None
-        found = Crossed.of([draws.inside, exchanged.part])
+        found = Crossed.of([exchanged.inside or draws.inside, exchanged.part])
         every = np.concatenate([found.point[None], found.draws(draws.facts.seed)])
         return cls(exchanged, every[:, 0], {part: every[:, 1 + place] for place, part in enumerate(AROUND)})
 
@@ -230,7 +178,8 @@ def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str,
         return _unmeasured(part, "the masks leave nothing there that could be exchanged", trials)
     share = located.share(share_of(located.parts[part], located.inside))
     verdict = decide(share, tolerance, worse="either")
-    effect, inside, covered = float(located.parts[part][0]), float(located.inside[0]), percent(located.covered(part))
+    effect, inside = float(located.parts[part][0]), float(located.inside[0])
+    covered = percent(located.covered(part))
     return Finding(
         f"reliance/{part}",
         "reliance",

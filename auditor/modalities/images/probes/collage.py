@@ -43,9 +43,7 @@ class Sheet:
     def __init__(self, samples: Samples, who: tuple[int, ...], cutting: Cutting) -> None:
         self._fill, loaded = FILLS[cutting.fill], samples.load(who)
         self.x: NDArray[np.float32] = loaded.x.numpy()
-        masks = [mask.numpy() for mask in loaded.inside.any(1)]
-        # a sample without a mask gives what it has at the place of the first one's mask
-        self._opacity = [cutting.opacity(mask if mask.any() else masks[0]) for mask in masks]
+        self._opacity = [cutting.opacity(mask.numpy()) for mask in loaded.inside.any(1)]
         self.hole: Mask = np.logical_or.reduce([share > 0 for share in self._opacity])
         """What lies under any mask of the draw with its guard band (height, width)."""
         self._filled: dict[int, Image] = {}
@@ -62,10 +60,7 @@ class Sheet:
         return self._filled[place]
 
     def paste(self, inside: int, outside: int) -> Image:
-        """Return the inside of one sample on the outside of another (channels, height, width).
-
-        The inside of a sample without a mask is what it shows at the place of the first sample's mask.
-        """
+        """Return the inside of one sample on the outside of another (channels, height, width)."""
         share = self._opacity[inside]
         around = self.outside(outside)
         mixed: Image = np.where(share == 1, self.x[inside], around + share * (self.x[inside] - around)).astype(

@@ -71,8 +71,15 @@ def _medians(image: Image, hole: Hole, side: int) -> NDArray[np.float64]:
     enough = (~np.isnan(blocks)).sum(-1) >= side * side / 2
     result = np.full(blocks.shape[:-1], np.nan)
     if enough.any():
-        result[enough] = np.nanmedian(blocks[enough], axis=-1)
+        result[enough] = _median(blocks[enough])
     return result
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median (n,) of each row (n, k) over what is not NaN; every row has a number."""
+    ordered, rows = np.sort(values, axis=-1), np.arange(len(values))  # NaN comes last
+    known = (~np.isnan(values)).sum(-1)
+    return np.asarray((ordered[rows, (known - 1) // 2] + ordered[rows, known // 2]) / 2)
 
 
 def _outvoted(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,7 +89,7 @@ def _outvoted(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
     around = np.stack([padded[:, r : r + rows, c : c + columns] for r in range(3) for c in range(3)])
     known = ~np.isnan(blocks)
     result = blocks.copy()
-    result[known] = np.nanmedian(around[:, known], axis=0)
+    result[known] = _median(around[:, known].T)
     return result
 
 

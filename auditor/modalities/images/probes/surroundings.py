@@ -10,6 +10,7 @@ import numpy as np
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
+from auditor.core.zones import Mask
 from auditor.modalities.images.probes.inpaint import Image
 from auditor.modalities.images.probes.rings import PARTS, MaskFrame, Pixels
 from auditor.modalities.images.probes.transplant import margins
@@ -18,13 +19,15 @@ from auditor.probes.donors import Pool
 from auditor.samples.samples import Chunk, Samples
 
 
-@probes.register("surroundings", cost=lambda *, method, settings: (2 * len(PARTS) * settings["draws"], 0))
+@probes.register("surroundings", cost=lambda *, method, settings: ((2 * len(PARTS) + 1) * settings["draws"], 0))
 def surroundings(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """Margins for the own class with surroundings of a donor of the same and of another class; nothing is in-painted.
 
     `<part>/same/<draw>` and `<part>/other/<draw>` for every part of `PARTS`, with the positions `j/<draw>` and
     `k/<draw>` of the two donors and `covered/<part>/<draw>`, the share of the part that was exchanged. Both donors give
-    exactly the same pixels, so that what the exchange itself does is alike in both.
+    exactly the same pixels, so that what the exchange itself does is alike in both. Where the donor of another class
+    has no mask, `marked/<draw>` is the margin with the marked region and its edge taken from the same place of that
+    donor.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
     return [_recipient(bench, trial, pool, position=index[name], name=name) for name in chunk.ids]
@@ -47,6 +50,8 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: s
         values |= {f"covered/{part}/{draw}": covered for part, (_, covered) in made.items()}
         for part, (pair, _) in made.items():
             images |= {f"{part}/{kind}/{draw}": image for kind, image in zip(("same", "other"), pair, strict=True)}
+        healthy = without_region(bench.samples, position, other, guard=widths.guard)
+        images |= {} if healthy is None else {f"marked/{draw}": healthy}
     found = margins(bench, list(images.values()), bench.samples.y[position])
     return Row(values | dict(zip(images, found, strict=True)))
 
@@ -83,12 +88,12 @@ def replaced(
     loaded = samples.load((recipient, *donors))
     own, *others = (MaskFrame(mask.numpy()) for mask in loaded.inside.any(1))
     x, taken = loaded.x.numpy(), _Donors(own, others, widths)
-    far = taken.far()
+    beside, far = taken.beside(), taken.far()
     sources = {
-        "beside": [taken.beside(0.0, widths.near)],
-        "near": [taken.beside(widths.guard, widths.near)],
+        "beside": [beside],
+        "near": [beside.within(own.ring(widths.guard, widths.near))],
         "far": [far],
-        "outside": [taken.beside(widths.guard, widths.far), far],
+        "outside": [beside.within(own.ring(widths.guard, widths.far)), far],
     }
     if not any(len(one.pixels) for several in sources.values() for one in several):
         return None
@@ -99,6 +104,18 @@ def replaced(
         )
         for part, several in sources.items()
     }
+
+
+def without_region(samples: Samples, recipient: int, donor: int, *, guard: float) -> Image | None:
+    """Return the recipient (channels, height, width) with its marked region and the edge taken from the same place of a
+    donor without a mask; None of a donor that has one.
+    """
+    loaded = samples.load((recipient, donor))
+    own, other = (mask.numpy() for mask in loaded.inside.any(1))
+    if other.any():
+        return None
+    image, healthy = loaded.x.numpy()
+    return np.asarray(np.where(MaskFrame(own).grown(guard), healthy, image), np.float32)
 
 
 @dataclass(frozen=True)
@@ -112,6 +129,11 @@ class _Source:
     wanted: int
     """How many pixels the part has, whether or not the donors can give them."""
 
+    def within(self, part: Mask) -> _Source:
+        """Return the pixels that lie in a part (height, width) of the picture."""
+        kept = part[self.pixels[:, 0], self.pixels[:, 1]]
+        return _Source(self.pixels[kept], tuple(place[kept] for place in self.places), int(part.sum()))
+
 
 @dataclass(frozen=True)
 class _Donors:
@@ -119,9 +141,9 @@ class _Donors:
     others: Sequence[MaskFrame]
     widths: Widths
 
-    def beside(self, low: float, high: float) -> _Source:
-        """Return where a ring around the mask comes from."""
-        pixels = np.argwhere(self.own.ring(low, high))
+    def beside(self) -> _Source:
+        """Return where the edge of the mask and what lies near it come from."""
+        pixels = np.argwhere(self.own.ring(0.0, self.widths.near))
         if not all(donor.mask.any() for donor in self.others):
             return self._in_place(pixels, self.widths.guard)
         found = [donor.at(pixels, self.own) for donor in self.others]

@@ -22,11 +22,9 @@ def transplant(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     """Margins for the recipient's class in the four arms of every draw, with the donors' positions.
 
     Arm A: own inside, outside of the same class. B: own inside, outside of another class. C: inside of another class,
-    outside of the same. D: inside and outside of another class. A donor without a mask gives as its inside what it
-    shows at the place of the recipient's mask: where one class has no lesion, its inside is its own healthy tissue.
-    What an image has under any mask of its draw is in-painted first; the draws take turns with the fills that the trial
-    names. `sham/<fill>` is the margin after the surgery of the first draw of a fill with nothing exchanged: own inside,
-    own outside.
+    outside of the same. D: inside and outside of another class. What an image has under any mask of its draw is
+    in-painted first; the draws take turns with the fills that the trial names. `sham/<fill>` is the margin after the
+    surgery of the first draw of a fill with nothing exchanged: own inside, own outside.
     """
     pool, index = Pool.of(bench.samples), bench.samples.index()
     return [
