@@ -124,7 +124,8 @@ def reason(
     """
     if estimate is None:
         return "nothing was measured"
-    show = ("-" if either and estimate.value < 0 else "") + (percent(tolerance) if share else f"{tolerance:g}")
+    show = percent(tolerance) if share else f"{tolerance:g}"
+    show = f"-{show}" if either and _speaks_below(estimate, tolerance) else show
     level = f"{100 * estimate.level:.3g} %"
     if verdict == "inconclusive":
         wanted = needed_n(estimate, tolerance, either=either)
@@ -138,6 +139,14 @@ def reason(
     side = "beyond" if verdict == "fail" else "within"
     show = show.removeprefix("-") if verdict == "pass" else show
     return f"the whole {level} interval lies {side} the tolerance {show}"
+
+
+def _speaks_below(estimate: Estimate, tolerance: float) -> bool:
+    """Return whether it is the tolerance below zero that an interval holds or lies beyond; where it holds both, the one
+    nearer to the estimate.
+    """
+    below, above = estimate.low < -tolerance <= estimate.high, estimate.low <= tolerance < estimate.high
+    return below if below != above else estimate.value < 0
 
 
 def most_pairs(n: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from auditor.checks import make_check
@@ -23,6 +24,9 @@ TABLE = Table(
     (Rule("grown", then="years >= 0"), Rule("pair", when="sex == 'm'", then="shoe > 0")),
     "malignant",
 )
+AROUND = ("beside", "near", "far", "outside")
+Arms = Sequence[float] | Callable[[int, int, int], Sequence[float]]
+"""Mean margins, the same everywhere or of the recipient's class, the donor's and the draw."""
 
 
 @pytest.fixture(scope="session")
@@ -131,3 +135,113 @@ def judge_as(
         return {finding.id: finding for finding in findings}
 
     return run
+
+
+@pytest.fixture(scope="session")
+def measured(
+    facts: Callable[..., Facts], observe: Callable[[Mapping[Trial, Rows]], Observations]
+) -> Callable[..., dict[str, Finding]]:
+    """Return function (n, changes of the facts, probe -> function (row) -> values) -> findings of the reliance of
+    images by id; probes that are not named wrote nothing.
+    """
+
+    def run(
+        n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]
+    ) -> dict[str, Finding]:
+        check, known = make_check("reliance", "image", {}), facts(n, **(changes or {}))
+        rows = {
+            trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)}
+            for trial in check.trials(known)
+            if trial.probe in probes
+        }
+        findings = check.judge(known, observe(rows))
+        assert len({finding.id for finding in findings}) == len(findings)
+        return {finding.id: finding for finding in findings}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def one_draw() -> Callable[..., Callable[[int], dict[str, float]]]:
+    """Return function (margins of the four arms, n) -> function (row) -> the values of one draw."""
+
+    def arms(a: float, b: float, c: float, d: float, n: int = 200) -> Callable[[int], dict[str, float]]:
+        edges = dict(zip("ABCD", (a, b, c, d), strict=True))
+        return lambda row: {
+            "sham/smooth": a,
+            **{f"{arm}/0": edge for arm, edge in edges.items()},
+            **{f"{donor}/0": float((row + step) % n) for donor, step in zip("jkl", (2, 1, 3), strict=True)},
+        }
+
+    return arms
+
+
+def _donors(row: int, draw: int, n: int, *, classes: int) -> tuple[int, int, int]:
+    """Return a donor of the same class and two of one other class, where the classes take turns with the samples."""
+    block, own = divmod(row, classes)
+    other = (own + 1 + (block + draw) % (classes - 1)) % classes
+    places = ((block + 1 + draw, own), (block + 2 + 3 * draw, other), (block + 7 + 5 * draw, other))
+    j, k, l = ((place * classes + label) % n for place, label in places)  # noqa: E741  the letters of the transplant
+    return j, k, l
+
+
+@pytest.fixture(scope="session")
+def cut() -> Callable[..., Callable[[int], dict[str, float]]]:
+    """Return function (mean margins of the four arms, those of draws that fill evenly, spread, margin with the own
+    surroundings put back, by fill) -> function (row) -> the values of four transplants.
+    """
+
+    def arms(
+        means: Arms,
+        *,
+        flat: Arms | None = None,
+        spread: float = 0.05,
+        shams: tuple[float, float] = (1.0, 1.0),
+        n: int = 120,
+        classes: int = 2,
+    ) -> Callable[[int], dict[str, float]]:
+        def make(row: int) -> dict[str, float]:
+            shaken = spread * np.random.default_rng((1, row)).normal(size=(4, 4))
+            values = dict(zip(("sham/smooth", "sham/flat"), shams, strict=True))
+            for draw in range(4):
+                used, who = flat if flat and draw % 2 else means, _donors(row, draw, n, classes=classes)
+                edges = used(row % classes, who[1] % classes, draw) if callable(used) else used
+                values |= {f"{arm}/{draw}": edges[at] + shaken[draw, at] for at, arm in enumerate("ABCD")}
+                values |= {f"{name}/{draw}": float(one) for name, one in zip("jkl", who, strict=True)}
+            return values
+
+        return make
+
+    return arms
+
+
+@pytest.fixture(scope="session")
+def around() -> Callable[..., Callable[[int], dict[str, float]]]:
+    """Return function (by how much surroundings of another class lower the margin in each of AROUND, spread, shares of
+    them that were exchanged) -> function (row) -> the values of four exchanges.
+    """
+
+    def moved(
+        moves: Arms,
+        *,
+        spread: float = 0.05,
+        covered: Sequence[float] = (0.9,) * 4,
+        n: int = 120,
+        classes: int = 2,
+    ) -> Callable[[int], dict[str, float]]:
+        def make(row: int) -> dict[str, float]:
+            shaken = spread * np.random.default_rng((2, row)).normal(size=(4, 4))
+            values: dict[str, float] = {}
+            for draw in range(4):
+                j, k, _ = _donors(row, draw, n, classes=classes)
+                lower = moves(row % classes, k % classes, draw) if callable(moves) else moves
+                values |= {f"j/{draw}": float(j), f"k/{draw}": float(k)}
+                for at, (part, share) in enumerate(zip(AROUND, covered, strict=True)):
+                    other = 1.0 - lower[at] + (shaken[draw, at] if share else 0.0)
+                    values |= {f"{part}/same/{draw}": 1.0, f"{part}/other/{draw}": other}
+                    values[f"covered/{part}/{draw}"] = share
+            return values
+
+        return make
+
+    return moved

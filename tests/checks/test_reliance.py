@@ -20,6 +20,8 @@ SHARES = [
     ((1, 2, -1, 0), -1 / 3),
 ]
 Judge = Callable[..., Finding]
+Measured = Callable[..., dict[str, Finding]]
+Arms = Callable[..., Callable[[int], dict[str, float]]]
 
 
 def effects(found: Finding, role: str = "effects") -> dict[str, float]:
@@ -28,10 +30,18 @@ def effects(found: Finding, role: str = "effects") -> dict[str, float]:
     return {row.name: row.estimate.value for row in rows.rows if row.estimate}
 
 
+def unmoved(values: Mapping[str, float]) -> dict[str, float]:
+    """Return exchanged surroundings that move nothing, with the donors of some transplants."""
+    drawn = {key: value for key, value in values.items() if key[0] in "jk"}
+    parts = ("beside", "near", "far", "outside")
+    same = {f"{part}/{kind}/{draw}": 1.0 for part in parts for kind in ("same", "other") for draw in range(4)}
+    return drawn | same | {f"covered/{part}/{draw}": 0.9 for part in parts for draw in range(4)}
+
+
 @pytest.fixture
 def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Judge:
     """Return function (arms, n, spread, copies, names) -> the finding on n recipients, each there `copies` times under
-    its unit.
+    its unit; exchanged surroundings are measured where asked for, and move nothing.
     """
 
     def run(
@@ -42,6 +52,7 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
         copies: int = 1,
         prefix: str = "s",
         order: Sequence[int] | None = None,
+        around: bool = False,
     ) -> Finding:
         rng = np.random.default_rng(0)
         check = checks.serving("reliance", "image").make()
@@ -60,7 +71,9 @@ def judge(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> 
             rows |= {f"{prefix}{row:03d}/{copy}": values for copy in range(copies)}
         if order is not None:
             rows = {name: rows[name] for name in (list(rows)[place] for place in order)}
-        found = check.judge(known, observe({check.trials(known)[0]: rows}))[0]
+        transplants, exchanges = check.trials(known)[:2]
+        still = {name: unmoved(values) for name, values in rows.items()} if around else {}
+        found = check.judge(known, observe({transplants: rows, exchanges: still}))[0]
         assert isinstance(found, Finding) and found.id == "reliance/outside-share"
         return found
 
@@ -96,8 +109,9 @@ def test_swapping_inside_and_outside_swaps_the_effects(judge: Judge) -> None:
 
 
 def test_honest_passes_and_shortcut_fails_with_its_p(judge: Judge) -> None:
-    honest, shortcut = judge((2, 2, -2, -2)), judge((2, 0.5, -0.5, -2))
+    honest, shortcut = judge((2, 2, -2, -2), around=True), judge((2, 0.5, -0.5, -2))
     assert (honest.verdict, shortcut.verdict) == ("pass", "fail")
+    assert judge((2, 2, -2, -2)).verdict == "inconclusive", "one way alone acquits nobody"
     assert honest.p < 0.05 and shortcut.p < 0.05
 
 
@@ -133,97 +147,22 @@ def test_recipients_without_donors_are_counted_by_reason(
     assert (found.verdict, found.reason) == ("not_measured", "not applicable: empty mask (3 samples)")
 
 
-Measured = Callable[..., dict[str, Finding]]
-
-
-@pytest.fixture
-def measured(facts: Callable[..., Facts], observe: Callable[..., Observations]) -> Measured:
-    """Return function (probe -> function (row) -> values, n, facts) -> findings by id; probes that are not named wrote
-    nothing.
+@pytest.mark.parametrize("against", [False, True])
+def test_the_flip_gap_in_closed_form(measured: Measured, one_draw: Arms, against: bool) -> None:
+    """Another class takes every fifth decision, the same class none; or the same class takes them, where the
+    association is reversed.
     """
-
-    def run(
-        n: int = 200, changes: Mapping[str, Any] | None = None, **probes: Callable[[int], Any]
-    ) -> dict[str, Finding]:
-        check, known = checks.serving("reliance", "image").make(), facts(n, **(changes or {}))
-        rows = {
-            trial: {name: probes[trial.probe](row) for row, name in enumerate(known.ids)}
-            for trial in check.trials(known)
-            if trial.probe in probes
-        }
-        return {finding.id: finding for finding in check.judge(known, observe(rows))}
-
-    return run
-
-
-def arms(a: float, b: float, c: float, d: float, n: int = 200) -> Callable[[int], dict[str, float]]:
-    return lambda row: {
-        "sham": a,
-        "A/0": a,
-        "B/0": b,
-        "C/0": c,
-        "D/0": d,
-        "j/0": (row + 2) % n,
-        "k/0": (row + 1) % n,
-        "l/0": (row + 3) % n,
-    }
-
-
-def leads(told_apart: int, size: float, n: int = 200) -> Callable[[int], dict[str, float]]:
-    """Return pairs of which so many in ten are told apart, by this lead."""
-
-    def make(row: int) -> dict[str, float]:
-        lead = size if row % 10 < told_apart else -size
-        return {"partner": (row + 1) % n, "hole": 0.3, "lead/rim": lead, "lead/biharmonic": lead, "kept": row % 2}
-
-    return make
-
-
-def test_the_flip_gap_in_closed_form(measured: Measured) -> None:
-    """Another class takes every fifth decision; the same class takes none."""
-    found = measured(transplant=lambda row: arms(1, -1 if row % 5 == 0 else 1, -1, -2)(row))["reliance/flip-gap"]
-    assert found.estimate.value == pytest.approx(0.2) and found.verdict == "fail"
+    found = measured(
+        transplant=lambda row: one_draw(*[1, -1 if row % 5 == 0 else 1][:: -1 if against else 1], -1, -2)(row)
+    )["reliance/flip-gap"]
+    assert found.estimate.value == pytest.approx(-0.2 if against else 0.2) and found.verdict == "fail"
     (mcnemar,) = of_kind(found.displays, Values, "McNemar")
     assert mcnemar.values == {
-        "only another class": 40,
-        "only same class": 0,
+        "only another class": 0 if against else 40,
+        "only same class": 40 if against else 0,
         "recipients": 200,
         "p": pytest.approx(2 * 0.5**40),
     }
-
-
-def test_ranks_notice_a_trace_but_do_not_accuse_it(measured: Measured) -> None:
-    """The same ranks: leads of a hundredth of the inside effect pass, large ones fail where the outside share does too,
-    else they are left open.
-    """
-    honest, shortcut = arms(1, 1, -1, -1), arms(1, 0, 0, -1)
-    cases = ((0.02, {"transplant": honest}), (2.0, {"transplant": shortcut}), (2.0, {"transplant": honest}), (2.0, {}))
-    trace, large, unshared, alone = (
-        measured(left_over=leads(9, size), **extra)["reliance/left-over"] for size, extra in cases
-    )
-    assert [one.estimate.value for one in (trace, large, unshared, alone)] == [pytest.approx(0.9)] * 4
-    assert [one.verdict for one in (trace, large, unshared, alone)] == ["pass", "fail", "inconclusive", "inconclusive"]
-    assert "otherwise ignores" in unshared.reason
-    assert "trace" in trace.reason
-    assert effects(trace, "leads")["filled from the rim"] == pytest.approx(0.016 / 2.016)
-    (fills,) = of_kind(large.displays, Rows, "fills")
-    assert all(row.p is not None and row.p < 0.01 and "of the class evidence" in row.note for row in fills.rows)
-    assert [row.note for row in of_kind(alone.displays, Rows, "leads")[0].rows] == [
-        "the inside effect was not measured"
-    ] * 2
-
-
-def test_fills_must_agree(measured: Measured) -> None:
-    def torn(row: int) -> dict[str, float]:
-        return leads(9, 2.0)(row) | {"lead/biharmonic": leads(5, 2.0)(row)["lead/biharmonic"]}
-
-    found = measured(left_over=torn, transplant=arms(1, 1, -1, -1))["reliance/left-over"]
-    assert found.verdict == "inconclusive"
-
-
-def test_the_inside_alone_stands_beside_the_left_over(measured: Measured) -> None:
-    found = measured(left_over=leads(5, 1.0), clean=lambda row: {"correct": float(row % 4 > 0), "margin": 1.0})
-    assert list(effects(found["reliance/left-over"], "kept").values()) == [1.0, 0.75]
 
 
 SITES = {"factors": {"site": tuple("ns"[row % 4 > 1] for row in range(200))}}
@@ -245,9 +184,9 @@ def pairs(north: float, *, towards_class: float = 0.0) -> Callable[[int], dict[s
 
 
 @pytest.mark.parametrize(("north", "verdict"), [(0.0, "pass"), (0.02, "pass"), (0.5, "fail"), (-0.5, "fail")])
-def test_a_factor_in_closed_form(measured: Measured, north: float, verdict: str) -> None:
+def test_a_factor_in_closed_form(measured: Measured, one_draw: Arms, north: float, verdict: str) -> None:
     """Inside effect 2; the factor moves the log odds of class 1 by `north`, whatever the class is."""
-    found = measured(changes=SITES, factor=pairs(north, towards_class=3.0), transplant=arms(1, 1, -1, -1))[
+    found = measured(changes=SITES, factor=pairs(north, towards_class=3.0), transplant=one_draw(1, 1, -1, -1))[
         "reliance/factor/site"
     ]
     assert found.verdict == verdict and found.estimate.value == pytest.approx(abs(north) / (abs(north) + 2))
@@ -260,26 +199,3 @@ def test_a_factor_in_closed_form(measured: Measured, north: float, verdict: str)
 def test_a_factor_needs_the_inside_effect(measured: Measured) -> None:
     found = measured(changes=SITES, factor=pairs(1.0))["reliance/factor/site"]
     assert (found.verdict, found.reason) == ("not_measured", "the inside effect was not measured")
-
-
-def test_every_pair_of_three_classes_has_its_share(measured: Measured) -> None:
-    """Only the surroundings of classes 0 and 2 are told apart: the share is 1/3 there and 0 elsewhere."""
-    three = {"classes": ("a", "b", "c"), "y": tuple(row % 3 for row in range(198))}
-
-    def row_of(row: int) -> dict[str, float]:
-        other = (row + 1 + row // 3 % 2) % 3
-        return arms(1, 0 if {row % 3, other} == {0, 2} else 1, 0 if {row % 3, other} == {0, 2} else -1, -1, 198)(
-            row
-        ) | {
-            "k/0": (row // 3 * 3 + other + 3) % 198,
-            "j/0": (row + 6) % 198,
-        }
-
-    found = measured(198, three, transplant=row_of)["reliance/outside-share"]
-    (table,) = of_kind(found.displays, TableDisplay, "")
-    shares = {row[0]: row[1].value for row in table.rows}  # type: ignore[union-attr]
-    assert next(iter(shares)) == "a and c" and shares.pop("a and c") == pytest.approx(0.5)
-    assert shares == {
-        "a and b": pytest.approx(0),
-        "b and c": pytest.approx(0),
-    }

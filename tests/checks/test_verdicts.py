@@ -86,7 +86,7 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
 
     def make(row: int) -> dict[str, float]:
         rng = np.random.default_rng(row)
-        values: dict[str, float] = {"sham": margins[0]}
+        values: dict[str, float] = {"sham/smooth": 1.0, "sham/flat": 1.0}
         for draw in range(draws):
             values |= {
                 f"{arm}/{draw}": mean + spread * float(rng.normal()) for arm, mean in zip("ABCD", margins, strict=True)
@@ -102,8 +102,34 @@ def arms(*margins: float, spread: float = 0.1, n: int = N, draws: int = 8) -> Ca
     return every(make, n)
 
 
+PARTS = ("beside", "near", "far", "outside")
+
+
+def around(*moves: float, spread: float = 0.1, n: int = N) -> Callable[[Facts, Trial], Rows]:
+    """Return rows of exchanged surroundings: by how much those of another class lower the margin, for each of PARTS."""
+
+    def make(row: int) -> dict[str, float]:
+        rng = np.random.default_rng((2, row))
+        values: dict[str, float] = {}
+        for draw in range(4):
+            donors = [(row + step) % N for step in (2 + 2 * int(rng.integers(20)), 1 + 2 * int(rng.integers(20)))]
+            values |= {f"j/{draw}": float(donors[0]), f"k/{draw}": float(donors[1])}
+            for part, move in zip(PARTS, moves, strict=True):
+                values |= {f"{part}/same/{draw}": 1.0, f"covered/{part}/{draw}": 0.9}
+                values[f"{part}/other/{draw}"] = 1.0 - move + spread * float(rng.normal())
+        return values
+
+    return every(make, n)
+
+
 def relied(
-    transplant: Callable[[Facts, Trial], Rows], *, apart: int = 50, lead: float = 2.0, factor: float = 0.0, n: int = N
+    transplant: Callable[[Facts, Trial], Rows],
+    surroundings: Callable[[Facts, Trial], Rows] | None = None,
+    *,
+    apart: int = 50,
+    lead: float = 2.0,
+    factor: float = 0.0,
+    n: int = N,
 ) -> Callable[[Facts, Trial], Rows]:
     """Return rows of every trial of reliance: of each hundred pairs so many are told apart; a factor that moves the
     margin.
@@ -114,8 +140,8 @@ def relied(
         return {
             "partner": float((row + 1) % N),
             "hole": 0.3,
-            "lead/rim": size,
-            "lead/biharmonic": size,
+            "lead/smooth": size,
+            "lead/flat": size,
             "kept": float(row % 2),
         }
 
@@ -134,6 +160,7 @@ def relied(
         "factor": every(site, n),
         "clean": every(plain, n),
         "transplant": transplant,
+        "surroundings": surroundings or around(0, 0, 0, 0, n=n),
     }
     return lambda facts, trial: probes[trial.probe](facts, trial)
 
@@ -207,6 +234,7 @@ def attacks_tried(
 
 SEX = {"groups": {"sex": tuple("ffmm"[row % 4] for row in range(N))}}
 SITE = {"factors": {"site": tuple("ns"[row % 4 > 1] for row in range(N))}}
+THREE = {"classes": ("a", "b", "c"), "y": tuple(row % 3 for row in range(N))}
 TINY = {"groups": {"sex": tuple("fm"[row < 17] for row in range(N))}}
 NO_MASKS = {"mask_share": (None,) * N}
 RARE = {"y": (1,) * 3 + (0,) * (N - 3)}
@@ -285,6 +313,26 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("reliance/outside-share", "fail", {}, {}, relied(arms(2, 0, 0, -2))),
     ("reliance/outside-share", "inconclusive", {}, {}, relied(arms(2, 1.8, -1.8, -2, spread=2.0))),
     ("reliance/outside-share", "inconclusive", {}, {}, relied(arms(1, 1, 1, 1, spread=0.0))),
+    ("reliance/outside-share", "fail", {}, {}, relied(arms(2, 2, -2, -2), around(2, 2, 0, 2))),
+    ("reliance/fringe", "pass", {}, {}, relied(arms(2, 2, -2, -2))),
+    ("reliance/fringe", "inconclusive", {}, {}, relied(arms(2, 2, -2, -2), around(2, 0, 0, 0))),
+    ("reliance/fringe", "not_measured", {}, {}, relied(arms(2, 2, -2, -2), around(0, 0, 0, 0, n=0))),
+    ("reliance/near", "pass", {}, {}, relied(arms(2, 2, -2, -2), around(2, 0, 2, 2))),
+    ("reliance/near", "fail", {}, {}, relied(arms(2, 2, -2, -2), around(2, 2, 0, 2))),
+    ("reliance/near", "inconclusive", {}, {}, relied(arms(2, 2, -2, -2), around(0.2, 0.2, 0, 0.2, spread=1.0))),
+    ("reliance/near", "not_measured", {}, {}, relied(arms(2, 2, -2, -2, n=0))),
+    ("reliance/far", "pass", {}, {}, relied(arms(2, 2, -2, -2), around(2, 2, 0, 2))),
+    ("reliance/far", "fail", {}, {}, relied(arms(2, 2, -2, -2), around(0, 0, 2, 2))),
+    ("reliance/far", "inconclusive", {}, {}, relied(arms(2, 2, -2, -2), around(0, 0, 0.2, 0.2, spread=1.0))),
+    ("reliance/pair", "pass", {}, THREE, relied(arms(2, 2, -2, -2))),
+    ("reliance/pair", "fail", {}, THREE, relied(arms(2, 0, 0, -2))),
+    ("reliance/pair", "inconclusive", {}, THREE, relied(arms(2, 1.8, -1.8, -2, spread=2.0))),
+    ("reliance/pair", "inconclusive", {}, THREE, relied(arms(2, 2, -2, -2), around(0, 0, 0, 0, n=0))),
+    ("reliance/pair", "not_measured", {}, THREE, relied(arms(2, 2, -2, -2, n=0))),
+    ("reliance/disturbed", "pass", {}, {}, relied(arms(2, 2, -2, -2))),
+    ("reliance/disturbed", "fail", {}, {}, relied(arms(-2, 2, -2, 2))),
+    ("reliance/disturbed", "inconclusive", {}, {}, relied(arms(2, 0.9, -0.9, -2, spread=1.0))),
+    ("reliance/disturbed", "not_measured", {}, {}, relied(arms(2, 2, -2, -2), n=0)),
     ("reliance/flip-gap", "pass", {}, {}, relied(arms(2, 2, -2, -2))),
     ("reliance/flip-gap", "fail", {}, {}, relied(arms(2, -2, 2, -2))),
     ("reliance/flip-gap", "inconclusive", {}, {}, relied(arms(2, 1.3, -1.3, -2, spread=1.0))),
@@ -390,6 +438,7 @@ def test_every_verdict_is_reachable(
 def _ids() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name in IMAGE:
         yield name, {}, SEX | SITE
+        yield name, {}, THREE
         yield name, {}, {}
 
 

@@ -5,14 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.modalities.images.probes.factor import factor
-from auditor.modalities.images.probes.left_over import biharmonic, left_over
+from auditor.modalities.images.probes.left_over import left_over
 from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row
 from auditor.samples.samples import Samples
@@ -41,7 +39,9 @@ class Reader(nn.Module):
 def measured(probe: Callable[..., list[Row]], samples: Samples, weights: np.ndarray, **settings: object) -> list[Row]:
     bench = Bench(wrap(Reader(weights), ["a", "b"]), samples, lambda name: None, batch_size=5)
     trial = Trial(
-        probe.__name__, settings={"guard": 0.0, "blend": 0.0, "pairs": 3, "column": "site", **settings}, seed=1
+        probe.__name__,
+        settings={"guard": 0.0, "blend": 0.0, "pairs": 3, "column": "site", "fill": "smooth", **settings},
+        seed=1,
     )
     return probe(bench, trial, samples.load(range(len(samples))))
 
@@ -58,7 +58,7 @@ CENTRE = INSIDE.any(0)
 
 def test_nothing_is_left_of_a_class_that_is_inside_alone(make_samples: Make) -> None:
     for row in measured(left_over, make_samples(painted(CLASSED, [0.5] * N), Y, INSIDE), np.ones((1, 8, 8))):
-        assert (row.values["lead/rim"], row.values["lead/biharmonic"]) == (
+        assert (row.values["lead/smooth"], row.values["lead/flat"]) == (
             pytest.approx(0, abs=1e-4),
             pytest.approx(0, abs=1e-4),
         )
@@ -70,8 +70,8 @@ def test_what_is_left_outside_in_closed_form(make_samples: Make) -> None:
     """
     samples = make_samples(painted([0.5] * N, CLASSED), Y, INSIDE)
     for row, name in zip(measured(left_over, samples, np.ones((1, 8, 8))), samples.ids, strict=True):
-        assert row.values["lead/rim"] == pytest.approx(64 * 1.2, rel=1e-4)
-        assert row.values["lead/biharmonic"] == pytest.approx(row.values["lead/rim"], rel=1e-3)
+        assert row.values["lead/smooth"] == pytest.approx(64 * 1.2, rel=1e-4)
+        assert row.values["lead/flat"] == pytest.approx(row.values["lead/smooth"], rel=1e-3)
         partner = int(row.values["partner"])
         assert Y[partner] != Y[samples.index()[name]]
         assert row.values["hole"] == pytest.approx((INSIDE[partner] | INSIDE[samples.index()[name]]).mean())
@@ -109,20 +109,6 @@ def test_why_a_pair_cannot_be_blanked(make_samples: Make) -> None:
             why in (row.missing.reason if row.missing else "")
             for row in measured(left_over, make_samples(x, y, mask), np.ones((1, 8, 8)))
         )
-
-
-@given(st.integers(0, 2**31), st.sampled_from([0.1, 0.4, 0.8]))
-def test_the_biharmonic_fill_stays_in_range_and_in_the_hole(seed: int, share: float) -> None:
-    rng = np.random.default_rng(seed)
-    image, hole = rng.random((2, 7, 9)).astype(np.float32), rng.random((7, 9)) < share
-    hole[0, 0] = False
-    filled = biharmonic(image, hole)
-    assert np.array_equal(filled, biharmonic(np.where(hole, 9.0, image).astype(np.float32), hole)), (
-        "nothing of the hole's content is left"
-    )
-    assert np.array_equal(filled[:, ~hole], image[:, ~hole])
-    seen = image[:, ~hole]
-    assert (filled >= seen.min(1)[:, None, None]).all() and (filled <= seen.max(1)[:, None, None]).all()
 
 
 def test_a_factor_is_weighed_at_the_same_class(make_samples: Make) -> None:

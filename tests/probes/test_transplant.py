@@ -1,4 +1,4 @@
-"""In-painting, collages and the four-arm transplant, by brute force on tiny images."""
+"""Collages and the four-arm transplant, by brute force on tiny images."""
 
 from collections.abc import Callable
 
@@ -7,47 +7,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt
 from torch import nn
 
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
-from auditor.core.seeds import generator
 from auditor.core.zones import grow
 from auditor.modalities.images.probes.collage import Cutting, Sheet
-from auditor.modalities.images.probes.inpaint import inpaint
 from auditor.modalities.images.probes.transplant import transplant
 from auditor.models.classifier import wrap
 from auditor.probes import Bench, probes
-from auditor.probes.donors import ARMS, Pool
+from auditor.probes.donors import ARMS
 from auditor.samples.samples import Samples
 
 Make = Callable[..., Samples]
-holes = st.builds(
-    lambda seed, share: np.random.default_rng(seed).random((7, 9)) < share,
-    st.integers(0, 2**31),
-    st.sampled_from([0.0, 0.2, 0.6, 0.95]),
-).filter(lambda hole: not hole.all())
-
-
-@given(holes, st.integers(0, 2**31))
-def test_nothing_of_the_holes_content_is_left(hole: np.ndarray, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    image = rng.random((2, 7, 9)).astype(np.float32)
-    other = np.where(hole, rng.random((2, 7, 9)), image).astype(np.float32)
-    before, filled = image.copy(), inpaint(image, hole)
-    assert np.array_equal(filled, inpaint(other, hole))
-    assert np.array_equal(filled[:, ~hole], image[:, ~hole]) and filled.dtype == np.float32
-    rim = image[:, ~hole]
-    assert (filled >= rim.min(1)[:, None, None] - 1e-6).all() and (filled <= rim.max(1)[:, None, None] + 1e-6).all()
-    assert np.array_equal(image, before)
-
-
-@given(holes)
-def test_a_plain_image_stays_plain(hole: np.ndarray) -> None:
-    assert np.allclose(inpaint(np.full((1, 7, 9), 0.3, np.float32), hole), 0.3, atol=1e-6)
-
-
 N = 24
 # every pixel tells whose it is
 X = np.stack([np.full((1, 6, 6), (row + 1) / 100) for row in range(N)]).astype(np.float32)
@@ -58,8 +31,10 @@ Y = [row % 3 for row in range(N)]
 UNITS = [f"u{row // 2}" for row in range(N)]
 
 
-def arms(samples: Samples, who: tuple[int, int, int, int], guard: float, blend: float = 0.0) -> np.ndarray:
-    sheet = Sheet(samples, who, Cutting(guard, blend))
+def arms(
+    samples: Samples, who: tuple[int, int, int, int], guard: float, blend: float = 0.0, fill: str = "smooth"
+) -> np.ndarray:
+    sheet = Sheet(samples, who, Cutting(guard, blend, fill))
     return np.stack([sheet.paste(inside, outside) for inside, outside in ARMS.values()])
 
 
@@ -73,13 +48,14 @@ def test_whose_pixel_is_whose(make_samples: Make) -> None:
             assert found[arm, 0][place] == pytest.approx(X[inside if own else outside, 0, 0, 0], abs=1e-6)
 
 
-def test_what_lies_under_any_mask_of_the_draw_is_filled(make_samples: Make) -> None:
+@pytest.mark.parametrize("fill", ["smooth", "flat"])
+def test_what_lies_under_any_mask_of_the_draw_is_filled(make_samples: Make, fill: str) -> None:
     marked = X.copy()
     marked[BLOCKS] = 1.0  # every inside is white, every outside is plain
     samples, who = make_samples(marked, Y, BLOCKS, units=UNITS), (0, 3, 7, 11)
     for arm, (inside, outside) in enumerate([(0, 3), (0, 7), (7, 3), (7, 11)]):
         block = BLOCKS[inside, 0]
-        found = arms(samples, who, guard=0.0)[arm, 0]
+        found = arms(samples, who, guard=0.0, fill=fill)[arm, 0]
         assert (found[block] == 1.0).all() and np.allclose(found[~block], X[outside, 0, 0, 0], atol=1e-6)
 
 
@@ -114,42 +90,6 @@ def test_arms_share_their_seams(make_samples: Make) -> None:
     assert np.allclose(arms(samples, (0, 3, 7, 11), guard=0.2, blend=0.1), 0.4)
 
 
-@given(st.integers(0, N - 1), st.integers(0, 2**31))
-def test_rivals_are_of_one_other_class_and_two_units(make_samples: Make, position: int, seed: int) -> None:
-    pool = Pool.of(make_samples(X, Y, BLOCKS, units=UNITS))
-    found = pool.rivals(generator(seed), position=position, avoid=(position,))
-    assert found is not None and Y[found[0]] == Y[found[1]] != Y[position]
-    assert len({UNITS[row] for row in (position, *found)}) == 3
-
-
-def test_a_class_of_one_unit_is_no_rival(make_samples: Make) -> None:
-    y = [2 if row < 2 else row % 2 for row in range(N)]  # class 2 is unit u0 alone
-    pool = Pool.of(make_samples(X, y, BLOCKS, units=UNITS))
-    drawn = {y[pool.rivals(generator(seed), position=2, avoid=(2,))[0]] for seed in range(60)}
-    assert drawn == {1}
-
-
-@given(st.integers(0, N - 1), st.integers(0, 2**31))
-def test_donors_never_share_a_unit(make_samples: Make, position: int, seed: int) -> None:
-    pool, rng = Pool.of(make_samples(X, Y, BLOCKS, units=UNITS)), generator(seed)
-    same = pool.draw(rng, position=position, same=True, avoid=(position,))
-    other = pool.draw(rng, position=position, same=False, avoid=(position, same))
-    second = pool.draw(rng, position=position, same=False, avoid=(position, same, other))
-    assert same is not None and other is not None and second is not None
-    assert Y[same] == Y[position] != Y[other] and Y[second] != Y[position]
-    assert len({UNITS[row] for row in (position, same, other, second)}) == 4
-
-
-def test_donors_have_masks_where_their_class_has_any(make_samples: Make) -> None:
-    inside = BLOCKS.copy()
-    inside[[1, 4]] = False  # two of class 1
-    inside[[row for row in range(N) if Y[row] == 2]] = False
-    pool = Pool.of(make_samples(X, Y, inside, units=UNITS))
-    drawn = {pool.draw(generator(seed), position=0, same=False, avoid=(0,)) for seed in range(60)}
-    assert drawn.isdisjoint({1, 4})
-    assert pool.draw(generator(0), position=1, same=False, avoid=(1,)) is not None
-
-
 class Sums(nn.Module):
     """Evidence for class 1 is the sum of a fixed region."""
 
@@ -162,8 +102,11 @@ class Sums(nn.Module):
         return torch.stack([-total, total], 1)
 
 
+SETTINGS = {"draws": 3, "guard": 0.0, "blend": 0.0, "fills": ["smooth", "flat"]}
+
+
 def run(samples: Samples, module: nn.Module, **settings: float) -> list:
-    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0, "blend": 0.0, **settings}, zone="outside", seed=1)
+    trial = Trial("transplant", settings={**SETTINGS, **settings}, zone="outside", seed=1)
     bench = Bench(wrap(module, ["a", "b"]), samples, lambda name: None, batch_size=5)
     assert probes["transplant"].make is transplant
     return transplant(bench, trial, samples.load(range(len(samples))))
@@ -179,7 +122,7 @@ def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
     samples = make_samples(x, y, inside)
     for region, moves in ((inside[0], ("A", "C")), (~inside[0], ("A", "B"))):
         for row in run(samples, Sums(region)):
-            assert row.missing is None and set(row.values) == {"sham"} | {
+            assert row.missing is None and set(row.values) == {"sham/smooth", "sham/flat"} | {
                 f"{name}/{draw}" for name in "ABCDjkl" for draw in range(3)
             }
             a, b, c, d = (row.values[f"{arm}/0"] for arm in "ABCD")
@@ -194,7 +137,7 @@ def test_margins_say_where_the_evidence_is(make_samples: Make) -> None:
 def test_a_recipient_is_measured_alike_in_any_chunk(make_samples: Make) -> None:
     samples = make_samples(X, [row % 2 for row in range(N)], BLOCKS, units=UNITS)
     whole = run(samples, Sums(np.ones((1, 6, 6))))
-    trial = Trial("transplant", settings={"draws": 3, "guard": 0.0, "blend": 0.0}, zone="outside", seed=1)
+    trial = Trial("transplant", settings=SETTINGS, zone="outside", seed=1)
     bench = Bench(wrap(Sums(np.ones((1, 6, 6))), ["a", "b"]), samples, lambda name: None)
     (alone,) = transplant(bench, trial, samples.load([13]))
     assert alone.values == pytest.approx(whole[13].values, abs=1e-4)
@@ -242,19 +185,53 @@ def test_swapping_inside_and_outside_in_the_mask_swaps_the_effects(make_samples:
     assert effects[0] == pytest.approx(effects[1][::-1], rel=1e-5)
 
 
-@given(st.sampled_from([(64, 64), (30, 47)]), st.integers(0, 2**31))
-def test_only_what_the_hole_can_read_is_smoothed(shape: tuple[int, int], seed: int) -> None:
-    """Smoothing a part of the image gives bit for bit what smoothing all of it gives."""
-    rng = np.random.default_rng(seed)
-    image, hole = rng.random((2, *shape)).astype(np.float32), np.zeros(shape, dtype=bool)
-    top, left = (int(rng.integers(0, side - 6)) for side in shape)
-    hole[top : top + 6, left : left + 5] = True
-    rows, columns = distance_transform_edt(hole, return_distances=False, return_indices=True)
-    filled = image[:, rows, columns]
-    for _ in range(4):
-        filled = np.where(
-            hole,
-            np.stack([gaussian_filter(channel, 0.02 * np.hypot(*shape), mode="nearest") for channel in filled]),
-            image,
-        )
-    assert np.array_equal(inpaint(image, hole), filled.astype(np.float32))
+@pytest.mark.parametrize("fills", [("smooth", "flat"), ("flat", "smooth"), ("flat",)])
+def test_draws_take_turns_with_the_fills(make_samples: Make, fills: tuple[str, ...]) -> None:
+    """The margins of every draw are those of a collage with the fill whose turn it is, and so are those of the own
+    surroundings put back.
+    """
+    rng = np.random.default_rng(0)
+    samples = make_samples(rng.random(X.shape).astype(np.float32), [row % 2 for row in range(N)], BLOCKS, units=UNITS)
+    weights, draws = rng.normal(size=(1, 6, 6)), 4
+    for position, row in enumerate(run(samples, Sums(weights), draws=draws, fills=list(fills))):
+        for draw in range(draws):
+            donors = (int(row.values[f"{name}/{draw}"]) for name in "jkl")
+            fill = fills[draw % len(fills)]
+            sheet = Sheet(samples, (position, *donors), Cutting(0.0, 0.0, fill))
+            made = {f"{arm}/{draw}": sheet.paste(*places) for arm, places in ARMS.items()}
+            made |= {f"sham/{fill}": sheet.paste(0, 0)} if draw < len(fills) else {}
+            sign = 2 if position % 2 else -2
+            for key, image in made.items():
+                assert row.values[key] == pytest.approx(sign * (image * weights).sum(), abs=1e-4)
+        assert {key for key in row.values if key.startswith("sham")} == {f"sham/{fill}" for fill in fills}
+
+
+def test_the_two_fills_differ_where_the_surroundings_do(make_samples: Make) -> None:
+    """A slope goes on under the smooth fill and stops under the even one; a plain picture shows no difference."""
+    inside = np.zeros((N, 1, 24, 24), dtype=bool)
+    inside[:, 0, 8:16, 8:16] = True
+    slope = np.broadcast_to(np.linspace(0, 1, 24, dtype=np.float32), (N, 1, 24, 24)).copy()
+    for x, differ in ((slope, True), (np.full_like(slope, 0.4), False)):
+        samples = make_samples(x, [row % 2 for row in range(N)], inside)
+        smooth, flat = (Sheet(samples, (0, 2, 1, 3), Cutting(0.0, fill=fill)).outside(0) for fill in ("smooth", "flat"))
+        gap = np.abs(smooth - flat)[0]
+        assert (gap[inside[0, 0]].max() > 0.1) == differ and gap[~inside[0, 0]].max() == 0
+
+
+def test_cost(make_samples: Make) -> None:
+    """As many passes as are registered, where every fill has its draw."""
+    counted = Counting()
+    samples = make_samples(X, [row % 2 for row in range(N)], BLOCKS, units=UNITS)
+    run(samples, counted, draws=3)
+    assert probes["transplant"].facts["cost"](method="", settings=SETTINGS) == (14, 0)
+    assert counted.seen == 14 * N
+
+
+class Counting(nn.Module):
+    """Counts the images that it sees."""
+
+    seen = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        return torch.stack([x.flatten(1).sum(1), -x.flatten(1).sum(1)], 1)

@@ -12,6 +12,7 @@ from torch import nn
 
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
+from auditor.modalities.images.probes.collage import Cutting
 from auditor.modalities.images.probes.where import LEAST, exchanged, grid, where
 from auditor.models.classifier import wrap
 from auditor.probes import Bench, Row, probes
@@ -39,7 +40,7 @@ def test_cells_cover_the_frame_once(height: int, width: int, cells: int) -> None
 @pytest.mark.parametrize("arriving", [False, True])
 @pytest.mark.parametrize(("i", "k"), [(0, 3), (5, 2), (11, 20)])
 def test_whose_pixel_is_whose(make_samples: Make, arriving: bool, i: int, k: int) -> None:
-    made = exchanged(make_samples(X, Y, BLOCKS), i, k, cells=4, guard=0.0, arriving=arriving)
+    made = exchanged(make_samples(X, Y, BLOCKS), i, k, cells=4, cutting=Cutting(0.0), arriving=arriving)
     assert made is not None
     start, giver = (k, i) if arriving else (i, k)
     hole = BLOCKS[i, 0] | BLOCKS[k, 0]
@@ -56,7 +57,7 @@ def test_whose_pixel_is_whose(make_samples: Make, arriving: bool, i: int, k: int
 def test_what_lies_under_the_donors_mask_is_never_shown(make_samples: Make, arriving: bool) -> None:
     marked = X.copy()
     marked[BLOCKS] = 1.0
-    made = exchanged(make_samples(marked, Y, BLOCKS), 0, 3, cells=4, guard=0.0, arriving=arriving)
+    made = exchanged(make_samples(marked, Y, BLOCKS), 0, 3, cells=4, cutting=Cutting(0.0), arriving=arriving)
     assert made is not None
     for image in made.values():
         assert (image[0][BLOCKS[0, 0]] == 1.0).all() and (image[0][~BLOCKS[0, 0]] < 0.5).all()
@@ -66,7 +67,7 @@ def test_the_guard_band_travels_with_the_inside(make_samples: Make) -> None:
     mask = np.zeros((2, 1, SIDE, SIDE), dtype=bool)
     mask[0, 0, 4, 4] = True
     # 0.09 of the diagonal reaches one pixel
-    made = exchanged(make_samples(X[:2], [0, 1], mask), 0, 1, cells=4, guard=0.09, arriving=True)
+    made = exchanged(make_samples(X[:2], [0, 1], mask), 0, 1, cells=4, cutting=Cutting(0.09), arriving=True)
     assert made is not None and (made[None] == X[0, 0, 0, 0]).sum() == 5
 
 
@@ -83,7 +84,9 @@ class Weighted(nn.Module):
 
 
 def run(samples: Samples, region: np.ndarray, positions: Any = None, **settings: float) -> list[Row]:
-    trial = Trial("where", settings={"cells": 4, "draws": 4, "guard": 0.0, **settings}, zone="outside", seed=1)
+    trial = Trial(
+        "where", settings={"cells": 4, "draws": 4, "guard": 0.0, "fill": "smooth", **settings}, zone="outside", seed=1
+    )
     bench = Bench(wrap(Weighted(region), ["a", "b"]), samples, lambda name: None, batch_size=5)
     assert probes["where"].make is where
     return where(bench, trial, samples.load(range(len(samples)) if positions is None else positions))
@@ -134,7 +137,7 @@ def test_a_cue_that_is_there_twice_shows_in_the_odd_draws(make_samples: Make) ->
     x = np.zeros_like(X)
     x[1::2, 0, 0, 0] = x[1::2, 0, -1, -1] = 1.0
     samples = make_samples(x, Y, mask)
-    trial = Trial("where", settings={"cells": 4, "draws": 2, "guard": 0.0}, zone="outside", seed=1)
+    trial = Trial("where", settings={"cells": 4, "draws": 2, "guard": 0.0, "fill": "smooth"}, zone="outside", seed=1)
     (row,) = where(Bench(wrap(Either(), ["a", "b"]), samples, lambda name: None), trial, samples.load([1]))
     assert row.values["cell/0/0/0"] == 0 and row.values["cell/0/0/1"] == 2 == row.values["cell/3/3/1"]
 
@@ -151,7 +154,7 @@ def test_what_a_seam_does_cancels(make_samples: Make) -> None:
     mask[:, :, 3:5, 3:5] = True
     x = np.where(np.arange(N) % 4 < 2, 0.2, 0.6)[:, None, None, None] * np.ones((N, 1, SIDE, SIDE))
     samples = make_samples(x.astype(np.float32), Y, mask)
-    trial = Trial("where", settings={"cells": 4, "draws": 40, "guard": 0.0}, zone="outside", seed=1)
+    trial = Trial("where", settings={"cells": 4, "draws": 40, "guard": 0.0, "fill": "smooth"}, zone="outside", seed=1)
     (row,) = where(Bench(wrap(Edges(), ["a", "b"]), samples, lambda name: None), trial, samples.load([1]))
     draws = np.array([row.values[f"cell/0/0/{draw}"] for draw in range(40)])
     unlike = draws[np.abs(draws) > 1e-6]

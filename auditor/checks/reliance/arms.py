@@ -14,7 +14,7 @@ from auditor.core.records import Estimate, Observations, Trial
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
 from auditor.stats.shares import Array
 
-ARMS = {
+ARM_SOURCES = {
     "A": ("own", "same class"),
     "B": ("own", "another class"),
     "C": ("another class", "same class"),
@@ -46,7 +46,7 @@ class Draws:
         rows = observations.of(trial)
         for name, row in rows.items():
             for draw in range(0 if row.missing else sum(key.startswith("A/") for key in row.values)):
-                margins.append([row.values[f"{arm}/{draw}"] for arm in ARMS])
+                margins.append([row.values[f"{arm}/{draw}"] for arm in ARM_SOURCES])
                 who.append([facts.position_of[name], *(int(row.values[f"{donor}/{draw}"]) for donor in "jkl")])
                 fills.append(names[draw % len(names)])
         places = np.array(who, dtype=np.int64).reshape(-1, 4)
@@ -115,7 +115,7 @@ def shares_of(arms: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ArmsMeasured:
     """What the four arms say: the outside share, the three effects, the four arms."""
 
     share: Estimate
@@ -132,7 +132,7 @@ class Measured:
         return all(effect.low <= 0 <= effect.high for effect in self.effects[:2])
 
 
-def estimates(draws: Draws, level: float = 0.95) -> Measured:
+def estimates(draws: Draws, level: float = 0.95) -> ArmsMeasured:
     """Return what the arms say, the share's interval at a level."""
     found = Crossed.of([draws.part])
     resampled = found.draws(draws.facts.seed)
@@ -143,4 +143,4 @@ def estimates(draws: Draws, level: float = 0.95) -> Measured:
     share = draws.estimate(float(shares_of(found.point)), shares, SHARE_UNIT, share=True, level=level)
     if not draws.moved:
         share = Estimate(0.0, -1.0, 1.0, share.n, share.unit, "no effect at all", level, share.units, share=True)
-    return Measured(share, shares, tuple(effects), tuple(arms))
+    return ArmsMeasured(share, shares, tuple(effects), tuple(arms))

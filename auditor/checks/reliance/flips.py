@@ -5,6 +5,7 @@ against the sample's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy import stats as sps
@@ -13,7 +14,7 @@ from auditor.checks.common import percent, reason, span
 from auditor.checks.reliance.arms import Draws
 from auditor.checks.reliance.words import IMAGE_WORDS, ExchangeWords
 from auditor.core.displays import Values
-from auditor.core.records import Evidence, Finding
+from auditor.core.records import Estimate, Evidence, Finding
 from auditor.stats.crossed import Crossed, Part
 from auditor.stats.decisions import decide
 from auditor.stats.shares import Array
@@ -43,19 +44,17 @@ def judge_flip_gap(
     same, other = float(found.point[0]), float(found.point[1])
     gap = draws.estimate(other - same, resampled[:, 1] - resampled[:, 0], UNIT, share=True)
     verdict = decide(gap, tolerance, worse="either")
-    claim = (
-        f"{words.others} {words.takes} {percent(other)} of the {words.transplants}, {words.same} in "
-        f"{percent(same)}: a gap of {span(gap)}."
-    )
     rates = {f"another {words.kind}": other, f"same {words.kind}": same}
     pairs, exact = _mcnemar(lost, draws)
     return Finding(
         name,
         "reliance",
         verdict,
-        claim,
+        f"{words.others} {words.takes} {percent(other)} of the {words.transplants}, {words.same} in {percent(same)}: a"
+        f" gap of {span(gap)}.",
         estimate=gap,
         tolerance=tolerance,
+        two_sided=True,
         reason=f"{reason(verdict, gap, tolerance, either=True)}; {exact}",
         evidence=evidence,
         question=1,
@@ -86,40 +85,41 @@ def judge_disturbed(draws: Draws, own: Mapping[tuple[int, str], float], toleranc
         (position of a recipient, fill) -> its margin with its own surroundings put back, of the recipients that are
         classified correctly; the others are left out.
     """
-    name, evidence = "reliance/disturbed", Evidence(trials=draws.trials)
+    base: dict[str, Any] = {
+        "id": "reliance/disturbed",
+        "check": "reliance",
+        "evidence": Evidence(trials=draws.trials),
+        "question": 1,
+        "primary": True,
+    }
     used = [row for row, key in enumerate(zip(draws.who[:, 0], draws.fills, strict=True)) if tuple(key) in own]
     if not used:
         claim = "Whether foreign surroundings take the decision was not measured."
-        return Finding(
-            name, "reliance", "not_measured", claim, reason=draws.why, evidence=evidence, question=1, primary=True
-        )
-    mine = draws.where(np.array(used))
-    kept = np.array([own[int(who), str(fill)] for who, fill in zip(mine.who[:, 0], mine.fills, strict=True)])
-    taken, control = (mine.margins[:, :2] <= 0).mean(1), (kept <= 0).astype(float)
-    found = Crossed.of([Part(np.stack([taken, control], 1), mine.part.units)])
-    resampled = found.draws(mine.facts.seed)
-    more = mine.estimate(float(found.point[0] - found.point[1]), resampled[:, 0] - resampled[:, 1], UNIT, share=True)
+        why = "no transplanted sample is known to be classified correctly" if len(draws) else draws.why
+        return Finding(verdict="not_measured", claim=claim, reason=why, **base)
+    more, foreign, control = _taken(draws.where(np.array(used)), own)
     verdict = decide(more, tolerance)
     return Finding(
-        name,
-        "reliance",
-        verdict,
-        f"Surroundings of another sample, of whichever class, take {percent(float(found.point[0]))} of the right"
-        f" decisions, the sample's own put back in the same way {percent(float(found.point[1]))}: {span(more)} more.",
+        verdict=verdict,
+        claim=f"Surroundings of another sample, of whichever class, take {percent(foreign)} of the right decisions, the"
+        f" sample's own put back in the same way {percent(control)}: {span(more)} more.",
         estimate=more,
         tolerance=tolerance,
         reason=reason(verdict, more, tolerance),
-        evidence=evidence,
-        question=1,
-        primary=True,
         advice=_DISTURBED if verdict == "fail" else "",
-        displays=(
-            Values(
-                values={"foreign surroundings": float(found.point[0]), "own surroundings": float(found.point[1])},
-                role="rates",
-            ),
-        ),
+        displays=(Values(values={"foreign surroundings": foreign, "own surroundings": control}, role="rates"),),
+        **base,
     )
+
+
+def _taken(draws: Draws, own: Mapping[tuple[int, str], float]) -> tuple[Estimate, float, float]:
+    """Return how many more decisions foreign surroundings take than the own ones, and the two rates."""
+    kept = np.array([own[int(who), str(fill)] for who, fill in zip(draws.who[:, 0], draws.fills, strict=True)])
+    taken, control = (draws.margins[:, :2] <= 0).mean(1), (kept <= 0).astype(float)
+    found = Crossed.of([Part(np.stack([taken, control], 1), draws.part.units)])
+    resampled = found.draws(draws.facts.seed)
+    foreign, mine = (float(one) for one in found.point)
+    return draws.estimate(foreign - mine, resampled[:, 0] - resampled[:, 1], UNIT, share=True), foreign, mine
 
 
 _DISTURBED = (

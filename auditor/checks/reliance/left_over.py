@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import MOST_PAIRS, clean_trial, most_pairs, percent, span, why_not
-from auditor.checks.reliance.left_over_verdict import CHANCE, nearest, verdict_of
-from auditor.checks.reliance.ways import FILLS
+from auditor.checks.reliance.left_over_verdict import CHANCE, nearest_to_chance, verdict_of
+from auditor.checks.reliance.ways import FILL_WORDS
 from auditor.core.displays import Display, Named, Rows, TableDisplay
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Observation, Observations, Trial, Verdict
@@ -30,7 +30,7 @@ _UNIT = "share of pairs told apart (AUC)"
 
 def left_over_trial(facts: Facts) -> Trial:
     """Return the trial of blanked pairs."""
-    return Trial("left_over", settings={"guard": facts.guard, "fills": list(FILLS)}, seed=facts.seed)
+    return Trial("left_over", settings={"guard": facts.guard, "fills": list(FILL_WORDS)}, seed=facts.seed)
 
 
 def judge_left_over(
@@ -65,8 +65,8 @@ def judge_left_over(
     return Finding(
         verdict=verdict,
         claim=_claim(found, shares["smooth"]),
-        estimate=nearest(found),
-        tolerance=CHANCE + (tolerance if nearest(found).value >= CHANCE else -tolerance),
+        estimate=nearest_to_chance(found),
+        tolerance=CHANCE + (tolerance if nearest_to_chance(found).value >= CHANCE else -tolerance),
         reason=why,
         advice=_advice(verdict),
         displays=displays,
@@ -86,7 +86,7 @@ class _Blanked:
 
     @staticmethod
     def of(facts: Facts, measured: Mapping[str, Observation]) -> _Blanked:
-        leads = {fill: np.array([row.values[f"lead/{fill}"] for row in measured.values()]) for fill in FILLS}
+        leads = {fill: np.array([row.values[f"lead/{fill}"] for row in measured.values()]) for fill in FILL_WORDS}
         return _Blanked(facts, _who(facts, measured), leads)
 
     @property
@@ -166,9 +166,11 @@ def _fills(
     evidence.
     """
     said = {fill: f"leads are {span(share)} of the class evidence" if share else "" for fill, share in shares.items()}
-    fills = (Named(name=FILLS[fill], estimate=one, note=said[fill], p=chance[fill]) for fill, one in found.items())
+    fills = (Named(name=FILL_WORDS[fill], estimate=one, note=said[fill], p=chance[fill]) for fill, one in found.items())
     missing = "the inside effect was not measured"
-    leads = (Named(name=FILLS[fill], estimate=share, note="" if share else missing) for fill, share in shares.items())
+    leads = (
+        Named(name=FILL_WORDS[fill], estimate=share, note="" if share else missing) for fill, share in shares.items()
+    )
     return Rows(rows=tuple(fills), role="fills"), Rows(rows=tuple(leads), role="leads")
 
 

@@ -12,7 +12,7 @@ from auditor.stats.decisions import decide
 CHANCE = 0.5
 
 
-def nearest(found: Mapping[str, Estimate]) -> Estimate:
+def nearest_to_chance(found: Mapping[str, Estimate]) -> Estimate:
     """Return what the fill nearest to chance says."""
     return min(found.values(), key=lambda one: abs(one.value - CHANCE))
 
@@ -27,7 +27,7 @@ def verdict_of(
     apart = [decide(_beyond_chance(one), tolerance, worse="either") for one in found.values()]
     large = {decide(one, trace, worse="either") for one in shares.values()}
     signs = {one.value > CHANCE for one in found.values()}
-    least = nearest(found)
+    least = nearest_to_chance(found)
     if set(apart) == {"pass"}:
         return "pass", f"the whole interval lies within {percent(tolerance)} of chance with either fill"
     if large == {"pass"}:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.checks.common import percent, reason, span
-from auditor.checks.reliance.arms import ARMS, EFFECTS, Draws, Measured
-from auditor.checks.reliance.ways import Way, Ways
+from auditor.checks.reliance.arms import ARM_SOURCES, EFFECTS, ArmsMeasured, Draws
+from auditor.checks.reliance.ways import ShareWay, Ways
 from auditor.checks.reliance.words import IMAGE_WORDS, ExchangeWords
 from auditor.core.displays import Display, Named, Rows, TableDisplay, Values
 from auditor.core.records import Evidence, Finding, Verdict
@@ -35,7 +35,7 @@ def unmeasured_share(draws: Draws) -> Finding:
 
 def judge_share(
     draws: Draws,
-    measured: Measured,
+    measured: ArmsMeasured,
     ways: Ways,
     *,
     displays: tuple[Display, ...] = (),
@@ -50,6 +50,7 @@ def judge_share(
         _claim(measured, way, words, several=len(ways.found) > 1),
         estimate=way.share,
         tolerance=ways.tolerance,
+        two_sided=True,
         reason=_reason(draws, measured, ways, words=words),
         evidence=Evidence(trials=ways.trials),
         question=1,
@@ -60,7 +61,7 @@ def judge_share(
     )
 
 
-def _claim(measured: Measured, way: Way, words: ExchangeWords, *, several: bool) -> str:
+def _claim(measured: ArmsMeasured, way: ShareWay, words: ExchangeWords, *, several: bool) -> str:
     inside, outside = (effect.value for effect in measured.effects[:2])
     found = f", measured by the {way.name}" if several else ""
     sign = f"; {AGAINST}" if way.share.high < 0 else ""
@@ -70,7 +71,7 @@ def _claim(measured: Measured, way: Way, words: ExchangeWords, *, several: bool)
     )
 
 
-def _reason(draws: Draws, measured: Measured, ways: Ways, *, words: ExchangeWords) -> str:
+def _reason(draws: Draws, measured: ArmsMeasured, ways: Ways, *, words: ExchangeWords) -> str:
     if not draws.moved:
         return f"too few to tell: neither {words.inside} nor {words.outside} moves the model's margin"
     said = reason(ways.verdict, ways.decisive.share, ways.tolerance, either=True)
@@ -90,10 +91,10 @@ def _reason(draws: Draws, measured: Measured, ways: Ways, *, words: ExchangeWord
     return said + (f"; {ways.confirmed} confirms it" if ways.confirmed else "")
 
 
-def _displays(draws: Draws, measured: Measured, *, words: ExchangeWords) -> tuple[Rows, TableDisplay, Values]:
+def _displays(draws: Draws, measured: ArmsMeasured, *, words: ExchangeWords) -> tuple[Rows, TableDisplay, Values]:
     """Return the effects, the means of the arms and how many recipients they rest on."""
     named = (Named(name=name, estimate=one) for name, one in zip(EFFECTS, measured.effects, strict=True))
-    means = tuple((arm, *ARMS[arm], one) for arm, one in zip(ARMS, measured.arms, strict=True))
+    means = tuple((arm, *ARM_SOURCES[arm], one) for arm, one in zip(ARM_SOURCES, measured.arms, strict=True))
     units = draws.part.units[:, 0]
     return (
         Rows(rows=tuple(named), role="effects"),

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.checks.common import percent, span
-from auditor.checks.reliance.arms import Draws, Measured, estimates
+from auditor.checks.reliance.arms import ArmsMeasured, Draws, estimates
 from auditor.core.displays import Named, Rows
 from auditor.core.records import Estimate, Verdict
 from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
 from auditor.stats.shares import Array
 
-FILLS = {"smooth": "filled smoothly from the rim", "flat": "filled evenly"}
+FILL_WORDS = {"smooth": "filled smoothly from the rim", "flat": "filled evenly"}
 """Name of a fill -> how it is told of."""
 FILL = "smooth"
 """The fill of the trials that use one only."""
 
 
 @dataclass(frozen=True)
-class Way:
+class ShareWay:
     """One way in which the share of the evidence from outside was measured."""
 
     name: str
@@ -49,8 +49,8 @@ def level_of(ways: int) -> float:
 
 
 def transplanted(
-    draws: Draws, measured: Measured, tolerance: float, *, misses: str, surgery: Estimate | None = None
-) -> Way:
+    draws: Draws, measured: ArmsMeasured, tolerance: float, *, misses: str, surgery: Estimate | None = None
+) -> ShareWay:
     """Return what the transplant says.
 
     Its interval alone does not acquit where the fills disagree, or where cutting and pasting by itself (`surgery`,
@@ -63,7 +63,7 @@ def transplanted(
     elif surgery is not None:
         doubt = _costly_surgery(surgery, measured, tolerance)
         verdict = "inconclusive" if doubt and verdict == "pass" else verdict
-    return Way("transplant", measured.share, measured.shares, verdict, misses, doubt)
+    return ShareWay("transplant", measured.share, measured.shares, verdict, misses, doubt)
 
 
 def _fills_disagree(draws: Draws, verdict: Verdict, tolerance: float) -> str:
@@ -73,11 +73,11 @@ def _fills_disagree(draws: Draws, verdict: Verdict, tolerance: float) -> str:
     against = {"pass": "fail", "fail": "pass"}.get(verdict)
     if against not in said.values():
         return ""
-    shares = " and ".join(f"{span(one.share)} {FILLS[fill]}" for fill, one in found.items())
+    shares = " and ".join(f"{span(one.share)} {FILL_WORDS[fill]}" for fill, one in found.items())
     return f"the two fills disagree ({shares}), so the filling itself may speak"
 
 
-def _costly_surgery(surgery: Estimate, measured: Measured, tolerance: float) -> str:
+def _costly_surgery(surgery: Estimate, measured: ArmsMeasured, tolerance: float) -> str:
     """Return in words that the surgery takes more of the evidence than may come from outside; empty where it does
     not.
     """
@@ -95,7 +95,7 @@ def _costly_surgery(surgery: Estimate, measured: Measured, tolerance: float) -> 
 class Ways:
     """Every way in which one share was measured, the transplant first, and what it is held against."""
 
-    found: tuple[Way, ...]
+    found: tuple[ShareWay, ...]
     tolerance: float
     trials: tuple[str, ...]
     """Keys of the trials that they rest on."""
@@ -113,7 +113,7 @@ class Ways:
         return "pass" if verdicts == {"pass"} and enough else "inconclusive"
 
     @property
-    def decisive(self) -> Way:
+    def decisive(self) -> ShareWay:
         """Return the way that a finding reports: the one that finds most, among those with the verdict, and among these
         rather one without a doubt.
         """

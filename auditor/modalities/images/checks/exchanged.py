@@ -15,7 +15,7 @@ from auditor.modalities.images.probes.rings import PARTS
 from auditor.stats.crossed import Part
 from auditor.stats.shares import Array
 
-PLACES = ("fringe", "near", "far", "outside")
+AROUND = ("fringe", "near", "far", "outside")
 """Where evidence may lie around the mask; 'outside' is all that lies beyond the fringe."""
 
 
@@ -48,12 +48,12 @@ class Exchanged:
             values = row.values
             for draw in range(0 if row.missing else int(trial.settings["draws"])):
                 moved = {part: values[f"{part}/same/{draw}"] - values[f"{part}/other/{draw}"] for part in PARTS}
-                effects.append([moved["beside"] - moved["near"], *(moved[part] for part in PLACES[1:])])
+                effects.append([moved["beside"] - moved["near"], *(moved[part] for part in AROUND[1:])])
                 plain = clean[name].values.get("margin", np.nan) if name in clean else np.nan
                 marked.append(plain - values.get(f"marked/{draw}", np.nan))
                 covered.append([values[f"covered/{part}/{draw}"] for part in PARTS])
                 who.append([facts.position_of[name], int(values[f"j/{draw}"]), int(values[f"k/{draw}"])])
-        size = len(PLACES)
+        size = len(AROUND)
         return cls(
             facts,
             np.array(effects, dtype=float).reshape(-1, size),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from auditor.checks.common import clean_trial
-from auditor.checks.reliance.arms import Draws, Measured, estimates
+from auditor.checks.reliance.arms import ArmsMeasured, Draws, estimates
 from auditor.checks.reliance.share import judge_share, unmeasured_share
-from auditor.checks.reliance.ways import FILLS, Ways, level_of, transplanted
+from auditor.checks.reliance.ways import FILL_WORDS, Ways, level_of, transplanted
 from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
@@ -48,7 +48,7 @@ class Experiments:
         return self.observations.key(self.transplant), self.observations.key(self.surroundings)
 
     @cached_property
-    def measured(self) -> Measured:
+    def measured(self) -> ArmsMeasured:
         """Return what the arms of the transplant say; its interval holds for all ways at once."""
         return estimates(self.draws, level_of(1 + len(WAYS) if self.located else 1))
 
@@ -66,7 +66,7 @@ class Experiments:
         return {
             (self.facts.position_of[name], fill): row.values[f"sham/{fill}"]
             for name, row in self.observations.of(self.transplant).items()
-            for fill in (FILLS if row.missing is None and name in clean else ())
+            for fill in (FILL_WORDS if row.missing is None and name in clean else ())
             if clean[name].values.get("correct") == 1 and f"sham/{fill}" in row.values
         }
 
@@ -76,7 +76,7 @@ class Experiments:
         rows = self.observations.of(self.transplant)
         clean = self.observations.of(clean_trial())
         found = {}
-        for fill, told in FILLS.items():
+        for fill, told in FILL_WORDS.items():
             moved = {
                 name: row.values[f"sham/{fill}"] - clean[name].values["margin"]
                 for name, row in rows.items()
@@ -85,7 +85,7 @@ class Experiments:
             units = [self.facts.unit_of[name] for name in moved]
             unit = "change of the margin (logits)"
             one = mean(list(moved.values()), units, seed=self.facts.seed, unit=unit) if moved else None
-            missing = "" if one else "the plain answers were not measured"
+            missing = "" if one else "no draw with this fill whose sample's plain answer is known"
             found[fill] = Named(name=f"cutting and pasting alone, {told}", estimate=one, note=missing)
         return found
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from auditor.checks.common import MOST_PAIRS, most_pairs, percent, reason, span
 from auditor.checks.reliance.arms import Draws, estimates
-from auditor.checks.reliance.ways import Way, transplanted
+from auditor.checks.reliance.ways import ShareWay, transplanted
 from auditor.core.displays import TableDisplay
 from auditor.core.records import Evidence, Finding, worst
 from auditor.modalities.images.checks.exchanged import Exchanged
 from auditor.modalities.images.checks.surroundings import WAYS, Located
 
 TRANSPLANT_MISSES = "what lies beside the marked region, where the cut and the fill take it away"
-Pair = tuple[int, int]
+_Pair = tuple[int, int]
 
 
 def judge_pairs(
@@ -25,52 +26,59 @@ def judge_pairs(
     """Return the finding on the pair of classes with the largest outside share; none of two classes, which are one
     pair.
 
-    The intervals hold for all pairs and all ways at once.
+    The intervals hold for all pairs and all ways at once. A pair passes where the transplant and the exchange agree.
     """
     classes = draws.facts.classes
-    if len(classes) < 3 or not len(draws):
+    if len(classes) < 3:
         return ()
+    base: dict[str, Any] = {
+        "id": "reliance/pair",
+        "check": "reliance",
+        "evidence": Evidence(trials=trials),
+        "question": 1,
+        "primary": True,
+    }
     pairs = list(combinations(range(len(classes)), 2))
     level = 1 - 0.05 / (len(pairs) * (1 + len(WAYS)))
-    found = [
-        (_name(draws, pair), way)
-        for pair in pairs
-        for way in _ways(draws, exchanged, pair, tolerance=tolerance, level=level)
-    ]
+    said = {_name(draws, pair): list(_ways(draws, exchanged, pair, tolerance=tolerance, level=level)) for pair in pairs}
+    found = [(name, way) for name, ways in said.items() for way in ways]
     if not found:
-        return ()
-    open_pairs = [name for name in (_name(draws, pair) for pair in pairs) if name not in dict(found)]
+        claim = "The outside share of single pairs of classes was not measured."
+        why = "no exchange between two classes moves the margin" if len(draws) else draws.why
+        return (Finding(verdict="not_measured", claim=claim, reason=why, **base),)
+    return (_judged(found, [name for name, ways in said.items() if len(ways) < 2], tolerance, base=base),)
+
+
+def _judged(
+    found: list[tuple[str, ShareWay]], open_pairs: list[str], tolerance: float, *, base: dict[str, Any]
+) -> Finding:
+    """Return the finding on what was found of each pair in each way; `open_pairs` were not measured in two ways."""
     verdict = worst([way.verdict for _, way in found])
     verdict = "inconclusive" if verdict == "pass" and open_pairs else verdict
     name, way = max(
         [one for one in found if one[1].verdict == verdict] or found,
         key=lambda one: (one[1].least, abs(one[1].share.value)),
     )
-    said = reason(way.verdict, way.share, tolerance, either=True)
-    return (
-        Finding(
-            "reliance/pair",
-            "reliance",
-            verdict,
-            f"Of all pairs of classes, the outside counts most for {name}: {span(way.share)} of the evidence between"
-            f" them comes from outside the expert's mask ({way.name}).",
-            estimate=way.share,
-            tolerance=tolerance,
-            reason=said + (f"; not measured: {', '.join(open_pairs)}" if open_pairs else ""),
-            evidence=Evidence(trials=trials),
-            question=1,
-            primary=True,
-            advice=_ADVICE.format(name=name) if verdict == "fail" else "",
-            p=way.p(tolerance),
-            displays=(_table(found),),
-        ),
+    said = way.doubt or reason(way.verdict, way.share, tolerance, either=True)
+    return Finding(
+        verdict=verdict,
+        claim=f"Of all pairs of classes, the outside counts most for {name}: {span(way.share)} of the evidence between"
+        f" them comes from outside the expert's mask ({way.name}).",
+        estimate=way.share,
+        tolerance=tolerance,
+        two_sided=True,
+        reason=said + (f"; not measured in two ways: {', '.join(open_pairs)}" if open_pairs else ""),
+        advice=_ADVICE.format(name=name) if verdict == "fail" else "",
+        p=way.p(tolerance),
+        displays=(_table(found),),
+        **base,
     )
 
 
 _ADVICE = "Find what lies outside the marked region and tells {name} apart, then balance or remove it in training."
 
 
-def _ways(draws: Draws, exchanged: Exchanged, pair: Pair, *, tolerance: float, level: float) -> Iterator[Way]:
+def _ways(draws: Draws, exchanged: Exchanged, pair: _Pair, *, tolerance: float, level: float) -> Iterator[ShareWay]:
     """Yield what every way says of the recipients of one class and the donors of the other."""
     y = np.array(draws.facts.y)
     mine = draws.where(_between(y[draws.who[:, 0]], y[draws.who[:, 2]], pair))
@@ -82,16 +90,16 @@ def _ways(draws: Draws, exchanged: Exchanged, pair: Pair, *, tolerance: float, l
         yield from located.ways(tolerance, level)
 
 
-def _name(draws: Draws, pair: Pair) -> str:
+def _name(draws: Draws, pair: _Pair) -> str:
     return " and ".join(draws.facts.classes[one] for one in pair)
 
 
-def _between(own: np.ndarray, other: np.ndarray, pair: Pair) -> np.ndarray:
+def _between(own: np.ndarray, other: np.ndarray, pair: _Pair) -> np.ndarray:
     one, two = pair
     return np.asarray(((own == one) & (other == two)) | ((own == two) & (other == one)))
 
 
-def _table(found: list[tuple[str, Way]]) -> TableDisplay:
+def _table(found: list[tuple[str, ShareWay]]) -> TableDisplay:
     ordered = sorted(found, key=lambda one: -one[1].least)
     title = f"Outside share by pair of classes{most_pairs(len(found))}"
     level = percent(found[0][1].share.level)

@@ -12,7 +12,7 @@ from auditor.checks.common import clean_trial
 from auditor.checks.reliance.factor import factor_trial, judge_factor
 from auditor.checks.reliance.flips import judge_disturbed, judge_flip_gap
 from auditor.checks.reliance.left_over import judge_left_over, left_over_trial
-from auditor.checks.reliance.ways import FILLS
+from auditor.checks.reliance.ways import FILL_WORDS
 from auditor.core.facts import Facts
 from auditor.core.records import Card, Finding, Observations, Trial
 from auditor.modalities.images.checks.experiments import Experiments
@@ -107,7 +107,7 @@ class Reliance:
     def _transplant(self, facts: Facts) -> Trial:
         return Trial(
             "transplant",
-            settings={"draws": self.donors, "guard": facts.guard, "blend": self.blend, "fills": list(FILLS)},
+            settings={"draws": self.donors, "guard": facts.guard, "blend": self.blend, "fills": list(FILL_WORDS)},
             zone="outside",
             seed=facts.seed,
         )

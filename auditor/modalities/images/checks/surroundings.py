@@ -9,11 +9,11 @@ import numpy as np
 
 from auditor.checks.common import percent, reason, span
 from auditor.checks.reliance.arms import SHARE_UNIT, Draws
-from auditor.checks.reliance.ways import Way
+from auditor.checks.reliance.ways import ShareWay
 from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Trial
-from auditor.modalities.images.checks.exchanged import PLACES, Exchanged
+from auditor.modalities.images.checks.exchanged import AROUND, Exchanged
 from auditor.stats.crossed import METHOD, Crossed, bounds, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.shares import Array
@@ -34,7 +34,7 @@ _SHOWN = 6
 
 def surroundings_trial(facts: Facts, draws: int) -> Trial:
     """Return the trial that exchanges the surroundings without filling."""
-    settings = {"draws": draws, "guard": facts.guard, "near": NEAR, "far": FAR}
+    settings = {"draws": draws, "guard": facts.guard, "near": NEAR, "far": max(FAR, facts.guard)}
     return Trial("surroundings", settings=settings, zone="outside", seed=facts.seed)
 
 
@@ -58,7 +58,7 @@ class Located:
             return None
         found = Crossed.of([exchanged.inside or draws.inside, exchanged.part])
         every = np.concatenate([found.point[None], found.draws(draws.facts.seed)])
-        return cls(exchanged, every[:, 0], {part: every[:, 1 + place] for place, part in enumerate(PLACES)})
+        return cls(exchanged, every[:, 0], {part: every[:, 1 + place] for place, part in enumerate(AROUND)})
 
     def share(self, values: Array, level: float = 0.95) -> Estimate:
         """Return a share of the class evidence (1 + b,) as an estimate on the recipients."""
@@ -67,26 +67,26 @@ class Located:
         ends = bounds(values[1:], level)
         return Estimate(float(values[0]), *ends, n, SHARE_UNIT, METHOD, level, units if units < n else None, share=True)
 
-    def ways(self, tolerance: float, level: float) -> list[Way]:
-        """Return what the exchanges say of the outside share, of all of it and of its near and its far part."""
+    def ways(self, tolerance: float, level: float) -> list[ShareWay]:
+        """Return what the exchanges say of the outside share: of all of it, its near and its far part, if any."""
         found = []
-        for part, (name, misses) in WAYS.items():
+        for part, (name, misses) in ((part, way) for part, way in WAYS.items() if self.covered(part)):
             values = share_of(self.parts[part], self.inside)
             share = self.share(values, level)
             verdict = decide(share, tolerance, worse="either")
-            found.append(Way(name, share, values[1:], verdict, misses.format(far=percent(FAR))))
+            found.append(ShareWay(name, share, values[1:], verdict, misses.format(far=percent(FAR))))
         return found
 
     @property
     def picture(self) -> dict[str, Array]:
         """Return the share (1 + b,) of inside, fringe, near and far in the evidence of all four."""
-        whole = {"inside": self.inside - self.parts["fringe"]} | {part: self.parts[part] for part in PLACES[:3]}
+        whole = {"inside": self.inside - self.parts["fringe"]} | {part: self.parts[part] for part in AROUND[:3]}
         total = sum(np.abs(one) for one in whole.values())
         return {name: np.divide(one, total, out=np.zeros_like(one), where=total > 1e-9) for name, one in whole.items()}
 
     def covered(self, part: str) -> float:
         """Return which share of a part could be exchanged, on average."""
-        return float(self.exchanged.covered[:, PLACES.index(part)].mean())
+        return float(self.exchanged.covered[:, AROUND.index(part)].mean())
 
 
 def judge_places(
@@ -94,7 +94,7 @@ def judge_places(
 ) -> tuple[Finding, ...]:
     """Return the findings on the edge of the mask, on what lies near it and on what lies far from it."""
     if located is None:
-        return tuple(_unmeasured(part, why, trials) for part in PLACES[:3])
+        return tuple(_unmeasured(part, why, trials) for part in AROUND[:3])
     return (
         _fringe(located, tolerance, trials),
         _beyond(located, "near", tolerance, trials=trials),
@@ -149,6 +149,7 @@ def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Find
         claim,
         estimate=share,
         tolerance=tolerance,
+        two_sided=True,
         reason=said,
         evidence=Evidence(ids, trials),
         question=1,
@@ -159,7 +160,7 @@ def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Find
 
 def _picture(located: Located) -> tuple[Rows, Values]:
     rows = tuple(Named(name=name, estimate=located.share(values)) for name, values in located.picture.items())
-    covered = {part: located.covered(part) for part in PLACES[:3]}
+    covered = {part: located.covered(part) for part in AROUND[:3]}
     title = "Where the evidence lies, as shares of the evidence of all four"
     return Rows(rows=rows, title=title, heading="Part of the picture", role="picture"), Values(
         values=covered, role="covered"
@@ -174,6 +175,8 @@ def _cases(exchanged: Exchanged) -> tuple[str, ...]:
 
 
 def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str, ...]) -> Finding:
+    if not located.covered(part):
+        return _unmeasured(part, "the masks leave nothing there that could be exchanged", trials)
     share = located.share(share_of(located.parts[part], located.inside))
     verdict = decide(share, tolerance, worse="either")
     effect, inside = float(located.parts[part][0]), float(located.inside[0])
@@ -186,6 +189,7 @@ def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str,
         f" by {inside:.2f}; {covered} of that part could be exchanged).",
         estimate=share,
         tolerance=tolerance,
+        two_sided=True,
         reason=reason(verdict, share, tolerance, either=True),
         evidence=Evidence(trials=trials),
         question=1,

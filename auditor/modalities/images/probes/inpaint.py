@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt, uniform_filter, zoom
 Image = NDArray[np.float32]
 Hole = NDArray[np.bool_]
 
-BLOCK = 0.1
+BLOCK_SIDE = 0.1
 """Side of a block of which a median is taken, as a share of the diagonal: larger than a caliper or a trace of ink."""
 RIM = 0.15
 """Width of the rim whose median fills a region evenly, as a share of the diagonal."""
@@ -31,15 +31,15 @@ def smooth(image: Image, hole: Hole) -> Image:
         return image
     if hole.all():
         return _even(image, image.mean((1, 2)), hole)
-    side = max(2, round(BLOCK * float(np.hypot(*hole.shape))))
+    side = max(2, round(BLOCK_SIDE * float(np.hypot(*hole.shape))))
     blocks = _medians(image, hole, side)
     if np.isnan(blocks).all():
-        return flat(image, hole)
+        return evenly(image, hole)
     coarse = _spread(_outvoted(blocks))
     return np.where(hole, _enlarged(coarse, hole.shape, side), image).astype(np.float32)
 
 
-def flat(image: Image, hole: Hole) -> Image:
+def evenly(image: Image, hole: Hole) -> Image:
     """Return the image (channels, height, width) with the hole (height, width) filled evenly: the median of a wide
     rim.
     """
@@ -47,11 +47,11 @@ def flat(image: Image, hole: Hole) -> Image:
         return image
     if hole.all():
         return _even(image, image.mean((1, 2)), hole)
-    rim = ~hole & (distance_transform_edt(~hole) <= RIM * float(np.hypot(*hole.shape)))
+    rim = ~hole & (distance_transform_edt(~hole) <= max(1.0, RIM * float(np.hypot(*hole.shape))))
     return _even(image, np.median(image[:, rim], axis=1), hole)
 
 
-FILLS: dict[str, Callable[[Image, Hole], Image]] = {"smooth": smooth, "flat": flat}
+FILLS: dict[str, Callable[[Image, Hole], Image]] = {"smooth": smooth, "flat": evenly}
 """Name -> function (image, hole) -> filled image; two of different kinds, so that what a fill does shows."""
 
 

@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 
 from auditor.core.zones import Mask
 
-Places = NDArray[np.int64]
+Pixels = NDArray[np.int64]
 ANGLES = 360
 _BEYOND = 2.0
 PARTS = ("beside", "near", "far", "outside")
@@ -26,7 +26,7 @@ never cut in two.
 
 
 @dataclass(frozen=True)
-class Frame:
+class MaskFrame:
     """One sample's mask (height, width) as a frame of reference; the mask may be empty."""
 
     mask: Mask
@@ -52,7 +52,7 @@ class Frame:
         down, right = np.nonzero(self.mask)
         return float(down.mean()), float(right.mean())
 
-    def _rays(self, reach: float) -> tuple[NDArray[np.float64], Places, Places]:
+    def _rays(self, reach: float) -> tuple[NDArray[np.float64], Pixels, Pixels]:
         """Return the distance from the mask (ANGLES, length) along every ray from the centre, which never falls and is
         below 0 up to the ray's last pixel inside, and the pixels of the rays; `_BEYOND` diagonals outside the picture.
 
@@ -75,7 +75,7 @@ class Frame:
     def _diagonal(self) -> float:
         return float(np.hypot(*self.mask.shape))
 
-    def at(self, pixels: Places, other: Frame) -> tuple[Places, Mask]:
+    def at(self, pixels: Pixels, other: MaskFrame) -> tuple[Pixels, Mask]:
         """Return where this sample has what another one has at `pixels` (n, 2), in the frames of both masks, and
         whether it lies in the picture (n,).
         """

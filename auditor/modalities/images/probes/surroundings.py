@@ -12,7 +12,7 @@ from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.core.zones import Mask
 from auditor.modalities.images.probes.inpaint import Image
-from auditor.modalities.images.probes.rings import PARTS, Frame, Places
+from auditor.modalities.images.probes.rings import PARTS, MaskFrame, Pixels
 from auditor.modalities.images.probes.transplant import margins
 from auditor.probes import Bench, Row, probes
 from auditor.probes.donors import Pool
@@ -86,7 +86,7 @@ def replaced(
     no mask, from the same place of the picture.
     """
     loaded = samples.load((recipient, *donors))
-    own, *others = (Frame(mask.numpy()) for mask in loaded.inside.any(1))
+    own, *others = (MaskFrame(mask.numpy()) for mask in loaded.inside.any(1))
     x, taken = loaded.x.numpy(), _Donors(own, others, widths)
     beside, far = taken.beside(), taken.far()
     sources = {
@@ -115,16 +115,16 @@ def without_region(samples: Samples, recipient: int, donor: int, *, guard: float
     if other.any():
         return None
     image, healthy = loaded.x.numpy()
-    return np.asarray(np.where(Frame(own).grown(guard), healthy, image), np.float32)
+    return np.asarray(np.where(MaskFrame(own).grown(guard), healthy, image), np.float32)
 
 
 @dataclass(frozen=True)
 class _Source:
     """Where some pixels come from."""
 
-    pixels: Places
+    pixels: Pixels
     """(n, 2) pixels of the recipient that both donors can give."""
-    places: tuple[Places, ...]
+    places: tuple[Pixels, ...]
     """For each donor, the pixels (n, 2) that it gives."""
     wanted: int
     """How many pixels the part has, whether or not the donors can give them."""
@@ -137,8 +137,8 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Donors:
-    own: Frame
-    others: Sequence[Frame]
+    own: MaskFrame
+    others: Sequence[MaskFrame]
     widths: Widths
 
     def beside(self) -> _Source:
@@ -154,7 +154,7 @@ class _Donors:
         """Return where all that is far from the mask comes from."""
         return self._in_place(np.argwhere(self.own.ring(self.widths.far)), self.widths.far)
 
-    def _in_place(self, pixels: Places, spared: float) -> _Source:
+    def _in_place(self, pixels: Pixels, spared: float) -> _Source:
         """Return the same pixels of both donors, less what lies in either's mask or within `spared` of it."""
         hidden = np.logical_or.reduce([donor.grown(spared) for donor in self.others])
         free = pixels[~hidden[pixels[:, 0], pixels[:, 1]]]
