@@ -96,6 +96,7 @@ def test_worst_margin_by_the_dual_norm(name: str, norm: str, seed: int, loss: st
     assert (found.x - one.x)[~one.zone].abs().max() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("seed", range(3))
 def test_worst_margin_in_an_active_box_by_linear_programme(name: str, seed: int) -> None:
@@ -112,6 +113,7 @@ def test_worst_margin_in_an_active_box_by_linear_programme(name: str, seed: int)
         assert found.fooled[row] or abs(float(reached[row]) - worst) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pgd", "apgd", "evade"])
 @pytest.mark.parametrize("seed", range(3))
 def test_worst_margin_in_an_active_box_and_a_euclidean_ball(name: str, seed: int) -> None:

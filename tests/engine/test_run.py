@@ -79,6 +79,7 @@ def part(study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepare
     return prepared, (out / "findings.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [1, 5, 9])
 def test_a_broken_run_resumes_to_the_same_findings(
     part: tuple[Prepared, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
@@ -170,6 +171,7 @@ def test_another_audits_folder_is_refused(study: Path, audited: Path) -> None:
         run(other, audited)
 
 
+@pytest.mark.slow
 def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ def test_without_pango_the_html_is_written_and_the_cure_named(bare: Path, monkey
     assert sorted(path.name for path in bare.iterdir()) == ["findings.json", "junit.xml", "report.html"]
 
 
+@pytest.mark.slow
 def test_no_other_address_is_read() -> None:
     from weasyprint.urls import FatalURLFetchingError
 
