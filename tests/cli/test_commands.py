@@ -274,6 +274,7 @@ def test_a_defect_without_room_for_a_log(
     assert ended.code == 70 and "log could not be written" in ended.err and "Traceback" in ended.err
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
     show = f"{sys.executable} -m auditor schema | true; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=False)
