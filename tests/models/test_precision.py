@@ -188,9 +188,9 @@ def test_settings_without_use_are_refused(device: str, name: str, compile: bool,
 
 @pytest.mark.slow
 def test_the_lock_and_the_binding_know_the_search(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = prepare(study / "marker.yaml", limit=20, only=["exposure"])
+    usual = prepare(study / "marker.yaml", limit=8, only=["exposure"])
     monkeypatch.setattr(load, "check_precision", lambda *_: None)
-    rough = prepare(study / "marker.yaml", limit=20, only=["exposure"], precision="bfloat16")
+    rough = prepare(study / "marker.yaml", limit=8, only=["exposure"], precision="bfloat16")
     assert usual.lock["search"] == {"precision": "float32", "compile": False} and usual.binding != rough.binding
     assert isinstance(rough.classifier, TorchClassifier) and searching(rough.classifier) is not rough.classifier
     findings = finish(rough, tmp_path / "out", pdf=False)
