@@ -130,6 +130,8 @@ class Finding:
     """One sentence with its number."""
     estimate: Estimate | None = None
     tolerance: float | None = None
+    two_sided: bool = False
+    """Whether the estimate has a sign and is held against the tolerance on both sides of zero."""
     reason: str = ""
     """Why the verdict is what it is."""
     evidence: Evidence = field(default_factory=Evidence)

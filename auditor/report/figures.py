@@ -17,8 +17,11 @@ from auditor.report.words import amount, declared, estimate_text, interval, numb
 WIDTH = 6.8
 
 
-def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
-    """Return one estimate with its interval on a line that always holds zero and the tolerance."""
+def strip(estimate: Estimate, *, tolerance: float | None = None, two_sided: bool = False) -> Drawing:
+    """Return one estimate with its interval on a line that always holds zero and the tolerance, on both sides of zero
+    where it holds on both.
+    """
+    limits = [] if tolerance is None else [tolerance, -tolerance] if two_sided else [tolerance]
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -26,11 +29,12 @@ def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
         whisker(axes, at=0, low=estimate.low, high=estimate.high, colour=ACCENT)
         axes.plot([estimate.value], [0], marker="o", color=ACCENT, markersize=6)
         axes.axvline(0, color=GREY, linewidth=0.7)
-        if tolerance is not None:
-            axes.axvline(tolerance, color=SECOND, linestyle="--", linewidth=1.2)
+        for limit in limits:
+            axes.axvline(limit, color=SECOND, linestyle="--", linewidth=1.2)
+        for limit in limits[:1]:
             axes.annotate(
                 "tolerance",
-                (tolerance, 1.0),
+                (limit, 1.0),
                 xycoords=("data", "axes fraction"),
                 ha="center",
                 va="bottom",
@@ -39,11 +43,11 @@ def strip(estimate: Estimate, *, tolerance: float | None = None) -> Drawing:
             )
         _limits(
             axes,
-            [0.0, estimate.low, estimate.high, *([] if tolerance is None else [tolerance])],
+            [0.0, estimate.low, estimate.high, *limits],
             rate=estimate.share,
         )
 
-    against = "" if tolerance is None else f"; tolerance {declared(tolerance, estimate.share)}"
+    against = "" if tolerance is None else f"; tolerance {declared(tolerance, estimate.share, two_sided)}"
     alt = f"Estimate {amount(estimate.value, estimate.share)}, interval {interval(estimate)}{against}."
     return draw(paint, width=3.0, height=0.55, alt=alt)
 

@@ -87,8 +87,9 @@ def amount(value: Any, share: bool = False) -> str:
     return f"{100 * value:.1f}".removesuffix(".0").replace("-", "−") + "\u00a0%"
 
 
-def declared(value: Any, share: bool = False) -> str:
-    """Return a tolerance as it was declared, without digits that nobody wrote.
+def declared(value: Any, share: bool = False, two_sided: bool = False) -> str:
+    """Return a tolerance as it was declared, without digits that nobody wrote; with both signs where it holds on both
+    sides of zero.
 
     >>> declared(0.1, share=True).split(), declared(0.8)
     (['10', '%'], '0.8')
@@ -96,7 +97,7 @@ def declared(value: Any, share: bool = False) -> str:
     if not is_number(value):
         return NONE
     text = f"{100 * value:.3g}\u00a0%" if share else f"{value:.6g}"
-    return text.replace("-", "−")
+    return ("±" if two_sided else "") + text.replace("-", "−")
 
 
 def interval(estimate: Estimate) -> str:

@@ -72,6 +72,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         claim=_claim(facts, column, top, estimate=estimate),
         estimate=estimate,
         tolerance=tolerance,
+        two_sided=True,
         reason=reason(verdict, estimate, tolerance, either=True),
         advice=_advice(verdict, column),
         p=min(1.0, len(contrasts) * _p(contrasts, tolerance, failed=verdict == "fail")),

@@ -54,6 +54,7 @@ def judge_flip_gap(
         f" gap of {span(gap)}.",
         estimate=gap,
         tolerance=tolerance,
+        two_sided=True,
         reason=f"{reason(verdict, gap, tolerance, either=True)}; {exact}",
         evidence=evidence,
         question=1,

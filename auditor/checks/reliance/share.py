@@ -50,6 +50,7 @@ def judge_share(
         _claim(measured, way, words, several=len(ways.found) > 1),
         estimate=way.share,
         tolerance=ways.tolerance,
+        two_sided=True,
         reason=_reason(draws, measured, ways, words=words),
         evidence=Evidence(trials=ways.trials),
         question=1,

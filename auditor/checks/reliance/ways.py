@@ -114,8 +114,11 @@ class Ways:
 
     @property
     def decisive(self) -> ShareWay:
-        """Return the way that a finding reports: the one that finds most, among those with the verdict."""
+        """Return the way that a finding reports: the one that finds most, among those with the verdict, and among these
+        rather one without a doubt.
+        """
         mine = [way for way in self.found if way.verdict == self.verdict]
+        mine = [way for way in mine if not way.doubt] or mine
         return max(mine, key=lambda way: abs(way.share.value), default=self.found[0])
 
     @property

@@ -19,8 +19,7 @@ class ExchangeWords:
     transplants: str = "transplants"
     advice: str = (
         "Do not rely on this model where the surroundings may differ: find what it reads, remove or balance it in"
-        " training, and audit again. Audit once more with a wider threat.guard: what then goes away was the region's"
-        " own fringe."
+        " training, and audit again. The findings near, far and where say in which part of the picture it lies."
     )
     flip_advice: str = (
         "Expect wrong decisions where a finding appears in surroundings that usually go with another class."

@@ -66,6 +66,7 @@ def _judged(
         f" them comes from outside the expert's mask ({way.name}).",
         estimate=way.share,
         tolerance=tolerance,
+        two_sided=True,
         reason=said + (f"; not measured in two ways: {', '.join(open_pairs)}" if open_pairs else ""),
         advice=_ADVICE.format(name=name) if verdict == "fail" else "",
         p=way.p(tolerance),

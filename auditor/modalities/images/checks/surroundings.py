@@ -28,6 +28,8 @@ WAYS = {
     "far": ("exchange far from the mask", "what lies within {far} of the diagonal of the marked region"),
 }
 """Part -> the name of the way that rests on it, and what that way cannot see."""
+_ENOUGH = 0.5
+"""Where less of the outside than this could be exchanged, the exchange does not acquit."""
 _SHOWN = 6
 """Most samples that are named as cases of the fringe."""
 
@@ -73,8 +75,11 @@ class Located:
         for part, (name, misses) in ((part, way) for part, way in WAYS.items() if self.covered(part)):
             values = share_of(self.parts[part], self.inside)
             share = self.share(values, level)
-            verdict = decide(share, tolerance, worse="either")
-            found.append(ShareWay(name, share, values[1:], verdict, misses.format(far=percent(FAR))))
+            verdict, doubt = decide(share, tolerance, worse="either"), ""
+            if part == "outside" and verdict == "pass" and self.covered(part) < _ENOUGH:
+                doubt = f"only {percent(self.covered(part))} of what lies outside could be exchanged"
+                verdict = "inconclusive"
+            found.append(ShareWay(name, share, values[1:], verdict, misses.format(far=percent(FAR)), doubt))
         return found
 
     @property
@@ -149,6 +154,7 @@ def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Find
         claim,
         estimate=share,
         tolerance=tolerance,
+        two_sided=True,
         reason=said,
         evidence=Evidence(ids, trials),
         question=1,
@@ -188,6 +194,7 @@ def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str,
         f" by {inside:.2f}; {covered} of that part could be exchanged).",
         estimate=share,
         tolerance=tolerance,
+        two_sided=True,
         reason=reason(verdict, share, tolerance, either=True),
         evidence=Evidence(trials=trials),
         question=1,

@@ -86,6 +86,7 @@ def judge_where(
         search.claim(found),
         estimate=search.share(search.decisive),
         tolerance=tolerance,
+        two_sided=True,
         reason=search.reason(),
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
