@@ -136,11 +136,25 @@ def _exchanged(probe: str, place: int, rng: np.random.Generator) -> dict[str, fl
     donors = [float((place + step) % MARKED) for step in (2, 5, 9)]
     if probe == "transplant":
         edges = {
-            f"{arm}/0": mean + 0.2 * rng.normal() for arm, mean in zip("ABCD", (1.7, -0.2, -0.1, -1.5), strict=True)
+            f"{arm}/{draw}": mean + 0.2 * rng.normal()
+            for draw in (0, 1)
+            for arm, mean in zip("ABCD", (1.7, -0.2, -0.1, -1.5), strict=True)
         }
-        return {"sham": edges["A/0"], **edges, **{f"{donor}/0": one for donor, one in zip("jkl", donors, strict=True)}}
+        who = {f"{donor}/{draw}": one for draw in (0, 1) for donor, one in zip("jkl", donors, strict=True)}
+        return {"sham/smooth": edges["A/0"], "sham/flat": edges["A/1"], **edges, **who}
+    if probe == "surroundings":
+        moves = {"beside": 0.1, "near": 0.0, "far": 1.6, "outside": 1.6}
+        margins = {
+            f"{part}/{kind}/{draw}": 1.6 - (kind == "other") * move + 0.2 * rng.normal()
+            for draw in range(4)
+            for kind in ("same", "other")
+            for part, move in moves.items()
+        }
+        covered = {f"covered/{part}/{draw}": 0.9 for draw in range(4) for part in moves}
+        who = {f"{donor}/{draw}": one for draw in range(4) for donor, one in zip("jk", donors[:2], strict=True)}
+        return {**margins, **covered, **who}
     if probe == "left_over":
-        leads = {f"lead/{fill}": 1.0 if place % 10 < 9 else -1.0 for fill in ("rim", "biharmonic")}
+        leads = {f"lead/{fill}": 1.0 if place % 10 < 9 else -1.0 for fill in ("smooth", "flat")}
         return {"partner": donors[0] + 1, "hole": 0.1, "kept": float(place % 2), **leads}
     if probe == "factor":
         sites = [place % 4 > 1 for place in (int(donors[0]), int(donors[0] + 2) % MARKED)]
