@@ -71,6 +71,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert "HEAVY []" in in_a_new_process(f"import sys, auditor\n{show}")
 
 
+def test_what_shares_a_costly_fixture_stays_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Where xdist cannot write a group behind the name of a test, every process makes every fixture, and no one says
+    so.
+    """
+    grouped = getattr(request.config.option, "loadgroup", False)
+    assert request.node.nodeid.endswith("@test_guards") == grouped, "install what constraints.txt says"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
