@@ -77,8 +77,7 @@ def judge_where(
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
-    searched = len(set(drawn.recipients.tolist()))
-    extent = {"searched": searched, "donors": int(trial.settings["draws"]), "class evidence": evidence}
+    sizes = {"searched": len(set(drawn.recipients.tolist())), "donors": int(trial.settings["draws"])}
     return Finding(
         "reliance/where",
         "reliance",
@@ -91,7 +90,10 @@ def judge_where(
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
         question=1,
-        displays=(*search.displays(found, unclustered), Values(values=extent, role="search")),
+        displays=(
+            *search.displays(found, unclustered),
+            Values(values=sizes | {"class evidence": evidence}, role="search"),
+        ),
     )
 
 
