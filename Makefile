@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 # Tests that share a costly fixture stay in one process (tests/conftest.py says which), and slow ones come last.
 SHARED := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+# One thread per process, and every file compiled once, also where the environment says to write no bytecode.
+ONCE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 .PHONY: demo test quick lint types unit format docs check-python check-pango clean
 
@@ -24,10 +26,10 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(SHARED) --durations=10
+	$(ONCE) $(BIN)/pytest $(SHARED) --durations=10
 
 quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(SHARED) --durations=10 -m "not slow"
+	$(ONCE) $(BIN)/pytest $(SHARED) --durations=10 -m "not slow"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

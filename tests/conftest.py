@@ -4,6 +4,7 @@ demonstration's images.
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,15 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_old_garbage() -> None:
+    """Set aside all that is loaded by now: statsmodels collects garbage at every correction of p-values, which took
+    longer than many a test.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from jinja2 import BytecodeCache, ChainableUndefined, Environment, FileSystemLoader
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from auditor.core.displays import Display
@@ -52,6 +53,23 @@ MODULES = (
     words,
 )
 """What templates may call, under the modules' own names."""
+
+
+class _Compiled(BytecodeCache):
+    """The templates that this process has compiled: that took as long as all the rest of a page of words."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (code := self._kept.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
 
 
 @dataclass(frozen=True)
@@ -172,6 +190,7 @@ def environment_of(folder: Path) -> Environment:
         undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_COMPILED,
     )
     numbers = count(1)
     modules = {module.__name__.rpartition(".")[2]: module for module in MODULES}

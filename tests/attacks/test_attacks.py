@@ -73,7 +73,14 @@ ATTACKS = {
     "square": Row({"queries": 30}, {"queries": 20, "share": 0.6}, "querys", "queries", gradient=False),
 }
 NORMS = {name: attacks[name].facts.get("norms", ("linf", "l2", "l1", "l0")) for name in ATTACKS}
-EVERY = [(name, norm, kind) for name in ATTACKS for norm in NORMS[name] for kind in ("settings", "other")]
+MARKS = {"settings": (), "other": (pytest.mark.slow,)}
+"""One kind of settings is enough while working."""
+EVERY = [
+    pytest.param(name, norm, kind, marks=marks)
+    for name in ATTACKS
+    for norm in NORMS[name]
+    for kind, marks in MARKS.items()
+]
 
 
 def test_every_attack_has_a_row() -> None:

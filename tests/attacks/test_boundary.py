@@ -53,6 +53,7 @@ def case(request: pytest.FixtureRequest) -> tuple[Labels, Tensor, Tensor, Tensor
     return classifier, x, classifier.logits(x).argmax(1), zone, weight * zone.flatten(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "dual", "within"), [("l2", 2, 1.1), ("linf", 1, 1.15)])
 def test_the_smallest_distance_to_a_linear_boundary_is_nearly_found(
     case: Any, norm: str, dual: int, within: float

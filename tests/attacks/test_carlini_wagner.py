@@ -52,6 +52,7 @@ def run(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor], **changes: object) 
     )  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_distance_of_a_linear_model(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     module, x, y, zone, distance = case
     found = run(case)
@@ -62,6 +63,7 @@ def test_the_distance_of_a_linear_model(case: tuple[Linear, Tensor, Tensor, Tens
     )
 
 
+@pytest.mark.slow
 def test_confidence_goes_beyond_the_boundary(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     module, x, y, _, distance = case
     found = run(case, confidence=2.0, steps=200)
@@ -71,6 +73,7 @@ def test_confidence_goes_beyond_the_boundary(case: tuple[Linear, Tensor, Tensor,
     assert found.fooled.all() and lead.min() >= 2
 
 
+@pytest.mark.slow
 def test_an_epsilon_ends_the_search(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     *_, distance = case
     epsilon = float(distance.median())
@@ -83,12 +86,14 @@ def test_an_epsilon_ends_the_search(case: tuple[Linear, Tensor, Tensor, Tensor, 
     assert free.forwards.max() == most[0] and free.backwards.max() == most[1]
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_module(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     case[0].seen.clear()
     found = run(case, epsilon=0.3, batch_size=7)
     assert int(found.forwards.sum()) == sum(len(one) for one in case[0].seen)
 
 
+@pytest.mark.slow
 def test_targets_are_reached(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     module, _, y, *_ = case
     targets = (y + 1) % 3
@@ -96,6 +101,7 @@ def test_targets_are_reached(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]
     assert found.fooled.all() and (module(found.x).argmax(1) == targets).all()
 
 
+@pytest.mark.slow
 def test_wrong_predictions_empty_zones_and_no_samples(case: tuple[Linear, Tensor, Tensor, Tensor, Tensor]) -> None:
     module, x, y, zone, distance = case
     wrong = run((module, x, (y + 1) % 3, zone, distance))

@@ -86,6 +86,7 @@ def least(norm: str, slope: Tensor, way: Tensor, gap: float) -> float:
     return float(change.norm()) if norm == "l2" else float(change.max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", DUAL)
 def test_the_smallest_epsilon_in_an_active_box(norm: str) -> None:
     rng = torch.Generator().manual_seed(7)
@@ -151,6 +152,7 @@ def test_targets_are_reached() -> None:
     assert found.fooled.any() and (module(found.x).argmax(1) == targets)[found.fooled].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", DUAL)
 def test_nothing_is_searched_above_a_ceiling(norm: str) -> None:
     module, x, y, zone = case(2)

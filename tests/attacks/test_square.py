@@ -34,6 +34,7 @@ def samples(shape: tuple[int, ...], n: int = 12, seed: int = 0) -> tuple[Tensor,
     return x, weight, torch.rand(n, *shape, generator=rng) < torch.linspace(0.2, 1, n).view(-1, *(1,) * len(shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(24,), (2, 3, 4)])
 @pytest.mark.parametrize(("norm", "dual", "epsilon", "tolerance"), [("linf", 1, 0.1, 0.02), ("l2", 2, 0.3, 0.2)])
 def test_the_worst_case_of_a_linear_model_is_nearly_reached(

@@ -52,10 +52,12 @@ def test_a_surrogate_that_decides_alike_fools_what_noise_does_not(case: tuple[Sc
     assert fooled(case, "transfer", surrogate=wrap(body(5), ["left", "right"])) > noise + 30
 
 
+@pytest.mark.slow
 def test_a_student_of_its_labels_fools_what_noise_does_not(case: tuple[ScoreClassifier, Tensor, Tensor]) -> None:
     assert fooled(case, "transfer") > fooled(case, "random_noise") + 20
 
 
+@pytest.mark.slow
 def test_a_student_leaves_torch_as_it_was_and_is_the_same_again(case: tuple[ScoreClassifier, Tensor, Tensor]) -> None:
     audited, x, y = case
     state = torch.random.get_rng_state()

@@ -112,6 +112,7 @@ def slopes(study: Study, zone: str) -> tuple[torch.Tensor, torch.Tensor, torch.T
     return margin(classifier.logits(chunk.x).detach(), chunk.y), (weight[chunk.y] - weight[1 - chunk.y]) * free, free
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", DUAL)
 def test_smallest_epsilon_and_sensitivity_of_a_linear_model(study: Make, norm: str) -> None:
     one = study(norm)
@@ -187,6 +188,7 @@ def test_without_the_search_declared_epsilons_bound_the_smallest(study: Make) ->
     assert {step.size <= shown.reach * (1 + 1e-6) for step in shown.steps} == {True}
 
 
+@pytest.mark.slow
 def test_a_count_has_no_sensitivity(study: Make) -> None:
     finding = judged(Exposure(zones=("outside", "inside"), noise=False, few_values=0), study("l0"))["exposure/inside"]
     shown = steps_of(finding)

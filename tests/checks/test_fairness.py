@@ -88,6 +88,7 @@ def flips(rng: np.random.Generator, groups: Sequence[str], rates: Mapping[str, f
     return [float(rng.random() < rates[group]) for group in groups]
 
 
+@pytest.mark.slow
 def test_no_gap_is_not_accused(judge: Judge) -> None:
     rng, names = np.random.default_rng(0), ["f", "m", "x"]
     verdicts = []
@@ -103,6 +104,7 @@ def test_no_gap_is_not_accused(judge: Judge) -> None:
     assert len(verdicts) == 90 and "fail" not in verdicts
 
 
+@pytest.mark.slow
 def test_a_planted_gap_is_named(judge: Judge) -> None:
     rng, groups = np.random.default_rng(1), ["f", "m", "x"] * 60
     for _ in range(10):
@@ -135,6 +137,7 @@ def test_the_zones_are_told_apart(judge: Judge) -> None:
     )
 
 
+@pytest.mark.slow
 def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
     rng = np.random.default_rng(2)
     for _ in range(10):
@@ -148,6 +151,7 @@ def test_another_mix_of_classes_is_not_accused(judge: Judge) -> None:
         assert beside.largest.value == pytest.approx(abs(beside.raw.value))
 
 
+@pytest.mark.slow
 def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> None:
     rng = np.random.default_rng(5)
     sex, race = ["f", "m"] * 160, ["b", "b", "w", "w"] * 80
@@ -166,6 +170,7 @@ def test_an_intersection_is_named_where_its_columns_are_even(judge: Judge) -> No
     assert not any("+" in name for name in judge({"sex": sex, "race": race}, fooled, intersections="none"))
 
 
+@pytest.mark.slow
 def test_an_exploration_is_held_to_a_stricter_level(judge: Judge) -> None:
     rng = np.random.default_rng(6)
     table = {name: rng.choice(["a", "b"], 400).tolist() for name in ("p", "q", "r")}

@@ -273,6 +273,7 @@ def test_categories_below_two_per_cent_are_listed_and_not_compared(judge: Judge)
     assert shown(found, TableDisplay).rows[-1][:2] == ("unknown", 30)
 
 
+@pytest.mark.slow
 def test_thirty_seven_are_too_few_to_say(judge: Judge) -> None:
     favoured = World((1.0, 0.9), (1.0, 0.1))
     few = tuple("f" if place < 74 and place % 2 == 0 else "m" if place % 2 else "" for place in range(N))
@@ -286,6 +287,7 @@ def test_thirty_seven_are_too_few_to_say(judge: Judge) -> None:
     assert shown(found, Selection).categories[0].excluded == "too few to say: 37 of at least 50 rows"
 
 
+@pytest.mark.slow
 def test_a_small_group_with_a_higher_rate_is_no_reference(judge: Judge) -> None:
     groups = tuple("x" if place < 160 and place % 4 == 0 else "fm"[place % 2] for place in range(N))
     found = judge(World((0.9, 0.9), (1.0, 0.1)), groups={"sex": groups})["fairness/sex/impact-ratio"]
@@ -304,6 +306,7 @@ def test_few_expected_selections_are_too_few(judge: Judge) -> None:
     assert small.excluded == "too few to say: 4.0 of at least 5 expected" and "too few to say for c 100" in found.reason
 
 
+@pytest.mark.slow
 def test_intersections_that_nobody_declared_decide_nothing(judge: Judge) -> None:
     groups = {"race": mixed({"a": 700, "b": 500}), "sex": SEX["groups"]["sex"]}  # type: ignore[index]
     found = judge(FAIR, groups=groups)
@@ -341,6 +344,7 @@ def test_who_cannot_reach_it_is_censored_and_not_left_out(judge: Judge) -> None:
     assert women[Outcome.FLIPPED_EXACTLY.text.capitalize()] == round(shares[0] * shown(cost, Groups).rows[0].n)
 
 
+@pytest.mark.slow
 def test_what_was_not_proven_may_be_either(judge: Judge) -> None:
     """The gap of 50 points between what was found is no gap if the search of one group merely proved less."""
     world = World(reached=(0.2, 0.7), open=(1.0, 0.0))
@@ -371,6 +375,7 @@ def test_what_was_not_proven_may_be_either(judge: Judge) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_fair_twin_is_not_accused(table_facts: Callable[..., Facts], observe: Callable[..., Observations]) -> None:
     rng, groups = np.random.default_rng(3), ("f", "m") * 150
     facts = table_facts(300, groups={"sex": groups}, mask_share=(0.5,) * 300, regions={})

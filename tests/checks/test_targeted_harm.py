@@ -167,6 +167,7 @@ def test_a_pass_of_perturbations_that_only_fit_what_they_saw_is_not_believed(jud
     )
 
 
+@pytest.mark.slow
 def test_an_easier_class_is_not_an_easier_group(judge: Judge) -> None:
     rng = np.random.default_rng(2)
     for _ in range(20):
@@ -260,6 +261,7 @@ def test_refits_are_counted(judge: Judge) -> None:
     )
 
 
+@pytest.mark.slow
 def test_exchanged_labels_reject_no_more_often_than_they_say(facts: Callable[..., Facts]) -> None:
     """Groups that mean nothing, one hidden weakness, fits that pick whichever side their half leans to: the halves'
     excesses go together.

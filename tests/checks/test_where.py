@@ -122,6 +122,7 @@ def test_a_place_that_speaks_against_the_class_counts_as_well(judge: Judge) -> N
     assert effect is not None and effect.high < 0
 
 
+@pytest.mark.slow
 def test_intervals_hold_for_all_places_at_once(judge: Judge) -> None:
     """Among 36 places without any effect, one stands out in about 5 of 100 audits, not in 84; also where a unit's
     samples go together.

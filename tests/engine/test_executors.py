@@ -66,6 +66,7 @@ def reference(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> t
     return out, taken
 
 
+@pytest.mark.slow
 def test_what_was_sent_as_bytes_gives_the_same_rows(
     prepared: Prepared, planned: tuple[Planned, ...], reference: tuple[Path, list[Task]], tmp_path: Path
 ) -> None:

@@ -182,6 +182,7 @@ def shown(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         yield found
 
 
+@pytest.mark.slow
 def test_a_small_audit_uses_at_most_twice_and_at_least_half_of_the_passes_that_are_expected(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

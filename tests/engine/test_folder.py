@@ -116,6 +116,7 @@ def test_a_users_index_in_the_evidence_folder_of_a_run_is_refused(tmp_path: Path
     assert files(tmp_path) == {"evidence/index.json": NOTES.encode()}
 
 
+@pytest.mark.slow
 def test_evidence_is_written_anew_beside_a_users_files(study: Path, tmp_path: Path) -> None:
     prepared = prepare(study / "marker.yaml", limit=24, only=("exposure",))
     with run(prepared, tmp_path) as store:

@@ -29,6 +29,8 @@ from auditor.pipeline import finish
 
 LIMIT = 40
 """That of the audit whose undisturbed run is `audited`."""
+PART = ("reliance", "attribution")
+"""Checks of the audit that is broken off."""
 
 
 @pytest.fixture(autouse=True)
@@ -70,15 +72,13 @@ def test_every_sample_has_a_row_in_every_trial(prepared: Prepared, audited: Path
 @pytest.fixture(scope="module")
 def part(study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, bytes]:
     """Return a part of the audit, and the findings of its undisturbed run."""
-    prepared, out = (
-        prepare(study / "marker.yaml", limit=LIMIT, only=("reliance", "attribution")),
-        tmp_path_factory.mktemp("part"),
-    )
+    prepared, out = prepare(study / "marker.yaml", limit=LIMIT, only=PART), tmp_path_factory.mktemp("part")
     run(prepared, out).close()
     judge(out)
     return prepared, (out / "findings.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [1, 5, 9])
 def test_a_broken_run_resumes_to_the_same_findings(
     part: tuple[Prepared, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
@@ -111,11 +111,13 @@ def test_a_second_run_measures_nothing(prepared: Prepared, copy: Path, monkeypat
     assert (copy / "findings.json").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [6, 9])
 def test_killed_at_any_point_it_resumes_to_the_same_findings(
-    study: Path, audited: Path, tmp_path: Path, chunks: int
+    study: Path, part: tuple[Prepared, bytes], tmp_path: Path, chunks: int
 ) -> None:
-    call = ["run", str(study / "marker.yaml"), "--out", str(tmp_path), "--limit", str(LIMIT)]
+    checks = [word for name in PART for word in ("--check", name)]
+    call = ["run", str(study / "marker.yaml"), "--out", str(tmp_path), "--limit", str(LIMIT), *checks]
     with subprocess.Popen(
         [sys.executable, "-m", "auditor", *call], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -126,7 +128,7 @@ def test_killed_at_any_point_it_resumes_to_the_same_findings(
         process.wait()
     assert _chunks(tmp_path) > 0
     assert cli.main(call, standalone_mode=False) in (0, 1)
-    assert (tmp_path / "findings.json").read_bytes() == (audited / "findings.json").read_bytes()
+    assert (tmp_path / "findings.json").read_bytes() == part[1]
 
 
 def _chunks(out: Path) -> int:
@@ -170,6 +172,7 @@ def test_another_audits_folder_is_refused(study: Path, audited: Path) -> None:
         run(other, audited)
 
 
+@pytest.mark.slow
 def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

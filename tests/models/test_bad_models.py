@@ -37,6 +37,7 @@ def test_a_pickle_that_wants_to_run_code_does_not(
     assert not Path("bomb").exists()
 
 
+@pytest.mark.slow
 def test_a_program_needs_trust(save: Save, net: nn.Module) -> None:
     with pytest.raises(ClassifierError, match=r"net\.pt2: a \.pt2 file may run code .*--trust-code"):
         load_classifier(save("exported", net), input=INPUT)

@@ -38,6 +38,7 @@ def load(folder: Path, code: str, **settings: Any) -> TableClassifier:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_each_kind_of_answer(format: str, frame: pd.DataFrame, tmp_path: Path) -> None:
     age = frame["age"].to_numpy()

@@ -29,6 +29,7 @@ def reference(net: nn.Module, x: Tensor) -> Tensor:
     return net((x - 0.4) / 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_gives_its_modules_logits_and_gradient(kind: str, save: Save, net: nn.Module) -> None:
     file = save(kind, net)
@@ -66,6 +67,7 @@ class Pooled(nn.Module):
         return self.head(self.norm(nn.functional.silu(nn.functional.max_pool2d(self.body(x), 2)).mean((2, 3))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [Pooled(), nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 2))],

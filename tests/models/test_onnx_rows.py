@@ -74,6 +74,7 @@ LAST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", LAST)
 @pytest.mark.parametrize("zipmap", [False, True], ids=["tensor", "zipmap"])
 @pytest.mark.parametrize("rows", [None, 7], ids=["any rows", "seven rows"])

@@ -70,6 +70,7 @@ def test_the_twin_answers_in_bfloat16_and_the_classifier_in_float32() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pgd", "apgd", "evade", "random_noise"])
 @pytest.mark.parametrize("levels", [None, 255])
 def test_what_fools_only_in_bfloat16_does_not_count(name: str, levels: int | None) -> None:
@@ -105,6 +106,7 @@ def test_a_search_in_float32_costs_nothing_more() -> None:
     assert torch.equal(one.x, other.x) and torch.equal(one.forwards, other.forwards)
 
 
+@pytest.mark.slow
 def test_seeds_and_targets_go_along_into_the_second_search() -> None:
     classifier, y = hastened()
     threat, size = Threat.ball("linf"), torch.full((len(X),), 0.02)
@@ -184,10 +186,11 @@ def test_settings_without_use_are_refused(device: str, name: str, compile: bool,
     check_precision("cpu", "float32", False)
 
 
+@pytest.mark.slow
 def test_the_lock_and_the_binding_know_the_search(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = prepare(study / "marker.yaml", limit=20, only=["exposure"])
+    usual = prepare(study / "marker.yaml", limit=8, only=["exposure"])
     monkeypatch.setattr(load, "check_precision", lambda *_: None)
-    rough = prepare(study / "marker.yaml", limit=20, only=["exposure"], precision="bfloat16")
+    rough = prepare(study / "marker.yaml", limit=8, only=["exposure"], precision="bfloat16")
     assert usual.lock["search"] == {"precision": "float32", "compile": False} and usual.binding != rough.binding
     assert isinstance(rough.classifier, TorchClassifier) and searching(rough.classifier) is not rough.classifier
     findings = finish(rough, tmp_path / "out", pdf=False)

@@ -145,6 +145,7 @@ def test_a_threshold_decides_and_the_scores_agree(
         assert np.allclose(odds, logit(shares) - logit(threshold), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_tuned_threshold_is_kept(frame: pd.DataFrame, small: SimpleNamespace, tmp_path: Path) -> None:
     inner = make_pipeline(small.encoder(), LogisticRegression())
     model = FixedThresholdClassifier(inner, threshold=0.8, pos_label="yes").fit(frame, small.hired(frame))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.config.config import load_audit
 from auditor.core.displays import Curve, Map, of_kind
 from auditor.core.records import Finding
 from auditor.engine.judge import judge
@@ -60,7 +61,10 @@ def test_the_search_names_the_marker(judged: tuple[str, dict[str, Finding]]) -> 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_both_flip_through_the_background(name: str, study: Path, tmp_path: Path) -> None:
-    run(prepare(study / f"{name}.yaml", limit=40, only=("exposure",)), tmp_path).close()
+    declared = load_audit(study / f"{name}.yaml")
+    exposure = {**declared.checks["exposure"], "zones": ["outside"]}
+    one_zone = declared.model_copy(update={"checks": {**declared.checks, "exposure": exposure}})
+    run(prepare(one_zone, base=study, limit=40, only=("exposure",)), tmp_path).close()
     found = next(finding for finding in judge(tmp_path) if finding.id == "exposure/outside")
     assert found.verdict == "fail" and found.estimate is not None and found.estimate.low > 0.10
     attack, noise = of_kind(found.displays, Curve)

@@ -15,7 +15,7 @@ from auditor.modalities.tables.demo.hiring import NUMBERS, STORIES, WORDS, write
 
 pytestmark = pytest.mark.slow
 
-ROWS = 1_500
+ROWS = 900
 
 
 @pytest.fixture(scope="module")

@@ -184,6 +184,7 @@ SMALLEST = Trial(
 AIMED = Trial("directed", "pgd", TRIAL.settings, "outside", {**TRIAL.threat, "targets": {"0": 1, "1": 0}}, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_smallest_change_can_be_saved_and_is_smallest(bench: Bench, norm: str) -> None:
     trial, chunk = replace(SMALLEST, threat={**SMALLEST.threat, "norm": norm}), bench.samples.load(range(N))
@@ -227,6 +228,7 @@ def test_a_lying_search_is_not_believed_either(
     )
 
 
+@pytest.mark.slow
 def test_rows_of_the_searches_do_not_depend_on_the_chunk(bench: Bench) -> None:
     for trial in (SMALLEST, AIMED):
         whole, part = (

@@ -31,6 +31,7 @@ def measured(bench: Bench, trial: Trial, rows: Any = None) -> list[Row]:
     )
 
 
+@pytest.mark.slow
 def test_arms_are_what_they_say(table_bench: Make) -> None:
     """Every arm's margin, rebuilt from the positions of its donors alone."""
     bench = table_bench()
@@ -128,6 +129,7 @@ def test_an_honest_model_and_one_that_reads_shoes_only(
     assert columns.rows[0].name == ("skill" if verdict == "pass" else "shoe + twice")
 
 
+@pytest.mark.slow
 def test_coupled_columns_never_make_impossible_people(table_bench: Make) -> None:
     """With 'rel' alone outside, most exchanges would marry husbands to women: they are drawn again, or the row is not
     applicable.

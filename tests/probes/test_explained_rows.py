@@ -70,6 +70,7 @@ def test_small_changes_are_allowed_ones(table_bench: Make) -> None:
     assert changed[:, :5].sum(1).max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["kernel_shap", "permutation"])
 def test_rows_do_not_depend_on_the_chunk(table_bench: Make, method: str) -> None:
     bench = table_bench()

@@ -81,6 +81,7 @@ def least_shoes(bench: Bench, towards: int = -1) -> list[float]:
     return result
 
 
+@pytest.mark.slow
 def test_cheapest_flips_by_brute_force(table_bench: Make) -> None:
     bench = table_bench()
     rows, least = measured(bench), least_shoes(bench)
@@ -106,6 +107,7 @@ def test_cheapest_flips_by_brute_force(table_bench: Make) -> None:
             )
 
 
+@pytest.mark.slow
 def test_every_found_row_can_be_had(table_bench: Make) -> None:
     """What is kept passes the independent reader as a file would hold it, keeps the zone bit for bit, and is decided
     otherwise.
@@ -175,6 +177,7 @@ def test_a_search_that_lies_is_refused(
         )
 
 
+@pytest.mark.slow
 def test_only_rows_decided_otherwise_are_searched_towards_a_class(table_bench: Make) -> None:
     bench = table_bench()
     rows = measured(bench, replace(TRIAL, threat={**TRIAL.threat, "towards": "yes"}))
@@ -210,6 +213,7 @@ def test_missing_cells_stay_as_they_are(table_bench: Make, table_rows: Callable[
             assert np.array_equal(np.isnan(row.arrays["adversarial"]), np.isnan(x[place]))
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_chunk(table_bench: Make) -> None:
     bench = table_bench()
     for trial in (
@@ -221,6 +225,7 @@ def test_rows_do_not_depend_on_the_chunk(table_bench: Make) -> None:
         assert [row.values for row in some] == [pytest.approx(whole[place].values) for place in range(100, 0, -9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [1.0, -2.0])
 def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make, threshold: float) -> None:
     """A model that decides at another threshold: cheapest flips and proofs are those of its decisions, by brute
@@ -262,6 +267,7 @@ def exposure(bench: Bench, zones: list[str], facts: Facts) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_exposure_of_an_additive_model_in_closed_form(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
     """Half a unit of log odds per shoe size at a cost of 1: a decision flips at cost c where a whole number of sizes up
     to c takes it across.
@@ -292,6 +298,7 @@ def changed(finding: Any) -> set[Any]:
     return {row[0] for row in table.rows}
 
 
+@pytest.mark.slow
 def test_exposure_of_an_honest_model_passes(table_bench: Make, facts_of: Callable[[Bench], Facts]) -> None:
     bench = table_bench((1, 0.1, 0, 0, 0, 0))
     found = exposure(bench, ["outside", "inside"], replace(facts_of(bench), attack_settings=SEARCH))

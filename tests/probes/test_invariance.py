@@ -44,6 +44,7 @@ def decided(bench: Bench, rows: Any) -> list[int]:
     return bench.classifier.decisions(torch.from_numpy(np.array(rows, dtype=np.float64).reshape(-1, 6))).tolist()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_every_value_agrees_with_brute_force(coupled_bench: MakeBench) -> None:
     bench = coupled_bench(REVERSING)
     rules = Rules(bench.samples.schema)

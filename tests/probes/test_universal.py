@@ -162,6 +162,7 @@ def test_harm_aimed_at_one_style_spares_the_other(make_samples: Callable[..., Sa
         assert edge <= 0 or row.values["forwards"] == 3
 
 
+@pytest.mark.slow
 def test_nobody_is_judged_by_what_was_fitted_on_their_unit(make_samples: Callable[..., Samples]) -> None:
     loaded: list[int] = []
     units = [f"p{row // 8}" for row in range(N)]
@@ -189,6 +190,7 @@ def test_nobody_is_judged_by_what_was_fitted_on_their_unit(make_samples: Callabl
         assert not all(np.array_equal(again[f"{place}/{1 - side}"], arrays[f"{place}/{1 - side}"]) for place in (0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 def test_outside_the_zone_nothing_changes(
     make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch, norm: str
@@ -223,6 +225,7 @@ def test_a_point_that_is_not_allowed_flips_nothing(
     )
 
 
+@pytest.mark.slow
 def test_neither_batch_nor_chunk_nor_repetition_matters(make_samples: Callable[..., Samples]) -> None:
     bench = planted(make_samples, Gated())
     first, second = fitted(bench), fitted(replace(bench, batch_size=5))
@@ -324,6 +327,7 @@ def finding_of(bench: Bench, seed: int, **settings: Any) -> Finding:
     )
 
 
+@pytest.mark.slow
 def test_the_planted_defect_is_named_and_its_twin_is_not_accused(
     make_samples: Callable[..., Samples], monkeypatch: pytest.MonkeyPatch
 ) -> None:

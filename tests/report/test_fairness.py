@@ -98,6 +98,7 @@ def test_a_group_has_its_row_in_every_table_of_its_attribute_also_when_it_is_too
     assert by_race.count("too few to say: 7 of at least 12 samples") >= 3
 
 
+@pytest.mark.slow
 def test_the_forest_has_two_panels_and_says_what_is_too_few(found: dict[str, Block]) -> None:
     (drawing,) = fairness_figures.forest(found["race"])
     left, right = found["race"].panels
@@ -145,6 +146,7 @@ def test_only_the_pair_is_coloured_among_many_groups(found: dict[str, Block]) ->
     assert svg(drawing).count("stroke: #aab4bf; stroke-width: 0.8") == 25 + 1
 
 
+@pytest.mark.slow
 def test_every_cell_of_an_intersection_says_its_number_and_n(found: dict[str, Block]) -> None:
     (drawing,) = fairness_maps.intersection_maps(found["sex+race"], orders(list(found.values())))
     members = found["sex+race"].members(ACCURACY)
@@ -223,6 +225,7 @@ def test_a_long_ranking_is_cut_and_says_so(found: dict[str, Block]) -> None:
 KINDS_SHOWN = ["partition", "groups", "disparity", "rows", "table", "curve", "steps", "budget", "matrix", "null"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS_SHOWN)
 def test_any_display_may_be_absent(full: Path, tmp_path: Path, kind: str) -> None:
     audit, findings = load(full)

@@ -141,6 +141,7 @@ def test_what_is_missing_says_why(table_content: Content) -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_pass_mark_is_claimed_and_the_other_table_has_its_status(table_content: Content, tmp_path: Path) -> None:
     text = _page(tmp_path, table_content)
     assert "The law sets no pass mark." in text and "a ratio of 0.8 is not in it" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from auditor.core.displays import Cluster, Map, Peak, Spot
 from auditor.core.estimates import Estimate
@@ -40,6 +41,7 @@ def test_the_map_in_words() -> None:
     )
 
 
+@pytest.mark.slow
 def test_any_number_of_groups_is_drawn() -> None:
     sizes = [where_map(_frame(groups)) for groups in range(6)]
     assert [drawing.width for drawing in sizes] == [3.8, 3.8, 6.8, 6.8, 6.8, 6.8]

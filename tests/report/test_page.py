@@ -178,6 +178,7 @@ def test_partial_audits_are_rendered(tmp_path: Path, data: dict[str, Any]) -> No
     assert "Full ledger" in html_of(tmp_path)
 
 
+@pytest.mark.slow
 def test_privacy_none_shows_no_sample(full: Path, tmp_path: Path) -> None:
     audit, findings = load(full)
     shown, hidden = (
@@ -234,6 +235,7 @@ def test_an_unknown_verdict_is_refused(bare: Path) -> None:
         render(bare)
 
 
+@pytest.mark.slow
 def test_rendering_needs_no_torch(bare: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\nfrom auditor.report.render import"

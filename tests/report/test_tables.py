@@ -126,6 +126,7 @@ def bent(tmp_path: Path, table_content: dict[str, Any]) -> Callable[[Callable[[d
     return make
 
 
+@pytest.mark.slow
 def test_nothing_of_images_is_said(out: Path) -> None:
     html = page(out, *load(out))
     alts = " ".join(re.findall(r'alt="([^"]*)"', html))
@@ -192,6 +193,7 @@ def test_a_changed_cell_shows_how_far_it_moved(out: Path) -> None:
     assert [cell.before for cell in first.cells if cell.name == "remarks <i>"] == [BEFORE[-1]]
 
 
+@pytest.mark.slow
 def test_privacy_hides_every_cell(bent: Callable[..., str]) -> None:
     html = bent(lambda data: data["audit"]["report"].update(privacy="none"))
     gallery = html[html.index('<section id="gallery"') : html.index('<section id="method-cards"')]
@@ -213,6 +215,7 @@ def test_findings_without_displays_and_facts_are_not_measured(bent: Callable[...
     assert text.count("Not measured: no finding") == 2 and "Selection by sex: " in text
 
 
+@pytest.mark.slow
 def test_outcomes_are_counted_and_told_by_more_than_colour(out: Path) -> None:
     found = table_views.outcomes(load(out)[1])
     assert [(one.name, one.n) for one in found] == [("outside", 397), ("everywhere", 397), ("control/0", 397)]

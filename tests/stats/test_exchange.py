@@ -154,6 +154,7 @@ def test_the_largest_gap_under_exchange_as_by_brute_force() -> None:
     )
 
 
+@pytest.mark.slow
 def test_groups_are_exchanged_as_in_grouping() -> None:
     """The same gaps, as often: 4000 exchanges by auditor.stats.grouping beside as many drawn here."""
     theirs = Counter(

@@ -342,6 +342,7 @@ def test_the_number_that_would_decide() -> None:
     assert n is not None and decide(proportion(flags(round(0.2 * 1.3 * n), round(1.3 * n))), 0.1) == "fail"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "alike"), [(0.1, 0.0), (0.3, 0.5), (0.5, 0.9)])
 def test_clustered_intervals_cover(share: float, alike: float) -> None:
     """Patients with four images, whose flags agree more than by chance; the planted share must lie inside."""
@@ -419,6 +420,7 @@ def test_copies_of_a_pair_under_one_unit_add_nothing() -> None:
     assert paired_difference([], [], []) is None and paired_p([], [], []) == 1.0
 
 
+@pytest.mark.slow
 def test_paired_intervals_cover_the_truth_in_units() -> None:
     rng, covered, rejected = np.random.default_rng(3), 0, 0
     for _ in range(400):

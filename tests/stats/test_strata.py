@@ -22,6 +22,7 @@ def own(n: int, name: str = "u") -> list[str]:
     return [f"{name}{row}" for row in range(n)]
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.3]))
 def test_p_values_invert_the_interval_of_a_standardised_difference(n: int, m: int, seed: int, against: float) -> None:
     rng = np.random.default_rng(seed)
@@ -131,6 +132,7 @@ def test_the_largest_gap_by_hand() -> None:
     assert (found.estimate.n, found.estimate.units, found.estimate.level) == (280, None, 0.95)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(8, 60), st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 0.3]), st.integers(2, 4))
 def test_the_p_value_of_a_gap_inverts_its_interval(n: int, seed: int, against: float, k: int) -> None:
@@ -147,6 +149,7 @@ def test_the_p_value_of_a_gap_inverts_its_interval(n: int, seed: int, against: f
         assert (found.p < 0.05) == outside
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(5, 40), st.integers(0, 10**6))
 def test_turned_flags_turn_the_pair(n: int, seed: int) -> None:
@@ -197,6 +200,7 @@ def test_pairs_without_a_common_class_are_left_out() -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(10, 40), st.integers(2, 4), st.integers(0, 10**6))
 def test_copies_under_one_unit_do_not_narrow_a_gap(n: int, copies: int, seed: int) -> None:
@@ -295,6 +299,7 @@ def test_the_needed_number_of_samples_shows_the_gap() -> None:
     assert seen is not None and seen.low <= 0.8 <= seen.high + 0.02
 
 
+@pytest.mark.slow
 def test_intervals_of_all_pairs_hold_together() -> None:
     rng, held, rounds, truth = np.random.default_rng(1), 0, 200, {"a": (0.9, 0.5), "b": (0.85, 0.45), "c": (0.8, 0.5)}
     gap = 0.5 * (0.1 + 0.0)  # a and c, both classes alike; a and b differ by 0.05 too
@@ -305,6 +310,7 @@ def test_intervals_of_all_pairs_hold_together() -> None:
     assert held / rounds >= 0.93
 
 
+@pytest.mark.slow
 @given(st.integers(10, 60), st.integers(0, 10**6))
 def test_bounds_hold_whatever_the_unknown_flags_are(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -65,6 +65,7 @@ def test_whole_steps_survive_in_both_depths() -> None:
         assert torch.equal(moved[0], from_grid(start + (2 if levels == 255 else 514), levels, 0.0, 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 @given(seed=st.integers(0, 2**31))
 def test_a_quantised_point_is_still_allowed(norm: str, seed: int) -> None:

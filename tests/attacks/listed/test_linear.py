@@ -83,6 +83,7 @@ def start(rng: np.random.Generator) -> NDArray[np.float64]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_costs_are_those_of_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -103,6 +104,7 @@ def test_costs_are_those_of_brute_force(seed: int) -> None:
         assert result.size[0].item() == pytest.approx(hits.min(), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_what_lies_on_the_boundary_is_decided_by_the_classifier(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -82,6 +82,7 @@ def test_targets_are_reached_at_the_smallest_cost(case: Any, seed: int) -> None:
     check(one, search(one, targets=(own + 1) % 3), cheapest(one, target=(own.item() + 1) % 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_beam_alone_finds_what_brute_force_finds_and_claims_no_impossibility(case: Any, kind: str) -> None:
     shown = full = 0
@@ -96,6 +97,7 @@ def test_the_beam_alone_finds_what_brute_force_finds_and_claims_no_impossibility
     assert shown < full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structured", [True, False])
 def test_long_columns_are_exact_where_the_claim_is_and_never_infeasible(case: Any, structured: bool) -> None:
     proofs = []
@@ -113,6 +115,7 @@ def test_long_columns_are_exact_where_the_claim_is_and_never_infeasible(case: An
     assert {2, 3} <= set(proofs)
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_their_neighbours_batch_or_place(case: Any) -> None:
     one = case(3, "network", classes=3)
     rng = np.random.default_rng(0)
@@ -301,6 +304,7 @@ def test_nothing_writable_is_a_proof() -> None:
     assert torch.equal(found.x, x) and found.proof[0] == 3 and found.forwards[0] == 1
 
 
+@pytest.mark.slow
 def test_a_gradient_strikes_first_and_changes_no_answer(case: Any) -> None:
     for seed in range(8):
         one = case(seed, "network")

@@ -176,6 +176,7 @@ def test_chance_finds_nothing(random: np.random.Generator) -> None:
     assert mine(*made(columns)) == ()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(*[st.sampled_from([np.nan, 0.0, 1.0, 2.0])] * 3), min_size=1, max_size=6), st.integers(0, 3))
 def test_every_candidate_can_be_read_and_counts_right(some: list[tuple[float, ...]], shift: int) -> None:
     x = np.array(some * 120)

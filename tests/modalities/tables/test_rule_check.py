@@ -92,6 +92,7 @@ rows = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(rule=rules, x=st.lists(rows, min_size=1, max_size=8))
 def test_it_agrees_with_the_fast_rules(rule: Rule, x: list[tuple[float, ...]]) -> None:

@@ -71,6 +71,7 @@ def test_weights_are_small() -> None:
     assert all(file.stat().st_size < 700_000 for file in files)
 
 
+@pytest.mark.slow
 def test_honest_classifier_does_not_heed_the_marker(folder: Path) -> None:
     judge = classifier(folder, "honest")
     with_class, against = (
@@ -80,6 +81,7 @@ def test_honest_classifier_does_not_heed_the_marker(folder: Path) -> None:
     assert abs(with_class - against) < 0.02
 
 
+@pytest.mark.slow
 def test_marker_classifier_leans_on_the_marker(folder: Path) -> None:
     judge = classifier(folder, "marker")
     with_class, against = (
@@ -89,6 +91,7 @@ def test_marker_classifier_leans_on_the_marker(folder: Path) -> None:
     assert against < with_class - 0.15
 
 
+@pytest.mark.slow
 def test_honest_classifier_is_as_good_for_every_group(folder: Path) -> None:
     drawn = phantoms(1000, seed=32, marker_given_class=0.5)
     right = correct(classifier(folder, "honest"), drawn)

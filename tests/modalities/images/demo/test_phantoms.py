@@ -35,6 +35,7 @@ def test_marker_follows_class_as_asked(share: float, size: int) -> None:
     assert np.array_equal(made.marks.any((1, 2)), made.marker)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 64, 96])
 def test_marker_is_never_near_the_mask(size: int) -> None:
     made = phantoms(400, seed=11, marker_given_class=1.0, size=size)

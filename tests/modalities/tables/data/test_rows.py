@@ -427,6 +427,7 @@ SCALARS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(SCALARS.filter(bool), st.booleans())
 def test_any_column_is_read_as_pandas_reads_it(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str], gap: bool
