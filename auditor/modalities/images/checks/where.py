@@ -77,7 +77,8 @@ def judge_where(
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
-    sizes = {"searched": len(set(drawn.recipients.tolist())), "donors": int(trial.settings["draws"])}
+    searched, donors = len(set(drawn.recipients.tolist())), int(trial.settings["draws"])
+    extent = Values(values={"searched": searched, "donors": donors, "class evidence": evidence}, role="search")
     return Finding(
         "reliance/where",
         "reliance",
@@ -90,10 +91,7 @@ def judge_where(
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
         question=1,
-        displays=(
-            *search.displays(found, unclustered),
-            Values(values=sizes | {"class evidence": evidence}, role="search"),
-        ),
+        displays=(*search.displays(found, unclustered), extent),
     )
 
 
