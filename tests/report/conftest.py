@@ -449,7 +449,9 @@ class Applicant:
             score = 0.5 * self.chosen + (self.place % 50) / 100
             broken = {f"broken/{rule}": float(rule == 0 and self.place % 150 == 1) for rule in range(3)}
             plain = {"like_probabilities": 0.0, "repeat_difference": 0.0, "missing": float(self.place % 9 == 0)}
-            answer = {"predicted": self.chosen, "correct": self.place % 7 != 0, "confidence": 0.8, "score": score}
+            right = self.place % 7 != 0
+            plain["margin"] = abs(score - 0.5) * (1 if right else -1)
+            answer = {"predicted": self.chosen, "correct": right, "confidence": 0.8, "score": score}
             return {**answer, **plain, **broken, "agrees": 1.0}
         if trial.probe in ("exchange", "permuted"):
             return self.exchanged() if trial.probe == "exchange" else self.permuted()

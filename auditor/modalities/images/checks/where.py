@@ -77,8 +77,8 @@ def judge_where(
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
-    searched = len(set(drawn.recipients.tolist()))
-    extent = {"searched": searched, "donors": int(trial.settings["draws"]), "class evidence": evidence}
+    searched, donors = len(set(drawn.recipients.tolist())), int(trial.settings["draws"])
+    extent = Values(values={"searched": searched, "donors": donors, "class evidence": evidence}, role="search")
     return Finding(
         "reliance/where",
         "reliance",
@@ -91,7 +91,7 @@ def judge_where(
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
         question=1,
-        displays=(*search.displays(found, unclustered), Values(values=extent, role="search")),
+        displays=(*search.displays(found, unclustered), extent),
     )
 
 
