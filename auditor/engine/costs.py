@@ -72,11 +72,12 @@ USES: Mapping[TrialKind, Use] = {
     ("flip", "table_search", ""): Use(0.00715, 0.166, 0.967, 14, 3.9e-06),  # 14 trials of 4 audits
     ("gradient", "", ""): Use(1, 1, 1, 1, 2.1e-07),  # 2 trials of 2 audits
     ("invariance", "", ""): Use(0.3, 0.32, 0.34, 3.9, 2.7e-06),  # 4 trials of 4 audits
-    ("left_over", "", ""): Use(1, 1, 1, 0.16, 9.8e-07),  # 2 trials of 2 audits
+    ("left_over", "", ""): Use(0.916, 0.953, 0.991, 0.15, 7.8e-08),  # 2 trials of 2 audits
     ("permuted", "", ""): Use(0.5, 0.5, 0.5, 0.5, 3.5e-06),  # 4 trials of 4 audits
     ("smallest", "", ""): Use(0.573, 0.678, 0.785, 0.8, 7.6e-08),  # 12 trials of 3 audits
     ("smallest", "minimum_norm", ""): Use(0.573, 0.678, 0.785, 0.8, 7.6e-08),  # 12 trials of 3 audits
-    ("transplant", "", ""): Use(1, 1, 1, 0.66, 3.4e-07),  # 2 trials of 2 audits
+    ("surroundings", "", ""): Use(0.9, 0.944, 0.989, 1.1, 5.1e-08),  # 2 trials of 2 audits
+    ("transplant", "", ""): Use(1, 1, 1, 1.1, 7.7e-08),  # 2 trials of 2 audits
     ("universal", "", ""): Use(0.625, 0.625, 0.625, 29, 5.6e-08),  # 2 trials of 2 audits
     ("where", "", ""): Use(0.888, 0.888, 0.888, 1, 4.2e-08),  # 2 trials of 2 audits
 }
