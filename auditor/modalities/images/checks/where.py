@@ -72,12 +72,14 @@ def judge_where(
     places = [one for one in judged if one.row >= 0]
     if not places or evidence <= NEGLIGIBLE:
         return _unmeasured(rows, drawn, key=key, seen=bool(places))
-    own = next((one for one in judged if one.row < 0), None)
-    search = Search(places, own, drawn.side, evidence, tolerance, outside)
+    search = Search(
+        places, next((one for one in judged if one.row < 0), None), drawn.side, evidence, tolerance, outside
+    )
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
-    sizes = {"searched": len(set(drawn.recipients.tolist())), "donors": int(trial.settings["draws"])}
+    searched, donors = len(set(drawn.recipients.tolist())), int(trial.settings["draws"])
+    extent = Values(values={"searched": searched, "donors": donors, "class evidence": evidence}, role="search")
     return Finding(
         "reliance/where",
         "reliance",
@@ -90,10 +92,7 @@ def judge_where(
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
         question=1,
-        displays=(
-            *search.displays(found, unclustered),
-            Values(values=sizes | {"class evidence": evidence}, role="search"),
-        ),
+        displays=(*search.displays(found, unclustered), extent),
     )
 
 
