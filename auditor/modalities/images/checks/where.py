@@ -72,8 +72,9 @@ def judge_where(
     places = [one for one in judged if one.row >= 0]
     if not places or evidence <= NEGLIGIBLE:
         return _unmeasured(rows, drawn, key=key, seen=bool(places))
-    own = next((one for one in judged if one.row < 0), None)
-    search = Search(places, own, drawn.side, evidence, tolerance, outside)
+    search = Search(
+        places, next((one for one in judged if one.row < 0), None), drawn.side, evidence, tolerance, outside
+    )
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
