@@ -60,7 +60,7 @@ def judge_where(
     Parameters
     ----------
     evidence
-        The class evidence that shares refer to: |inside effect| + |outside effect| of the transplant, in logits.
+        The class evidence that shares refer to: |inside effect| + |outside effect|, in logits.
     outside
         Verdict of the outside share; where it is 'fail' no place being found is no pass.
     tolerance
@@ -72,9 +72,8 @@ def judge_where(
     places = [one for one in judged if one.row >= 0]
     if not places or evidence <= NEGLIGIBLE:
         return _unmeasured(rows, drawn, key=key, seen=bool(places))
-    search = Search(
-        places, next((one for one in judged if one.row < 0), None), drawn.side, evidence, tolerance, outside
-    )
+    own = next((one for one in judged if one.row < 0), None)
+    search = Search(places, own, drawn.side, evidence, tolerance, outside)
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
