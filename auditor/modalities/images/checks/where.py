@@ -77,8 +77,6 @@ def judge_where(
     found, unclustered = clusters(
         _maps(facts, drawn), dict(zip(facts.ids, facts.y, strict=True)), facts.classes, least=tolerance * evidence
     )
-    searched, donors = len(set(drawn.recipients.tolist())), int(trial.settings["draws"])
-    extent = Values(values={"searched": searched, "donors": donors, "class evidence": evidence}, role="search")
     return Finding(
         "reliance/where",
         "reliance",
@@ -91,8 +89,14 @@ def judge_where(
         advice=search.advice(),
         evidence=Evidence(tuple(case for one in found for case in one.cases), (key,)),
         question=1,
-        displays=(*search.displays(found, unclustered), extent),
+        displays=(*search.displays(found, unclustered), _extent(drawn, trial, evidence)),
     )
+
+
+def _extent(drawn: Cells, trial: Trial, evidence: float) -> Values:
+    """Return how many samples were searched, with how many donors, and what shares refer to."""
+    searched, donors = len(set(drawn.recipients.tolist())), int(trial.settings["draws"])
+    return Values(values={"searched": searched, "donors": donors, "class evidence": evidence}, role="search")
 
 
 def _unmeasured(rows: Mapping[str, Observation], drawn: Cells, *, key: str, seen: bool) -> Finding:
