@@ -130,8 +130,6 @@ class Finding:
     """One sentence with its number."""
     estimate: Estimate | None = None
     tolerance: float | None = None
-    two_sided: bool = False
-    """Whether the estimate has a sign and is held against the tolerance on both sides of zero."""
     reason: str = ""
     """Why the verdict is what it is."""
     evidence: Evidence = field(default_factory=Evidence)
@@ -147,6 +145,8 @@ class Finding:
     """What the report shows beside the claim: figures and tables as typed values."""
     rests_on: tuple[str, ...] = ()
     """Checks of which no finding may fail if a pass is to be believed."""
+    two_sided: bool = False
+    """Whether the estimate has a sign and is held against the tolerance on both sides of zero."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON-ready data."""

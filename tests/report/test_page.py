@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -247,3 +248,14 @@ def test_rendering_needs_no_torch(bare: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (bare / "report.html").is_file()
+
+
+@pytest.mark.parametrize(("apart", "said"), [("pass", "It tells them apart"), ("inconclusive", "It is not shown to")])
+def test_the_first_page_says_where_a_model_may_know_nothing(full: Path, apart: str, said: str) -> None:
+    audit, findings = load(full)
+    sure = [replace(one, verdict="pass") if one.check == "preflight" else one for one in findings]
+    unsure = {"preflight/accuracy": "fail", "preflight/discrimination": apart}
+    doubtful = [replace(one, verdict=unsure.get(one.id, one.verdict)) for one in sure]
+    plain, noted = (page(full, audit, some) for some in (sure, doubtful))
+    assert "does the model know the classes?" not in plain
+    assert "does the model know the classes?" in noted and said in noted
