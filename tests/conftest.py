@@ -46,7 +46,7 @@ checks:
 """
 LIMIT = 40
 """Samples of the audit that many tests share: more than one chunk."""
-SHARED = {"audited": "audited", "ran": "audited", "rendered": "report", "full": "report"}
+SHARED = {"audited": "audited", "ran": "audited", "rendered": "report", "full": "report", "bare": "report"}
 """Costly fixture -> group of the tests that use it, from whatever file; a group stays in one process, so that its
 fixture is made once.
 """

@@ -173,6 +173,7 @@ def test_worst_margin_in_an_active_box_and_an_l1_ball(name: str, settings: dict[
     all_outcomes_match(one, found, margin(one.classifier.logits(one.x), one.y).detach() - (spent * slope).sum(1), 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("epsilon", "room"), [(1, 0.4), (2.9, 0.0), (3, 0.0)])
@@ -205,6 +206,7 @@ def test_many_classes_are_never_fooled_beyond_the_closed_form(norm: str, loss: s
     assert (found.fooled & can).sum() >= 0.9 * can.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 def test_a_target_class_by_linear_programme(name: str) -> None:
     one, epsilon = case(7, classes=3, n=40), 0.15

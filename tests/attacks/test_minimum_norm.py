@@ -105,6 +105,7 @@ def test_the_smallest_epsilon_in_an_active_box(norm: str) -> None:
         assert size == float("inf") or float(found.size[row]) == pytest.approx(size, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_fewest_values_of_a_linear_model() -> None:
     module, x, y, zone = case(2)
     found = attack(
@@ -118,6 +119,7 @@ def test_the_fewest_values_of_a_linear_model() -> None:
     assert found.size[can].tolist() == fewest[can].tolist()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reached_is_not_fooled() -> None:
     module, x, y, _ = case(2)
     found = attack(
@@ -138,6 +140,7 @@ def test_a_wrong_prediction_needs_no_change() -> None:
     assert found.fooled.all() and found.size.max() == 0 and found.forwards.max() == 1
 
 
+@pytest.mark.slow
 def test_targets_are_reached() -> None:
     module, x, y, zone = case(4)
     targets = (y + 1) % 4

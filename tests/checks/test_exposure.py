@@ -150,6 +150,7 @@ def test_sensitivity_is_the_mean_weight_under_linf() -> None:
     assert Threshold(math.inf, 3.0, 4).sensitivity("linf") == 0
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_the_inside_alone_is_more_sensitive_there(study: Make) -> None:
     one = study(outside=0.1, epsilons=(0.04, 0.08), primary=0.04)
     check = Exposure(zones=("outside", "inside"), noise=False, few_values=0)
@@ -158,6 +159,7 @@ def test_a_model_that_reads_the_inside_alone_is_more_sensitive_there(study: Make
     assert found.value == pytest.approx(10, rel=0.5)
 
 
+@pytest.mark.slow
 def test_the_curve_is_the_distribution_of_what_was_found_and_never_below_the_attack(study: Make) -> None:
     one = study()
     check = Exposure(zones=("outside",), few_values=0)

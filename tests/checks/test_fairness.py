@@ -198,6 +198,7 @@ def test_cells_that_are_too_few_are_listed_in_one_line(judge: Judge) -> None:
     assert few.reason == "too few to say: fewer than two cells have 30 samples (b / f 5, b / m 5, w / f 15, w / m 15)"
 
 
+@pytest.mark.slow
 def test_a_measurement_is_cut_into_bands(judge: Judge) -> None:
     ages = [str(20 + row % 60) for row in range(240)]
     fooled = [float(int(age) >= 65) for age in ages]
@@ -288,6 +289,7 @@ def test_groups_are_described_exactly(judge: Judge) -> None:
         assert row.n == 40 and values(row)["clean"] == 0.75 and values(row)["calibration"] == pytest.approx(0.05)
 
 
+@pytest.mark.slow
 def test_answers_as_scikit_learn_counts_them(judge: Judge) -> None:
     rng = np.random.default_rng(8)
     groups, y, correct = rng.choice(["f", "m"], 200), rng.integers(0, 2, 200), (rng.random(200) < 0.8).astype(float)
@@ -310,6 +312,7 @@ def test_patients_count_not_images(judge: Judge) -> None:
     assert shared.estimate.value == pytest.approx(single.estimate.value) and shared.estimate.units == 20
 
 
+@pytest.mark.slow
 def test_renaming_groups_renames_and_changes_nothing(judge: Judge) -> None:
     rng = np.random.default_rng(3)
     groups = ["a", "b", "c"] * 50

@@ -260,6 +260,7 @@ def mixed(sizes: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(name for name, n in sizes.items() for _ in range(n))
 
 
+@pytest.mark.slow
 def test_categories_below_two_per_cent_are_listed_and_not_compared(judge: Judge) -> None:
     race = mixed({"a": 800, "b": 347, "rare": 23, "?": 30})
     found = judge(FAIR, {"minimum_group": 20}, groups={"race": race})["fairness/race/impact-ratio"]
@@ -298,6 +299,7 @@ def test_a_small_group_with_a_higher_rate_is_no_reference(judge: Judge) -> None:
     )
 
 
+@pytest.mark.slow
 def test_few_expected_selections_are_too_few(judge: Judge) -> None:
     found = judge(World((0.04, 0.04), (0.04, 0.04)), groups={"sex": mixed({"a": 600, "b": 500, "c": 100})})[
         "fairness/sex/impact-ratio"

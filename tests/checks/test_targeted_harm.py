@@ -90,6 +90,7 @@ def named(found: Finding, role: str) -> dict[str, Estimate]:
     return {row.name: row.estimate for row in of_kind(found.displays, Rows, role)[0].rows if row.estimate}
 
 
+@pytest.mark.slow
 def test_aimed_harm_is_named(judge: Judge) -> None:
     rng, groups = np.random.default_rng(0), ["f", "m", "x"] * 60
     for _ in range(5):

@@ -172,6 +172,7 @@ def test_a_report_that_cannot_be_rendered_leaves_no_old_one(
     assert set(held(out)) == {"audit.lock.yaml", "findings.json", "samples.csv"}
 
 
+@pytest.mark.slow
 def test_plan_as_json(study: Path, call: Callable[..., object]) -> None:
     ended = call("plan", study / "honest.yaml", "--json", "--limit", 20)
     content = json.loads(ended.out)
@@ -199,6 +200,7 @@ def test_plan_as_json(study: Path, call: Callable[..., object]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_plan_as_table_and_validate(study: Path, call: Callable[..., object]) -> None:
     printed = call("plan", study / "honest.yaml", "--limit", 8).out
     assert "evasion pgd outside" in printed and "at most" in printed

@@ -30,6 +30,7 @@ def test_every_part_counts() -> None:
     assert len(set(seeds)) == len(seeds)
 
 
+@pytest.mark.slow
 def test_seeds_are_the_same_in_another_process() -> None:
     code = (
         "from auditor.core.seeds import derive, generator; print(derive(3, 'x', 'y'), generator(3,"

@@ -194,6 +194,7 @@ def test_a_small_audit_uses_at_most_twice_and_at_least_half_of_the_passes_that_a
         assert found[0] <= sum(one.forwards for one in planned)
 
 
+@pytest.mark.slow
 def test_an_attack_aims_at_no_more_classes_than_there_are(study: Path) -> None:
     prepared = prepare(study / "honest.yaml", limit=8)
     trial = Trial("evasion", "evade", {"effort": "fast"}, zone="everywhere", threat={"norm": "linf", "epsilon": 0.1})
@@ -214,12 +215,14 @@ class _Asks:
         return [self._trial]
 
 
+@pytest.mark.slow
 def test_the_speed_of_a_classifier_is_measured_by_the_given_clock(study: Path) -> None:
     ticks = iter(range(10_000))
     speed = measure_speed(prepare(study / "honest.yaml", limit=8), clock=lambda: float(next(ticks)))
     assert speed.values == 64 * 64 and speed.forward == Timing(1.0, 0.0) and speed.backward == Timing(0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_classifier_that_fails_cannot_be_timed(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = prepare(study / "honest.yaml", limit=8)
 

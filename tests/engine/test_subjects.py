@@ -61,6 +61,7 @@ def comparing(prepared: Prepared) -> Prepared:
     return replace(prepared, checks={"comparing": Comparing()})
 
 
+@pytest.mark.slow
 def test_the_surrogate_is_one_of_the_subjects(prepared: Prepared, study: Path) -> None:
     assert set(prepared.subjects) == {"", "surrogate"} and prepared.classifier is prepared.subjects[""]
     assert prepared.facts.subjects == {"surrogate": ("gradient", "labels", "scores")}
@@ -68,6 +69,7 @@ def test_the_surrogate_is_one_of_the_subjects(prepared: Prepared, study: Path) -
     assert Facts.from_dict(prepared.facts.as_dict()) == prepared.facts
 
 
+@pytest.mark.slow
 def test_another_subject_has_other_rows_under_another_key(prepared: Prepared, tmp_path: Path) -> None:
     of = measured(comparing(prepared), tmp_path)
     chunk = prepared.samples.load(range(LIMIT))

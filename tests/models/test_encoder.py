@@ -62,6 +62,7 @@ def load(file: Any, **settings: Any) -> TableClassifier:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("save", "name"), [(scripted, "net.pt"), (exported, "net.pt2")])
 def test_a_module_answers_as_on_rows_encoded_by_hand(

@@ -51,6 +51,7 @@ def test_a_file_gives_its_modules_logits_and_gradient(kind: str, save: Save, net
     assert load_classifier(file, input=INPUT, trust_code=True).classes == ("0", "1")
 
 
+@pytest.mark.slow
 def test_a_fixed_batch_is_said(save: Save, net: nn.Module) -> None:
     classifier = load_classifier(save("exported, batches of 3", net), classes=CLASSES, input=INPUT, trust_code=True)
     assert any("exactly 3" in note for note in classifier.notes)
@@ -145,6 +146,7 @@ def test_vnncomp_networks_have_gradients(file: Path) -> None:
     assert bool((torch.autograd.grad(together[:, 0].sum(), x)[0] != 0).any())
 
 
+@pytest.mark.slow
 def test_timm_from_every_kind_of_weights_file(tmp_path: Path, save: Save, weights: dict[str, Tensor]) -> None:
     state = weights
     save_file(state, tmp_path / "a.safetensors")

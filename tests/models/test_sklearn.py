@@ -166,6 +166,7 @@ def test_a_tuned_threshold_is_kept(frame: pd.DataFrame, small: SimpleNamespace, 
         ) and classifier.columns == tuple(frame)
 
 
+@pytest.mark.slow
 def test_an_array_and_numbers_as_classes(frame: pd.DataFrame, small: SimpleNamespace, tmp_path: Path) -> None:
     x = frame[["age", "shift"]]
     model = LogisticRegression().fit(x.to_numpy(), (small.hired(frame) == "yes").astype(float))

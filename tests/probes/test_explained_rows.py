@@ -33,6 +33,7 @@ def measured(bench: Bench, method: str, rows: range = range(N)) -> list[Row]:
         return probes["attribution_table"].make(bench, trial(method), bench.samples.load(rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["kernel_shap", "permutation"])
 def test_what_a_row_says(table_bench: Make, method: str) -> None:
     bench = table_bench()

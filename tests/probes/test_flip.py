@@ -244,6 +244,7 @@ def test_decisions_count_where_they_are_not_the_largest_score(table_bench: Make,
     assert any(np.isfinite(known) for known in least)
 
 
+@pytest.mark.slow
 def test_labels_alone_are_enough(table_bench: Make) -> None:
     bench = table_bench()
     plain = bench.classifier.scores  # type: ignore[attr-defined]

@@ -127,6 +127,7 @@ def test_what_stays_impossible_after_the_repair_is_left_out(
         assert f"naive/{k}" in row.values
 
 
+@pytest.mark.slow
 def test_neither_chunks_nor_batches_matter(coupled_bench: MakeBench) -> None:
     bench = coupled_bench(REVERSING)
     whole = measured(bench)

@@ -235,6 +235,7 @@ def test_neither_batch_nor_chunk_nor_repetition_matters(make_samples: Callable[.
     assert [row.values for row in whole[40:51]] == [row.values for row in part]
 
 
+@pytest.mark.slow
 def test_the_cost_is_what_was_promised_at_most(make_samples: Callable[..., Samples]) -> None:
     bench = planted(make_samples, Gated())
     for settings in (SETTINGS, {**SETTINGS, "most": 10, "batch": 4}):

@@ -126,6 +126,7 @@ def test_robustness_that_was_not_measured_leaves_its_half_to_exposure(found: dic
     assert "Under attack, asian: not measured" in fairness_figures.forest(alone)[0].alt
 
 
+@pytest.mark.slow
 def test_what_lies_beyond_the_reach_is_said_in_words(found: dict[str, Block]) -> None:
     (one, _) = found["sex"].smallest()
     said = fairness_figures.beyond(one, GREY_LEVELS)

@@ -158,6 +158,7 @@ def test_no_other_address_is_read() -> None:
         to_pdf(SHORT.replace("</main>", '<img src="file:///etc/hostname" alt="x"></main>'))
 
 
+@pytest.mark.slow
 def test_truncated_images_are_still_refused_after_a_rendering() -> None:
     assert to_pdf(SHORT).startswith(b"%PDF")
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False

@@ -224,6 +224,7 @@ def test_outcomes_are_counted_and_told_by_more_than_colour(out: Path) -> None:
     assert drawing == outcome_bars(found) and f"{Outcome.PROVEN_IMPOSSIBLE.text} 160 (40.3" in drawing.alt
 
 
+@pytest.mark.slow
 def test_curves_speak_of_cost(out: Path) -> None:
     said = flip_curves(curves(load(out)[1]), data={}, said=TABLES).alt
     assert (

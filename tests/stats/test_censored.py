@@ -42,6 +42,7 @@ def test_the_last_interval_is_like_the_published_one() -> None:
     assert (1 - last.high, 1 - last.low) == (pytest.approx(0.188, abs=0.06), pytest.approx(0.680, abs=0.06))
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.integers(0, 10**6))
 def test_one_reach_is_the_plain_share(sizes: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -52,6 +53,7 @@ def test_one_reach_is_the_plain_share(sizes: list[int], seed: int) -> None:
     assert all(one == proportion([float(size <= step) for size in known], units) for step, one in curve)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 12), min_size=4, max_size=60), st.integers(0, 10**6), st.booleans())
 def test_a_censored_curve_that_loses_nobody_is_the_plain_share(sizes: list[int], seed: int, clustered: bool) -> None:
     """One sample lost at once, of a unit of its own, sends all others through Kaplan and Meier's estimate: the plain

@@ -184,6 +184,7 @@ def test_groups_are_exchanged_as_in_grouping() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 3])
 def test_equal_groups_are_rarely_called_unequal(copies: int) -> None:
     """Another mix of classes, and copies of each sample, are no difference."""

@@ -91,6 +91,7 @@ def test_of_two_groups_it_is_the_ratio_of_their_shares() -> None:
     assert 0.005 < found.p < 0.02 and found.estimate.n == 350
 
 
+@pytest.mark.slow
 @given(PAIRS, PAIRS)
 def test_the_lowest_ratio_is_at_most_one_between_two_references(a: tuple[int, int], b: tuple[int, int]) -> None:
     found = lowest_ratio({"a": share(*a), "b": share(*b)}, ["a", "b"], against=0.8)

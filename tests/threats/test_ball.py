@@ -202,6 +202,7 @@ def test_the_projection_agrees_with_alternating_projections(norm: str, seed: int
     assert np.abs(point - x0 - found).max() < 1e-6
 
 
+@pytest.mark.slow
 @given(cases)
 def test_a_start_is_allowed_and_drawn_per_row(case: Case) -> None:
     first = case.threat.start(case.x0, RowGenerators.of([5, 6, 7], 3), case.epsilon)

@@ -236,6 +236,7 @@ def test_columns_that_only_move_together_are_moved_together(settings: dict[str, 
     assert not none.fooled[0] and none.proof[0] == 3
 
 
+@pytest.mark.slow
 def test_blocks_too_large_to_list_are_moved_column_by_column() -> None:
     levels = tuple(str(place) for place in range(6))
     columns = tuple(Column(f"c{place}", "categorical", levels=levels, allowed=tuple(range(6))) for place in range(8))

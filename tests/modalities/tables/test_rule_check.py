@@ -103,6 +103,7 @@ def test_it_agrees_with_the_fast_rules(rule: Rule, x: list[tuple[float, ...]]) -
     assert fast == slow
 
 
+@pytest.mark.slow
 @given(x=st.lists(rows, min_size=1, max_size=8), expression=numbers)
 def test_a_row_that_was_recomputed_keeps_its_definition(x: list[tuple[float, ...]], expression: str) -> None:
     table = Table(COLUMNS, (Rule("r", "", re.sub(FIELDS["r"], "a", expression), "r"),))

@@ -43,6 +43,7 @@ whole = st.tuples(*(cell(column) for column in COLUMNS))
 rows = st.lists(st.tuples(*(st.one_of(st.just(math.nan), cell(column)) for column in COLUMNS)), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(rows)
 def test_texts_and_back(x: list[tuple[float, ...]]) -> None:
     codes = np.array(x)

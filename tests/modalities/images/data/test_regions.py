@@ -32,6 +32,7 @@ def array(pixels: Pixels) -> np.ndarray:
     return np.array([[(row, column) in pixels for column in range(4)] for row in range(3)])
 
 
+@pytest.mark.slow
 @given(st.data(), st.lists(st.frozensets(st.sampled_from(sorted(PLACES))), min_size=3, max_size=3))
 def test_expressions_are_sets_of_pixels(data: st.DataObject, drawn: list[Pixels]) -> None:
     masks = dict(zip(NAMES, drawn, strict=True))

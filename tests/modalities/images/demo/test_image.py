@@ -43,6 +43,7 @@ def correct(judge: Classifier, drawn: Phantoms) -> np.ndarray:
     return logits.argmax(1).numpy() == drawn.labels
 
 
+@pytest.mark.slow
 def test_manifest_reads_back(folder: Path) -> None:
     table = pandas.read_csv(folder / "manifest.csv")
     drawn = phantoms(IMAGES, seed=SEED, marker_given_class=MARKER_GIVEN_CLASS)
