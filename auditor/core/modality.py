@@ -70,6 +70,8 @@ class Modality:
     """Folder of templates that stand in the place of the shared ones, or beside them."""
     registries: Mapping[str, str] = field(default_factory=dict)
     """Further kinds of plug-ins -> 'module:registry' inside the modality, such as formats of masks."""
+    assumed: bool = False
+    """Whether data and findings that do not say their kind are of it; one modality is."""
     demonstrations: Mapping[str, str] = field(default_factory=dict)
     """Embedded demonstration -> 'module:function' inside the modality; the function (folder) -> classifier's name ->
     audit file writes all that they need."""
@@ -104,6 +106,16 @@ def modalities() -> Mapping[str, Modality]:
             )
         found[made.name] = made
     return found
+
+
+def assumed_modality() -> Modality:
+    """Return the modality of what does not say its own."""
+    return next(one for one in modalities().values() if one.assumed)
+
+
+def assumed_source() -> str:
+    """Return the data source of an audit file that names none."""
+    return assumed_modality().sources[0]
 
 
 def modality_named(name: str) -> Modality:

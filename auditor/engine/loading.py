@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from auditor.config.config import SOURCE, Audit
+from auditor.config.config import Audit
 from auditor.core.errors import ConfigError
+from auditor.core.modality import assumed_source
 from auditor.core.records import digest
 from auditor.engine.stages import measuring
 from auditor.models.classifier import Classifier
@@ -77,7 +78,7 @@ def load_samples(audit: Audit, base: Path, classifier: Classifier) -> Samples:
     from auditor.samples import data
 
     settings = dict(audit.data)
-    source = settings.pop("source", SOURCE)
+    source = settings.pop("source", assumed_source())
     bound = data.bind(source, settings)
     if classifier.modality not in ("", audit.modality.name):
         raise ConfigError(

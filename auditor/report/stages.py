@@ -7,11 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
-from auditor.core.modality import Modality, modalities, modality_named
+from auditor.core.modality import Modality, assumed_modality, modalities, modality_named
 from auditor.report.case import Case, plain_case
-
-UNSAID = "image"
-"""The modality of findings that do not say theirs."""
 
 
 class Rendering(Protocol):
@@ -36,7 +33,8 @@ class _Plain:
 
 def modality_of_report(audit: Mapping[str, Any]) -> Modality:
     """Return the modality of an audit's findings (AuditorError: there is none of that name)."""
-    return modality_named(str(audit.get("modality") or UNSAID))
+    said = audit.get("modality")
+    return modality_named(str(said)) if said else assumed_modality()
 
 
 def rendering(audit: Mapping[str, Any]) -> Rendering:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.core.modality import assumed_modality
 from auditor.core.seeds import derive
 
 if TYPE_CHECKING:  # what data there are is known without torch; only loading them needs it
@@ -75,7 +76,7 @@ class Samples:
     digest: str
     """SHA-256 over rows, inputs and masks."""
     loader: Loader = field(repr=False)
-    modality: str = "image"
+    modality: str = field(default_factory=lambda: assumed_modality().name)
     notes: tuple[str, ...] = ()
     """What a reader of the report must know about how the data were read."""
     factors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from auditor.core.modality import Modality, Words
 
 MODALITY = Modality(
     name="image",
+    assumed=True,
     home="auditor.modalities.images",
     words=Words(
         sample="image",
