@@ -176,7 +176,6 @@ def test_only_what_the_source_left_standing_is_attacked(bench: Bench) -> None:
 
 SMALLEST = Trial(
     "smallest",
-    "surroundings",
     "minimum_norm",
     attacks.bind("minimum_norm", {"ceiling": 0.1}),
     "outside",
