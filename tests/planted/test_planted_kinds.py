@@ -181,6 +181,7 @@ class Reader(torch.nn.Module):
         return torch.stack([-bright, bright, torch.full_like(bright, -9), torch.full_like(bright, -9)], 1)
 
 
+@pytest.mark.slow
 def test_the_truth_of_a_reader_of_the_marker_is_the_surroundings_alone(models: ModuleType) -> None:
     found = models.truth(Reader(), "pair", guilty=True, seed=0, agreement=1.0)
     assert found["inside"] == pytest.approx(0, abs=1e-6) and found["share"] == pytest.approx(1, abs=1e-6)

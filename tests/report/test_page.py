@@ -250,6 +250,7 @@ def test_rendering_needs_no_torch(bare: Path) -> None:
     assert (bare / "report.html").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("apart", "said"), [("pass", "It tells them apart"), ("inconclusive", "It is not shown to")])
 def test_the_first_page_says_where_a_model_may_know_nothing(full: Path, apart: str, said: str) -> None:
     audit, findings = load(full)
