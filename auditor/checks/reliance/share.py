@@ -65,8 +65,9 @@ def _claim(measured: ArmsMeasured, way: ShareWay, words: ExchangeWords, *, sever
     inside, outside = (effect.value for effect in measured.effects[:2])
     found = f", measured by the {way.name}" if several else ""
     sign = f"; {AGAINST}" if way.share.high < 0 else ""
+    place = "in the transplant " if several else ""
     return (
-        f"{span(way.share)} {words.source}{found}{sign} (in the transplant the margin moves by {outside:.2f} with"
+        f"{span(way.share)} {words.source}{found}{sign} ({place}the margin moves by {outside:.2f} with"
         f" {words.outside} and by {inside:.2f} with {words.inside}, {measured.share.n} recipients)."
     )
 
