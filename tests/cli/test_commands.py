@@ -47,7 +47,7 @@ def test_run_shows_its_progress_and_the_answers(ran: tuple[Path, subprocess.Comp
     assert ended.returncode in (0, 1), ended.stderr
     lines = [line for line in ended.stderr.splitlines() if line.startswith("[")]
     assert lines and len({line.split("]")[0] for line in lines}) == len(lines), "one line per trial"
-    assert all(re.search(r"about \d+ s \(\d+ to \d+ s\) left$", line) for line in lines)
+    assert all(re.search(r"about \d+ (s|min) \(\d+ to \d+ \1\) left$", line) for line in lines)
     assert "[1/" in ended.stderr and "4. Can it be tricked" in ended.stdout
 
 
