@@ -112,3 +112,15 @@ def test_a_fill_reads_the_neighbourhood_alone(fill: Fill) -> None:
     hole, other = disc((96, 96), (20, 20), 6), image.copy()
     other[:, 60:, 60:] = rng.random((1, 36, 36))
     assert np.array_equal(fill(image, hole)[:, hole], fill(other, hole)[:, hole])
+
+
+@pytest.mark.parametrize("corner", [(16, 8), (8, 16), (24, 40)])
+def test_a_mark_as_large_as_a_block_is_outvoted(corner: tuple[int, int]) -> None:
+    """It fills one block of which a median is taken, beside the hole: its neighbours decide in its place."""
+    hole, rng = np.zeros((64, 48), bool), np.random.default_rng(0)
+    hole[16:32, 16:40] = True
+    image = (0.4 + 0.05 * rng.normal(size=(1, 64, 48))).astype(np.float32)
+    marked, (top, left) = image.copy(), corner
+    marked[:, top : top + 8, left : left + 8] = 10.0  # the picture's blocks are 8 pixels wide
+    moved = np.abs(FILLS["smooth"](marked, hole) - FILLS["smooth"](image, hole))[0][hole].max()
+    assert moved < 0.05 * 10
