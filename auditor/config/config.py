@@ -17,22 +17,21 @@ from pydantic import (
 from auditor.config.amounts import Guard, PositiveNumber
 from auditor.config.report import ReportSection, ReportSpec
 from auditor.config.yaml import plain_value, read_yaml
-from auditor.core import modality as kinds
 from auditor.core.errors import AuditorError, ConfigError, nearest
-from auditor.core.modality import Modality, data_sources, modalities, modality_named, modality_of_source
+from auditor.core.modality import Modality, assumed_source, data_sources, modalities, modality_named, modality_of_source
 from auditor.core.zones import GUARD, resolve_zones
 
 
 def modality_of(data: Any) -> Modality:
     """Return what kind of data are declared: that of the default source where no known one is named (refused later)."""
-    source = data.get("source", kinds.assumed_source()) if isinstance(data, Mapping) else kinds.assumed_source()
+    source = data.get("source", assumed_source()) if isinstance(data, Mapping) else assumed_source()
     if source not in data_sources():
         from auditor.samples import (
             data as sources,
         )  # imports model libraries; only a source of another package needs it
 
         known = isinstance(source, str) and source in sources.names()
-        return modality_named(str(sources[source].facts["modality"])) if known else kinds.assumed_modality()
+        return modality_named(str(sources[source].facts["modality"])) if known else modality_of_source(assumed_source())
     return modality_of_source(source)
 
 

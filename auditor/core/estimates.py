@@ -21,3 +21,8 @@ class Estimate:
     """Number of independent units (patients) behind the samples; None where each sample is its own."""
     share: bool = field(kw_only=True)
     """Whether it is a share of one or made of shares, and is read in per cent."""
+
+    @property
+    def least(self) -> float:
+        """Return how far from zero the number is at least; not above 0 where the interval holds zero."""
+        return max(self.low, -self.high)

@@ -120,6 +120,15 @@ class Store:
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def indexed(self, files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+        """Return what the index of the evidence says of a case's files (what they show -> path): their places below
+        `evidence/`, and their digests.
+        """
+        return {
+            "files": {kind: str(path.relative_to(self.folder / "evidence")) for kind, path in files.items()},
+            "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
+        }
+
     def evidence_file(self, *names: str) -> Path:
         """Return where a file of the evidence folder may be written, under the first of the names that it may get
         (StoreError: a file of others).

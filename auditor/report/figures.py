@@ -31,10 +31,10 @@ def strip(estimate: Estimate, *, tolerance: float | None = None, two_sided: bool
         axes.axvline(0, color=GREY, linewidth=0.7)
         for limit in limits:
             axes.axvline(limit, color=SECOND, linestyle="--", linewidth=1.2)
-        for limit in limits[:1]:
+        if tolerance is not None:
             axes.annotate(
                 "tolerance",
-                (limit, 1.0),
+                (tolerance, 1.0),
                 xycoords=("data", "axes fraction"),
                 ha="center",
                 va="bottom",

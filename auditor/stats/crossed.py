@@ -12,7 +12,7 @@ from scipy import stats as sps
 from auditor.core.records import Estimate
 from auditor.core.seeds import generator
 from auditor.stats.means import RESAMPLES
-from auditor.stats.shares import Array, share_interval
+from auditor.stats.shares import Array, share_interval, worth_of
 
 BOUNDLESS = 1e6
 """How far a single unit moves a mean: it says nothing of other units."""
@@ -91,8 +91,7 @@ def crossed_proportion(flags: Sequence[float], units: NDArray[np.int64], *, unit
     values = np.asarray(flags, dtype=float)
     found, among = Crossed.of([Part(values[:, None], units)]), len(np.unique(units))
     share, spread = float(found.point[0]), float(found.covariance[0, 0])
-    worth = min(len(values), share * (1 - share) / spread) if spread > 0 else min(len(values), among)
-    low, high = share_interval(share, worth, level)
+    low, high = share_interval(share, worth_of(share, spread, len(values), among=among), level)
     return Estimate(
         share,
         low,

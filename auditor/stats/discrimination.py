@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from auditor.core.records import Estimate
-from auditor.stats.shares import Array, method_name, share_interval
+from auditor.stats.shares import Array, method_name, share_interval, worth_of
 
 
 def balanced_accuracy(flags: Sequence[float], y: Sequence[int], units: Sequence[str]) -> Estimate | None:
@@ -53,7 +53,7 @@ def _estimate(value: float, pulls: Array, units: Sequence[str], *, unit: str) ->
     sums = np.bincount(place, weights=pulls).astype(float)
     n, clusters = len(pulls), len(names)
     spread = float((sums**2).sum()) * clusters / max(1, clusters - 1)
-    worth = min(float(n), value * (1 - value) / spread) if spread > 0 else float(clusters)
+    worth = worth_of(value, spread, n, among=clusters)
     clustered = clusters < n
     method = method_name("Wilson and mid-P", clustered)
     return Estimate(

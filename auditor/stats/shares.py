@@ -89,6 +89,13 @@ def method_name(method: str, clustered: bool) -> str:
     return method + (", effective sample size by unit" if clustered else "")
 
 
+def worth_of(share: float, spread: float, n: int, *, among: int) -> float:
+    """Return how many independent samples, at most n, a share of this variance is worth; as many as there are units
+    (`among`) where nothing varies.
+    """
+    return min(n, share * (1 - share) / spread) if spread > 0 else min(n, among)
+
+
 @lru_cache(maxsize=65536)
 def share_interval(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return the interval of a share seen in n independent samples, Wilson's (1927) and the mid-P one (Lancaster 1961)

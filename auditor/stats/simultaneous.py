@@ -26,6 +26,13 @@ def inverted(ends: Callable[[float], tuple[float, float]], value: float, against
     return 1.0 if reach(1 - 1e-9) >= 0 else float(brentq(reach, LEAST_P, 1 - 1e-9, xtol=1e-13, rtol=1e-6))
 
 
+def bonferroni_level(k: int) -> float:
+    """Return the level of each of k intervals at which 95 in 100 times all of them hold together, however they
+    depend (Bonferroni).
+    """
+    return 1 - 0.05 / k
+
+
 @lru_cache(maxsize=1024)
 def simultaneous_level(k: int, level: float = 0.95) -> float:
     """Return the level of each pair's interval at which those of all pairs of k groups hold together.

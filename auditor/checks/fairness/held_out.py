@@ -19,6 +19,7 @@ from auditor.core.seeds import generator
 from auditor.stats.grouping import Attribute, Blocks, dealt
 from auditor.stats.paired import paired_difference
 from auditor.stats.shares import Array
+from auditor.stats.simultaneous import bonferroni_level
 from auditor.stats.strata import Strata, stratified_difference, stratified_difference_p
 
 DRAWS = 2000
@@ -112,7 +113,7 @@ class Held:
         """Return the excess of a group's perturbation, its interval simultaneous over the groups that are compared;
         None without a common class.
         """
-        found = stratified_difference(*self.strata(name), level=1 - 0.05 / max(1, self.compared))
+        found = stratified_difference(*self.strata(name), level=bonferroni_level(max(1, self.compared)))
         return None if found is None else self.estimate(found, self.seen(name))
 
     def estimate(self, found: tuple[float, float, float], rows: Chosen) -> Estimate:

@@ -24,8 +24,30 @@ EFFECTS = ("inside effect", "outside effect", "interaction")
 SHARE_UNIT = "share of the class evidence"
 
 
+class OnRecipients:
+    """Draws of recipients, of which `who` names the recipient first."""
+
+    facts: Facts
+    who: Any
+
+    def estimate(self, value: float, draws: Array, unit: str, *, share: bool = False, level: float = 0.95) -> Estimate:
+        """Return an estimate on the recipients from a resampled distribution (b,)."""
+        recipients = np.unique(self.who[:, 0])
+        units = len(np.unique(self.facts.unit_numbers[recipients]))
+        return Estimate(
+            value,
+            *bounds(draws, level),
+            len(recipients),
+            unit,
+            METHOD,
+            level,
+            units if units < len(recipients) else None,
+            share=share,
+        )
+
+
 @dataclass(frozen=True)
-class Draws:
+class Draws(OnRecipients):
     """Every draw of every recipient as rows: margins (t, 4) of the arms, positions (t, 4) of recipient and donors."""
 
     facts: Facts
@@ -86,21 +108,6 @@ class Draws:
         names = list(dict.fromkeys(self.fills.tolist()))
         return {name: self.where(self.fills == name) for name in names} if len(names) > 1 else {}
 
-    def estimate(self, value: float, draws: Array, unit: str, *, share: bool = False, level: float = 0.95) -> Estimate:
-        """Return an estimate on these draws' recipients from a resampled distribution."""
-        recipients = np.unique(self.who[:, 0])
-        units = len(np.unique(self.facts.unit_numbers[recipients]))
-        return Estimate(
-            value,
-            *bounds(draws, level),
-            len(recipients),
-            unit,
-            METHOD,
-            level,
-            units if units < len(recipients) else None,
-            share=share,
-        )
-
 
 def effects_of(arms: Array) -> Array:
     """Return inside effect, outside effect and interaction (..., 3) of arm means (..., 4)."""
@@ -129,7 +136,12 @@ class ArmsMeasured:
         """Return whether neither the inside nor the outside surely moves the margin on average: a share then means
         nothing.
         """
-        return all(effect.low <= 0 <= effect.high for effect in self.effects[:2])
+        return all(effect.least <= 0 for effect in self.effects[:2])
+
+    @property
+    def evidence(self) -> float:
+        """Return the class evidence in logits: |inside effect| + |outside effect|."""
+        return sum(abs(effect.value) for effect in self.effects[:2])
 
 
 def estimates(draws: Draws, level: float = 0.95) -> ArmsMeasured:

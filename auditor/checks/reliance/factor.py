@@ -18,6 +18,7 @@ from auditor.stats.crossed import METHOD, Crossed, Part, bounds, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.means import bootstrap_p
 from auditor.stats.shares import Array
+from auditor.stats.simultaneous import bonferroni_level
 
 
 def factor_trial(facts: Facts, column: str, *, donors: int, blend: float) -> Trial:
@@ -63,7 +64,7 @@ def judge_factor(facts: Facts, observations: Observations, trial: Trial, *, insi
         )
         claim = f"Whether '{column}' moves the decision was not measured."
         return Finding(verdict="not_measured", claim=claim, reason=why, **base)
-    level = 1 - 0.05 / len(contrasts)
+    level = bonferroni_level(len(contrasts))
     n = sum(row.missing is None for row in rows.values())
     verdict, top = _decisive(contrasts, level, tolerance)
     estimate = _oriented(top, level, n)

@@ -55,6 +55,7 @@ def judge_left_over(
     pairs = _Blanked.of(facts, measured)
     found, shares = pairs.told_apart(), pairs.shares(inside)
     verdict, why = verdict_of(found, shares, tolerance, trace=trace)
+    least = nearest_to_chance(found)
     if verdict == "fail" and outside != "fail":
         verdict, why = "inconclusive", UNSHARED
     displays: tuple[Display, ...] = (
@@ -65,8 +66,8 @@ def judge_left_over(
     return Finding(
         verdict=verdict,
         claim=_claim(found, shares["smooth"]),
-        estimate=nearest_to_chance(found),
-        tolerance=CHANCE + (tolerance if nearest_to_chance(found).value >= CHANCE else -tolerance),
+        estimate=least,
+        tolerance=CHANCE + (tolerance if least.value >= CHANCE else -tolerance),
         reason=why,
         advice=_advice(verdict),
         displays=displays,

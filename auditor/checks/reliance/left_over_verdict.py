@@ -24,30 +24,30 @@ def verdict_of(
 
     Pairs told apart the wrong way round count as much as others: the association is then reversed in these data.
     """
-    apart = [decide(_beyond_chance(one), tolerance, worse="either") for one in found.values()]
+    apart = {decide(_beyond_chance(one), tolerance, worse="either") for one in found.values()}
     large = {decide(one, trace, worse="either") for one in shares.values()}
     signs = {one.value > CHANCE for one in found.values()}
     least = nearest_to_chance(found)
-    if set(apart) == {"pass"}:
+    if apart == {"pass"}:
         return "pass", f"the whole interval lies within {percent(tolerance)} of chance with either fill"
     if large == {"pass"}:
         return (
             "pass",
             f"what is left is a trace: its whole 95 % interval lies within {percent(trace)} of the class evidence",
         )
-    if set(apart) == large == {"fail"} and len(signs) == 1:
+    if apart == large == {"fail"} and len(signs) == 1:
         how = "" if signs == {True} else "; they are told apart the wrong way round, so the association is reversed"
         return (
             "fail",
             f"the whole interval lies more than {percent(tolerance)} from chance, and what is left is more than"
             f" {percent(trace)} of the class evidence{how}",
         )
-    if set(apart) == {"fail"} and len(signs) == 1:
+    if apart == {"fail"} and len(signs) == 1:
         return (
             "inconclusive",
             f"too few to tell whether what is left is more than a trace ({percent(trace)} of the class evidence)",
         )
-    if {"pass", "fail"} <= set(apart) or len(signs) > 1:
+    if {"pass", "fail"} <= apart or len(signs) > 1:
         return "inconclusive", "the two fills disagree, so the filling itself may speak"
     return "inconclusive", reason("inconclusive", _beyond_chance(least), tolerance, either=True)
 

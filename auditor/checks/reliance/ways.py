@@ -32,20 +32,10 @@ class ShareWay:
     doubt: str = ""
     """Why its verdict is not what its interval says; empty where it is."""
 
-    @property
-    def least(self) -> float:
-        """Return how far from zero the share is at least; negative where its interval holds zero."""
-        return max(self.share.low, -self.share.high)
-
     def p(self, tolerance: float) -> float:
         """Return the p-value of the share's size against a tolerance, for as many ways as its level is made for."""
         several = max(1, round(0.05 / (1 - self.share.level)))
         return min(1.0, several * bootstrap_p(abs(self.resampled), tolerance))
-
-
-def level_of(ways: int) -> float:
-    """Return the level at which the intervals of several ways hold together (Bonferroni)."""
-    return 1 - 0.05 / ways
 
 
 def transplanted(
@@ -81,9 +71,8 @@ def _costly_surgery(surgery: Estimate, measured: ArmsMeasured, tolerance: float)
     """Return in words that the surgery takes more of the evidence than may come from outside; empty where it does
     not.
     """
-    evidence = sum(abs(effect.value) for effect in measured.effects[:2])
-    least = max(surgery.low, -surgery.high)
-    if evidence <= 0 or least <= tolerance * evidence:
+    evidence = measured.evidence
+    if evidence <= 0 or surgery.least <= tolerance * evidence:
         return ""
     return (
         f"cutting and pasting alone moves the margin by {span(surgery, share=False)}, which is"

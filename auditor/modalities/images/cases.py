@@ -16,8 +16,7 @@ from auditor.engine.picks import picked
 from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged
 from auditor.engine.store import Store
-from auditor.modalities.images.data.pixels import save_image
-from auditor.modalities.images.places import image_file
+from auditor.modalities.images.places import save_case
 from auditor.probes.evasion import zone_of
 
 _RULES = ("worst", "median", "best")
@@ -90,8 +89,7 @@ def _case(
         "norm": trial.threat["norm"],
         "zone": trial.zone,
         "size": row.values["size"],
-        "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
-        "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
+        **store.indexed(files),
         "text": _text(facts, trial, row, rule=rule, classes=(label, after)),
     }
 
@@ -111,13 +109,14 @@ def _saved(
     arrays = store.get(row.artefact or "")
     if arrays is None:
         raise FileNotFoundError(f"the artefact of sample '{row.sample}' is gone from {store.folder}")
-    files: dict[str, Path] = {}
     assert samples.levels is not None, "images have a value grid"
-    for kind, x in {"original": chunk.x[0].numpy(), "adversarial": arrays["adversarial"]}.items():
-        files[kind] = save_image(image_file(store, case, kind), x, samples.levels)
-    for kind, region in {"mask": chunk.inside[0].numpy(), "zone": zone_of(trial, chunk)[0].numpy()}.items():
-        marked = np.asarray(region.any(0, keepdims=True), dtype=np.float32)
-        files[kind] = save_image(image_file(store, case, kind), marked, 255)
+    files = save_case(
+        store,
+        case,
+        samples.levels,
+        images={"original": chunk.x[0].numpy(), "adversarial": arrays["adversarial"]},
+        regions={"mask": chunk.inside[0].numpy(), "zone": zone_of(trial, chunk)[0].numpy()},
+    )
     for method, found in maps.items():
         kept = store.get(found.artefact) if found is not None and found.artefact else None
         for when in ("before", "after") if kept else ():

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from auditor.core.records import Finding, Observation, Trial, digest
 from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged
 from auditor.engine.store import Store
-from auditor.modalities.images.data.pixels import save_image
-from auditor.modalities.images.places import image_file
+from auditor.modalities.images.places import save_case
 from auditor.modalities.images.probes.surroundings import replaced, widths_of
 
 _MOST = 3
@@ -31,33 +27,31 @@ def exchanged_cases(prepared: Prepared, store: Store, judged: Judged) -> list[di
     written; none of a part that passes.
     """
     trial = next((one for one in judged.planned if one.probe == "surroundings"), None)
-    findings = {finding.id: finding for finding in judged.findings}
-    found = []
-    for place, (part, _) in _PLACES.items() if trial is not None else ():
-        finding = findings.get(f"reliance/{place}")
-        if trial is None or finding is None or finding.verdict not in ("fail", "inconclusive"):
-            continue
-        rows = judged.observations.of(trial)
-        found += [
-            _case(prepared, store, trial, chosen=(rows[name], draw), finding=finding)
-            for name, draw in _strongest(rows, part)
-        ]
-    return found
+    if trial is None:
+        return []
+    rows, open_to_doubt = judged.observations.of(trial), ("fail", "inconclusive")
+    findings = {finding.id: finding for finding in judged.findings if finding.verdict in open_to_doubt}
+    return [
+        _case(prepared, store, trial, chosen=chosen, finding=findings[f"reliance/{place}"])
+        for place, (part, _) in _PLACES.items()
+        if f"reliance/{place}" in findings
+        for chosen in _strongest(rows, part, draws=int(trial.settings["draws"]))
+    ]
 
 
-def _strongest(rows: Mapping[str, Observation], part: str) -> list[tuple[str, int]]:
-    """Return the samples, and the draw of each, in which another class's part lowers the margin most."""
+def _strongest(rows: Mapping[str, Observation], part: str, *, draws: int) -> list[tuple[Observation, int]]:
+    """Return the rows, and the draw of each, in which another class's part lowers the margin most."""
     best = {}
     for name, row in rows.items():
         drops = {
             draw: row.values[f"{part}/same/{draw}"] - row.values[f"{part}/other/{draw}"]
-            for draw in range(0 if row.missing else sum(key.startswith("k/") for key in row.values))
+            for draw in range(0 if row.missing else draws)
         }
         if drops:
             draw = max(drops, key=lambda one: drops[one])
             best[name] = (drops[draw], draw)
     ranked = sorted(best, key=lambda name: (-best[name][0], name))[:_MOST]
-    return [(name, best[name][1]) for name in ranked]
+    return [(rows[name], best[name][1]) for name in ranked]
 
 
 def _case(
@@ -71,12 +65,13 @@ def _case(
     assert made is not None, "the trial measured this draw"
     assert samples.levels is not None, "images have a value grid"
     chunk, case = samples.load([position]), f"{part}-{digest(row.sample)[:12]}"
-    region = np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32)
-    images = {"original": chunk.x[0].numpy(), "exchanged": made[part][0][1]}
-    files: dict[str, Path] = {
-        kind: save_image(image_file(store, case, kind), image, samples.levels) for kind, image in images.items()
-    }
-    files["mask"] = save_image(image_file(store, case, "mask"), region, 255)
+    files = save_case(
+        store,
+        case,
+        samples.levels,
+        images={"original": chunk.x[0].numpy(), "exchanged": made[part][0][1]},
+        regions={"mask": chunk.inside[0].numpy()},
+    )
     label, other = (facts.classes[facts.y[place]] for place in (position, donors[1]))
     same, foreign = row.values[f"{part}/same/{draw}"], row.values[f"{part}/other/{draw}"]
     return {
@@ -85,8 +80,7 @@ def _case(
         "sample": row.sample,
         "trial": row.trial,
         "label": label,
-        "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
-        "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
+        **store.indexed(files),
         "text": (
             f"One of the samples in which {told} counts most. With that part taken from the sample"
             f" '{facts.ids[donors[1]]}' of class '{other}' the margin for '{label}' is {foreign:.2f}, with that part"

@@ -34,6 +34,17 @@ def image_file(store: Store, case: str, kind: str) -> Path:
     return store.evidence_file(f"{case}/{kind}.png", f"{case}/{kind}.npy")
 
 
+def save_case(
+    store: Store, case: str, levels: int, *, images: Mapping[str, NDArray[Any]], regions: Mapping[str, NDArray[Any]]
+) -> dict[str, Path]:
+    """Write a case's images and regions (channels, height, width) below `evidence/`; return the files by what they
+    show.
+    """
+    shown = {kind: save_image(image_file(store, case, kind), image, levels) for kind, image in images.items()}
+    marked = {kind: np.asarray(region.any(0, keepdims=True), np.float32) for kind, region in regions.items()}
+    return shown | {kind: save_image(image_file(store, case, kind), region, 255) for kind, region in marked.items()}
+
+
 def heat_map(values: Mapping[str, float], shape: Sequence[int], cells: int) -> NDArray[np.float32]:
     """Return one sample's map (height, width): each cell's mean effect over its draws, 0 where it never counted."""
     found = np.zeros(tuple(shape), np.float32)
@@ -72,15 +83,14 @@ def _case(
     case = f"where-{digest(row.sample)[:12]}"
     assert samples.levels is not None, "images have a value grid"
     effects = heat_map(row.values, chunk.x.shape[-2:], frame.rows)
-    files: dict[str, Path] = {
-        "original": save_image(image_file(store, case, "original"), chunk.x[0].numpy(), samples.levels),
-        "mask": save_image(
-            image_file(store, case, "mask"),
-            np.asarray(chunk.inside[0].numpy().any(0, keepdims=True), dtype=np.float32),
-            255,
-        ),
-        "effects": store.evidence_file(f"{case}/effects.npy"),
-    }
+    files = save_case(
+        store,
+        case,
+        samples.levels,
+        images={"original": chunk.x[0].numpy()},
+        regions={"mask": chunk.inside[0].numpy()},
+    )
+    files["effects"] = store.evidence_file(f"{case}/effects.npy")
     np.save(files["effects"], effects)
     label = facts.classes[facts.y[position]]
     return {
@@ -91,8 +101,7 @@ def _case(
         "label": label,
         "cells": frame.rows,
         "largest": float(np.abs(effects).max()),
-        "files": {kind: str(path.relative_to(store.folder / "evidence")) for kind, path in files.items()},
-        "digests": {kind: digest(path.read_bytes()) for kind, path in files.items()},
+        **store.indexed(files),
         "text": _text(row, frame.clusters[number], number, label=label),
     }
 

@@ -90,8 +90,7 @@ def _case(
         "zone": trial.zone,
         "size": values["cost"],
         "outcome": outcome.text,
-        "files": {"row": f"{case}/row.csv"},
-        "digests": {"row": digest(path.read_bytes())},
+        **store.indexed({"row": path}),
         "text": (
             f"{rule.capitalize()} case ({_MEANING[rule]}): {_told(decisions, changed)}, at a cost of"
             f" {values['cost']:g}."

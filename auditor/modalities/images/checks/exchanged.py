@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks.common import clean_trial, why_not
+from auditor.checks.reliance.arms import OnRecipients
 from auditor.core.facts import Facts
 from auditor.core.records import Observations, Trial
 from auditor.modalities.images.probes.rings import PARTS
@@ -20,7 +21,7 @@ AROUND = ("fringe", "near", "far", "outside")
 
 
 @dataclass(frozen=True)
-class Exchanged:
+class Exchanged(OnRecipients):
     """Every draw as a row: what the donor's class moves in each part, whose units it involves, how much was covered."""
 
     facts: Facts

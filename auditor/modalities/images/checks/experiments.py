@@ -8,7 +8,7 @@ from functools import cached_property
 from auditor.checks.common import clean_trial
 from auditor.checks.reliance.arms import ArmsMeasured, Draws, estimates
 from auditor.checks.reliance.share import judge_share, unmeasured_share
-from auditor.checks.reliance.ways import FILL_WORDS, Ways, level_of, transplanted
+from auditor.checks.reliance.ways import FILL_WORDS, Ways, transplanted
 from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Finding, Observations, Trial
@@ -16,6 +16,7 @@ from auditor.modalities.images.checks.exchanged import Exchanged
 from auditor.modalities.images.checks.pairs import TRANSPLANT_MISSES
 from auditor.modalities.images.checks.surroundings import WAYS, Located
 from auditor.stats.means import mean
+from auditor.stats.simultaneous import bonferroni_level
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ class Experiments:
     @cached_property
     def measured(self) -> ArmsMeasured:
         """Return what the arms of the transplant say; its interval holds for all ways at once."""
-        return estimates(self.draws, level_of(1 + len(WAYS) if self.located else 1))
+        return estimates(self.draws, bonferroni_level(1 + len(WAYS) if self.located else 1))
 
     @property
     def evidence(self) -> float:
         """Return the class evidence in logits, |inside effect| + |outside effect|; 0 where neither is certain."""
         if not len(self.draws) or self.measured.undecided:
             return 0.0
-        return sum(abs(effect.value) for effect in self.measured.effects[:2])
+        return self.measured.evidence
 
     @cached_property
     def own(self) -> dict[tuple[int, str], float]:

@@ -15,6 +15,7 @@ from auditor.core.displays import TableDisplay
 from auditor.core.records import Evidence, Finding, worst
 from auditor.modalities.images.checks.exchanged import Exchanged
 from auditor.modalities.images.checks.surroundings import WAYS, Located
+from auditor.stats.simultaneous import bonferroni_level
 
 TRANSPLANT_MISSES = "what lies beside the marked region, where the cut and the fill take it away"
 _Pair = tuple[int, int]
@@ -39,7 +40,7 @@ def judge_pairs(
         "primary": True,
     }
     pairs = list(combinations(range(len(classes)), 2))
-    level = 1 - 0.05 / (len(pairs) * (1 + len(WAYS)))
+    level = bonferroni_level(len(pairs) * (1 + len(WAYS)))
     said = {_name(draws, pair): list(_ways(draws, exchanged, pair, tolerance=tolerance, level=level)) for pair in pairs}
     found = [(name, way) for name, ways in said.items() for way in ways]
     if not found:
@@ -57,7 +58,7 @@ def _judged(
     verdict = "inconclusive" if verdict == "pass" and open_pairs else verdict
     name, way = max(
         [one for one in found if one[1].verdict == verdict] or found,
-        key=lambda one: (one[1].least, abs(one[1].share.value)),
+        key=lambda one: (one[1].share.least, abs(one[1].share.value)),
     )
     said = way.doubt or reason(way.verdict, way.share, tolerance, either=True)
     return Finding(
@@ -100,7 +101,7 @@ def _between(own: np.ndarray, other: np.ndarray, pair: _Pair) -> np.ndarray:
 
 
 def _table(found: list[tuple[str, ShareWay]]) -> TableDisplay:
-    ordered = sorted(found, key=lambda one: -one[1].least)
+    ordered = sorted(found, key=lambda one: -one[1].share.least)
     title = f"Outside share by pair of classes{most_pairs(len(found))}"
     level = percent(found[0][1].share.level)
     rows = tuple((name, way.name, way.share) for name, way in ordered[:MOST_PAIRS])

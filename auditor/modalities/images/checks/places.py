@@ -32,12 +32,12 @@ class Place:
     @property
     def stands_out(self) -> bool:
         """Return whether the interval excludes zero."""
-        return self.estimate.low > 0 or self.estimate.high < 0
+        return self.least > 0
 
     @property
     def least(self) -> float:
         """Return how far from zero the effect is at least; negative where the interval holds zero."""
-        return max(self.estimate.low, -self.estimate.high)
+        return self.estimate.least
 
 
 @dataclass(frozen=True)

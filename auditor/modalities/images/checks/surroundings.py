@@ -14,7 +14,7 @@ from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
 from auditor.core.records import Estimate, Evidence, Finding, Trial
 from auditor.modalities.images.checks.exchanged import AROUND, Exchanged
-from auditor.stats.crossed import METHOD, Crossed, bounds, share_of
+from auditor.stats.crossed import Crossed, share_of
 from auditor.stats.decisions import decide
 from auditor.stats.shares import Array
 
@@ -64,10 +64,7 @@ class Located:
 
     def share(self, values: Array, level: float = 0.95) -> Estimate:
         """Return a share of the class evidence (1 + b,) as an estimate on the recipients."""
-        recipients = np.unique(self.exchanged.who[:, 0])
-        n, units = len(recipients), len(np.unique(self.exchanged.facts.unit_numbers[recipients]))
-        ends = bounds(values[1:], level)
-        return Estimate(float(values[0]), *ends, n, SHARE_UNIT, METHOD, level, units if units < n else None, share=True)
+        return self.exchanged.estimate(float(values[0]), values[1:], SHARE_UNIT, share=True, level=level)
 
     def ways(self, tolerance: float, level: float) -> list[ShareWay]:
         """Return what the exchanges say of the outside share: of all of it, its near and its far part, if any."""

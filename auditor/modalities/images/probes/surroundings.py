@@ -10,7 +10,7 @@ import numpy as np
 from auditor.core.outcomes import Missing
 from auditor.core.records import Trial
 from auditor.core.seeds import generator
-from auditor.core.zones import Mask
+from auditor.core.zones import Mask, grow
 from auditor.modalities.images.probes.inpaint import Image
 from auditor.modalities.images.probes.rings import PARTS, MaskFrame, Pixels
 from auditor.modalities.images.probes.transplant import margins
@@ -115,7 +115,7 @@ def without_region(samples: Samples, recipient: int, donor: int, *, guard: float
     if other.any():
         return None
     image, healthy = loaded.x.numpy()
-    return np.asarray(np.where(MaskFrame(own).grown(guard), healthy, image), np.float32)
+    return np.asarray(np.where(grow(own, guard), healthy, image), np.float32)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, row: in
         sheet = Sheet(bench.samples, (position, *donors), cutting_of(trial, fill))
         if sheet.full:
             return Row(missing=Missing.not_applicable("the masks of one draw leave nothing outside to fill from"))
-        images.setdefault(f"sham/{fill}", sheet.paste(0, 0))
+        if f"sham/{fill}" not in images:  # the own outside is filled for this alone
+            images[f"sham/{fill}"] = sheet.paste(0, 0)
         images |= {f"{arm}/{draw}": sheet.paste(inside, outside) for arm, (inside, outside) in ARMS.items()}
         values |= {f"{name}/{draw}": float(donor) for name, donor in zip("jkl", donors, strict=True)}
     edges = margins(bench, list(images.values()), int(chunk.y[row]))

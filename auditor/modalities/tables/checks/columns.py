@@ -18,6 +18,7 @@ from auditor.modalities.tables.table import Table
 from auditor.stats.crossed import METHOD, Crossed, Part, bounds, crossed_proportion
 from auditor.stats.decisions import decide
 from auditor.stats.shares import Array
+from auditor.stats.simultaneous import bonferroni_level
 
 _UNDECLARED = "no column is declared that should not matter, or rules tie each of them to one that should"
 
@@ -112,7 +113,7 @@ class _Permuted:
         """Return what is known of a block: the share of decisions that it changes, at a level for all blocks together,
         and the fall of the margin.
         """
-        level = 1 - 0.05 / len(tied_blocks(self.table))
+        level = bonferroni_level(len(tied_blocks(self.table)))
         flips, falls = (
             np.array([row[f"{key}/{block[0]}"] for row in self.values.values()]) for key in ("flip", "fall")
         )
