@@ -11,11 +11,10 @@ from pydantic import Field
 from auditor.checks import checks
 from auditor.checks.common import clean_trial, percent, reason, span, why_not
 from auditor.checks.discrimination import judge_discrimination
-from auditor.core.displays import Named, Rows, TableDisplay
+from auditor.checks.marked import judge_masks
+from auditor.core.displays import Named, Rows
 from auditor.core.facts import Facts
-from auditor.core.outcomes import Missing
 from auditor.core.records import Card, Evidence, Finding, Observation, Observations, Trial, Verdict
-from auditor.core.zones import coverage, not_applicable
 from auditor.stats.decisions import decide
 from auditor.stats.shares import proportion
 
@@ -92,7 +91,7 @@ class Preflight:
 
     def marked(self, facts: Facts, base: dict[str, Any]) -> Finding:
         """Return what the expert marked."""
-        return _masks(facts, base)
+        return judge_masks(facts, base)
 
     def further(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> tuple[Finding, ...]:
         """Return what a modality adds, as `others` names it."""
@@ -211,36 +210,3 @@ def _logits(rows: Observed, base: dict[str, Any]) -> Finding:
     return Finding(
         id="preflight/logits", verdict="fail" if bad else "pass", claim=claim, reason=why, advice=advice, **base
     )
-
-
-def _masks(facts: Facts, base: dict[str, Any]) -> Finding:
-    excluded: list[tuple[str, Missing, int]] = []
-    for zone, shares in (("inside", facts.mask_share), ("outside", facts.mask_share), *sorted(facts.regions.items())):
-        for missing, n in Counter(filter(None, (not_applicable(zone, share) for share in shares))).items():
-            excluded.append((zone, missing, n))
-    found, displays = coverage(facts.mask_share), _not_applicable(excluded)
-    reasons = "; ".join(sorted({why.text for zone, why, _ in excluded if zone in ("inside", "outside")}))
-    if not found["present"]:
-        why = reasons if found["empty"] or found["full"] else "masks were not given"
-        return Finding(
-            id="preflight/masks",
-            verdict="not_measured",
-            claim="No sample has a mask.",
-            reason=why,
-            displays=displays,
-            **base,
-        )
-    claim = (
-        f"{found['present']} of {len(facts.ids)} samples have a mask, which covers {percent(found['median_share'])} of"
-        " the image in the median case."
-    )
-    without = len(facts.ids) - found["present"]
-    why = f"{without} samples have no zone inside or outside: {reasons}" if without else "every sample has a mask"
-    return Finding(id="preflight/masks", verdict="pass", claim=claim, reason=why, displays=displays, **base)
-
-
-def _not_applicable(excluded: list[tuple[str, Missing, int]]) -> tuple[TableDisplay, ...]:
-    """Return the samples to which a zone does not apply: its name, the reason and their number."""
-    title, columns = "Samples to which a zone does not apply", ("Zone", "Reason", "Samples")
-    rows = tuple((zone, missing.reason, n) for zone, missing, n in excluded)
-    return (TableDisplay(title=title, columns=columns, rows=rows, role="not applicable"),) if rows else ()

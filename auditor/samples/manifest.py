@@ -27,7 +27,7 @@ class ManifestRow:
     label: str
     unit: str
     columns: Mapping[str, str]
-    """Values of the groups and factors."""
+    """Values of the groups, the factors and the further columns."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Columns:
     unit: str | None
     groups: tuple[str, ...]
     factors: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
+    """Columns that say which part of a file is meant, such as the number of a slice."""
 
     def all(self) -> list[tuple[str, str]]:
         """Return what each column is for, with its name."""
@@ -51,7 +53,7 @@ class Columns:
             if name
         ]
         own += [(f"mask '{name}'", column) for name, column in self.masks.items()]
-        return [*own, *(("groups", name) for name in self.groups), *(("factors", name) for name in self.factors)]
+        return own + [(use, name) for use in ("groups", "factors", "further") for name in getattr(self, use)]
 
 
 def read_table(file: Path, what: str = "a manifest") -> DataFrame:
@@ -118,7 +120,7 @@ def _row(file: Path, number: Any, cells: Mapping[Any, str], *, columns: Columns)
         masks={mask: file.parent / cells[column] if cells[column] else None for mask, column in columns.masks.items()},
         label=cells[columns.label],
         unit=(cells[columns.unit] if columns.unit else "") or name,
-        columns={name: cells[name] for name in (*columns.groups, *columns.factors)},
+        columns={name: cells[name] for name in (*columns.groups, *columns.factors, *columns.further)},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +13,13 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
+from auditor.modalities.images.data.mask_files import mask_columns, placed, sources_of, with_readings
 from auditor.modalities.images.data.pixels import read_bytes, resized
+from auditor.modalities.images.data.reading import MaskSource
 from auditor.modalities.images.data.regions import MAIN, Regions, declare
 from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
 from auditor.modalities.images.masks import endings
+from auditor.modalities.images.masks.boxes import is_box
 from auditor.samples import data
 from auditor.samples.manifest import Columns, ManifestRow, check_ids, from_folder, from_manifest, label_index
 from auditor.samples.samples import Loaded, Samples
@@ -37,8 +40,8 @@ def images(
     folder: str | None = None,
     image: str = "path",
     label: str = "label",
-    mask: str | None = None,
-    masks: dict[str, str] = {},  # noqa: B006
+    mask: str | MaskSource | None = None,
+    masks: dict[str, str | MaskSource] = {},  # noqa: B006
     zones: dict[str, str] = {},  # noqa: B006
     inside: str | None = None,
     id: str | None = None,
@@ -78,9 +81,10 @@ def images(
         Column that says which samples belong together, such as those of one patient.
     mask
         Column with the path of the mask file, empty where there is none; with `folder`, the folder that holds the masks
-        under the same relative paths as the images.
+        under the same relative paths as the images. Or, as {column, folder or file; value or threshold; slice}, where
+        they lie and which labels, colours or structures in them mark what should matter.
     masks
-        Further masks of each sample: name -> column, or folder, like `mask`. Each is a named zone, where an attack may
+        Further masks of each sample: name -> like `mask`. Each is a named zone, where an attack may
         be asked to write;
         a sample without a file has no such zone.
     zones
@@ -96,21 +100,20 @@ def images(
     where
         Column -> values to keep, compared as text.
     """
-    regions = declare(mask, masks, zones, inside=inside)
-    rows, listed = _rows(
-        base,
-        manifest,
-        folder,
-        columns=Columns(image, label, regions.files, id, unit, tuple(groups), tuple(factors)),
-        where=where,
-    )
+    regions = declare(*sources_of(mask, masks, listed=manifest is not None), zones, inside=inside)
+    files, slices = mask_columns(regions, listed=manifest is not None)
+    columns = Columns(image, label, files, id, unit, tuple(groups), tuple(factors), slices)
+    rows, listed = _rows(base, manifest, folder, columns=columns, where=where)
     check_ids(rows, listed)
+    rows = placed(rows, regions.files, base)
+    regions, said = with_readings(rows, regions, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
     scan = _scanned(rows, target, regions, free=shape is None)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
-    further = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
+    further: list[Any] = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
+    further += [{name: asdict(one) for name, one in sorted(regions.readings.items())}] if said else []
     return Samples(
         ids=tuple(row.id for row in rows),
         y=y,
@@ -124,7 +127,7 @@ def images(
         mask_share=tuple(seen.shares["inside"] for seen in scan),
         digest=digest([_content(rows, y, scan), list(target), levels, *further]),
         loader=_Loader(tuple(rows), target, levels, regions),
-        notes=scan_notes(scan, target, levels),
+        notes=(*said, *scan_notes(scan, target, levels)),
         regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
 
@@ -141,7 +144,7 @@ class _Loader:
     def __call__(self, position: int) -> Loaded:
         """Return the image, its mask and its named zones at a position."""
         picture, _ = read_picture(self.rows[position])
-        found = self.regions.of(read_masks(self.rows[position], picture, self.target)[0])
+        found = self.regions.of(read_masks(self.rows[position], picture, self.regions, target=self.target)[0])
         marked = found.pop("inside")
         whole = np.broadcast_to(np.zeros(self.target[1:], dtype=np.bool_) if marked is None else marked, self.target)
         return Loaded(
@@ -153,7 +156,8 @@ class _Loader:
 
 def _scanned(rows: Sequence[ManifestRow], target: tuple[int, int, int], regions: Regions, *, free: bool) -> list[Seen]:
     """Return what is seen of every sample; `free` says that the shape is that of the first image."""
-    hashed = cache(lambda path: digest(read_bytes(path)))  # one file may hold the masks of many samples
+    # one file may hold the masks of many samples, and a box stands in the manifest itself
+    hashed = cache(lambda path: digest(path.name if is_box(path) else read_bytes(path)))
     return _in_order(lambda row: see(row, target, regions, hashed=hashed, free=free), rows)
 
 
@@ -188,11 +192,11 @@ def _rows(
 
 def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
     """Refuse a mask or zone that has no pixel in the whole data set (DataError)."""
-    for name, column in regions.files.items():
+    for name, source in regions.files.items():
         if not any(seen.shares[name] for seen in scan):
             files = sum(seen.masks[name] is not None for seen in scan)
             raise DataError(
-                f"{listed}: expected some pixel inside a mask ('{column}'), got none in all {files} mask files of"
+                f"{listed}: expected some pixel inside a mask ('{source.place}'), got none in all {files} mask files of"
                 f" {len(scan)} samples."
             )
     for name, text in regions.texts().items():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from auditor.core.errors import DataError, nearest
 from auditor.core.zones import RESERVED, Mask, usable_name
+from auditor.modalities.images.data.reading import MaskReading, MaskSource
 
 MAIN = "mask"
 """Name of the main mask in expressions."""
@@ -81,12 +82,14 @@ def mask_expression(where: str, text: str, known: Iterable[str]) -> _Expression:
 class Regions:
     """The regions that an audit file declares."""
 
-    files: Mapping[str, str]
-    """Name of a mask -> the column, or the folder, of its files; the main one is called 'mask'."""
+    files: Mapping[str, MaskSource]
+    """Name of a mask -> where its files lie and what in them is meant; the main one is called 'mask'."""
     named: Mapping[str, _Expression]
     """Every named zone: each named mask, and each expression of `zones`."""
     inside: _Expression | None
     """What the expert declares as relevant; None where no mask says so."""
+    readings: Mapping[str, MaskReading] = field(default_factory=dict)
+    """Name of a mask -> how it is made of what its files say; known once the files have been looked at."""
 
     @property
     def plain(self) -> bool:
@@ -105,7 +108,9 @@ class Regions:
         }
 
 
-def declare(mask: str | None, masks: Mapping[str, str], zones: Mapping[str, str], *, inside: str | None) -> Regions:
+def declare(
+    mask: MaskSource | None, masks: Mapping[str, MaskSource], zones: Mapping[str, str], *, inside: str | None
+) -> Regions:
     """Return the declared regions, checked (DataError: a name that cannot be one, one that is used twice, an expression
     that cannot be read).
     """

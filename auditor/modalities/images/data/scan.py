@@ -11,8 +11,10 @@ from auditor.core.errors import DataError
 from auditor.core.records import digest
 from auditor.core.zones import Mask
 from auditor.modalities.images.data.pixels import DecodedImage, decode, fitted_mask, read_bytes, turned
+from auditor.modalities.images.data.reading import MaskSource
 from auditor.modalities.images.data.regions import MAIN, Regions
-from auditor.modalities.images.masks import read as read_mask
+from auditor.modalities.images.masks import open_mask
+from auditor.modalities.images.masks.content import Wanted
 from auditor.samples.manifest import ManifestRow
 
 ASPECT = 0.01
@@ -42,8 +44,19 @@ def read_picture(row: ManifestRow) -> tuple[DecodedImage, str]:
     return decode(content, row.image), digest(content)
 
 
+def wanted_of(row: ManifestRow, size: tuple[int, int], source: MaskSource) -> Wanted:
+    """Return which mask of its file a sample asks for (DataError: its slice is no number)."""
+    slice = source.slice
+    if isinstance(slice, str):
+        text = row.columns[slice]
+        if not text.strip().isdecimal():
+            raise DataError(f"sample '{row.id}': expected the number of a slice in column '{slice}', got '{text}'.")
+        slice = int(text)
+    return Wanted(row.id, row.image, size, slice)
+
+
 def read_masks(
-    row: ManifestRow, picture: DecodedImage, target: tuple[int, int, int]
+    row: ManifestRow, picture: DecodedImage, regions: Regions, *, target: tuple[int, int, int]
 ) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
     """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
     found: dict[str, Mask | None] = {}
@@ -52,7 +65,9 @@ def read_masks(
         if path is None:
             found[name] = None
         else:
-            mask, moved = _upright(read_mask(path, sample=row.id, size=picture.size), picture)
+            wanted = wanted_of(row, picture.size, regions.files[name])
+            drawn = regions.readings[name].mask(open_mask(path, wanted), wanted, path)
+            mask, moved = _upright(drawn, picture)
             if not _same_aspect(mask.shape, picture.size):
                 raise DataError(
                     f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect,"
@@ -85,7 +100,7 @@ def see(
             f"{row.image}: expected {_size(target[1:])} as the first image has, got {_size(picture.size)} (height x"
             " width); set the model's input.size."
         )
-    masks, notes = read_masks(row, picture, target)
+    masks, notes = read_masks(row, picture, regions, target=target)
     if not _same_aspect(picture.size, target[1:]):
         notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
     files = {name: hashed(path) if path is not None else None for name, path in row.masks.items()}
@@ -111,6 +126,11 @@ def scan_notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) 
         counts[
             f"the image was resized to {_size(target[1:])} (bilinear with antialiasing; the mask by nearest neighbour)"
         ] = resized
+    for name in (name for name in scan[0].masks if all(seen.shares[name] in (None, 1) for seen in scan)):
+        called = "the mask" if name == MAIN else f"the mask '{name}'"
+        counts[f"{called} covers the whole picture, so that no outside is left"] = sum(
+            seen.shares[name] == 1 for seen in scan
+        )
     coarse = sum(seen.levels != levels for seen in scan)
     if coarse:
         counts["an 8-bit image is treated as 16-bit, as others of the data set are"] = coarse

@@ -14,9 +14,8 @@ from PIL import Image
 from auditor.config.draft import MOST_GROUPS
 from auditor.core.errors import AuditorError
 from auditor.core.zones import usable_name
-from auditor.modalities.images.data.pixels import decode, read_bytes
-from auditor.modalities.images.masks import endings
-from auditor.modalities.images.masks import read as read_mask
+from auditor.modalities.images.masks import endings, open_mask
+from auditor.modalities.images.masks.content import Wanted
 
 _WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -137,7 +136,7 @@ def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], *, b
             return False
         image = str(named[columns["image"]].iloc[0])
         sample = str(named[columns["id"]].iloc[0]) if "id" in columns else Path(image).with_suffix("").as_posix()
-        read_mask(path, sample=sample, size=decode(read_bytes(base / image), base / image).size)
+        open_mask(path, Wanted(sample, base / image, (1, 1)))
         return path.suffix.lower() not in _IMAGES or _two_valued(path)
     except (AuditorError, OSError, ValueError):
         return False

@@ -1,8 +1,9 @@
-"""File -> boolean mask: one file per format, chosen by the file's ending and, where formats share one, by its head.
+"""File -> what it says of a sample's mask, chosen by the file's ending and, where formats share one, by its head.
 
-A format is a function (file, sample, size) -> bool array (height, width), True where the answer should be looked for.
-It is registered with the endings it reads: `@masks.register("png", endings=(".png", ".tif"))`. Where another format
-reads the same ending, `recognises`, a function (head: bytes) -> bool of the file's first bytes, tells them apart.
+A format is a function (file, wanted) -> Painted pixels or Outlined structures; which values or structures are the mask
+is decided later, for all samples at once. It is registered with the endings it reads:
+`@masks.register("picture", endings=(".png", ".tif"))`. Where another format reads the same ending, `recognises`, a
+function (head: bytes) -> bool of the file's first bytes, tells them apart.
 """
 
 from __future__ import annotations
@@ -10,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from auditor.core.errors import DataError
 from auditor.core.registry import Entry, Registry
-from auditor.core.zones import Mask
+from auditor.modalities.images.masks.boxes import boxes, is_box
+from auditor.modalities.images.masks.content import Content, Painted, Wanted
 
-MaskFormat = Callable[[Path, str, tuple[int, int]], Mask]
-"""function (file, id of the sample, (height, width) of its image) -> mask (DataError: the file cannot be used). The id
-is for files that hold the masks of many samples, the size for those that hold outlines in pixels."""
+MaskFormat = Callable[[Path, Wanted], Content]
+"""function (file, which of its masks) -> its content (DataError: the file cannot be used)"""
 
 HEAD = 2**16
 """Most bytes that a format is shown of a file's beginning, to recognise it."""
@@ -31,25 +30,24 @@ def endings() -> list[str]:
     return sorted({ending for entry in masks for ending in entry.facts["endings"]})
 
 
-def read(file: Path, *, sample: str, size: tuple[int, int]) -> Mask:
-    """Return a sample's mask (height, width) from a file (DataError: no format, or more than one, reads it, or it
-    cannot be read).
-
-    Parameters
-    ----------
-    sample
-        Id of the sample, by which a file of many masks is asked.
-    size
-        (height, width) of the sample's image in pixels, upright.
+def open_mask(file: Path, wanted: Wanted) -> Content:
+    """Return what a file says of a sample's mask; a box that stands in the manifest is no file (DataError: no format,
+    or more than one, reads it, or it cannot be read).
     """
+    if is_box(file):
+        return boxes(file)
     entry = _chosen(file)
-    mask = entry.make(file, sample, size)
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2 or not mask.size:
-        got = f"an array of {mask.dtype}, {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
+    content = entry.make(file, wanted)
+    if isinstance(content, Painted) and (content.values.ndim != 2 or not content.values.size):
         raise DataError(
-            f"{file}: expected booleans of shape (height, width) from mask format '{entry.name}', got {got}."
+            f"{file}: expected pixels of shape (height, width) from mask format '{entry.name}', got"
+            f" {content.values.shape}."
         )
-    return mask
+    if not isinstance(content, Content):
+        raise DataError(
+            f"{file}: expected Painted or Outlined from mask format '{entry.name}', got {type(content).__name__}."
+        )
+    return content
 
 
 def _chosen(file: Path) -> Entry[MaskFormat]:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.errors import DataError
+from auditor.modalities.images.data.reading import MaskSource
 from auditor.modalities.images.data.regions import declare, mask_expression
 
 PLACES = frozenset((row, column) for row in range(3) for column in range(4))
@@ -69,6 +70,7 @@ def test_operators_bind_as_in_python(text: str, same: str) -> None:
     )  # type: ignore[arg-type]
 
 
+MASK, ORGAN = MaskSource(column="lesion"), MaskSource(column="organ")
 REFUSED = [
     *(
         "",
@@ -110,30 +112,30 @@ def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
 
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(DataError, match="'data.inside': expected the name of a mask, got 'orgn'; did you mean 'organ'"):
-        declare("mask", {"organ": "organ"}, {}, inside="mask | orgn")
+        declare(MASK, {"organ": ORGAN}, {}, inside="mask | orgn")
     with pytest.raises(DataError, match="got 'mask'; valid: organ"):
-        declare(None, {"organ": "organ"}, {"rest": "organ - mask"}, inside=None)
+        declare(None, {"organ": ORGAN}, {"rest": "organ - mask"}, inside=None)
 
 
 @pytest.mark.parametrize("name", ["inside", "mask", "named", "control", "2nd", "a b", "not"])
 @pytest.mark.parametrize("key", ["masks", "zones"])
 def test_names_that_cannot_be(key: str, name: str) -> None:
     with pytest.raises(DataError, match=f"'data.{key}': expected a name of letters, digits and _, .* got '{name}'"):
-        declare("mask", **{"masks": {}, "zones": {}, key: {name: "mask"}}, inside=None)  # type: ignore[arg-type]
+        declare(MASK, **{"masks": {}, "zones": {}, key: {name: MASK if key == "masks" else "mask"}}, inside=None)  # type: ignore[arg-type]
 
 
 def test_a_name_has_one_meaning() -> None:
     with pytest.raises(DataError, match="got 'organ' in both"):
-        declare("mask", {"organ": "column"}, {"organ": "not mask"}, inside=None)
+        declare(MASK, {"organ": ORGAN}, {"organ": "not mask"}, inside=None)
 
 
 def test_what_is_declared() -> None:
-    regions = declare("lesion", {"organ": "column"}, {"air": "not  organ"}, inside="mask or organ")
-    assert regions.files == {"mask": "lesion", "organ": "column"} and not regions.plain
+    regions = declare(MASK, {"organ": ORGAN}, {"air": "not  organ"}, inside="mask or organ")
+    assert regions.files == {"mask": MASK, "organ": ORGAN} and not regions.plain
     assert regions.texts() == {"inside": "mask or organ", "organ": "organ", "air": "not organ"}
     assert (
-        declare("lesion", {}, {}, inside=None).plain
-        and declare("lesion", {}, {}, inside="mask").plain
+        declare(MASK, {}, {}, inside=None).plain
+        and declare(MASK, {}, {}, inside="mask").plain
         and declare(None, {}, {}, inside=None).plain
     )
-    assert declare(None, {"organ": "column"}, {}, inside=None).of({"organ": None}) == {"inside": None, "organ": None}
+    assert declare(None, {"organ": ORGAN}, {}, inside=None).of({"organ": None}) == {"inside": None, "organ": None}
