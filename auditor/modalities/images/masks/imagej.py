@@ -31,7 +31,8 @@ def _regions(path: Path, wanted: Wanted) -> Outlined:
     except Exception as error:  # the library raises struct.error, zlib.error, BadZipFile and more
         raise ValueError(str(error) or type(error).__name__) from None
     regions = [one for one in (found if isinstance(found, list) else [found]) if _shown(one, wanted.slice)]
-    return Outlined(by_structure((_name(one), part) for one in regions for part in _area(one, roifile.ROI_TYPE)))
+    names = {str(one.name) for one in regions}
+    return Outlined(by_structure((_name(one, names), part) for one in regions for part in _area(one, roifile.ROI_TYPE)))
 
 
 def _shown(region: Any, slice: int | None) -> bool:
@@ -39,8 +40,13 @@ def _shown(region: Any, slice: int | None) -> bool:
     return slice is None or position in (0, slice + 1)
 
 
-def _name(region: Any) -> str:
-    return "" if _UNNAMED.fullmatch(region.name or "") else str(region.name)
+def _name(region: Any, names: set[str]) -> str:
+    """Return a region's name; empty where nobody gave it one, and without the number by which ImageJ tells it from
+    another of that name.
+    """
+    name = str(region.name or "")
+    plain, _, number = name.rpartition("-")
+    return "" if _UNNAMED.fullmatch(name) else plain if number.isdecimal() and plain in names else name
 
 
 def _area(region: Any, kinds: Any) -> list[Outline]:

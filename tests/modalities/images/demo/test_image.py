@@ -16,11 +16,12 @@ from auditor.modalities.images.data.images import images
 from auditor.modalities.images.data.mask_files import mask_in_file
 from auditor.modalities.images.demo.image import IMAGES, INPUT, MARKER_GIVEN_CLASS, SEED, WEIGHTS, write_image_demo
 from auditor.modalities.images.demo.phantoms import CLASSES, GROUPS, Phantoms, phantoms
-from auditor.modalities.images.demo.sample_masks import write_sample_masks
+from auditor.modalities.images.demo.sample_masks import WRITTEN, write_sample_masks
 from auditor.modalities.images.masks.content import Wanted
 from auditor.models.classifier import Classifier
 from auditor.models.load import load_classifier
 
+WANTED = Wanted("", Path(), (1, 1))
 SHIPPED = Path(__file__).parents[4] / "sample_masks"
 SIZE = INPUT["size"]
 
@@ -52,7 +53,7 @@ def test_manifest_reads_back(folder: Path) -> None:
     assert list(table.marker == "yes") == list(drawn.marker)
     for row in (0, 57, IMAGES - 1):
         assert np.array_equal(np.asarray(Image.open(folder / table.path[row])), drawn.images[row])
-        assert np.array_equal(mask_in_file(folder / table["mask"][row], Wanted("", Path(), (1, 1))), drawn.masks[row])
+        assert np.array_equal(mask_in_file(folder / table["mask"][row], WANTED), drawn.masks[row])
 
 
 @pytest.mark.parametrize("name", ["honest", "marker"])
@@ -102,16 +103,30 @@ def test_honest_classifier_is_as_good_for_every_group(folder: Path) -> None:
 
 def test_sample_masks_are_what_the_code_makes(tmp_path: Path) -> None:
     write_sample_masks(tmp_path)
-    made = {file.name: file for file in tmp_path.iterdir()}
-    assert set(made) <= {file.name for file in SHIPPED.iterdir()}
-    for name, file in made.items():
-        if "_mask" in name:
-            mine, shipped = (mask_in_file(one, Wanted("", Path(), (1, 1))) for one in (file, SHIPPED / name))
-            assert np.array_equal(mine, shipped), name
-        elif file.suffix == ".png":
-            # another machine's arithmetic may round a grey level the other way; compressed bytes differ with the
-            # library
-            one, two = (np.asarray(Image.open(path)).astype(int) for path in (file, SHIPPED / name))
-            assert np.abs(one - two).max() <= 1, name
-        else:
-            assert file.read_text("utf-8") == (SHIPPED / name).read_text("utf-8")
+    assert {file.name for file in tmp_path.iterdir()} == {file.name for file in SHIPPED.iterdir()}
+    for number in range(1, 6):
+        name = f"phantom_{number:02d}"
+        # another machine's arithmetic may round a grey level the other way; compressed bytes differ with the library
+        one, two = (np.asarray(Image.open(folder / f"{name}.png")).astype(int) for folder in (tmp_path, SHIPPED))
+        assert np.abs(one - two).max() <= 1, name
+        mine, shipped = (mask_in_file(folder / f"{name}_mask.png", WANTED) for folder in (tmp_path, SHIPPED))
+        assert np.array_equal(mine, shipped), name
+    for name in ("README.md", "boxes.csv"):
+        assert (tmp_path / name).read_text("utf-8") == (SHIPPED / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["phantom_01_mask.npy", *(name for name, _ in WRITTEN.values())])
+def test_the_sample_masks_of_every_format_are_one_mask(name: str) -> None:
+    image = SHIPPED / ("phantom_01.dcm" if name.endswith(".dcm") else "phantom_01.png")
+    found = mask_in_file(SHIPPED / name, Wanted("phantom_01", image, (64, 64)))
+    assert np.array_equal(found, mask_in_file(SHIPPED / "phantom_01_mask.png", WANTED))
+
+
+def test_the_sample_boxes_hold_the_sample_masks() -> None:
+    samples = images(SHIPPED, CLASSES, (1, 64, 64), manifest="boxes.csv", mask="mask")
+    for row in range(5):
+        mask = mask_in_file(SHIPPED / f"phantom_{row + 1:02d}_mask.png", WANTED)
+        box = samples.load([row]).inside[0, 0].numpy()
+        down, right = np.nonzero(mask)
+        assert box.sum() == (np.ptp(down) + 1) * (np.ptp(right) + 1) and (box & mask).sum() == mask.sum()
+    assert any("boxes of the manifest are read as left, top, width and height" in note for note in samples.notes)
