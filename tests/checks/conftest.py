@@ -218,7 +218,8 @@ def cut() -> Callable[..., Callable[[int], dict[str, float]]]:
 @pytest.fixture(scope="session")
 def around() -> Callable[..., Callable[[int], dict[str, float]]]:
     """Return function (by how much surroundings of another class lower the margin in each of AROUND, spread, shares of
-    them that were exchanged) -> function (row) -> the values of four exchanges.
+    them that were exchanged, margin with healthy tissue in place of the marked region) -> function (row) -> the values
+    of four exchanges.
     """
 
     def moved(
@@ -226,6 +227,7 @@ def around() -> Callable[..., Callable[[int], dict[str, float]]]:
         *,
         spread: float = 0.05,
         covered: Sequence[float] = (0.9,) * 4,
+        marked: float | None = None,
         n: int = 120,
         classes: int = 2,
     ) -> Callable[[int], dict[str, float]]:
@@ -236,6 +238,7 @@ def around() -> Callable[..., Callable[[int], dict[str, float]]]:
                 j, k, _ = _donors(row, draw, n, classes=classes)
                 lower = moves(row % classes, k % classes, draw) if callable(moves) else moves
                 values |= {f"j/{draw}": float(j), f"k/{draw}": float(k)}
+                values |= {} if marked is None else {f"marked/{draw}": marked}
                 for at, (part, share) in enumerate(zip(AROUND, covered, strict=True)):
                     other = 1.0 - lower[at] + (shaken[draw, at] if share else 0.0)
                     values |= {f"{part}/same/{draw}": 1.0, f"{part}/other/{draw}": other}

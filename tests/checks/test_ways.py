@@ -147,3 +147,38 @@ def test_a_reversed_association_fails(judge: Judge, cut: Make, around: Make) -> 
         pytest.approx(-1 / 6, abs=0.02),
         pytest.approx(0.25, abs=0.02),
     )
+
+
+@pytest.mark.parametrize(("part", "at"), [("near", 1), ("far", 2)])
+def test_what_could_hardly_be_exchanged_acquits_nobody(
+    judge: Judge, cut: Make, around: Make, part: str, at: int
+) -> None:
+    covered = [0.9] * 4
+    covered[at] = 0.3
+    found = judge(cut(HONEST), around(STILL, covered=covered))[f"reliance/{part}"]
+    assert found.verdict == "inconclusive" and found.reason == "only 30 % of that part could be exchanged"
+    moves = [0.0] * 4
+    moves[at] = 1.0
+    assert judge(cut(HONEST), around(moves, covered=covered))[f"reliance/{part}"].verdict == "fail"
+
+
+def test_masks_without_an_edge_have_none_to_judge(measured: Callable[..., Any], cut: Make, around: Make) -> None:
+    found = measured(N, {"guard": 0.0}, transplant=cut(HONEST), clean=plain, surroundings=around(STILL))
+    edge = found["reliance/fringe"]
+    assert edge.verdict == "not_measured" and "guard: 0" in edge.reason and not edge.primary
+    assert found["reliance/near"].verdict == "pass" and share(found).verdict == "pass"
+
+
+def test_how_far_near_and_far_reach_is_that_of_the_trial(measured: Callable[..., Any], cut: Make, around: Make) -> None:
+    wide = measured(N, {"guard": 0.12}, transplant=cut(HONEST), clean=plain, surroundings=around(STILL))
+    assert "far from the marked region, more than 12 % of the diagonal away" in wide["reliance/far"].claim
+    assert "within 20 % of the diagonal" in wide["reliance/near"].claim
+
+
+@pytest.mark.parametrize("inside", [4.0, 0.5])
+def test_healthy_tissue_says_what_the_marked_region_is_worth(
+    judge: Judge, cut: Make, around: Make, inside: float
+) -> None:
+    """Where only one class has masks nothing is filled: the inside is the margin that healthy tissue takes away."""
+    found = judge(cut(HONEST), around((0.0, 0.0, 1.0, 1.0), spread=0.0, marked=1.0 - inside))
+    assert found["reliance/far"].estimate.value == pytest.approx(1 / (1 + inside), abs=1e-6)

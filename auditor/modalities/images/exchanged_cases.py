@@ -10,7 +10,8 @@ from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged
 from auditor.engine.store import Store
 from auditor.modalities.images.places import save_case
-from auditor.modalities.images.probes.surroundings import replaced, widths_of
+from auditor.modalities.images.probes.rings import widths_of
+from auditor.modalities.images.probes.surroundings import replaced
 
 _MOST = 3
 """Most cases shown of each part."""

@@ -12,7 +12,7 @@ from auditor.checks.common import clean_trial, why_not
 from auditor.checks.reliance.arms import OnRecipients
 from auditor.core.facts import Facts
 from auditor.core.records import Observations, Trial
-from auditor.modalities.images.probes.rings import PARTS
+from auditor.modalities.images.probes.rings import PARTS, Widths, widths_of
 from auditor.stats.crossed import Part
 from auditor.stats.shares import Array
 
@@ -25,6 +25,7 @@ class Exchanged(OnRecipients):
     """Every draw as a row: what the donor's class moves in each part, whose units it involves, how much was covered."""
 
     facts: Facts
+    widths: Widths
     effects: Array
     """(t, 4) margin with a place of a donor of the same class less that with the place of one of another class; of the
     fringe what it adds to the near surroundings.
@@ -57,6 +58,7 @@ class Exchanged(OnRecipients):
         size = len(AROUND)
         return cls(
             facts,
+            widths_of(trial),
             np.array(effects, dtype=float).reshape(-1, size),
             np.array(who, dtype=np.int64).reshape(-1, 3),
             np.array(covered, dtype=float).reshape(-1, size),

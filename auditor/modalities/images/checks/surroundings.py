@@ -12,7 +12,7 @@ from auditor.checks.reliance.arms import SHARE_UNIT, Draws
 from auditor.checks.reliance.ways import ShareWay
 from auditor.core.displays import Named, Rows, Values
 from auditor.core.facts import Facts
-from auditor.core.records import Estimate, Evidence, Finding, Trial
+from auditor.core.records import Estimate, Evidence, Finding, Trial, Verdict
 from auditor.modalities.images.checks.exchanged import AROUND, Exchanged
 from auditor.stats.crossed import Crossed, share_of
 from auditor.stats.decisions import decide
@@ -29,7 +29,7 @@ WAYS = {
 }
 """Part -> the name of the way that rests on it, and what that way cannot see."""
 _ENOUGH = 0.5
-"""Where less of the outside than this could be exchanged, the exchange does not acquit."""
+"""Where less of a part than this could be exchanged, its exchange does not acquit."""
 _SHOWN = 6
 """Most samples that are named as cases of the fringe."""
 
@@ -72,12 +72,19 @@ class Located:
         for part, (name, misses) in ((part, way) for part, way in WAYS.items() if self.covered(part)):
             values = share_of(self.parts[part], self.inside)
             share = self.share(values, level)
-            verdict, doubt = decide(share, tolerance, worse="either"), ""
-            if part == "outside" and verdict == "pass" and self.covered(part) < _ENOUGH:
-                doubt = f"only {percent(self.covered(part))} of what lies outside could be exchanged"
-                verdict = "inconclusive"
-            found.append(ShareWay(name, share, values[1:], verdict, misses.format(far=percent(FAR)), doubt))
+            verdict, doubt = self.verdict(part, share, tolerance)
+            far = percent(self.exchanged.widths.far)
+            found.append(ShareWay(name, share, values[1:], verdict, misses.format(far=far), doubt))
         return found
+
+    def verdict(self, part: str, share: Estimate, tolerance: float) -> tuple[Verdict, str]:
+        """Return the verdict on a part's share, and what keeps it from a pass: where little could be exchanged, much
+        may have been missed.
+        """
+        verdict = decide(share, tolerance, worse="either")
+        if verdict == "pass" and self.covered(part) < _ENOUGH:
+            return "inconclusive", f"only {percent(self.covered(part))} of that part could be exchanged"
+        return verdict, ""
 
     @property
     def picture(self) -> dict[str, Array]:
@@ -96,15 +103,20 @@ def judge_places(
 ) -> tuple[Finding, ...]:
     """Return the findings on the edge of the mask, on what lies near it and on what lies far from it."""
     if located is None:
-        return tuple(_unmeasured(part, why, trials) for part in AROUND[:3])
+        return tuple(_unmeasured(part, why, trials, primary=part == "fringe") for part in AROUND[:3])
+    edge = (
+        _fringe(located, tolerance, trials)
+        if located.exchanged.widths.guard
+        else _unmeasured("fringe", "the audit file gives the masks no edge (guard: 0)", trials, primary=False)
+    )
     return (
-        _fringe(located, tolerance, trials),
+        edge,
         _beyond(located, "near", tolerance, trials=trials),
         _beyond(located, "far", tolerance, trials=trials),
     )
 
 
-def _unmeasured(part: str, why: str, trials: tuple[str, ...]) -> Finding:
+def _unmeasured(part: str, why: str, trials: tuple[str, ...], *, primary: bool) -> Finding:
     claim = f"How much of the evidence lies {_WORDS[part]} was not measured."
     return Finding(
         f"reliance/{part}",
@@ -114,15 +126,16 @@ def _unmeasured(part: str, why: str, trials: tuple[str, ...]) -> Finding:
         reason=why,
         evidence=Evidence(trials=trials),
         question=1,
-        primary=part == "fringe",
+        primary=primary,
     )
 
 
 _WORDS = {
     "fringe": "at the edge of the marked region",
-    "near": f"beside the marked region, within {percent(NEAR)} of the diagonal",
-    "far": f"more than {percent(FAR)} of the diagonal away from the marked region",
+    "near": "beside the marked region",
+    "far": "far from the marked region",
 }
+_REACH = {"near": "within {near} of the diagonal", "far": "more than {far} of the diagonal away"}
 _ADVICE = {
     "near": "Look for marks beside the marked region, such as calipers, ink or a label that follows the finding.",
     "far": "Look for what the rest of the picture shows: a frame, a label, a device, the scanner.",
@@ -133,7 +146,7 @@ def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Find
     """Return the finding on the edge: never a fail, since an edge may be evidence, nor a pass where it counts."""
     share = located.share(located.picture["fringe"])
     verdict = decide(share, tolerance, worse="either")
-    width = percent(located.exchanged.facts.guard)
+    width = percent(located.exchanged.widths.guard)
     claim = f"{span(share)} of the class evidence lies at the edge of the marked region, within {width} of the diagonal"
     ids = _cases(located.exchanged) if verdict != "pass" else ()
     if verdict == "fail":
@@ -160,12 +173,15 @@ def _fringe(located: Located, tolerance: float, trials: tuple[str, ...]) -> Find
     )
 
 
-def _picture(located: Located) -> tuple[Rows, Values]:
+def _picture(located: Located) -> tuple[Rows, Values, Values]:
     rows = tuple(Named(name=name, estimate=located.share(values)) for name, values in located.picture.items())
     covered = {part: located.covered(part) for part in AROUND[:3]}
+    widths = {"near": located.exchanged.widths.near, "far": located.exchanged.widths.far}
     title = "Where the evidence lies, as shares of the evidence of all four"
-    return Rows(rows=rows, title=title, heading="Part of the picture", role="picture"), Values(
-        values=covered, role="covered"
+    return (
+        Rows(rows=rows, title=title, heading="Part of the picture", role="picture"),
+        Values(values=covered, role="covered"),
+        Values(values=widths, role="widths"),
     )
 
 
@@ -178,21 +194,23 @@ def _cases(exchanged: Exchanged) -> tuple[str, ...]:
 
 def _beyond(located: Located, part: str, tolerance: float, *, trials: tuple[str, ...]) -> Finding:
     if not located.covered(part):
-        return _unmeasured(part, "the masks leave nothing there that could be exchanged", trials)
+        return _unmeasured(part, "the masks leave nothing there that could be exchanged", trials, primary=False)
     share = located.share(share_of(located.parts[part], located.inside))
-    verdict = decide(share, tolerance, worse="either")
+    verdict, doubt = located.verdict(part, share, tolerance)
+    widths = located.exchanged.widths
+    reach = _REACH[part].format(near=percent(widths.near), far=percent(widths.far))
     effect, inside = float(located.parts[part][0]), float(located.inside[0])
     covered = percent(located.covered(part))
     return Finding(
         f"reliance/{part}",
         "reliance",
         verdict,
-        f"{span(share)} of the class evidence lies {_WORDS[part]} (the margin moves by {effect:.2f}, with the inside"
-        f" by {inside:.2f}; {covered} of that part could be exchanged).",
+        f"{span(share)} of the class evidence lies {_WORDS[part]}, {reach} (the margin moves by {effect:.2f}, with the"
+        f" inside by {inside:.2f}; {covered} of that part could be exchanged).",
         estimate=share,
         tolerance=tolerance,
         two_sided=True,
-        reason=reason(verdict, share, tolerance, either=True),
+        reason=doubt or reason(verdict, share, tolerance, either=True),
         evidence=Evidence(trials=trials),
         question=1,
         advice=_ADVICE[part] if verdict == "fail" else "",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from auditor.core.records import Trial
 from auditor.core.zones import Mask
 
 Pixels = NDArray[np.int64]
@@ -23,6 +24,25 @@ PARTS = ("beside", "near", "far", "outside")
 all that lies beyond the edge. What the edge adds to what lies near is the edge's own: a mark that touches the mask is
 never cut in two.
 """
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Where the parts begin and end, in shares of the diagonal from the mask's edge."""
+
+    guard: float
+    """How wide the edge is."""
+    near: float
+    """Where the near surroundings end."""
+    far: float
+    """Where the far surroundings begin; before the near ones end, so that a mark which one of them cuts is whole in
+    the other.
+    """
+
+
+def widths_of(trial: Trial) -> Widths:
+    """Return where the parts begin and end in a trial."""
+    return Widths(*(float(trial.settings[name]) for name in ("guard", "near", "far")))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from auditor.core.records import Trial
 from auditor.core.seeds import generator
 from auditor.core.zones import Mask, grow
 from auditor.modalities.images.probes.inpaint import Image
-from auditor.modalities.images.probes.rings import PARTS, MaskFrame, Pixels
+from auditor.modalities.images.probes.rings import PARTS, MaskFrame, Pixels, Widths, widths_of
 from auditor.modalities.images.probes.transplant import margins
 from auditor.probes import Bench, Row, probes
 from auditor.probes.donors import Pool
@@ -54,25 +54,6 @@ def _recipient(bench: Bench, trial: Trial, pool: Pool, *, position: int, name: s
         images |= {} if healthy is None else {f"marked/{draw}": healthy}
     found = margins(bench, list(images.values()), bench.samples.y[position])
     return Row(values | dict(zip(images, found, strict=True)))
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Where the parts begin and end, in shares of the diagonal from the mask's edge."""
-
-    guard: float
-    """How wide the edge is."""
-    near: float
-    """Where the near surroundings end."""
-    far: float
-    """Where the far surroundings begin; before the near ones end, so that a mark which one of them cuts is whole in
-    the other.
-    """
-
-
-def widths_of(trial: Trial) -> Widths:
-    """Return where the parts begin and end in a trial."""
-    return Widths(*(float(trial.settings[name]) for name in ("guard", "near", "far")))
 
 
 def replaced(
