@@ -47,6 +47,7 @@ def in_a_new_process(code: str) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_judging_and_rendering_work_without_torch() -> None:
     modules = ["auditor.engine.judge", "auditor.engine.lock", "auditor.report.render"]
     block = [

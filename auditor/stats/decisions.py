@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from statsmodels.stats.multitest import multipletests
+import numpy as np
+from scipy.stats import false_discovery_control
 
 from auditor.core.records import Estimate, Verdict
 
@@ -56,13 +57,16 @@ def _needed(n: int, interval: tuple[float, float, float], tolerance: float) -> i
 
 def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
     """Return which claims hold after Holm's correction (1979) over all of them."""
-    return (
-        [bool(kept) for kept in multipletests(list(p_values), alpha=alpha, method="holm")[0]] if len(p_values) else []
-    )
+    found = np.asarray(p_values, dtype=float)
+    order = np.argsort(found, kind="stable")
+    # statsmodels' own collects garbage at every call, which takes a third of a second beside a large model
+    held = np.empty(len(found), dtype=np.bool_)
+    held[order] = np.logical_and.accumulate(found[order] <= alpha / np.arange(len(found), 0, -1))
+    return [bool(one) for one in held]
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Return the adjusted p-values of Benjamini and Hochberg (1995): claims below q are false in a share of at most q,
     on average.
     """
-    return [float(q) for q in multipletests(list(p_values), method="fdr_bh")[1]] if len(p_values) else []
+    return [float(q) for q in false_discovery_control(list(p_values))] if len(p_values) else []

@@ -65,6 +65,7 @@ def test_settings_outlive_the_lock() -> None:
     assert make_check("attribution", "image", read["attribution"]) == chosen["attribution"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("methods", "words"),
     [

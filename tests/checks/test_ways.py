@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.core.displays import Rows, of_kind
@@ -48,6 +48,7 @@ def shown(found: Finding, role: str) -> dict[str, float]:
 sizes = st.floats(-3, 3).map(lambda one: round(one, 2))
 
 
+@settings(max_examples=30)
 @given(st.sampled_from([-4.0, 0.5, 4.0]), st.tuples(sizes, sizes, sizes, sizes))
 def test_every_share_in_closed_form(
     judge: Judge, cut: Make, around: Make, inside: float, moves: tuple[float, ...]

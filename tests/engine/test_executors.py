@@ -22,6 +22,8 @@ from auditor.engine.run import Execution, run, waves
 from auditor.engine.store import Store
 from auditor.probes import Bench
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 12
 CHECKS = ("preflight", "attribution")
 

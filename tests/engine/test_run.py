@@ -153,6 +153,7 @@ def test_batch_size_changes_no_verdict(prepared: Prepared, audited: Path, tmp_pa
             assert one.estimate.value == pytest.approx(other.estimate.value, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_manifest_changes_nothing_that_was_measured(
     study: Path, prepared: Prepared, tmp_path: Path
 ) -> None:

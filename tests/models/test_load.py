@@ -260,6 +260,7 @@ def test_every_source_takes_the_common_settings() -> None:
         assert common <= set(classifiers.settings_model(entry.name).model_fields) and entry.summary
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "data/mri_lgg").is_dir(), reason="the MRI slices are not beside the repository")
 def test_mri_slices() -> None:
     from auditor.samples import data

@@ -19,6 +19,8 @@ from auditor.report import annex as tables
 from auditor.report.annexes import hiring
 from auditor.report.render import load, page, render
 
+pytestmark = pytest.mark.slow
+
 PLACES = ("sex", "race", "intersection")
 
 

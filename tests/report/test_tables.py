@@ -21,6 +21,8 @@ from auditor.report.render import load, page, render
 from auditor.report.templates import section_files, templates_dir
 from auditor.report.views import curves
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = (
     "pixel",
     "grey level",

@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from auditor.checks.common import reason
 from auditor.core.records import Estimate
-from auditor.stats.decisions import decide, needed_n
+from auditor.stats.decisions import benjamini_hochberg, decide, holm, needed_n
 
 TOLERANCE = 0.05
 EITHER = [
@@ -100,3 +101,13 @@ def test_a_reason_names_the_side() -> None:
     assert "beyond the tolerance -5 %" in reason("fail", estimate(-0.2, -0.3, -0.1), TOLERANCE, either=True)
     assert "beyond the tolerance 5 %" in reason("fail", estimate(0.2, 0.1, 0.3), TOLERANCE, either=True)
     assert "within the tolerance 5 %" in reason("pass", estimate(-0.01, -0.02, 0.0), TOLERANCE, either=True)
+
+
+@given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.025, 0.05, 1.0]), min_size=1, max_size=12))
+def test_corrections_are_those_of_statsmodels(p_values: list[float]) -> None:
+    assert holm(p_values) == multipletests(p_values, method="holm")[0].tolist()
+    assert benjamini_hochberg(p_values) == pytest.approx(multipletests(p_values, method="fdr_bh")[1])
+
+
+def test_no_claims_need_no_correction() -> None:
+    assert holm([]) == benjamini_hochberg([]) == []
