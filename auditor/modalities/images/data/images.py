@@ -13,15 +13,15 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
-from auditor.modalities.images.data.mask_files import mask_columns, placed, sources_of, with_readings
+from auditor.modalities.images.data.listing import listing
+from auditor.modalities.images.data.mask_files import with_readings
 from auditor.modalities.images.data.pixels import read_bytes, resized
 from auditor.modalities.images.data.reading import MaskSource
-from auditor.modalities.images.data.regions import MAIN, Regions, declare
+from auditor.modalities.images.data.regions import MAIN, Regions
 from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
-from auditor.modalities.images.masks import endings
 from auditor.modalities.images.masks.boxes import is_box
 from auditor.samples import data
-from auditor.samples.manifest import Columns, ManifestRow, check_ids, from_folder, from_manifest, label_index
+from auditor.samples.manifest import ManifestRow, label_index
 from auditor.samples.samples import Loaded, Samples
 
 DECODERS = 2
@@ -100,13 +100,26 @@ def images(
     where
         Column -> values to keep, compared as text.
     """
-    regions = declare(*sources_of(mask, masks, listed=manifest is not None), zones, inside=inside)
-    files, slices = mask_columns(regions, listed=manifest is not None)
-    columns = Columns(image, label, files, id, unit, tuple(groups), tuple(factors), slices)
-    rows, listed = _rows(base, manifest, folder, columns=columns, where=where)
-    check_ids(rows, listed)
-    rows = placed(rows, regions.files, base)
-    regions, said = with_readings(rows, regions, listed)
+    found = listing(
+        base,
+        {
+            "manifest": manifest,
+            "folder": folder,
+            "image": image,
+            "label": label,
+            "mask": mask,
+            "masks": masks,
+            "zones": zones,
+            "inside": inside,
+            "id": id,
+            "unit": unit,
+            "groups": groups,
+            "factors": factors,
+            "where": where,
+        },
+    )
+    rows, listed = found.rows, found.listed
+    regions, said = with_readings(rows, found.regions, listed)
     y = label_index(rows, classes, listed)
     target = _shape(shape, rows[0])
     scan = _scanned(rows, target, regions, free=shape is None)
@@ -126,7 +139,7 @@ def images(
         levels=levels,
         mask_share=tuple(seen.shares["inside"] for seen in scan),
         digest=digest([_content(rows, y, scan), list(target), levels, *further]),
-        loader=_Loader(tuple(rows), target, levels, regions),
+        loader=_Loader(rows, target, levels, regions),
         notes=(*said, *scan_notes(scan, target, levels)),
         regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
@@ -167,27 +180,6 @@ def _content(rows: Sequence[ManifestRow], y: Sequence[int], scan: Sequence[Seen]
         [row.id, label, row.unit, dict(row.columns), seen.image, seen.masks.get(MAIN)]
         for row, label, seen in zip(rows, y, scan, strict=True)
     ]
-
-
-def _rows(
-    base: Path, manifest: str | None, folder: str | None, *, columns: Columns, where: dict[str, Any]
-) -> tuple[list[ManifestRow], Path]:
-    """Return the rows and what lists them."""
-    if (manifest is None) == (folder is None):
-        raise DataError(f"data: expected either `manifest` or `folder`, got {'both' if manifest else 'neither'}.")
-    if manifest is not None:
-        return from_manifest(base / manifest, columns, where), base / manifest
-    for key, value in (
-        ("where", where),
-        ("groups", columns.groups),
-        ("factors", columns.factors),
-        ("unit", columns.unit),
-        ("id", columns.id),
-    ):
-        if value:
-            raise DataError(f"data: `{key}` needs the columns of a `manifest`, got `folder`.")
-    places = {name: base / place for name, place in columns.masks.items()}
-    return from_folder(base / str(folder), places, endings()), base / str(folder)
 
 
 def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
