@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 from click.testing import CliRunner
 
 from auditor.cli.list import KINDS
@@ -56,11 +57,18 @@ def commands_page() -> str:
         NOTE,
         "What each command says to `--help`. Results go to stdout or files, progress to stderr.",
     ]
-    for call in ([], *([name] for name in COMMANDS)):
+    for call in ([], *(call for name in COMMANDS for call in _calls(name))):
         ended = CliRunner().invoke(cli, [*call, "--help"], prog_name="auditor", terminal_width=100)
         assert ended.exit_code == 0, ended.output
         parts += [f"## {' '.join(['auditor', *call])}", f"```text\n{ended.output.rstrip()}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def _calls(name: str) -> Iterator[list[str]]:
+    """Yield a command, and then what it is a group of."""
+    yield [name]
+    command = cli.get_command(click.Context(cli), name)
+    yield from ([name, inner] for inner in getattr(command, "commands", ()))
 
 
 def audit_file_page() -> str:

@@ -10,7 +10,7 @@ import click
 
 from auditor.core.errors import AuditorError, BrokenOff, nearest
 
-COMMANDS = ("demo", "init", "validate", "plan", "run", "judge", "render", "verify", "batch", "schema", "list")
+COMMANDS = ("demo", "init", "masks", "validate", "plan", "run", "judge", "render", "verify", "batch", "schema", "list")
 EXIT_CODES = (
     "Exit codes: 0 nothing failed; 1 a finding failed; 2 usage, or an input that cannot be used; 3 nothing failed, but"
     " something is inconclusive or was not measured (with --fail-on inconclusive); 4 the run broke off and can be"

@@ -72,6 +72,8 @@ class Modality:
     """Further kinds of plug-ins -> 'module:registry' inside the modality, such as formats of masks."""
     assumed: bool = False
     """Whether data and findings that do not say their kind are of it; one modality is."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """Command of `auditor` that only such data have -> 'module:command' inside the modality."""
     demonstrations: Mapping[str, str] = field(default_factory=dict)
     """Embedded demonstration -> 'module:function' inside the modality; the function (folder) -> classifier's name ->
     audit file writes all that they need."""

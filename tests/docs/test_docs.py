@@ -155,6 +155,10 @@ def parsed(words: list[str]) -> str:
         return f"no command {words[0]}"
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None
+    if isinstance(command, click.Group):
+        if words[1] not in command.commands:
+            return f"no command {words[1]} of {words[0]}"
+        command, words = command.commands[words[1]], words[1:]
     try:
         _, left, _ = command.make_parser(click.Context(command)).parse_args(words[1:])
     except click.UsageError as error:

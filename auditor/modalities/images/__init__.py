@@ -33,5 +33,6 @@ MODALITY = Modality(
     },
     templates="images",
     registries={"masks": "masks:masks"},
+    commands={"masks": "commands:masks_command"},
     demonstrations={"image": "demo.image:write_image_demo"},
 )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from auditor.core.errors import DataError
 from auditor.core.records import digest
 from auditor.core.zones import Mask
@@ -55,29 +57,40 @@ def wanted_of(row: ManifestRow, size: tuple[int, int], source: MaskSource) -> Wa
     return Wanted(row.id, row.image, size, slice)
 
 
+def masks_of(
+    row: ManifestRow, picture: DecodedImage, regions: Regions
+) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
+    """Return a sample's masks by name at their own size, upright, None where it has no file, and notes."""
+    found: dict[str, Mask | None] = dict.fromkeys(row.masks)
+    notes: tuple[str, ...] = ()
+    for name, path in row.masks.items():
+        if path is None:
+            continue
+        wanted = wanted_of(row, picture.size, regions.files[name])
+        drawn = regions.readings[name].mask(open_mask(path, wanted), wanted, path)
+        mask, moved = _upright(drawn, picture)
+        if not _same_aspect(mask.shape, picture.size):
+            raise DataError(
+                f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect, got"
+                f" {_size(mask.shape)}."
+            )
+        found[name] = mask
+        notes += (f"{_called(name)} was turned as the image was",) if moved else ()
+    return found, notes
+
+
+def _called(name: str) -> str:
+    return "the mask" if name == MAIN else f"the mask '{name}'"
+
+
 def read_masks(
     row: ManifestRow, picture: DecodedImage, regions: Regions, *, target: tuple[int, int, int]
 ) -> tuple[dict[str, Mask | None], tuple[str, ...]]:
     """Return a sample's masks by name at the classifier's size, None where it has no file, and notes."""
-    found: dict[str, Mask | None] = {}
-    notes: tuple[str, ...] = ()
-    for name, path in row.masks.items():
-        if path is None:
-            found[name] = None
-        else:
-            wanted = wanted_of(row, picture.size, regions.files[name])
-            drawn = regions.readings[name].mask(open_mask(path, wanted), wanted, path)
-            mask, moved = _upright(drawn, picture)
-            if not _same_aspect(mask.shape, picture.size):
-                raise DataError(
-                    f"{path}: expected a mask of its image's size ({_size(picture.size)}, height x width) or aspect,"
-                    f" got {_size(mask.shape)}."
-                )
-            found[name] = small = fitted_mask(mask, target[1:])
-            called = "the mask" if name == MAIN else f"the mask '{name}'"
-            gone = mask.any() and not small.any()
-            notes += (f"{called} was turned as the image was",) if moved else ()
-            notes += (f"{called} has no pixel left at the classifier's size and counts as empty",) if gone else ()
+    masks, notes = masks_of(row, picture, regions)
+    found = {name: None if mask is None else fitted_mask(mask, target[1:]) for name, mask in masks.items()}
+    gone = [name for name, mask in masks.items() if mask is not None and mask.any() and not np.any(found[name])]
+    notes += tuple(f"{_called(name)} has no pixel left at the classifier's size and counts as empty" for name in gone)
     return found, notes
 
 
@@ -127,8 +140,7 @@ def scan_notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) 
             f"the image was resized to {_size(target[1:])} (bilinear with antialiasing; the mask by nearest neighbour)"
         ] = resized
     for name in (name for name in scan[0].masks if all(seen.shares[name] in (None, 1) for seen in scan)):
-        called = "the mask" if name == MAIN else f"the mask '{name}'"
-        counts[f"{called} covers the whole picture, so that no outside is left"] = sum(
+        counts[f"{_called(name)} covers the whole picture, so that no outside is left"] = sum(
             seen.shares[name] == 1 for seen in scan
         )
     coarse = sum(seen.levels != levels for seen in scan)
