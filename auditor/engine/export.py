@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from auditor.core.modality import modality_named
 from auditor.core.outcomes import Outcome
 from auditor.core.records import Observation, Observations, Trial
 from auditor.engine.store import write_whole
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def export_samples(out: Path, facts: Facts, observations: Observations, *, trials: Sequence[Trial]) -> None:
@@ -36,10 +39,18 @@ def export_samples(out: Path, facts: Facts, observations: Observations, *, trial
         if trial.zone:
             columns[_name(trial, "not measured")] = [_reason(rows.get(one)) for one in facts.ids]
     table = pd.DataFrame(columns)
-    write_whole(out / "samples.csv", table.to_csv(index=False))
+    write_whole(out / "samples.csv", table.map(harmless).to_csv(index=False))
     parquet = io.BytesIO()
     table.to_parquet(parquet, index=False)
     write_whole(out / "samples.parquet", parquet.getvalue())
+
+
+def harmless(cell: Any) -> Any:
+    """Return a cell that a spreadsheet shows and does not run: an apostrophe stands before a text that begins like a
+    formula and is no number.
+    """
+    formula = isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{cell}" if formula and not _NUMBER.fullmatch(cell) else cell
 
 
 def _cell(value: str, found: float | None) -> Any:

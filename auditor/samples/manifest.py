@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from auditor.core.errors import DataError, nearest
+from auditor.samples.table_reader import read_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_NUMBER = re.compile(r"\d+(\.0+)?")
+_MISSING = ("na", "n/a", "nan", "null", "none", "unknown", "missing", "?", "-", ".")
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
@@ -56,38 +61,41 @@ class Columns:
         return own + [(use, name) for use in ("groups", "factors", "further") for name in getattr(self, use)]
 
 
-def read_table(file: Path, what: str = "a manifest") -> DataFrame:
-    """Return a CSV, TSV (both also packed, as .csv.gz) or Parquet file as text; an empty or missing cell is ''."""
-    import pandas
-
-    try:
-        if file.suffix.lower() == ".parquet":
-            frame = pandas.read_parquet(file)
-            return frame.astype(object).where(frame.notna(), "").map(str)
-        separator = "\t" if ".tsv" in [ending.lower() for ending in file.suffixes[-2:]] else ","
-        return pandas.read_csv(
-            file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
-        ).fillna("")
-    except FileNotFoundError:
-        raise DataError(f"{file}: expected {what} (.csv, .tsv or .parquet), got: no such file.") from None
-    except (OSError, ValueError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise DataError(f"{file}: expected {what} (.csv, .tsv or .parquet), got: {reason}.") from None
-
-
-def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> list[ManifestRow]:
-    """Return the rows of a manifest that `where` keeps; paths are relative to the manifest's folder."""
-    frame = read_table(file)
+def from_manifest(file: Path, columns: Columns, where: Mapping[str, Any]) -> tuple[list[ManifestRow], tuple[str, ...]]:
+    """Return the rows of a manifest that `where` keeps, and notes; paths are relative to the manifest's folder."""
+    frame, notes = read_table(file)
     for use, name in [*columns.all(), *(("where", name) for name in where)]:
         if name not in frame.columns:
             raise DataError(
                 f"{file}: expected a column '{name}' ({use}), got none; {nearest(name, map(str, frame.columns))}"
             )
     kept = _kept(file, frame, where)
-    return [
+    rows = [
         _row(file, number, cells, columns=columns)
         for number, cells in zip(kept.index, kept.to_dict("records"), strict=True)
     ]
+    if any("\\" in cells for cells in kept[columns.image]):
+        notes += ("paths with backslashes were read as paths of Windows",)
+    return rows, (*notes, *spellings({name: kept[name] for name in columns.groups}))
+
+
+def spellings(groups: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return notes on values that may be the same group, or none: 'Female' and 'female ', 'n/a'."""
+    notes = []
+    for name, cells in groups.items():
+        counts = Counter(cell for cell in cells if cell)
+        alike: dict[str, list[str]] = {}
+        for value in sorted(counts):
+            alike.setdefault(" ".join(value.casefold().split()), []).append(value)
+        for several in (values for values in alike.values() if len(values) > 1):
+            told = " and ".join(f"'{value}'" for value in several)
+            notes.append(f"the group {name} has {told}, which count as different groups")
+        for value in (value for value in counts if value.strip().casefold() in _MISSING):
+            notes.append(
+                f"the group {name} has '{value}' in {counts[value]} samples, which counts as a group; leave the cell"
+                " empty where it is unknown"
+            )
+    return tuple(notes)
 
 
 def _kept(file: Path, frame: DataFrame, where: Mapping[str, Any]) -> DataFrame:
@@ -116,12 +124,24 @@ def _row(file: Path, number: Any, cells: Mapping[Any, str], *, columns: Columns)
     name = cells[columns.id] if columns.id else _without_ending(path)
     return ManifestRow(
         id=name,
-        image=file.parent / path,
-        masks={mask: file.parent / cells[column] if cells[column] else None for mask, column in columns.masks.items()},
+        image=_found(file.parent, path),
+        masks={
+            mask: _found(file.parent, cells[column]) if cells[column] else None
+            for mask, column in columns.masks.items()
+        },
         label=cells[columns.label],
         unit=(cells[columns.unit] if columns.unit else "") or name,
         columns={name: cells[name] for name in (*columns.groups, *columns.factors, *columns.further)},
     )
+
+
+def _found(folder: Path, text: str) -> Path:
+    """Return a path as it is written, or, where nothing is there, as Windows or another file system writes it."""
+    plain = PureWindowsPath(text).as_posix() if "\\" in text else text
+    for written in (text, plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))):
+        if (folder / written).exists():
+            return folder / written
+    return folder / text
 
 
 def _without_ending(path: str) -> str:
@@ -144,7 +164,11 @@ def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str])
     others = {place.resolve() for place in masks.values()}
     rows = []
     for place in sorted(part for part in folder.iterdir() if part.is_dir() and part.resolve() not in others):
+        if hidden(place.relative_to(folder)):
+            continue
         for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in _IMAGES):
+            if hidden(image.relative_to(folder)):
+                continue
             relative = image.relative_to(folder).with_suffix("")
             found = {
                 name: next((file for ending in endings if (file := where / f"{relative}{ending}").is_file()), None)
@@ -154,6 +178,11 @@ def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str])
     if not rows:
         raise DataError(f"{folder}: expected images ({', '.join(_IMAGES)}) in one folder per class, got none.")
     return rows
+
+
+def hidden(path: Path) -> bool:
+    """Return whether a path leads through what a system or program keeps for itself: names that begin with a dot."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def check_ids(rows: Sequence[ManifestRow], where: Path) -> None:
@@ -171,13 +200,23 @@ def label_index(rows: Sequence[ManifestRow], classes: Sequence[str], where: Path
     """
     known = {name: position for position, name in enumerate(classes)}
     labels = [row.label for row in rows]
-    if not all(label in known for label in labels) and all(label.isdecimal() for label in labels):
+    if not all(label in known for label in labels) and all(_NUMBER.fullmatch(label) for label in labels):
         known = {str(position): position for position in range(len(classes))}
-        labels = [str(int(label)) for label in labels]
+        labels = [str(int(float(label))) for label in labels]
     for row, label in zip(rows, labels, strict=True):
         if label not in known:
+            counted = f"; as numbers they count from 0, which stands for '{classes[0]}'" if label.isdecimal() else ""
             raise DataError(
-                f"{where}: sample '{row.id}': expected a label among the classifier's classes, got '{label}';"
+                f"{where}: sample '{row.id}': expected a label among the classifier's classes, got '{label}'{counted};"
                 f" {nearest(label, known)}"
             )
     return tuple(known[label] for label in labels)
+
+
+def label_notes(rows: Sequence[ManifestRow], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return which class each number stands for, where the labels are numbers and the classes are not."""
+    used = sorted({row.label for row in rows} - set(classes))
+    if not used or not all(_NUMBER.fullmatch(label) for label in used):
+        return ()
+    told = ", ".join(f"{label} for {classes[int(float(label))]}" for label in used)
+    return (f"the labels are numbers: {told}",)

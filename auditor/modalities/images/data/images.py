@@ -13,6 +13,7 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
+from auditor.modalities.images.data.copies import copies_notes, units_of
 from auditor.modalities.images.data.listing import listing
 from auditor.modalities.images.data.mask_files import with_readings
 from auditor.modalities.images.data.pixels import read_bytes, resized
@@ -21,7 +22,7 @@ from auditor.modalities.images.data.regions import MAIN, Regions
 from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
 from auditor.modalities.images.masks.boxes import is_box
 from auditor.samples import data
-from auditor.samples.manifest import ManifestRow, label_index
+from auditor.samples.manifest import ManifestRow, label_index, label_notes
 from auditor.samples.samples import Loaded, Samples
 
 DECODERS = 2
@@ -125,12 +126,15 @@ def images(
     scan = _scanned(rows, target, regions, free=shape is None)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
+    files = [seen.image for seen in scan]
+    units = units_of(rows, files)
+    notes = (*found.notes, *label_notes(rows, classes), *copies_notes(rows, files))
     further: list[Any] = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
     further += [{name: asdict(one) for name, one in sorted(regions.readings.items())}] if said else []
     return Samples(
         ids=tuple(row.id for row in rows),
         y=y,
-        units=tuple(row.unit for row in rows),
+        units=units,
         groups={name: tuple(row.columns[name] for row in rows) for name in groups},
         factors={name: tuple(row.columns[name] for row in rows) for name in factors},
         shape=target,
@@ -138,9 +142,9 @@ def images(
         high=1.0,
         levels=levels,
         mask_share=tuple(seen.shares["inside"] for seen in scan),
-        digest=digest([_content(rows, y, scan), list(target), levels, *further]),
+        digest=digest([_content(rows, y, units, scan=scan), list(target), levels, *further]),
         loader=_Loader(rows, target, levels, regions),
-        notes=(*said, *scan_notes(scan, target, levels)),
+        notes=(*notes, *said, *scan_notes(scan, target, levels)),
         regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
 
@@ -174,11 +178,13 @@ def _scanned(rows: Sequence[ManifestRow], target: tuple[int, int, int], regions:
     return _in_order(lambda row: see(row, target, regions, hashed=hashed, free=free), rows)
 
 
-def _content(rows: Sequence[ManifestRow], y: Sequence[int], scan: Sequence[Seen]) -> list[list[Any]]:
+def _content(
+    rows: Sequence[ManifestRow], y: Sequence[int], units: Sequence[str], *, scan: Sequence[Seen]
+) -> list[list[Any]]:
     """Return what the digest of the data holds of every sample."""
     return [
-        [row.id, label, row.unit, dict(row.columns), seen.image, seen.masks.get(MAIN)]
-        for row, label, seen in zip(rows, y, scan, strict=True)
+        [row.id, label, unit, dict(row.columns), seen.image, seen.masks.get(MAIN)]
+        for row, label, unit, seen in zip(rows, y, units, scan, strict=True)
     ]
 
 

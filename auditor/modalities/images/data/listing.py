@@ -23,6 +23,8 @@ class Listing:
     """The masks and zones that are declared; how the masks are read is not known yet."""
     listed: Path
     """The manifest, or the folder of images."""
+    notes: tuple[str, ...] = ()
+    """What was taken for granted in reading it."""
 
 
 def listing(base: Path, settings: Mapping[str, Any]) -> Listing:
@@ -36,6 +38,7 @@ def listing(base: Path, settings: Mapping[str, Any]) -> Listing:
     sources = sources_of(settings["mask"], settings["masks"], listed=manifest is not None)
     regions = declare(*sources, settings["zones"], inside=settings["inside"])
     files, slices = mask_columns(regions, listed=manifest is not None)
+    notes: tuple[str, ...] = ()
     if manifest is None:
         _refuse_columns(settings)
         rows = from_folder(listed, {name: base / place for name, place in files.items()}, endings())
@@ -43,9 +46,9 @@ def listing(base: Path, settings: Mapping[str, Any]) -> Listing:
         image, label, id, unit = (settings[name] for name in ("image", "label", "id", "unit"))
         groups, factors = (tuple(settings[name]) for name in ("groups", "factors"))
         columns = Columns(image, label, files, id, unit, groups, factors, slices)
-        rows = from_manifest(listed, columns, settings["where"])
+        rows, notes = from_manifest(listed, columns, settings["where"])
     check_ids(rows, listed)
-    return Listing(tuple(placed(rows, regions.files, base)), regions, listed)
+    return Listing(tuple(placed(rows, regions.files, base)), regions, listed, notes)
 
 
 def _refuse_columns(settings: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from auditor.core.errors import AuditorError
 from auditor.core.zones import usable_name
 from auditor.modalities.images.masks import endings, open_mask
 from auditor.modalities.images.masks.content import Wanted
+from auditor.samples.table_reader import read_table
 
 _WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -86,10 +87,8 @@ def look(folder: Path) -> FolderContents:
 def _table(path: Path) -> pd.DataFrame | None:
     """Return a table, or None where the file is none: a study's folder may hold anything."""
     try:
-        return (
-            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
-        )
-    except (OSError, ValueError):
+        return read_table(path).frame
+    except AuditorError:
         return None
 
 

@@ -20,6 +20,7 @@ from auditor.modalities.tables.data.table_file import TableFile
 from auditor.modalities.tables.rules import Rules
 from auditor.modalities.tables.table import ROLES, Table
 from auditor.samples import data
+from auditor.samples.manifest import spellings
 from auditor.samples.samples import Loaded, Samples
 
 
@@ -112,7 +113,7 @@ def table_rows(
         digest=digest([digest(codes.tobytes()), shown.digest, *content]),
         loader=lambda position: Loaded(codes[position], relevant, regions),
         modality="table",
-        notes=notes,
+        notes=(*file.notes, *spellings(attributes), *notes),
         regions={name: (float(zone.mean()),) * len(ids) for name, zone in regions.items()},
         schema=shown,
     )

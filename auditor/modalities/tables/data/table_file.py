@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.errors import DataError, nearest
-from auditor.samples.manifest import read_table
+from auditor.samples.table_reader import read_table
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 NOT_FINITE = {"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"}
@@ -58,7 +56,8 @@ class TableFile:
 
     def __init__(self, path: Path, missing: Iterable[str] = ()) -> None:
         self.path, self._missing = path, {"", *missing}
-        self._frame = _read(path)
+        self._frame, self.notes = read_table(path, "a table")
+        self._frame.columns = self._frame.columns.map(str)
         self._said_text = _said_text(path)
         self.names = tuple(self._frame.columns)
         if not len(self):
@@ -81,25 +80,6 @@ class TableFile:
             renumbered[places].astype(np.int64),
             name in self._said_text,
         )
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """Return a table's cells as texts (DataError: cells beyond the header's names, or other separators)."""
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = read_table(path, "a table")
-    except pd.errors.ParserWarning:
-        raise DataError(f"{path}: expected as many cells in every row as the header has names, got more.") from None
-    frame.columns = frame.columns.map(str)
-    if len(frame.columns) == 1 and re.search("[;\t|]", frame.columns[0]):
-        raise DataError(
-            f"{path}: expected columns separated by commas, or by tabs in a .tsv file, got the single column"
-            f" '{frame.columns[0]}'."
-        )
-    return frame
 
 
 def _said_text(path: Path) -> set[str]:

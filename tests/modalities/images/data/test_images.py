@@ -418,7 +418,7 @@ BAD: list[tuple[str, Any, dict[str, Any], str]] = [
         "label out of range",
         lambda f: change(f, label=["0", "1", "2"] * 2),
         {},
-        "sample 'images/2': .*got '2'; valid: 0, 1",
+        "sample 'images/2': .*got '2'; as numbers they count from 0, .*; valid: 0, 1",
     ),
     ("duplicate id", lambda f: change(f, name=list("abcdea")), {"id": "name"}, "got 'a' 2 times"),
     ("duplicate path", lambda f: change(f, path="images/0.png"), {}, "got 'images/0' 6 times"),
