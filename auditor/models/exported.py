@@ -9,9 +9,11 @@ import torch
 
 from auditor.core.errors import ClassifierError
 from auditor.models import Input, classifiers
+from auditor.models.answers import Picked
 from auditor.models.classifier import TorchClassifier
 from auditor.models.first_look import FixedBatch, first_line
-from auditor.models.torchscript import from_module
+from auditor.models.network import Network, classifier_of
+from auditor.models.output import OutputSetting
 from auditor.models.weights import locate
 
 
@@ -23,6 +25,7 @@ def exported(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    output: OutputSetting = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
@@ -38,16 +41,29 @@ def exported(
     except Exception as error:  # torch raises almost anything for a damaged file
         raise ClassifierError(f"{file}: expected a program of torch.export.save, got: {first_line(error)}") from None
     shape = _input_shape(program)
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     if shape and isinstance(shape[0], int):
+        if output is not None and output.pick is not None:
+            module = Picked(module, output.pick, str(file))
+            output = output.model_copy(update={"pick": None})
         module = FixedBatch(module, shape[0])
-        notes.append(
-            f"the program was exported for batches of exactly {shape[0]}, so inputs are evaluated that many at a time"
+        notes = (
+            f"the program was exported for batches of exactly {shape[0]}, so inputs are evaluated that many at a time",
         )
     input = input or Input()
     if input.size is None and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:]):
         input = input.model_copy(update={"channels": shape[1], "size": (shape[2], shape[3])})
-    return from_module(module, file, classes=classes, input=input, low=low, high=high, device=_device, notes=notes)
+    known = Network(
+        where=str(file),
+        classes=classes,
+        input=input,
+        output=output,
+        low=low,
+        high=high,
+        device=_device,
+        notes=notes,
+    )
+    return classifier_of(module, known)
 
 
 def _input_shape(program: Any) -> tuple[Any, ...]:

@@ -1,9 +1,25 @@
-"""A torchvision that can be imported, also where its compiled part does not fit the torch that is installed."""
+"""A torchvision architecture by name with its weights from a file.
+
+Also a torchvision that can be imported where its compiled part does not fit the torch that is installed.
+"""
 
 from __future__ import annotations
 
 import sys
+import warnings
+from pathlib import Path
 from typing import Any
+
+from torch import nn
+
+from auditor.core.errors import ClassifierError, nearest
+from auditor.models import Input, classifiers
+from auditor.models.architecture import Architecture, built_from
+from auditor.models.classifier import TorchClassifier
+from auditor.models.first_look import first_line
+from auditor.models.network import Network
+from auditor.models.output import OutputSetting
+from auditor.models.weights import locate
 
 _kept: list[Any] = []
 """torch forgets what a Library defined when the Library goes."""
@@ -30,3 +46,77 @@ def ensure_torchvision() -> None:
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
         _kept.append(library)
         import torchvision  # noqa: F401
+
+
+@classifiers.register("torchvision")
+def torchvision(
+    path: str,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    classes: list[str] | None = None,
+    input: Input | None = None,
+    output: OutputSetting = None,
+    name: str | None = None,
+    checkpoint: str | None = None,
+    settings: dict[str, Any] = {},  # noqa: B006
+    _base: Path = Path("."),
+    _trust_code: bool = False,
+    _device: str = "cpu",
+) -> TorchClassifier:
+    """Architecture of torchvision by name, weights from .safetensors, .pt or .pth. Nothing is downloaded.
+
+    Parameters
+    ----------
+    name
+        Architecture, such as 'densenet121'.
+    checkpoint
+        Which weights of a file that holds several, such as 'ema'.
+    settings
+        Passed on to torchvision.models.get_model, such as drop_rate=0.2.
+    """
+    file = locate(path, _base)
+    input = input or Input()
+    if input.channels != 3:
+        raise ClassifierError(
+            f"{file}: expected input.channels to be 3 for a network of torchvision, got {input.channels}; grey images"
+            " are shown in three equal channels."
+        )
+    plan = Architecture(
+        lambda width: _build(name or "", {"num_classes": width, **settings}, str(file)),
+        name=name or "",
+        settings=settings,
+        checkpoint=checkpoint,
+    )
+    known = Network(
+        where=str(file),
+        name=name or "",
+        classes=classes,
+        input=input,
+        output=output,
+        low=low,
+        high=high,
+        device=_device,
+    )
+    return built_from(plan, file, known)
+
+
+def _build(name: str, settings: dict[str, Any], where: str) -> nn.Module:
+    """Return the architecture with random weights."""
+    ensure_torchvision()
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        raise ClassifierError(
+            f"{where}: expected the name of a torchvision architecture, got '{name}'; {nearest(name, known)}"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"torchvision\.")
+            module: nn.Module = models.get_model(name, weights=None, **settings)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise ClassifierError(
+            f"{where}: torchvision cannot build '{name}' with settings {settings}: {first_line(error)}"
+        ) from None
+    return module
