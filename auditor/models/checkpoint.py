@@ -65,7 +65,8 @@ def _chosen(module: nn.Module, file: Path, checkpoint: str | None) -> tuple[_Fou
     fitting = [found for name, tensors in nests for found in _fitting(name, tensors, wanted)]
     if checkpoint is not None:
         names = [found.name for found in fitting]
-        fitting = [found for found in fitting if found.name == checkpoint]
+        exact = [found for found in fitting if found.name == checkpoint]
+        fitting = exact or [found for found in fitting if checkpoint in found.name.split(".")]
         if not fitting:
             raise ClassifierError(
                 f"{file}: expected the name of weights that fit for checkpoint, got '{checkpoint}';"

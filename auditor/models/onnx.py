@@ -168,16 +168,15 @@ def _shaped(inlet: _Inlet, known: Network) -> Network:
         sides = (sides[-1], *sides[:-1])
         note = "the graph takes images with their channels last, so the audit turns them for it"
         known = replace(known, notes=(*known.notes, note))
-    declared = known.input.shape or (None,) * len(sides)
-    filled = (
-        [one or other for one, other in zip(sides, declared, strict=True)] if len(declared) == len(sides) else sides
-    )
-    if not all(filled):
+    declared = known.input.shape
+    if declared is not None and len(declared) == len(sides):
+        sides = tuple(one or other for one, other in zip(sides, declared, strict=True))
+    if not all(sides):
         raise ClassifierError(
             f"{known.where}: the graph leaves its input's size free; expected `input.size` and `input.channels` in the"
             " audit file."
         )
-    return replace(known, shape=tuple(int(side or 0) for side in filled))
+    return replace(known, shape=tuple(int(side or 0) for side in sides))
 
 
 def _open(file: Path, output: Output | None) -> OpenedGraph:
