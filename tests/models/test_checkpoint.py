@@ -64,7 +64,7 @@ def test_several_weights_that_fit_are_asked_for(tmp_path: Path) -> None:
         loaded = with_weights(build, file, classes=2, checkpoint=name)
         assert torch.equal(loaded.module.state_dict()["3.weight"], weights["3.weight"])
         assert any(f"under '{name}" in note for note in loaded.notes)
-    with pytest.raises(ClassifierError, match="got 'emma'; did you mean 'ema"):
+    with pytest.raises(ClassifierError, match=r"got 'emma'; valid: ema\.module, model"):
         with_weights(build, file, classes=2, checkpoint="emma")
 
 

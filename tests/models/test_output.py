@@ -1,4 +1,4 @@
-"""What a network answers is read as logits of the classes, or refused in one sentence; the oracle is the network itself."""
+"""What a network answers is read as logits of its classes; the oracle is the network itself."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 import auditor
 from auditor.core.errors import AuditorError, ClassifierError
-from auditor.models.answers import CLAMP, Picked
+from auditor.models import Input
+from auditor.models.answers import CLAMP
 from auditor.models.classifier import TorchClassifier
 from auditor.models.load import load_classifier
 from auditor.models.network import Network, classifier_of
 from auditor.models.output import Output
-from auditor.models.preprocessing import said
 
 CLASSES = ["cat", "dog"]
 SHAPE = (1, 4, 4)
@@ -51,14 +51,8 @@ class Function(nn.Module):
 def made(module: nn.Module, classes: list[str] | None = CLASSES, **said: Any) -> TorchClassifier:
     output = Output(**said) if said else None
     return classifier_of(
-        module, Network(where="net", digest="d", classes=classes, output=output, input=auditor_input())
+        module, Network(where="net", digest="d", classes=classes, output=output, input=Input(size=4, channels=1))
     )
-
-
-def auditor_input() -> Any:
-    from auditor.models import Input
-
-    return Input(size=4, channels=1)
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -248,8 +242,6 @@ def test_classes_need_names_of_their_own(tmp_path: Path, classes: list[Any]) -> 
     ],
 )
 def test_mean_and_std_are_looked_at(scaling: dict[str, Any], sentence: str) -> None:
-    from auditor.models import Input
-
     with pytest.raises(ClassifierError, match=sentence):
         classifier_of(Odds(), Network(where="net", classes=CLASSES, input=Input(size=4, channels=1, **scaling)))
 
@@ -267,7 +259,6 @@ def test_a_network_that_changes_its_input_gets_a_copy() -> None:
     assert torch.equal(classifier.logits(x), expected) and torch.equal(x, X)
     leaf = X.clone().requires_grad_()
     assert torch.autograd.grad(classifier.logits(leaf)[:, 0].sum(), leaf)[0].shape == X.shape
-    assert Picked(Pair(), 0, "net")(X).shape == (5, 2) and said(None, 1) == ()
 
 
 def test_the_cause_of_a_torchscript_error_is_its_last_line(tmp_path: Path) -> None:
