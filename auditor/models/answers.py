@@ -19,7 +19,7 @@ _SUM = 1e-4
 
 
 @dataclass(frozen=True)
-class Reading:
+class Answered:
     """How a network's answers are read."""
 
     classes: tuple[str, ...] | None
@@ -81,7 +81,7 @@ def one_tensor(out: Any, where: str) -> Tensor:
     raise ClassifierError(f"{where}: the network gives {described(out)}, and a single tensor was expected; {advice}.")
 
 
-def reading_of(values: Tensor | None, output: Output, classes: Sequence[str] | None, *, where: str) -> Reading:
+def reading_of(values: Tensor | None, output: Output, classes: Sequence[str] | None, *, where: str) -> Answered:
     """Return how answers are read.
 
     Parameters
@@ -109,8 +109,8 @@ def reading_of(values: Tensor | None, output: Output, classes: Sequence[str] | N
                 " `output` out if they are logits."
             )
         note = "the network ends in a softmax: the audit reads the logarithm of its probabilities; where one is almost"
-        return Reading(named, _log_probabilities, (f"{note} 1, hardly a gradient is left for attacks",))
-    return Reading(named)
+        return Answered(named, _log_probabilities, (f"{note} 1, hardly a gradient is left for attacks",))
+    return Answered(named)
 
 
 def _sums_to_one(values: Tensor) -> bool:
@@ -125,7 +125,7 @@ def _log_probabilities(values: Tensor) -> Tensor:
     return values.clamp_min(torch.finfo(values.dtype).tiny).log()
 
 
-def _one_column(values: Tensor | None, output: Output, classes: tuple[str, ...] | None, *, where: str) -> Reading:
+def _one_column(values: Tensor | None, output: Output, classes: tuple[str, ...] | None, *, where: str) -> Answered:
     classes = ("0", "1") if classes is None else classes
     if len(classes) != 2:
         raise ClassifierError(
@@ -137,10 +137,10 @@ def _one_column(values: Tensor | None, output: Output, classes: tuple[str, ...] 
             f" '{output.kind}'."
         )
     kind, found = _kind(values, output, where=where, of=classes[1])
-    return Reading(classes, _two_sided(kind, output.threshold), (found, *_decision(output, classes[1])))
+    return Answered(classes, _two_sided(kind, output.threshold), (found, *_decision(output, classes[1])))
 
 
-def _one_of_many(values: Tensor | None, output: Output, classes: tuple[str, ...] | None, *, where: str) -> Reading:
+def _one_of_many(values: Tensor | None, output: Output, classes: tuple[str, ...] | None, *, where: str) -> Answered:
     interest = output.multilabel or ""
     if not classes or interest not in classes:
         known = nearest(interest, classes) if classes else "name the `classes` in the order of the outputs"
@@ -154,7 +154,7 @@ def _one_of_many(values: Tensor | None, output: Output, classes: tuple[str, ...]
     kind, found = _kind(None if values is None else values[:, column], output, where=where, of=interest)
     read = _two_sided(kind, output.threshold)
     note = f"the network answers {len(classes)} classes each by itself; only '{interest}' against the rest is audited"
-    return Reading(
+    return Answered(
         (f"not {interest}", interest),
         lambda many: read(many[:, column]),
         (note, found, *_decision(output, interest)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +20,30 @@ class Architecture:
     """What an audit file names in place of code."""
 
     build: Build
-    name: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str
+    settings: Mapping[str, Any]
     """The user's own settings of it."""
-    checkpoint: str | None = None
+    checkpoint: str | None
     """Which weights of a file that holds several."""
 
 
-def built_from(plan: Architecture, file: Path, known: Network) -> TorchClassifier:
-    """Return the classifier of an architecture with the weights in a file (ClassifierError: they do not fit)."""
-    loaded = with_weights(
-        plan.build, file, classes=None if known.classes is None else len(known.classes), checkpoint=plan.checkpoint
-    )
-    plain = loaded.width > 1 and (known.output or Output()).pick is None
-    classes = class_names(known.classes, loaded.width, where=known.where) if plain else known.classes
-    bytes_digest = file_digest(file)
+def built_from(plan: Architecture, known: Network) -> TorchClassifier:
+    """Return the classifier of an architecture with the weights in the file `known.where` (ClassifierError: they do not
+    fit).
+    """
+    file, named = Path(known.where), known.classes
+    loaded = with_weights(plan.build, file, classes=None if named is None else len(named), checkpoint=plan.checkpoint)
+    # an output that is picked, or one logit, has another width than the classes
+    if loaded.width > 1 and (known.output or Output()).pick is None:
+        class_names(named, loaded.width, where=known.where)
+    made_of = file_digest(file)
     return classifier_of(
         loaded.module,
         replace(
             known,
-            classes=classes,
-            digest=digest([bytes_digest, plan.name, dict(plan.settings)]) if plan.settings else bytes_digest,
+            name=plan.name,
+            classes=class_names(None, loaded.width, where=known.where) if named is None and loaded.width > 1 else named,
+            digest=digest([made_of, plan.name, dict(plan.settings)]) if plan.settings else made_of,
             notes=(*known.notes, *loaded.notes),
         ),
     )

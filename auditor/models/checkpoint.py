@@ -30,7 +30,7 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedWeights:
     """An architecture with its weights."""
 
     module: nn.Module
@@ -39,7 +39,7 @@ class Loaded:
     notes: tuple[str, ...]
 
 
-def with_weights(build: Build, file: Path, *, classes: int | None, checkpoint: str | None) -> Loaded:
+def with_weights(build: Build, file: Path, *, classes: int | None, checkpoint: str | None) -> LoadedWeights:
     """Return an architecture with its weights; the number of classes is the weights' own (ClassifierError: no weights
     fit, or several do and `checkpoint` does not say which).
     """
@@ -49,7 +49,7 @@ def with_weights(build: Build, file: Path, *, classes: int | None, checkpoint: s
     width = _width(module, found.state)
     if width not in (None, guess):
         module = build(int(width or 0))
-    return Loaded(module, width or guess, (*note, *fit(module, found.state, where=str(file))))
+    return LoadedWeights(module, width or guess, (*note, *fit(module, found.state, where=str(file))))
 
 
 def _chosen(module: nn.Module, file: Path, checkpoint: str | None) -> tuple[_Found, tuple[str, ...]]:

@@ -36,7 +36,7 @@ def random_input(shape: tuple[int, ...], low: object, high: object, *, rows: int
     return floor + draw * (ceiling - floor)
 
 
-def scaled(x: Tensor, input: Input) -> Tensor:
+def standardised(x: Tensor, input: Input) -> Tensor:
     """Return (x - mean) / std, one number for all channels or one per channel (axis 1)."""
     axes = (1, -1) + (1,) * (x.ndim - 2)
     return (x - torch.tensor(input.mean or [0.0]).view(axes)) / torch.tensor(input.std or [1.0]).view(axes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +50,10 @@ def monai(
     settings
         Passed on to it, such as model_name='efficientnet-b0'.
     """
-    file = locate(path, _base)
-    input = input or Input()
-    plan = Architecture(
-        lambda width: _build(name or "", input.channels, width, settings=settings, where=str(file)),
-        name=name or "",
-        settings=settings,
-        checkpoint=checkpoint,
-    )
-    known = Network(
-        where=str(file),
-        name=name or "",
-        classes=classes,
-        input=input,
-        output=output,
-        low=low,
-        high=high,
-        device=_device,
-    )
-    return built_from(plan, file, known)
+    file, input = locate(path, _base), input or Input()
+    build = partial(_build, name or "", input.channels, settings=settings, where=str(file))
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return built_from(Architecture(build, name or "", settings, checkpoint), known)
 
 
 def _build(name: str, channels: int, width: int, *, settings: dict[str, Any], where: str) -> nn.Module:

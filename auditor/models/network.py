@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from auditor.core.errors import ClassifierError
 from auditor.models import Input
-from auditor.models.answers import Picked, Reading, one_tensor, reading_of
+from auditor.models.answers import Answered, Picked, one_tensor, reading_of
 from auditor.models.classifier import TorchClassifier
-from auditor.models.first_look import first_line, random_input, scaled
+from auditor.models.first_look import first_line, random_input, standardised
 from auditor.models.output import Output
 from auditor.models.weights import file_digest, freeze
 
@@ -108,7 +108,7 @@ def check_scaling(known: Network) -> None:
             raise ClassifierError(f"{place}.std above 0, got {std:g}.")
 
 
-def reading_at_first_look(module: nn.Module, known: Network) -> Reading:
+def reading_at_first_look(module: nn.Module, known: Network) -> Answered:
     """Return how a network is read; a softmax or sigmoid at its end is taken off where that is possible."""
     output = known.output or Output()
     if known.input.columns and output != Output():
@@ -119,7 +119,7 @@ def reading_at_first_look(module: nn.Module, known: Network) -> Reading:
             f"{known.where}: expected `classes` or `input.size`, got neither, so the number of classes is not known."
         )
     if known.input.columns:
-        return Reading(_names(values, known))
+        return Answered(_names(values, known))
     end = "" if values is None else _take_off(module, known, values)
     notes: tuple[str, ...] = ()
     if end:
@@ -127,7 +127,7 @@ def reading_at_first_look(module: nn.Module, known: Network) -> Reading:
         output = output.model_copy(update={"kind": next(kind for name, kind, _ in ENDS.values() if name == end)})
         notes = (f"the {end} at the end of the network was taken off, so that attacks have a gradient",)
     reading = reading_of(values, output, known.classes, where=known.where)
-    return Reading(reading.classes or _names(values, known), reading.logits, (*notes, *reading.notes))
+    return Answered(reading.classes or _names(values, known), reading.logits, (*notes, *reading.notes))
 
 
 def _names(values: Tensor | None, known: Network) -> tuple[str, ...]:
@@ -152,7 +152,9 @@ def first_answers(answer: Callable[[Tensor], Any], known: Network) -> Tensor | N
     x[-2], x[-1] = known.low, known.high
     try:
         with torch.no_grad():
-            answers = [one_tensor(answer(row), known.where) for row in scaled(x, known.input).clone().split(1)]
+            answers = [
+                one_tensor(answer(row), known.where) for row in torch.split(standardised(x, known.input).clone(), 1)
+            ]
             return torch.cat([one.reshape(1) if one.ndim == 0 else one for one in answers])
     except ClassifierError:
         raise

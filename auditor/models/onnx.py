@@ -14,7 +14,7 @@ from auditor.core.modality import modality_named
 from auditor.models import Input, classifiers
 from auditor.models.adopt import GraphAnswers, ModelDeclaration, OpenedGraph, adopted_graph
 from auditor.models.classifier import Classifier, ScoreClassifier
-from auditor.models.first_look import FixedBatch, first_line, random_input, scaled
+from auditor.models.first_look import FixedBatch, first_line, random_input, standardised
 from auditor.models.network import Network, check_scaling, classifier_of, first_answers, reading_at_first_look
 from auditor.models.onnx_conversion import converted
 from auditor.models.output import Output, OutputSetting
@@ -103,7 +103,7 @@ def _network(graph: OpenedGraph, known: Network) -> Classifier:
     values = first_answers(shown, known)
     assert values is not None and known.input_shape is not None
     # mean and std act before the graph, so the graph is compared at the values that reach it
-    samples = scaled(random_input(known.input_shape, known.low, known.high, rows=_TRIALS), known.input)
+    samples = standardised(random_input(known.input_shape, known.low, known.high, rows=_TRIALS), known.input)
     samples = samples.permute(0, 2, 3, 1) if inlet.channels_last else samples
     module, note = converted(graph.model, inlet.batch, samples, expected=whole(samples))
     output = known.output if known.output is None else known.output.model_copy(update={"pick": None})
@@ -116,7 +116,7 @@ def _network(graph: OpenedGraph, known: Network) -> Classifier:
     assert reading.classes is not None
     read = reading.logits or torch.as_tensor
     return ScoreClassifier(
-        lambda x: read(shown(scaled(x, known.input))),
+        lambda x: read(shown(standardised(x, known.input))),
         classes=reading.classes,
         name=graph.file.stem,
         digest=file_digest(graph.file),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-KINDS = ("logit", "sigmoid", "softmax")
+OUTPUT_KINDS = ("logit", "sigmoid", "softmax")
 """What may be written as `output: KIND`; any other text or a number says which part of the output counts."""
 
 
@@ -37,7 +37,7 @@ class Output(BaseModel):
 def _written_short(given: Any) -> Any:
     """Return {kind: sigmoid} for `sigmoid`, and {pick: 0} for 0."""
     if isinstance(given, str):
-        return {"kind": given} if given in KINDS else {"pick": given}
+        return {"kind": given} if given in OUTPUT_KINDS else {"pick": given}
     return {"pick": given} if isinstance(given, int) and not isinstance(given, bool) else given
 
 

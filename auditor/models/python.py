@@ -51,29 +51,26 @@ def python(
     source, _, name = path.rpartition(":")
     if not source or not name.isidentifier():
         raise ClassifierError(f"source python: expected 'module:function' or 'file.py:function', got '{path}'.")
-    module, file = _import(source, _base)
+    made, made_by = _made(source, name, settings, base=_base)
+    if output is not None and not isinstance(made, nn.Module):
+        raise ClassifierError(f"{path}: expected `output` only of a torch module, got a {type(made).__name__}.")
+    known = Network(where=path, classes=classes, output=output, low=low, high=high, device=_device)
+    return _as_classifier(made, replace(known, name=path, digest=made_by, input=input or Input()))
+
+
+def _made(source: str, name: str, settings: dict[str, Any], *, base: Path) -> tuple[Any, str]:
+    """Return what a function of a module or file makes, and the digest of its code."""
+    module, file = _import(source, base)
     make = getattr(module, name, None)
     if not callable(make):
         known = [key for key, value in vars(module).items() if callable(value)]
         raise ClassifierError(f"{file}: expected a function '{name}', got none; {nearest(name, known)}")
     try:
-        made = make(**settings)
+        return make(**settings), file_digest(file) if file.is_file() else ""
     except Exception as error:  # whatever the user's code raises
-        raise ClassifierError(f"{path}: the function failed: {type(error).__name__}: {first_line(error)}") from error
-    if output is not None and not isinstance(made, nn.Module):
-        raise ClassifierError(f"{path}: expected `output` only of a torch module, got a {type(made).__name__}.")
-    known = Network(
-        where=path,
-        name=path,
-        digest=file_digest(file) if file.is_file() else "",
-        classes=classes,
-        input=input or Input(),
-        output=output,
-        low=low,
-        high=high,
-        device=_device,
-    )
-    return _as_classifier(made, known)
+        raise ClassifierError(
+            f"{source}:{name}: the function failed: {type(error).__name__}: {first_line(error)}"
+        ) from error
 
 
 def _import(source: str, base: Path) -> tuple[Any, Path]:

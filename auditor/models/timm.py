@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,34 +61,17 @@ def timm(
         settings = {**config.get("model_args", {}), **settings}
         input = input or _input(trained, notes)
         classes = classes or config.get("label_names") or trained.get("label_names")
-        name = name or config.get("architecture")
-        path = f"{path.removeprefix(FOLDER)}/model.safetensors"
-    file = locate(path, _base)
-    if not name:
-        raise ClassifierError(f"{file}: source timm expects the architecture's name, such as name: resnet18, got none.")
-    input = input or Input()
-    plan = Architecture(
-        lambda width: _build(str(name), {"num_classes": width, "in_chans": input.channels, **settings}, str(file)),
-        name=name,
-        settings=settings,
-        checkpoint=checkpoint,
-    )
-    known = Network(
-        where=str(file),
-        name=name,
-        classes=classes,
-        input=input,
-        output=output,
-        low=low,
-        high=high,
-        device=_device,
-        notes=tuple(notes),
-    )
-    return built_from(plan, file, known)
+        name, path = name or config.get("architecture"), f"{path.removeprefix(FOLDER)}/model.safetensors"
+    file, input = locate(path, _base), input or Input()
+    build = partial(_build, name or "", input.channels, settings=settings, where=str(file))
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return built_from(Architecture(build, name or "", settings, checkpoint), replace(known, notes=tuple(notes)))
 
 
-def _build(name: str, settings: dict[str, Any], where: str) -> nn.Module:
+def _build(name: str, channels: int, width: int, *, settings: dict[str, Any], where: str) -> nn.Module:
     """Return the architecture with random weights."""
+    if not name:
+        raise ClassifierError(f"{where}: source timm expects the architecture's name, such as name: resnet18.")
     library = _timm()
     if not library.is_model(name.partition(".")[0]):
         raise ClassifierError(
@@ -95,7 +80,9 @@ def _build(name: str, settings: dict[str, Any], where: str) -> nn.Module:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=UserWarning, module=r"timm\.")
-            module = library.create_model(name, pretrained=False, **settings)
+            module = library.create_model(
+                name, pretrained=False, **{"num_classes": width, "in_chans": channels, **settings}
+            )
     except (TypeError, RuntimeError, ValueError, AttributeError) as error:
         raise ClassifierError(
             f"{where}: timm cannot build '{name}' with settings {settings}: {first_line(error)}"

@@ -33,16 +33,8 @@ def torchscript(
     _device: str = "cpu",
 ) -> TorchClassifier:
     """TorchScript archive (.pt) written by torch.jit.save."""
-    file = locate(path, _base)
-    known = Network(
-        where=str(file),
-        classes=classes,
-        input=input or Input(),
-        output=output,
-        low=low,
-        high=high,
-        device=_device,
-    )
+    file, input = locate(path, _base), input or Input()
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
     return classifier_of(_load(file), known)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,34 +76,19 @@ def torchvision(
     settings
         Passed on to torchvision.models.get_model, such as drop_rate=0.2.
     """
-    file = locate(path, _base)
-    input = input or Input()
-    if input.channels != 3:
-        raise ClassifierError(
-            f"{file}: expected input.channels to be 3 for a network of torchvision, got {input.channels}; grey images"
-            " are shown in three equal channels."
-        )
-    plan = Architecture(
-        lambda width: _build(name or "", {"num_classes": width, **settings}, str(file)),
-        name=name or "",
-        settings=settings,
-        checkpoint=checkpoint,
-    )
-    known = Network(
-        where=str(file),
-        name=name or "",
-        classes=classes,
-        input=input,
-        output=output,
-        low=low,
-        high=high,
-        device=_device,
-    )
-    return built_from(plan, file, known)
+    file, input = locate(path, _base), input or Input()
+    build = partial(_build, name or "", input.channels, settings=settings, where=str(file))
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return built_from(Architecture(build, name or "", settings, checkpoint), known)
 
 
-def _build(name: str, settings: dict[str, Any], where: str) -> nn.Module:
+def _build(name: str, channels: int, width: int, *, settings: dict[str, Any], where: str) -> nn.Module:
     """Return the architecture with random weights."""
+    if channels != 3:
+        raise ClassifierError(
+            f"{where}: expected input.channels to be 3 for a network of torchvision, got {channels}; grey images are"
+            " shown in three equal channels."
+        )
     ensure_torchvision()
     from torchvision import models
 
@@ -114,7 +100,7 @@ def _build(name: str, settings: dict[str, Any], where: str) -> nn.Module:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"torchvision\.")
-            module: nn.Module = models.get_model(name, weights=None, **settings)
+            module: nn.Module = models.get_model(name, weights=None, **{"num_classes": width, **settings})
     except (TypeError, RuntimeError, ValueError) as error:
         raise ClassifierError(
             f"{where}: torchvision cannot build '{name}' with settings {settings}: {first_line(error)}"

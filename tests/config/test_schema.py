@@ -107,7 +107,10 @@ BAD = [
     ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"guard": 0.5}}, "/threat/guard: fits none"),
     ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"guard": "wide"}}, "/threat/guard: fits none"),
     ({"model": {"weights": "m.onnx"}, "data": {}, "checks": {"exposre": {}}}, "/checks: exposre is unknown"),
-    ({"model": {"weights": "m.onnx"}, "data": {}, "checks": {"exposure": {"tolerence": 1}}}, "/checks/exposure: fits none"),
+    (
+        {"model": {"weights": "m.onnx"}, "data": {}, "checks": {"exposure": {"tolerence": 1}}},
+        "/checks/exposure: fits none",
+    ),
 ]
 
 
