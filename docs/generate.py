@@ -40,6 +40,8 @@ KINDS_SAID = {
 SHARED = {
     "classes": "Names of the classes, in the order of the model's outputs.",
     "input": "What the model takes, and what happens before it: see [`model.input`](#modelinput).",
+    "output": "What comes out, where it is not one logit per class: `logit`, `sigmoid` or `softmax`; of several outputs"
+    " the place or name of the one that counts; or the keys of [`model.output`](#modeloutput).",
     "low": "Smallest value of an input, in the units that the model takes.",
     "high": "Largest value of an input.",
 }

@@ -28,6 +28,10 @@ class Preflight:
 
     repeat_tolerance: Annotated[float, Field(ge=0)] = 1e-4
     """Largest difference between two answers to the same input that counts as rounding."""
+    batch_tolerance: Annotated[float, Field(ge=0)] = 1e-3
+    """Largest difference between an answer alone and in a batch, as a share of the largest score, that counts as
+    rounding.
+    """
     minimum_class: Annotated[int, Field(ge=1)] = 10
     """Samples that every class should have."""
 
@@ -35,7 +39,8 @@ class Preflight:
         title="Preflight: can this be audited?",
         purpose="Whether the classifier works on these data as declared, before anything is said about how it works.",
         mechanism=(
-            "Every sample is shown twice, unchanged. Accuracy is compared with always answering the most common class."
+            "Every sample is shown twice, unchanged, and some also alone and in a batch."
+            " Accuracy is compared with always answering the most common class."
             " Balanced accuracy, and the AUC where there are two classes, say whether the model tells the classes apart"
             " whatever their mix. Scores that sum to one, answers that change and blank inputs are counted; every"
             " sample without a usable mask is listed with its reason."
@@ -124,6 +129,23 @@ class Preflight:
         )
 
     def _determinism(self, rows: Observed, base: dict[str, Any]) -> Finding:
+        mixed = [row.values["batch_difference"] for row in rows.values() if "batch_difference" in row.values]
+        if mixed and max(mixed) > self.batch_tolerance:
+            return Finding(
+                id="preflight/determinism",
+                verdict="fail",
+                claim=(
+                    f"The answer to an input depends on the other inputs in its batch: asked alone and in a batch, the"
+                    f" scores of {len(mixed)} samples differ by up to {percent(max(mixed))} of the largest score."
+                ),
+                reason=f"the largest difference is beyond {percent(self.batch_tolerance)}",
+                tolerance=self.batch_tolerance,
+                advice=(
+                    "Let the batch normalisation use the statistics of training (evaluation mode, with running"
+                    " statistics); no result for single samples is to be believed before."
+                ),
+                **base,
+            )
         most = max(row.values["repeat_difference"] for row in rows.values())
         same = most <= self.repeat_tolerance
         claim = f"The same input gives the same scores up to {most:.2g}, asked twice for {len(rows)} samples."

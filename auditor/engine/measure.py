@@ -14,6 +14,7 @@ from auditor.core.outcomes import Missing
 from auditor.core.seeds import derive
 from auditor.engine.executors import Task
 from auditor.models.classifier import Classifier
+from auditor.models.first_look import first_line
 from auditor.probes import Bench, Row, probes
 
 
@@ -43,7 +44,7 @@ def measure(task: Task, bench: Bench) -> list[Row]:
                 raise BrokenOff("The disk is full; free some space and run the same command again to resume.") from None
             failure = f"{type(error).__name__}: {error}"
         except Exception as error:  # whatever a user's model raises is an outcome, not a crash
-            failure = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+            failure = f"{type(error).__name__}: {first_line(error) if str(error) else 'no message'}"
     return [Row(missing=Missing.failed(failure)) for _ in names]
 
 

@@ -70,6 +70,8 @@ class TorchClassifier:
         What the deployed system does to x before all that, exactly; gradients pass straight through it.
     draws
         How many evaluations of a random module are averaged in one answer.
+    read
+        function (what the module returns) -> logits (n, classes), where it does not return logits.
     """
 
     modality = ""
@@ -93,11 +95,13 @@ class TorchClassifier:
         notes: Sequence[str] = (),
         preprocess: Preprocess | None = None,
         draws: int = 1,
+        read: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device)
         self._parts = tuple(self.module.modules())
-        self.classes, self.low, self.high = tuple(classes), low, high
+        self.classes, self.low, self.high = check_names(classes, where=name or type(module).__name__), low, high
+        self.read = read
         self.name, self.input_shape, self.notes = (
             name or type(module).__name__,
             input_shape,
@@ -126,7 +130,9 @@ class TorchClassifier:
         return evaluating(self.module) if any(part.training for part in self._parts) else nullcontext()
 
     def _evaluate(self, x: Tensor) -> Tensor:
-        out = self.module(x)
+        out = self.module(x.clone())  # a module may change its input in place
+        if self.read is not None and isinstance(out, Tensor):
+            out = self.read(out)
         if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[1] != len(self.classes):
             got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ClassifierError(
@@ -163,7 +169,7 @@ class ScoreClassifier:
     ) -> None:
         self._scores = scores
         self.preprocess, self.draws = preprocess, draws
-        self.classes, self.low, self.high = tuple(classes), low, high
+        self.classes, self.low, self.high = check_names(classes, where=name), low, high
         self.name, self.digest, self.input_shape, self.notes = (
             name,
             digest,
@@ -175,9 +181,19 @@ class ScoreClassifier:
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the scores (n, classes) of x (n, *shape), without a gradient."""
-        shown = x.detach().cpu()
+        shown = x.detach().cpu().clone()  # a function may change its input in place
         shown = shown if self.preprocess is None else self.preprocess(shown)
         return averaged(lambda: self._scores(shown), self.draws).to(x)
+
+
+def check_names(classes: Sequence[str], *, where: str) -> tuple[str, ...]:
+    """Return the names of the classes (ClassifierError: two have the same name, or one has none)."""
+    names = tuple(classes)
+    if len(set(names)) != len(names):
+        raise ClassifierError(f"{where}: expected different class names, got {list(names)}.")
+    if not all(str(name).strip() for name in names):
+        raise ClassifierError(f"{where}: expected a name for every class, got {list(names)}.")
+    return names
 
 
 def wrap(

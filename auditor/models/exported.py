@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from auditor.core.errors import ClassifierError
 from auditor.models import Input, classifiers
+from auditor.models.answers import Picked
 from auditor.models.classifier import TorchClassifier
 from auditor.models.first_look import FixedBatch, first_line
-from auditor.models.torchscript import from_module
+from auditor.models.network import Network, classifier_of
+from auditor.models.output import OutputSetting
 from auditor.models.weights import locate
 
 
@@ -23,6 +27,7 @@ def exported(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    output: OutputSetting = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
@@ -32,22 +37,30 @@ def exported(
     if not _trust_code:
         advice = "pass --trust-code if you trust where it comes from, or use .onnx or weights as .safetensors"
         raise ClassifierError(f"{file}: a .pt2 file may run code when it is loaded; {advice}.")
-    try:
-        program = torch.export.load(file)
-        module: Any = program.module()
-    except Exception as error:  # torch raises almost anything for a damaged file
-        raise ClassifierError(f"{file}: expected a program of torch.export.save, got: {first_line(error)}") from None
-    shape = _input_shape(program)
-    notes: list[str] = []
+    module, shape = _opened(file)
+    notes: tuple[str, ...] = ()
     if shape and isinstance(shape[0], int):
+        if output is not None and output.pick is not None:
+            module, output = Picked(module, output.pick, str(file)), output.model_copy(update={"pick": None})
         module = FixedBatch(module, shape[0])
-        notes.append(
+        said = (
             f"the program was exported for batches of exactly {shape[0]}, so inputs are evaluated that many at a time"
         )
+        notes = (said,)
     input = input or Input()
     if input.size is None and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:]):
         input = input.model_copy(update={"channels": shape[1], "size": (shape[2], shape[3])})
-    return from_module(module, file, classes=classes, input=input, low=low, high=high, device=_device, notes=notes)
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return classifier_of(module, replace(known, notes=notes))
+
+
+def _opened(file: Path) -> tuple[nn.Module, tuple[Any, ...]]:
+    """Return the module of a program, and the shape of its first input."""
+    try:
+        program = torch.export.load(file)
+        return program.module(), _input_shape(program)
+    except Exception as error:  # torch raises almost anything for a damaged file
+        raise ClassifierError(f"{file}: expected a program of torch.export.save, got: {first_line(error)}") from None
 
 
 def _input_shape(program: Any) -> tuple[Any, ...]:

@@ -36,19 +36,10 @@ def random_input(shape: tuple[int, ...], low: object, high: object, *, rows: int
     return floor + draw * (ceiling - floor)
 
 
-def width_of(module: nn.Module, input: Input, low: float, *, high: float, where: str) -> int:
-    """Return the number of classes: the width of a module's output at one random input."""
-    assert input.shape is not None
-    try:
-        with torch.no_grad():
-            out = module(random_input(input.shape, low, high))
-    except Exception as error:  # whatever a user's model raises
-        raise ClassifierError(
-            f"{where}: the model fails at an input of shape {(1, *input.shape)}: {first_line(error)}"
-        ) from None
-    if not isinstance(out, Tensor) or out.ndim != 2:
-        raise ClassifierError(f"{where}: expected an output of shape (1, classes), got {shape_of(out)}.")
-    return int(out.shape[1])
+def standardised(x: Tensor, input: Input) -> Tensor:
+    """Return (x - mean) / std, one number for all channels or one per channel (axis 1)."""
+    axes = (1, -1) + (1,) * (x.ndim - 2)
+    return (x - torch.tensor(input.mean or [0.0]).view(axes)) / torch.tensor(input.std or [1.0]).view(axes)
 
 
 def check(classifier: Classifier, *, where: str) -> None:
@@ -81,8 +72,11 @@ def check(classifier: Classifier, *, where: str) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """Return the line of an exception's message that names the cause: the first; of TorchScript, which begins with a
+    traceback, the last.
+    """
+    lines = [line for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1].strip().removeprefix("RuntimeError: ") if "TorchScript interpreter" in lines[0] else lines[0]
 
 
 def shape_of(value: object) -> str:

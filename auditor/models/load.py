@@ -10,7 +10,7 @@ import torch
 from auditor.core.errors import ClassifierError
 from auditor.models import Input, classifiers
 from auditor.models.adopt import ModelDeclaration, adopted
-from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
+from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier, check_names
 from auditor.models.first_look import check
 from auditor.models.folding import fold
 from auditor.models.precision import Precision, check_precision
@@ -67,7 +67,7 @@ def load_classifier(
         raise ClassifierError(f"{where}: expected low below high, got low {low} and high {high}.")
     _available(device)
     check_precision(device, precision, compile)
-    bound = classifiers.bind(chosen, {**_box(chosen, low, high), **settings})
+    bound = classifiers.bind(chosen, {**_box(chosen, low, high), **_with_named_classes(settings, where)})
     made = classifiers[chosen].make(where, **bound, _base=base, _trust_code=trust_code, _device=device)
     assert isinstance(made, Classifier)
     _declare(made, bound.get("input"), draws, where=where)
@@ -77,9 +77,11 @@ def load_classifier(
         input=bound.get("input"),
         hurry="compile" if compile else "" if precision == "float32" else f"precision {precision}",
     )
-    taken = adopted(made, declared)
-    if taken is not None:
-        return taken
+    return adopted(made, declared) or _tried(made, precision, compile, where=where)
+
+
+def _tried(made: Classifier, precision: Precision, compile: bool, *, where: str) -> Classifier:
+    """Return a classifier, folded and hastened where it is a torch module, after one random input."""
     if isinstance(made, TorchClassifier):
         fold(made)
         hasten(made, precision, compile=compile)
@@ -87,6 +89,17 @@ def load_classifier(
     if searching(made) is not made:
         check(searching(made), where=f"{where} in {precision}")
     return made
+
+
+def _with_named_classes(settings: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return a source's settings with numbers and truth values among the classes as texts (ClassifierError: two classes
+    have the same name, or one has none).
+    """
+    given = settings.get("classes")
+    if not isinstance(given, list | tuple):
+        return settings
+    names = [str(one).lower() if isinstance(one, bool) else str(one) for one in given if one is not None]
+    return {**settings, "classes": list(check_names(names, where=where)) if len(names) == len(given) else given}
 
 
 def _box(source: str, low: float, high: float) -> dict[str, float]:

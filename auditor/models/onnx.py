@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from auditor.core.errors import ClassifierError
+from auditor.core.errors import ClassifierError, nearest
 from auditor.core.modality import modality_named
 from auditor.models import Input, classifiers
 from auditor.models.adopt import GraphAnswers, ModelDeclaration, OpenedGraph, adopted_graph
-from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier
-from auditor.models.first_look import FixedBatch, first_line, random_input
-from auditor.models.onnx_converters import add_converters
-from auditor.models.torchvision import ensure_torchvision
-from auditor.models.weights import class_names, file_digest, freeze, locate
+from auditor.models.classifier import Classifier, ScoreClassifier
+from auditor.models.first_look import FixedBatch, first_line, random_input, standardised
+from auditor.models.network import Network, check_scaling, classifier_of, first_answers, reading_at_first_look
+from auditor.models.onnx_conversion import converted
+from auditor.models.output import Output, OutputSetting
+from auditor.models.weights import file_digest, locate
 
-_AGREEMENT = 1e-3
-"""Largest difference between torch and onnxruntime, relative to the largest output, at which gradients are trusted."""
 _TRIALS = 4
 """Random inputs on which the two are compared."""
 
 
 @dataclass(frozen=True)
-class _Graph:
+class _Inlet:
     """What a graph declares of its one input."""
 
     name: str
     batch: int | None
     """Rows that it takes at a time; None where free."""
-    shape: tuple[int, ...] | None
-    """Shape without the batch axis; None where some side is free."""
+    sides: tuple[int | None, ...]
+    """Shape without the batch axis; None for a side that is free."""
+
+    @property
+    def channels_last(self) -> bool:
+        """Return whether the input is images of (height, width, channels)."""
+        few = (1, 3, 4)
+        return len(self.sides) == 3 and self.sides[2] in few and self.sides[0] not in few
 
 
 @classifiers.register("onnx")
@@ -46,6 +49,7 @@ def onnx(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    output: OutputSetting = None,
     modality: str | None = None,
     columns: list[str] = [],  # noqa: B006
     answers: GraphAnswers | None = None,
@@ -68,70 +72,115 @@ def onnx(
         Of a table: what its numbers are; 'probabilities' by default where they stand beside a label, else 'scores'.
     """
     file = locate(path, _base)
-    input = input or Input()
-    model, session = _open(file)
+    declared = ModelDeclaration(where=str(file), classes=classes, columns=columns, answers=answers)
+    graph, input = _open(file, output), input or Input()
+    if not input.columns and (made := _of_modality(graph, declared, modality)) is not None:
+        return made
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return _network(graph, known)
+
+
+def _of_modality(graph: OpenedGraph, declared: ModelDeclaration, modality: str | None) -> Classifier | None:
     if modality is not None:
         modality_named(modality)
-    declared = ModelDeclaration(where=str(file), classes=classes, columns=columns, answers=answers)
-    if not input.columns and (made := adopted_graph(OpenedGraph(model, session, file), declared, modality)) is not None:
-        return made
-    if columns or answers:
+    made = adopted_graph(graph, declared, modality)
+    if made is None and (declared.columns or declared.answers):
         raise ClassifierError(
-            f"{file}: expected `columns` and `answers` only of a graph over a table's raw rows; declare modality:"
-            " table."
+            f"{declared.where}: expected `columns` and `answers` only of a graph over a table's raw rows; declare"
+            " modality: table."
         )
-    graph = _declared(session, file)
-    shape = graph.shape or input.shape
-    if shape is None:
-        raise ClassifierError(
-            f"{file}: the graph leaves its input's size free; expected `input.size` and `input.channels` in the audit"
-            " file."
-        )
+    return made
+
+
+def _network(graph: OpenedGraph, known: Network) -> Classifier:
+    """Return the classifier of a graph over numbers: a torch module where it converts, else onnxruntime's scores."""
+    inlet = _declared(graph.session, graph.file)
+    known = _shaped(inlet, known)
+    check_scaling(known)
+    runtime = _Runtime(graph.session, inlet.name)
+    whole: nn.Module = runtime if inlet.batch is None else FixedBatch(runtime, inlet.batch)
+    shown: nn.Module = ChannelsLast(whole) if inlet.channels_last else whole
+    values = first_answers(shown, known)
+    assert values is not None and known.input_shape is not None
     # mean and std act before the graph, so the graph is compared at the values that reach it
-    samples = _scaled(random_input(shape, low, high, rows=_TRIALS), input)
-    scores = _scores(session, graph)
-    try:
-        expected = scores(samples)
-    except Exception as error:  # onnxruntime's own exceptions share no base
-        raise ClassifierError(
-            f"{file}: the model fails at inputs of shape {tuple(samples.shape)}: {first_line(error)}"
-        ) from None
-    if expected.ndim != 2 or len(expected) != _TRIALS:
-        raise ClassifierError(
-            f"{file}: expected an output of shape (n, classes), got {tuple(expected.shape)} for {_TRIALS} inputs."
-        )
-    names = class_names(classes, expected.shape[1], where=str(file))
-    notes: list[str] = []
-    module = _converted(model, graph, samples, expected=expected, notes=notes)
-    if module is None:
-        return ScoreClassifier(
-            lambda x: scores(_scaled(x, input)),
-            classes=names,
-            name=file.stem,
-            digest=file_digest(file),
-            low=low,
-            high=high,
-            input_shape=shape,
-            notes=notes,
-        )
-    notes.extend(freeze(module, where=str(file)))
-    return TorchClassifier(
-        module,
-        classes=names,
-        low=low,
-        high=high,
-        name=file.stem,
-        digest=file_digest(file),
-        input_shape=shape,
-        mean=input.mean,
-        std=input.std,
-        device=_device,
-        notes=notes,
+    samples = standardised(random_input(known.input_shape, known.low, known.high, rows=_TRIALS), known.input)
+    samples = samples.permute(0, 2, 3, 1) if inlet.channels_last else samples
+    module, note = converted(graph.model, inlet.batch, samples, expected=whole(samples))
+    output = known.output if known.output is None else known.output.model_copy(update={"pick": None})
+    known = replace(known, notes=(*known.notes, note), output=output)
+    if module is not None:
+        return classifier_of(ChannelsLast(module) if inlet.channels_last else module, known)
+    if values[0].numel() == 1 and _last_operator(graph.model) == "Sigmoid":
+        known = replace(known, output=(output or Output()).model_copy(update={"kind": "sigmoid"}))
+    reading = reading_at_first_look(shown, known)
+    assert reading.classes is not None
+    read = reading.logits or torch.as_tensor
+    return ScoreClassifier(
+        lambda x: read(shown(standardised(x, known.input))),
+        classes=reading.classes,
+        name=graph.file.stem,
+        digest=file_digest(graph.file),
+        low=known.low,
+        high=known.high,
+        input_shape=known.input_shape,
+        notes=(*known.notes, *reading.notes),
     )
 
 
-def _open(file: Path) -> tuple[Any, Any]:
-    """Return the parsed graph and an onnxruntime session of it."""
+class _Runtime(nn.Module):
+    """A graph as onnxruntime answers it."""
+
+    def __init__(self, session: Any, inlet: str) -> None:
+        super().__init__()
+        self.session, self.inlet = session, inlet
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of x (n, *shape)."""
+        rows = x.detach().cpu().float().contiguous().numpy()
+        return torch.from_numpy(self.session.run(None, {self.inlet: rows})[0])
+
+
+class ChannelsLast(nn.Module):
+    """A module that takes images (n, height, width, channels), made to take (n, channels, height, width)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of x (n, channels, height, width)."""
+        answers: Tensor = self.module(x.permute(0, 2, 3, 1))
+        return answers
+
+
+def _last_operator(model: Any) -> str:
+    """Return the operator that makes a graph's output."""
+    name = model.graph.output[0].name
+    return next((str(node.op_type) for node in model.graph.node if name in node.output), "")
+
+
+def _shaped(inlet: _Inlet, known: Network) -> Network:
+    """Return what is known of a network with the shape of its input (ClassifierError: neither the graph nor the audit
+    file says it).
+    """
+    sides = inlet.sides
+    if inlet.channels_last:
+        sides = (sides[-1], *sides[:-1])
+        note = "the graph takes images with their channels last, so the audit turns them for it"
+        known = replace(known, notes=(*known.notes, note))
+    declared = known.input.shape
+    if declared is not None and len(declared) == len(sides):
+        sides = tuple(one or other for one, other in zip(sides, declared, strict=True))
+    if not all(sides):
+        raise ClassifierError(
+            f"{known.where}: the graph leaves its input's size free; expected `input.size` and `input.channels` in the"
+            " audit file."
+        )
+    return replace(known, shape=tuple(int(side or 0) for side in sides))
+
+
+def _open(file: Path, output: Output | None) -> OpenedGraph:
+    """Return the parsed graph and an onnxruntime session of it, with the one output that counts."""
     try:
         import onnx as library
         import onnxruntime
@@ -143,12 +192,33 @@ def _open(file: Path) -> tuple[Any, Any]:
     options.log_severity_level = 3
     try:
         model = library.load(file)
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        _keep_output(model, output)
+        trimmed = output is not None and output.pick is not None
+        source = model.SerializeToString() if trimmed else str(file)
+        session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except ClassifierError:
+        raise
     except Exception as error:  # onnxruntime's own exceptions share no base
         raise ClassifierError(f"{file}: expected a valid ONNX graph, got: {first_line(error)}") from None
     for tensor in model.graph.initializer:
         _check_finite(library.numpy_helper.to_array(tensor, str(file.parent)), tensor.name, file)
-    return model, session
+    return OpenedGraph(model, session, file)
+
+
+def _keep_output(model: Any, output: Output | None) -> None:
+    """Take away all outputs of a graph but the one that counts (ClassifierError: there is none of that name)."""
+    if output is None or output.pick is None:
+        return
+    names = [one.name for one in model.graph.output]
+    place = output.pick if isinstance(output.pick, int) else names.index(output.pick) if output.pick in names else -1
+    if not 0 <= place < len(names):
+        raise ClassifierError(
+            f"output: expected one of the graph's outputs {', '.join(names)}, got '{output.pick}';"
+            f" {nearest(str(output.pick), names)}"
+        )
+    kept = model.graph.output[place]
+    del model.graph.output[:]
+    model.graph.output.append(kept)
 
 
 def _check_finite(array: Any, name: str, file: Path) -> None:
@@ -158,9 +228,15 @@ def _check_finite(array: Any, name: str, file: Path) -> None:
         raise ClassifierError(f"{file}: expected finite weights, got NaN or infinity in '{name}'.")
 
 
-def _declared(session: Any, file: Path) -> _Graph:
+def _declared(session: Any, file: Path) -> _Inlet:
     """Return what the graph says of its input (ClassifierError: it has several, or one that is not float32)."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(outputs) > 1:
+        names = [one.name for one in outputs]
+        raise ClassifierError(
+            f"{file}: the graph has the outputs {', '.join(names)}; name the one that holds the scores, such as"
+            f" `output: {names[0]}`."
+        )
     if len(inputs) != 1 or len(outputs) != 1:
         raise ClassifierError(
             f"{file}: expected a graph with one input and one output, got {len(inputs)} and {len(outputs)}."
@@ -168,70 +244,4 @@ def _declared(session: Any, file: Path) -> _Graph:
     if inputs[0].type != "tensor(float)":
         raise ClassifierError(f"{file}: expected a graph with float32 input, got {inputs[0].type}.")
     batch, *sides = [side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape]
-    return _Graph(inputs[0].name, batch, tuple(side for side in sides if side) if all(sides) else None)
-
-
-def _scores(session: Any, graph: _Graph) -> Callable[[Tensor], Tensor]:
-    """Return the function (x (n, *shape)) -> outputs (n, classes) through onnxruntime."""
-
-    class Runtime(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.from_numpy(session.run(None, {graph.name: x.float().contiguous().numpy()})[0])
-
-    runtime: nn.Module = Runtime() if graph.batch is None else FixedBatch(Runtime(), graph.batch)
-    return lambda x: torch.as_tensor(runtime(x.detach().cpu()))
-
-
-def _scaled(x: Tensor, input: Input) -> Tensor:
-    """Return (x - mean) / std, one number per channel (axis 1)."""
-    axes = (1, -1) + (1,) * (x.ndim - 2)
-    return (x - torch.tensor(input.mean or [0.0]).view(axes)) / torch.tensor(input.std or [1.0]).view(axes)
-
-
-def _converted(model: Any, graph: _Graph, samples: Tensor, *, expected: Tensor, notes: list[str]) -> nn.Module | None:
-    """Return the graph as a torch module whose outputs agree with onnxruntime's; None where there is none, with the
-    reason in the notes.
-    """
-    ensure_torchvision()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the converter's warnings say nothing that the comparison does not
-            import onnx2torch
-
-            add_converters()
-            module: nn.Module = onnx2torch.convert(model).eval()
-            together = _difference(module, samples, expected)
-            apart = together if graph.batch is None else _difference(FixedBatch(module, graph.batch), samples, expected)
-    except Exception as error:  # a graph that cannot be converted fails in its own way
-        notes.append(
-            f"no gradients: the graph does not convert to torch ({first_line(error)[:200]}), so onnxruntime gives its"
-            " scores"
-        )
-        return None
-    difference = min(together, apart)
-    if not difference <= _AGREEMENT:
-        notes.append(
-            f"no gradients: in torch the graph differs by {difference:.1e} of the largest output, so onnxruntime gives"
-            " its scores"
-        )
-        return None
-    notes.append(
-        f"converted from ONNX to torch; largest difference from onnxruntime on {_TRIALS} random inputs:"
-        f" {difference:.1e} of the largest output"
-    )
-    # a graph that declares a batch of one often works on any, which is many times faster
-    return module if together <= _AGREEMENT or graph.batch is None else FixedBatch(module, graph.batch)
-
-
-def _difference(module: nn.Module, samples: Tensor, expected: Tensor) -> float:
-    """Return the largest difference of a module's outputs from the expected ones (n, classes), relative to the largest;
-    infinite where it fails.
-    """
-    try:
-        with torch.no_grad():
-            got = module(samples)
-    except Exception:  # such as a batch size fixed inside the graph
-        return float("inf")
-    if not isinstance(got, Tensor) or got.shape != expected.shape or not bool(torch.isfinite(got).all()):
-        return float("inf")
-    return float((got - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+    return _Inlet(inputs[0].name, batch, tuple(sides))

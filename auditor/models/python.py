@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from auditor.core.errors import ClassifierError, nearest
 from auditor.core.records import digest
 from auditor.models import Input, classifiers
 from auditor.models.adopt import MadeObject, ModelDeclaration, adopted_object
-from auditor.models.classifier import Classifier, ScoreClassifier, TorchClassifier, state_digest
-from auditor.models.first_look import first_line, width_of
-from auditor.models.weights import class_names, file_digest, freeze
+from auditor.models.classifier import Classifier, ScoreClassifier, state_digest
+from auditor.models.first_look import first_line
+from auditor.models.network import Network, classifier_of
+from auditor.models.output import OutputSetting
+from auditor.models.weights import file_digest
 
 
 @classifiers.register("python")
@@ -27,6 +30,7 @@ def python(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    output: OutputSetting = None,
     settings: dict[str, Any] = {},  # noqa: B006
     _base: Path = Path("."),
     _trust_code: bool = False,
@@ -47,16 +51,26 @@ def python(
     source, _, name = path.rpartition(":")
     if not source or not name.isidentifier():
         raise ClassifierError(f"source python: expected 'module:function' or 'file.py:function', got '{path}'.")
-    module, file = _import(source, _base)
+    made, made_by = _made(source, name, settings, base=_base)
+    if output is not None and not isinstance(made, nn.Module):
+        raise ClassifierError(f"{path}: expected `output` only of a torch module, got a {type(made).__name__}.")
+    known = Network(where=path, classes=classes, output=output, low=low, high=high, device=_device)
+    return _as_classifier(made, replace(known, name=path, digest=made_by, input=input or Input()))
+
+
+def _made(source: str, name: str, settings: dict[str, Any], *, base: Path) -> tuple[Any, str]:
+    """Return what a function of a module or file makes, and the digest of its code."""
+    module, file = _import(source, base)
     make = getattr(module, name, None)
     if not callable(make):
         known = [key for key, value in vars(module).items() if callable(value)]
         raise ClassifierError(f"{file}: expected a function '{name}', got none; {nearest(name, known)}")
     try:
-        made = make(**settings)
+        return make(**settings), file_digest(file) if file.is_file() else ""
     except Exception as error:  # whatever the user's code raises
-        raise ClassifierError(f"{path}: the function failed: {type(error).__name__}: {first_line(error)}") from error
-    return _as_classifier(made, path, file, low=low, high=high, classes=classes, input=input or Input(), device=_device)
+        raise ClassifierError(
+            f"{source}:{name}: the function failed: {type(error).__name__}: {first_line(error)}"
+        ) from error
 
 
 def _import(source: str, base: Path) -> tuple[Any, Path]:
@@ -81,50 +95,25 @@ def _import(source: str, base: Path) -> tuple[Any, Path]:
         raise ClassifierError(f"{source}: cannot be imported: {type(error).__name__}: {first_line(error)}") from error
 
 
-def _as_classifier(
-    made: Any, path: str, file: Path, *, low: float, high: float, classes: list[str] | None, input: Input, device: str
-) -> Classifier:
-    source = file_digest(file) if file.is_file() else ""
+def _as_classifier(made: Any, known: Network) -> Classifier:
     if isinstance(made, nn.Module):
-        freeze(made, where=path)
-        if classes is None and input.shape is None:
-            raise ClassifierError(
-                f"{path}: expected `classes` or `input.size`, got neither, so the number of classes is not known."
-            )
-        names = (
-            classes
-            if classes is not None
-            else class_names(None, width_of(made, input, low, high=high, where=path), where=path)
-        )
-        made_of = digest([source, state_digest(made)])
-        return TorchClassifier(
-            made,
-            classes=names,
-            low=low,
-            high=high,
-            name=path,
-            digest=made_of,
-            input_shape=input.shape,
-            mean=input.mean,
-            std=input.std,
-            device=device,
-        )
+        return classifier_of(made, replace(known, digest=digest([known.digest, state_digest(made)])))
     if isinstance(made, Classifier):
         return made
     if not callable(getattr(made, "logits", None)):
-        return _of_modality(made, ModelDeclaration(where=path, classes=classes), source)
-    own = classes or getattr(made, "classes", None)
-    if not own:
-        raise ClassifierError(f"{path}: expected `classes` in the audit file or on the object, got none.")
+        return _of_modality(made, ModelDeclaration(where=known.where, classes=known.classes), known.digest)
+    classes = known.classes or getattr(made, "classes", None)
+    if not classes:
+        raise ClassifierError(f"{known.where}: expected `classes` in the audit file or on the object, got none.")
     note = "the object has logits(x) but does not declare gradients, so only its scores are used"
     return ScoreClassifier(
         made.logits,
-        classes=list(own),
-        name=path,
-        digest=digest([source]),
-        low=low,
-        high=high,
-        input_shape=input.shape,
+        classes=list(classes),
+        name=known.where,
+        digest=digest([known.digest]),
+        low=known.low,
+        high=known.high,
+        input_shape=known.input.shape,
         notes=(note,),
     )
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from auditor.core.errors import ClassifierError, nearest
-from auditor.core.records import digest
 from auditor.models import Input, classifiers
+from auditor.models.architecture import Architecture, built_from
 from auditor.models.classifier import TorchClassifier
+from auditor.models.first_look import first_line
+from auditor.models.network import Network
+from auditor.models.output import OutputSetting
 from auditor.models.torchvision import ensure_torchvision
-from auditor.models.weights import class_names, file_digest, fit, freeze, locate, read_weights
+from auditor.models.weights import locate
 
 FOLDER = "local-dir:"
 
@@ -28,7 +33,9 @@ def timm(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    output: OutputSetting = None,
     name: str | None = None,
+    checkpoint: str | None = None,
     settings: dict[str, Any] = {},  # noqa: B006
     _base: Path = Path("."),
     _trust_code: bool = False,
@@ -42,6 +49,8 @@ def timm(
         Weights file, or 'local-dir:' and a folder that holds config.json and model.safetensors. Nothing is downloaded.
     name
         Architecture, such as 'resnet10t'; read from config.json for a folder.
+    checkpoint
+        Which weights of a file that holds several, such as 'ema'.
     settings
         Passed on to timm.create_model, such as channels=[8, 16, 32, 64].
     """
@@ -52,65 +61,34 @@ def timm(
         settings = {**config.get("model_args", {}), **settings}
         input = input or _input(trained, notes)
         classes = classes or config.get("label_names") or trained.get("label_names")
-        name = name or config.get("architecture")
-        path = f"{path.removeprefix(FOLDER)}/model.safetensors"
-    file = locate(path, _base)
+        name, path = name or config.get("architecture"), f"{path.removeprefix(FOLDER)}/model.safetensors"
+    file, input = locate(path, _base), input or Input()
+    build = partial(_build, name or "", input.channels, settings=settings, where=str(file))
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return built_from(Architecture(build, name or "", settings, checkpoint), replace(known, notes=tuple(notes)))
+
+
+def _build(name: str, channels: int, width: int, *, settings: dict[str, Any], where: str) -> nn.Module:
+    """Return the architecture with random weights."""
     if not name:
-        raise ClassifierError(f"{file}: source timm expects the architecture's name, such as name: resnet18, got none.")
-    input = input or Input()
-    state, stored = read_weights(file)
-    module = _build(name, {"in_chans": input.channels, **settings}, state, classes=classes, where=str(file))
-    freeze(module, where=str(file))
-    made_of = digest([file_digest(file), name, settings]) if settings else file_digest(file)
-    return TorchClassifier(
-        module,
-        classes=class_names(classes, int(module.num_classes), where=str(file)),  # type: ignore[arg-type]
-        low=low,
-        high=high,
-        name=name,
-        digest=made_of,
-        input_shape=input.shape,
-        mean=input.mean,
-        std=input.std,
-        device=_device,
-        notes=(*notes, *stored),
-    )
-
-
-def _build(
-    name: str, settings: dict[str, Any], state: dict[str, Tensor], *, classes: list[str] | None, where: str
-) -> nn.Module:
-    """Return the architecture with its weights; the number of classes is the weights' own."""
+        raise ClassifierError(f"{where}: source timm expects the architecture's name, such as name: resnet18.")
     library = _timm()
     if not library.is_model(name.partition(".")[0]):
         raise ClassifierError(
             f"{where}: expected the name of a timm architecture, got '{name}'; {nearest(name, library.list_models())}"
         )
-    head = library.get_pretrained_cfg(name, allow_unregistered=True)
-    key = f"{_first(head.classifier) if head is not None else 'fc'}.weight"
-    width = len(state[key]) if key in state else len(classes or ())
-    if key in state:
-        class_names(classes, width, where=where)
-    elif not classes:
-        raise ClassifierError(
-            f"{where}: expected '{key}' among the weights to count the classes, got none; name the `classes` in the"
-            " audit file."
-        )
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=UserWarning, module=r"timm\.")
-            module = library.create_model(name, pretrained=False, **{"num_classes": width, **settings})
+            module = library.create_model(
+                name, pretrained=False, **{"num_classes": width, "in_chans": channels, **settings}
+            )
     except (TypeError, RuntimeError, ValueError, AttributeError) as error:
         raise ClassifierError(
-            f"{where}: timm cannot build '{name}' with settings {settings}: {str(error).splitlines()[0]}"
+            f"{where}: timm cannot build '{name}' with settings {settings}: {first_line(error)}"
         ) from None
     assert isinstance(module, nn.Module)
-    fit(module, state, where=f"{where} as {name}")
     return module
-
-
-def _first(head: str | tuple[str, ...] | None) -> str:
-    return (head or "fc") if isinstance(head, str | None) else head[0]
 
 
 def _config(file: Path) -> dict[str, Any]:

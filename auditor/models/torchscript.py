@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from torch import nn
 from auditor.core.errors import ClassifierError
 from auditor.models import Input, classifiers
 from auditor.models.classifier import TorchClassifier
-from auditor.models.first_look import first_line, width_of
-from auditor.models.weights import class_names, file_digest, freeze, locate
+from auditor.models.first_look import first_line
+from auditor.models.network import Network, classifier_of
+from auditor.models.output import OutputSetting
+from auditor.models.weights import locate
 
 
 @classifiers.register("torchscript")
@@ -26,49 +27,15 @@ def torchscript(
     high: float = 1.0,
     classes: list[str] | None = None,
     input: Input | None = None,
+    output: OutputSetting = None,
     _base: Path = Path("."),
     _trust_code: bool = False,
     _device: str = "cpu",
 ) -> TorchClassifier:
     """TorchScript archive (.pt) written by torch.jit.save."""
-    file = locate(path, _base)
-    return from_module(_load(file), file, classes=classes, input=input or Input(), low=low, high=high, device=_device)
-
-
-def from_module(
-    module: nn.Module,
-    file: Path,
-    *,
-    classes: Sequence[str] | None,
-    input: Input,
-    low: float,
-    high: float,
-    device: str,
-    notes: Sequence[str] = (),
-) -> TorchClassifier:
-    """Return the classifier of a module that came whole out of a file; the classes are counted at a first input where
-    they have no names.
-    """
-    stored = freeze(module, where=str(file))
-    if classes is None:
-        if input.shape is None:
-            raise ClassifierError(
-                f"{file}: expected `classes` or `input.size`, got neither, so the number of classes is not known."
-            )
-        classes = class_names(None, width_of(module, input, low, high=high, where=str(file)), where=str(file))
-    return TorchClassifier(
-        module,
-        classes=classes,
-        low=low,
-        high=high,
-        name=file.stem,
-        digest=file_digest(file),
-        input_shape=input.shape,
-        mean=input.mean,
-        std=input.std,
-        device=device,
-        notes=(*notes, *stored),
-    )
+    file, input = locate(path, _base), input or Input()
+    known = Network(where=str(file), classes=classes, input=input, output=output, low=low, high=high, device=_device)
+    return classifier_of(_load(file), known)
 
 
 def is_archive(file: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from auditor.core.errors import ClassifierError, nearest
+from auditor.models.classifier import check_names
 from auditor.models.first_look import first_line
 
 HALF = (torch.float16, torch.bfloat16)
-NESTS = ("state_dict", "model")
-"""Keys under which training scripts save the weights beside the optimiser's state."""
+COUNTER = "num_batches_tracked"
+"""End of a key that old files lack and only training reads."""
 
 
 def locate(path: str, base: Path) -> Path:
@@ -42,22 +43,19 @@ def file_digest(file: Path) -> str:
         raise ClassifierError(f"{file}: expected a readable file, got: {error.strerror}.") from None
 
 
-def read_weights(file: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return the tensors of a .safetensors, .pt or .pth file by key, half precision widened to float32, and notes on
-    them.
+def read_checkpoint(file: Path) -> Mapping[Any, Any]:
+    """Return what a .safetensors, .pt or .pth file holds by key: tensors, or nests of them beside other values.
 
     Nothing in the file is run: a pickle that holds more than tensors and plain containers is refused (ClassifierError).
     """
-    state = _safetensors(file) if file.suffix.lower() == ".safetensors" else _tensors(file, _unpickled(file))
-    if not state:
+    loaded = _safetensors(file) if file.suffix.lower() == ".safetensors" else _unpickled(file)
+    if not isinstance(loaded, Mapping):
+        raise ClassifierError(
+            f"{file}: expected a state dict (name -> tensor), alone or inside a dict, got a {type(loaded).__name__}."
+        )
+    if not loaded:
         raise ClassifierError(f"{file}: expected weights by name, got none.")
-    if all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
-    kinds = sorted({str(value.dtype).removeprefix("torch.") for value in state.values() if value.dtype in HALF})
-    state = {key: value.float() if value.dtype in HALF else value for key, value in state.items()}
-    for key, value in state.items():
-        _finite(value, key, str(file))
-    return state, (f"weights are stored as {' and '.join(kinds)} and used as float32",) if kinds else ()
+    return loaded
 
 
 def _safetensors(file: Path) -> dict[str, Tensor]:
@@ -86,33 +84,12 @@ def _unpickled(file: Path) -> Any:
         raise ClassifierError(f"{file}: expected weights saved by torch.save, got: {first_line(error)}") from None
 
 
-def _tensors(file: Path, loaded: Any) -> dict[str, Tensor]:
-    for nest in NESTS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(nest), Mapping):
-            loaded = loaded[nest]
-    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise ClassifierError(
-            f"{file}: expected a state dict (name -> tensor), alone or under {' or '.join(NESTS)}, got"
-            f" {_described(loaded)}."
-        )
-    return {str(key): value for key, value in loaded.items()}
-
-
-def _described(loaded: Any) -> str:
-    return (
-        f"a dict with keys {sorted(map(str, loaded))[:5]}"
-        if isinstance(loaded, Mapping)
-        else f"a {type(loaded).__name__}"
-    )
-
-
-def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
-    """Load weights into a module, all or nothing (ClassifierError: the first key that is missing, unexpected or of
-    another shape).
+def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> tuple[str, ...]:
+    """Load weights into a module, all or nothing, half precision widened to float32, and return notes on them
+    (ClassifierError: the first key that is missing, unexpected, of another shape or not finite).
     """
     wanted = module.state_dict()
-    # old files lack these counters, which only training reads
-    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    missing = [key for key in wanted if key not in state and not key.endswith(COUNTER)]
     unexpected = [key for key in state if key not in wanted]
     if missing:
         got = f", first unexpected key '{unexpected[0]}'" if unexpected else ""
@@ -132,7 +109,17 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
             raise ClassifierError(
                 f"{where}: the weights do not fit, key '{key}': {shapes}; check input.channels and settings."
             )
-    module.load_state_dict(dict(state), strict=False)
+        _finite(value, key, where)
+    module.load_state_dict(
+        {key: value.float() if value.dtype in HALF else value for key, value in state.items()}, False
+    )
+    return _stored(state.values())
+
+
+def _stored(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return a note on the half precisions among some tensors; none where there are none."""
+    kinds = {str(one.dtype).removeprefix("torch.") for one in values if isinstance(one, Tensor) and one.dtype in HALF}
+    return (f"weights are stored as {' and '.join(sorted(kinds))} and used as float32",) if kinds else ()
 
 
 def freeze(module: nn.Module, *, where: str) -> tuple[str, ...]:
@@ -141,21 +128,15 @@ def freeze(module: nn.Module, *, where: str) -> tuple[str, ...]:
     """
     for part in module.modules():
         part.training = False  # an exported program refuses eval()
-    kinds = sorted(
-        {
-            str(value.dtype).removeprefix("torch.")
-            for value in module.state_dict().values()
-            if isinstance(value, Tensor) and value.dtype in HALF
-        }
-    )
-    if kinds:
+    stored = _stored(module.state_dict().values())
+    if stored:
         module.float()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     for key, value in module.state_dict().items():
         if isinstance(value, Tensor):
             _finite(value, key, where)
-    return (f"weights are stored as {' and '.join(kinds)} and used as float32",) if kinds else ()
+    return stored
 
 
 def _finite(value: Tensor, key: str, where: str) -> None:
@@ -170,10 +151,9 @@ def class_names(classes: Sequence[str] | None, width: int, *, where: str) -> tup
     """
     if classes is None:
         return tuple(str(number) for number in range(width))
-    if len(set(classes)) != len(classes):
-        raise ClassifierError(f"{where}: expected different class names, got {list(classes)}.")
-    if len(classes) != width:
+    names = check_names(classes, where=where)
+    if len(names) != width:
         raise ClassifierError(
-            f"{where}: the audit file names {len(classes)} classes ({', '.join(classes)}), the weights have {width}."
+            f"{where}: the audit file names {len(names)} classes ({', '.join(names)}), the weights have {width}."
         )
-    return tuple(classes)
+    return names

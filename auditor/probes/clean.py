@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,14 +14,20 @@ from auditor.models.meter import Meter
 from auditor.probes import Bench, Row, probes
 from auditor.samples.samples import Chunk
 
+_ALONE, _TOGETHER = 2, 8
+"""Samples of a chunk that are asked once more each by itself, and how many share a batch with them."""
 
-@probes.register("clean", cost=lambda **_: (2, 0))
+
+@probes.register("clean", cost=lambda **_: (4, 0))
 def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
-    """Answer to the unchanged input, asked twice; range of the input; whether the scores look like probabilities."""
+    """Answer to the unchanged input, asked twice, and of some samples alone and in a batch; range of the input; whether
+    the scores look like probabilities.
+    """
     rows = torch.arange(len(chunk.ids))
     meter = Meter(bench.classifier, len(rows), bench.batch_size)
     x, y = chunk.x.to(bench.classifier.device), chunk.y.to(bench.classifier.device)
     first, again = (meter.logits(x, rows).double().cpu() for _ in range(2))
+    apart = _batch_difference(bench, x)
     broken = ~torch.isfinite(first).all(1)
     edge, flat = margin(first, y.cpu()), x.flatten(1).cpu()
     return [
@@ -35,10 +43,25 @@ def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
                 "repeat_difference": float((first[row] - again[row]).abs().max()),
                 "low": float(flat[row].min()),
                 "high": float(flat[row].max()),
+                **({"batch_difference": apart[row]} if row in apart else {}),
             }
         )
         for row in rows.tolist()
     ]
+
+
+def _batch_difference(bench: Bench, x: Tensor) -> dict[int, float]:
+    """Return how far the answers of some samples differ alone and in a batch, by row, as a share of the largest score;
+    none where a chunk has one sample, or an answer is not finite.
+    """
+    x = x[:_TOGETHER]
+    if len(x) < 2:
+        return {}
+    rows = torch.arange(len(x))
+    together = Meter(bench.classifier, len(x), len(x)).logits(x, rows)[:_ALONE]
+    alone = Meter(bench.classifier, _ALONE, 1).logits(x[:_ALONE], rows[:_ALONE])
+    shares = (together - alone).abs().amax(1) / together.abs().amax().clamp_min(1e-6)
+    return {row: share for row, share in enumerate(shares.tolist()) if math.isfinite(share)}
 
 
 def like_probabilities(scores: Tensor) -> bool:

@@ -256,6 +256,8 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("preflight/logits", "fail", {}, {}, every(lambda row: plain(row, like_probabilities=1))),
     ("preflight/determinism", "pass", {}, {}, every(plain)),
     ("preflight/determinism", "fail", {}, {}, every(lambda row: plain(row, repeat_difference=float(row == 3)))),
+    ("preflight/determinism", "fail", {}, {}, every(lambda row: plain(row, batch_difference=0.2 * (row == 1)))),
+    ("preflight/determinism", "pass", {}, {}, every(lambda row: plain(row, batch_difference=1e-5 * (row == 1)))),
     ("preflight/masks", "pass", {}, {}, every(plain)),
     ("preflight/masks", "not_measured", {}, NO_MASKS, every(plain)),
     ("exposure/outside", "fail", {}, {}, fooled(40)),

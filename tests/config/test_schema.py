@@ -17,6 +17,7 @@ from auditor.core.records import Estimate, Finding
 KINDS = {"object": dict, "array": (list, tuple), "string": str, "boolean": bool, "null": type(None)}
 LIMITS: dict[str, Callable[[Any, Any], bool]] = {
     "enum": lambda value, names: value in names,
+    "const": lambda value, only: value == only,
     "exclusiveMinimum": lambda value, low: value > low,
     "exclusiveMaximum": lambda value, high: value < high,
     "minimum": lambda value, low: value >= low,
@@ -33,6 +34,10 @@ def problems(value: Any, schema: dict[str, Any], root: dict[str, Any], where: st
         return problems(value, resolve(schema["$ref"], root), root, where)
     if "anyOf" in schema:
         return [] if any(not problems(value, one, root, where) for one in schema["anyOf"]) else [f"{where}: fits none"]
+    if "oneOf" in schema:
+        rest = {key: item for key, item in schema.items() if key != "oneOf"}
+        fitting = sum(not problems(value, one, root, where) for one in schema["oneOf"])
+        return problems(value, rest, root, where) or ([] if fitting == 1 else [f"{where}: fits {fitting} of several"])
     kind, number = schema.get("type"), isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (number if kind in ("number", "integer") else kind is None or isinstance(value, KINDS[kind])):
         return [f"{where}: expected {kind}, got {value!r}"]
@@ -88,21 +93,24 @@ def test_the_example_of_the_design_passes() -> None:
     schema = audit_schema()
     audit = YAML(typ="safe").load(EXAMPLE)
     assert problems(audit, schema, schema) == []
-    assert problems({"model": {}, "data": {}}, schema, schema) == []
+    assert problems({"model": {"weights": "m.onnx"}, "data": {}}, schema, schema) == []
     for guard in (0.02, 0, "2 %", "2%", "1/50", "0.5 %"):
-        assert problems({"model": {}, "data": {}, "threat": {"guard": guard}}, schema, schema) == []
+        assert problems({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"guard": guard}}, schema, schema) == []
 
 
 BAD = [
-    ({"model": {}}, ": data is missing"),
-    ({"model": {}, "data": {}, "treat": 1}, ": treat is unknown"),
-    ({"model": {}, "data": {}, "threat": {"epsilom": [1]}}, "/threat: epsilom is unknown"),
-    ({"model": {}, "data": {}, "threat": {"epsilon": [0]}}, "/threat/epsilon/0: fits none"),
-    ({"model": {}, "data": {}, "threat": {"epsilon": ["small"]}}, "/threat/epsilon/0: fits none"),
-    ({"model": {}, "data": {}, "threat": {"guard": 0.5}}, "/threat/guard: fits none"),
-    ({"model": {}, "data": {}, "threat": {"guard": "wide"}}, "/threat/guard: fits none"),
-    ({"model": {}, "data": {}, "checks": {"exposre": {}}}, "/checks: exposre is unknown"),
-    ({"model": {}, "data": {}, "checks": {"exposure": {"tolerence": 1}}}, "/checks/exposure: fits none"),
+    ({"model": {"weights": "m.onnx"}}, ": data is missing"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "treat": 1}, ": treat is unknown"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"epsilom": [1]}}, "/threat: epsilom is unknown"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"epsilon": [0]}}, "/threat/epsilon/0: fits none"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"epsilon": ["small"]}}, "/threat/epsilon/0: fits none"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"guard": 0.5}}, "/threat/guard: fits none"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "threat": {"guard": "wide"}}, "/threat/guard: fits none"),
+    ({"model": {"weights": "m.onnx"}, "data": {}, "checks": {"exposre": {}}}, "/checks: exposre is unknown"),
+    (
+        {"model": {"weights": "m.onnx"}, "data": {}, "checks": {"exposure": {"tolerence": 1}}},
+        "/checks/exposure: fits none",
+    ),
 ]
 
 
@@ -134,3 +142,31 @@ def test_findings_pass() -> None:
     assert problems(content, schema, schema) == []
     content["findings"][0]["verdict"] = "fine"
     assert problems(content, schema, schema)
+
+
+NET = {"source": "torchscript", "weights": "net.pt", "classes": ["a", "b"], "input": {"size": 32, "channels": 1}}
+
+
+@pytest.mark.parametrize(
+    ("change", "fits"),
+    [
+        ({}, True),
+        ({"output": "sigmoid"}, True),
+        ({"output": 0}, True),
+        ({"output": {"kind": "logit", "threshold": 0.3}}, True),
+        ({"classes": [0, 1]}, True),
+        ({"draws": 3}, True),
+        ({"source": "timm", "name": "resnet18", "checkpoint": "ema"}, True),
+        ({"source": "torchscrip"}, False),
+        ({"nmae": "x"}, False),
+        ({"name": "resnet18"}, False),
+        ({"path": "net.pt"}, False),
+        ({"draws": 0}, False),
+        ({"output": {"knd": "logit"}}, False),
+        ({"output": {"threshold": 2}}, False),
+    ],
+)
+def test_the_model_has_the_settings_of_its_source(change: dict[str, Any], fits: bool) -> None:
+    schema = audit_schema()
+    found = problems({"model": {**NET, **change}, "data": {"folder": "images"}}, schema, schema)
+    assert (found == []) == fits

@@ -142,6 +142,19 @@ def test_clean_answers(bench: Bench) -> None:
         assert (row.values["low"], row.values["high"]) == (float(chunk.x[place].min()), float(chunk.x[place].max()))
 
 
+@pytest.mark.parametrize("statistics", ["batch", "training"])
+def test_answers_that_depend_on_their_batch_are_noticed(bench: Bench, statistics: str) -> None:
+    norm = nn.BatchNorm2d(1, affine=False, track_running_stats=statistics == "training")
+    net = nn.Sequential(norm, nn.Flatten(), nn.LazyLinear(2)).eval()
+    chunk = bench.samples.load(range(N))
+    net(chunk.x)
+    for batch_size in (1, 3, 64):
+        asked = replace(bench, classifier=wrap(net, ["a", "b"]), batch_size=batch_size)
+        rows = probes["clean"].make(asked, Trial("clean"), chunk)
+        most = max(row.values["batch_difference"] for row in rows if "batch_difference" in row.values)
+        assert most > 0.01 if statistics == "batch" else most < 1e-5
+
+
 def test_probabilities_and_broken_answers_are_noticed(bench: Bench) -> None:
     class Odd(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
