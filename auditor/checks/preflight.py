@@ -19,6 +19,8 @@ from auditor.stats.decisions import decide
 from auditor.stats.shares import proportion
 
 Observed = dict[str, Observation]
+_DARK = 0.125
+"""Where all values of all inputs lie below this share of their range, the range may be wrong."""
 
 
 @checks.register("preflight")
@@ -64,6 +66,7 @@ class Preflight:
         trial = clean_trial()
         rows = observations.of(trial)
         measured = {name: row for name, row in rows.items() if row.missing is None}
+        asked = {name: row for name, row in rows.items() if row.missing is None or "low" in row.values}
         where = Evidence(trials=(observations.key(trial),))
         base: dict[str, Any] = {"check": "preflight", "evidence": where}
         marked = self.marked(facts, base)
@@ -79,7 +82,9 @@ class Preflight:
             _accuracy(facts, measured, base),
             judge_discrimination(facts, measured, base),
             self._balance(facts, base),
-            self.inputs(facts, measured, base),
+            self.inputs(
+                facts, {name: row for name, row in rows.items() if "low" in row.values or not row.missing}, base
+            ),
             self.scores(facts, measured, base),
             self._determinism(measured, base),
             marked,
@@ -88,7 +93,7 @@ class Preflight:
 
     def inputs(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
         """Return whether the inputs hold anything."""
-        return _inputs(rows, base)
+        return _inputs(facts, rows, base)
 
     def scores(self, facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
         """Return whether the scores are fit for margins."""
@@ -209,18 +214,25 @@ def _accuracy(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
     )
 
 
-def _inputs(rows: Observed, base: dict[str, Any]) -> Finding:
+def _inputs(facts: Facts, rows: Observed, base: dict[str, Any]) -> Finding:
+    """Return the finding on the inputs, also on those whose answer failed."""
     low, high = min(row.values["low"] for row in rows.values()), max(row.values["high"] for row in rows.values())
     blank = sum(row.values["low"] == row.values["high"] for row in rows.values())
+    failed = sum(row.missing is not None for row in rows.values())
     claim = f"Input values run from {low:.3g} to {high:.3g}; {blank} of {len(rows)} inputs are blank."
-    verdict: Verdict = "fail" if blank else "pass"
-    return Finding(
-        id="preflight/inputs",
-        verdict=verdict,
-        claim=claim,
-        reason=f"{blank} blank inputs" if blank else "no input is blank",
-        **base,
-    )
+    if failed:
+        claim += f" {failed} answers failed: they are not finite numbers."
+    dark = high < facts.low + _DARK * (facts.high - facts.low)
+    verdict: Verdict = "fail" if blank or failed else "inconclusive" if dark else "pass"
+    why, advice = {
+        "fail": (f"{blank} blank inputs, {failed} failed answers", ""),
+        "inconclusive": (
+            f"no value is above {percent(_DARK)} of the range, as when 12 bits are taken for 16",
+            "Look whether the model was trained on pictures as dark as these; declare the range of the values if not.",
+        ),
+        "pass": ("no input is blank", ""),
+    }[verdict]
+    return Finding(id="preflight/inputs", verdict=verdict, claim=claim, reason=why, advice=advice, **base)
 
 
 def _logits(rows: Observed, base: dict[str, Any]) -> Finding:

@@ -31,7 +31,10 @@ def clean(bench: Bench, trial: Trial, chunk: Chunk) -> list[Row]:
     broken = ~torch.isfinite(first).all(1)
     edge, flat = margin(first, y.cpu()), x.flatten(1).cpu()
     return [
-        Row(missing=Missing.failed("the classifier answered with values that are not finite numbers"))
+        Row(
+            {"low": float(flat[row].min()), "high": float(flat[row].max())},
+            missing=Missing.failed("the classifier answered with values that are not finite numbers"),
+        )
         if broken[row]
         else Row(
             {

@@ -252,6 +252,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], Callable[[Facts, Tri
     ("preflight/balance", "inconclusive", {}, RARE, every(plain)),
     ("preflight/inputs", "pass", {}, {}, every(plain)),
     ("preflight/inputs", "fail", {}, {}, every(lambda row: plain(row, high=float(row > 0)))),
+    ("preflight/inputs", "inconclusive", {}, {}, every(lambda row: plain(row, high=0.06))),
     ("preflight/logits", "pass", {}, {}, every(plain)),
     ("preflight/logits", "fail", {}, {}, every(lambda row: plain(row, like_probabilities=1))),
     ("preflight/determinism", "pass", {}, {}, every(plain)),
