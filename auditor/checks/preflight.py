@@ -82,9 +82,7 @@ class Preflight:
             _accuracy(facts, measured, base),
             judge_discrimination(facts, measured, base),
             self._balance(facts, base),
-            self.inputs(
-                facts, {name: row for name, row in rows.items() if "low" in row.values or not row.missing}, base
-            ),
+            self.inputs(facts, asked, base),
             self.scores(facts, measured, base),
             self._determinism(measured, base),
             marked,

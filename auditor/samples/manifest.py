@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"\d+(\.0+)?")
 _MISSING = ("na", "n/a", "nan", "null", "none", "unknown", "missing", "?", "-", ".")
-_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".dcm", ".dicom")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from auditor.engine.stages import Claim, Shown
-from auditor.modalities.images.data.pixels import read_pixels
+from auditor.modalities.images.data.saving import read_pixels
 from auditor.modalities.images.places import heat_map
 from auditor.models.classifier import Classifier
 from auditor.threats.threat import Threat

@@ -14,7 +14,7 @@ from auditor.core.records import Finding, Observation, Observations, digest
 from auditor.engine.prepared import Prepared
 from auditor.engine.stages import Judged
 from auditor.engine.store import Store
-from auditor.modalities.images.data.pixels import save_image
+from auditor.modalities.images.data.saving import save_image
 from auditor.modalities.images.probes.where import grid
 
 _MOST = 6

@@ -15,9 +15,10 @@ from PIL import Image
 
 from auditor.core.errors import DataError
 from auditor.core.zones import Mask
+from auditor.modalities.images.data.decoded import DecodedImage
 from auditor.modalities.images.data.listing import Listing
 from auditor.modalities.images.data.mask_files import with_readings
-from auditor.modalities.images.data.pixels import DecodedImage, fitted_mask
+from auditor.modalities.images.data.pixels import fitted_mask
 from auditor.modalities.images.data.regions import Regions
 from auditor.modalities.images.data.scan import masks_of, read_picture, wanted_of
 from auditor.modalities.images.masks import open_mask
@@ -103,17 +104,17 @@ def sheet(found: Listing, *, most: int) -> ContactSheet:
     except DataError as error:
         page.asked = str(error)
     for row in found.rows[:most]:
-        page.shown.append(_shown(page, row, regions, declared=found.regions))
+        page.shown.append(_shown(page, row, regions, found=found))
     return page
 
 
-def _shown(page: ContactSheet, row: ManifestRow, regions: Regions | None, *, declared: Regions) -> ShownSample:
+def _shown(page: ContactSheet, row: ManifestRow, regions: Regions | None, *, found: Listing) -> ShownSample:
     try:
-        picture, _ = read_picture(row)
+        picture, _ = read_picture(row, found.how)
     except DataError as error:
         return ShownSample(row.id, row.label, "", (), str(error))
     try:
-        masks = masks_of(row, picture, regions)[0] if regions else dict(_contents(row, picture, declared))
+        masks = masks_of(row, picture, regions)[0] if regions else dict(_contents(row, picture, found.regions))
     except DataError as error:
         return ShownSample(row.id, row.label, encode(overlay(picture.values / picture.levels, {})), (), str(error))
     said = []

@@ -11,7 +11,7 @@ import pytest
 
 from auditor.engine.prepare import prepare
 from auditor.engine.verify import verify
-from auditor.modalities.images.data.pixels import read_pixels
+from auditor.modalities.images.data.saving import read_pixels
 from auditor.pipeline import finish
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,7 @@ def convert_masks(found: Listing, format: str, folder: Path) -> Iterator[str]:
     regions, notes = with_readings(found.rows, found.regions, found.listed)
     samples, names = [], _names([row.id for row in found.rows])
     for row in found.rows:
-        masks, _ = masks_of(row, read_picture(row)[0], regions)
+        masks, _ = masks_of(row, read_picture(row, found.how)[0], regions)
         drawn = {name: mask for name, mask in masks.items() if mask is not None}
         if len({mask.shape for mask in drawn.values()}) > 1:
             raise DataError(f"sample '{row.id}': expected masks of one size to write them together, got several.")

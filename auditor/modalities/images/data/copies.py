@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from auditor.samples.manifest import ManifestRow
 
@@ -28,6 +29,17 @@ def units_of(rows: Sequence[ManifestRow], files: Sequence[str]) -> tuple[str, ..
             one, other = root(first.setdefault(key, place)), root(place)
             parent[max(one, other)] = min(one, other)
     return tuple(rows[root(place)].unit for place in range(len(rows)))
+
+
+def with_patients(
+    rows: Sequence[ManifestRow], patients: Sequence[str], *, declared: bool
+) -> tuple[tuple[ManifestRow, ...], tuple[str, ...]]:
+    """Return the rows with the patient of each DICOM file as unit, where the audit file declares none, and a note."""
+    known = sum(map(bool, patients))
+    if declared or not known:
+        return tuple(rows), ()
+    kept = tuple(replace(row, unit=patient or row.unit) for row, patient in zip(rows, patients, strict=True))
+    return kept, (f"the patient in the DICOM file is the unit of {known} of {len(rows)} images, under a number",)
 
 
 def copies_notes(rows: Sequence[ManifestRow], files: Sequence[str]) -> tuple[str, ...]:

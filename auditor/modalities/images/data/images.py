@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +13,11 @@ import numpy as np
 
 from auditor.core.errors import DataError
 from auditor.core.records import digest
-from auditor.modalities.images.data.copies import copies_notes, units_of
+from auditor.modalities.images.data.copies import copies_notes, units_of, with_patients
+from auditor.modalities.images.data.decoded import HowRead
 from auditor.modalities.images.data.listing import listing
 from auditor.modalities.images.data.mask_files import with_readings
-from auditor.modalities.images.data.pixels import read_bytes, resized
+from auditor.modalities.images.data.pixels import AS_STORED, read_bytes, resized
 from auditor.modalities.images.data.reading import MaskSource
 from auditor.modalities.images.data.regions import MAIN, Regions
 from auditor.modalities.images.data.scan import Seen, read_masks, read_picture, scan_notes, see
@@ -50,6 +51,9 @@ def images(
     groups: list[str] = [],  # noqa: B006
     factors: list[str] = [],  # noqa: B006
     where: dict[str, list[Any] | str | int | float] = {},  # noqa: B006
+    range: tuple[float, float] | None = None,
+    window: tuple[float, float] | None = None,
+    frame: int | str | None = None,
 ) -> Samples:
     """Images (PNG, JPEG, TIFF, BMP; 8 or 16 bit) with masks, from a manifest or from one folder per class.
 
@@ -100,6 +104,12 @@ def images(
         Columns that say how a sample was acquired (site, scanner, marker): what reliance tests beside the class.
     where
         Column -> values to keep, compared as text.
+    range
+        Values of the files that become 0 and 1, such as [0, 4095]; those that the file format can hold when not given.
+    window
+        Centre and width of the window in which DICOM images are read; the file's own when not given.
+    frame
+        Frame or page of the image file, counted from 0; or the column that has its number.
     """
     found = listing(
         base,
@@ -117,19 +127,25 @@ def images(
             "groups": groups,
             "factors": factors,
             "where": where,
+            "range": range,
+            "window": window,
+            "frame": frame,
         },
     )
     rows, listed = found.rows, found.listed
     regions, said = with_readings(rows, found.regions, listed)
     y = label_index(rows, classes, listed)
-    target = _shape(shape, rows[0])
-    scan = _scanned(rows, target, regions, free=shape is None)
+    target = _shape(shape, rows[0], found.how)
+    how = found.how if shape is None else replace(found.how, target=target[1:])
+    scan = _scanned(rows, target, regions, how=how)
     _refuse_empty(listed, regions, scan)
     levels = max(seen.levels for seen in scan)
     files = [seen.image for seen in scan]
+    rows, patients = with_patients(rows, [seen.patient for seen in scan], declared=unit is not None)
     units = units_of(rows, files)
-    notes = (*found.notes, *label_notes(rows, classes), *copies_notes(rows, files))
+    notes = (*found.notes, *label_notes(rows, classes), *patients, *copies_notes(rows, files))
     further: list[Any] = [] if regions.plain else [regions.texts(), [dict(seen.masks) for seen in scan]]
+    further += [asdict(found.how)] if found.how != AS_STORED else []
     further += [{name: asdict(one) for name, one in sorted(regions.readings.items())}] if said else []
     return Samples(
         ids=tuple(row.id for row in rows),
@@ -143,7 +159,7 @@ def images(
         levels=levels,
         mask_share=tuple(seen.shares["inside"] for seen in scan),
         digest=digest([_content(rows, y, units, scan=scan), list(target), levels, *further]),
-        loader=_Loader(rows, target, levels, regions),
+        loader=_Loader(rows, target, levels, regions, how),
         notes=(*notes, *said, *scan_notes(scan, target, levels)),
         regions={name: tuple(seen.shares[name] for seen in scan) for name in regions.named},
     )
@@ -157,10 +173,11 @@ class _Loader:
     target: tuple[int, int, int]
     levels: int
     regions: Regions
+    how: HowRead
 
     def __call__(self, position: int) -> Loaded:
         """Return the image, its mask and its named zones at a position."""
-        picture, _ = read_picture(self.rows[position])
+        picture, _ = read_picture(self.rows[position], self.how)
         found = self.regions.of(read_masks(self.rows[position], picture, self.regions, target=self.target)[0])
         marked = found.pop("inside")
         whole = np.broadcast_to(np.zeros(self.target[1:], dtype=np.bool_) if marked is None else marked, self.target)
@@ -171,11 +188,13 @@ class _Loader:
         )
 
 
-def _scanned(rows: Sequence[ManifestRow], target: tuple[int, int, int], regions: Regions, *, free: bool) -> list[Seen]:
-    """Return what is seen of every sample; `free` says that the shape is that of the first image."""
+def _scanned(
+    rows: Sequence[ManifestRow], target: tuple[int, int, int], regions: Regions, *, how: HowRead
+) -> list[Seen]:
+    """Return what is seen of every sample."""
     # one file may hold the masks of many samples, and a box stands in the manifest itself
     hashed = cache(lambda path: digest(path.name if is_box(path) else read_bytes(path)))
-    return _in_order(lambda row: see(row, target, regions, hashed=hashed, free=free), rows)
+    return _in_order(lambda row: see(row, target, regions, how=how, hashed=hashed), rows)
 
 
 def _content(
@@ -206,9 +225,9 @@ def _refuse_empty(listed: Path, regions: Regions, scan: Sequence[Seen]) -> None:
             )
 
 
-def _shape(shape: tuple[int, ...] | None, first: ManifestRow) -> tuple[int, int, int]:
+def _shape(shape: tuple[int, ...] | None, first: ManifestRow, how: HowRead) -> tuple[int, int, int]:
     if shape is None:
-        return read_picture(first)[0].values.shape
+        return read_picture(first, how)[0].values.shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise DataError(f"data: images fit a classifier whose input is (1 or 3 channels, height, width), got {shape}.")
     return (shape[0], shape[1], shape[2])

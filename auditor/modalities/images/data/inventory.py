@@ -18,6 +18,8 @@ LABELS = 64
 _REACH = 0.03
 """How far from both sides an edge's pixels may lie, as a share of the diagonal; at least 4 pixels."""
 _LISTED = 8
+_LONGEST = 2000
+"""Longest side on which edges are looked for, in pixels."""
 Value = int | float
 
 
@@ -51,7 +53,7 @@ class Inventory:
             return
         self.colours, self.lossy = self.colours or content.colours, self.lossy or content.lossy
         values = content.values
-        found, counts = np.unique(values, return_counts=True)
+        found, counts = _counted(values)
         self.low, self.high = min(self.low, float(found[0])), max(self.high, float(found[-1]))
         self.whole &= bool((found == np.rint(found)).all())
         if len(found) > 2 and not content.colours:
@@ -84,11 +86,23 @@ class Inventory:
         return "the values " + listed_words(told + [f"{len(ordered) - _LISTED} more"] * (len(ordered) > _LISTED))
 
 
+def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the different values, sorted, and how many pixels have each; without sorting all pixels of 8 bits."""
+    if values.dtype != np.uint8:
+        return np.unique(values, return_counts=True)
+    # block by block, since each pixel takes 8 bytes while it is counted
+    blocks = np.array_split(values, max(1, values.size // 2**20))
+    counts = np.sum([np.bincount(block.ravel(), minlength=256) for block in blocks], axis=0)
+    found = np.flatnonzero(counts)
+    return found, counts[found]
+
+
 def _edge(values: NDArray[Any]) -> tuple[int, int]:
     """Return how many pixels lie between a quarter and three quarters of the largest value, and how many of these at an
     edge.
     """
-    top = float(values.max())
+    step = max(1, max(values.shape) // _LONGEST)
+    values, top = values[::step, ::step], float(values.max())
     low, high = values <= top / 4, values >= top * 3 / 4
     between = ~low & ~high
     if not between.any():

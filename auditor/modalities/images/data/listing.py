@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.core.errors import DataError
+from auditor.modalities.images.data.decoded import HowRead
 from auditor.modalities.images.data.mask_files import mask_columns, placed, sources_of
 from auditor.modalities.images.data.regions import Regions, declare
 from auditor.modalities.images.masks import endings
@@ -23,6 +24,8 @@ class Listing:
     """The masks and zones that are declared; how the masks are read is not known yet."""
     listed: Path
     """The manifest, or the folder of images."""
+    how: HowRead
+    """How the images are read."""
     notes: tuple[str, ...] = ()
     """What was taken for granted in reading it."""
 
@@ -38,6 +41,7 @@ def listing(base: Path, settings: Mapping[str, Any]) -> Listing:
     sources = sources_of(settings["mask"], settings["masks"], listed=manifest is not None)
     regions = declare(*sources, settings["zones"], inside=settings["inside"])
     files, slices = mask_columns(regions, listed=manifest is not None)
+    how = _how(settings)
     notes: tuple[str, ...] = ()
     if manifest is None:
         _refuse_columns(settings)
@@ -45,10 +49,26 @@ def listing(base: Path, settings: Mapping[str, Any]) -> Listing:
     else:
         image, label, id, unit = (settings[name] for name in ("image", "label", "id", "unit"))
         groups, factors = (tuple(settings[name]) for name in ("groups", "factors"))
-        columns = Columns(image, label, files, id, unit, groups, factors, slices)
+        columns = Columns(
+            image, label, files, id, unit, groups, factors, (*slices, *([how.column] if how.column else []))
+        )
         rows, notes = from_manifest(listed, columns, settings["where"])
+    if how.range is not None:
+        notes += (f"values from {how.range[0]:g} to {how.range[1]:g} of the files become 0 to 1",)
     check_ids(rows, listed)
-    return Listing(tuple(placed(rows, regions.files, base)), regions, listed, notes)
+    return Listing(tuple(placed(rows, regions.files, base)), regions, listed, how, notes)
+
+
+def _how(settings: Mapping[str, Any]) -> HowRead:
+    """Return how the images are to be read (DataError: a range that does not grow, a window without width)."""
+    range, window, frame = (settings.get(name) for name in ("range", "window", "frame"))
+    if range is not None and not range[0] < range[1]:
+        raise DataError(f"'data.range': expected the smallest and the largest value, got {list(range)}.")
+    if window is not None and window[1] < 1:
+        raise DataError(f"'data.window': expected a centre and a width of at least 1, got {list(window)}.")
+    if isinstance(frame, str):
+        return HowRead(range, window, column=frame)
+    return HowRead(range, window, frame)
 
 
 def _refuse_columns(settings: Mapping[str, Any]) -> None:

@@ -82,7 +82,8 @@ class MaskReading:
             return content.mask(self.names, wanted, file)
         if self.threshold is not None:
             return np.asarray(content.values >= self.threshold)
-        return np.asarray(np.isin(content.values, self.values))
+        marked = [content.values == value for value in self.values]
+        return np.asarray(marked[0] if len(marked) == 1 else np.logical_or.reduce(marked))
 
 
 def decided(name: str, source: MaskSource, found: Inventory, *, listed: Path) -> tuple[MaskReading, tuple[str, ...]]:

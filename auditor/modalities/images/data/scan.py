@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,16 @@ import numpy as np
 from auditor.core.errors import DataError
 from auditor.core.records import digest
 from auditor.core.zones import Mask
-from auditor.modalities.images.data.pixels import DecodedImage, decode, fitted_mask, read_bytes, turned
+from auditor.modalities.images.data.decoded import DecodedImage, HowRead
+from auditor.modalities.images.data.pixels import AS_STORED, decode, fitted_mask, read_bytes, turned
 from auditor.modalities.images.data.reading import MaskSource
 from auditor.modalities.images.data.regions import MAIN, Regions
 from auditor.modalities.images.masks import open_mask
 from auditor.modalities.images.masks.content import Wanted
 from auditor.samples.manifest import ManifestRow
 
+_DARK = 0.125
+"""Where no value is above this share of what the files could hold, fewer bits were used, or the range is wrong."""
 ASPECT = 0.01
 """Largest relative difference of two aspects that count as the same."""
 
@@ -38,22 +41,30 @@ class Seen:
     missing.
     """
     notes: tuple[str, ...]
+    top: float
+    """Largest value, as a share of what the file could hold."""
+    patient: str = ""
+    """A number for the patient that the file names; empty where it names none."""
 
 
-def read_picture(row: ManifestRow) -> tuple[DecodedImage, str]:
-    """Return a sample's image and its file's SHA-256."""
+def read_picture(row: ManifestRow, how: HowRead = AS_STORED) -> tuple[DecodedImage, str]:
+    """Return a sample's image and its file's SHA-256 (DataError: it cannot be read, or its frame is no number)."""
     content = read_bytes(row.image)
-    return decode(content, row.image), digest(content)
+    if how.column:
+        how = replace(how, frame=_number(row, how.column, "frame"))
+    return decode(content, row.image, how), digest(content)
+
+
+def _number(row: ManifestRow, column: str, what: str) -> int:
+    text = row.columns[column].strip()
+    if not text.isdecimal():
+        raise DataError(f"sample '{row.id}': expected the number of a {what} in column '{column}', got '{text}'.")
+    return int(text)
 
 
 def wanted_of(row: ManifestRow, size: tuple[int, int], source: MaskSource) -> Wanted:
     """Return which mask of its file a sample asks for (DataError: its slice is no number)."""
-    slice = source.slice
-    if isinstance(slice, str):
-        text = row.columns[slice]
-        if not text.strip().isdecimal():
-            raise DataError(f"sample '{row.id}': expected the number of a slice in column '{slice}', got '{text}'.")
-        slice = int(text)
+    slice = _number(row, source.slice, "slice") if isinstance(source.slice, str) else source.slice
     return Wanted(row.id, row.image, size, slice)
 
 
@@ -104,11 +115,11 @@ def _upright(mask: Mask, picture: DecodedImage) -> tuple[Mask, bool]:
 
 
 def see(
-    row: ManifestRow, target: tuple[int, int, int], regions: Regions, *, hashed: Callable[[Path], str], free: bool
+    row: ManifestRow, target: tuple[int, int, int], regions: Regions, *, how: HowRead, hashed: Callable[[Path], str]
 ) -> Seen:
     """Return what one sample shows when it is read for the first time (DataError: it cannot be used)."""
-    picture, image = read_picture(row)
-    if free and picture.size != target[1:]:
+    picture, image = read_picture(row, how)
+    if how.target is None and picture.size != target[1:]:
         raise DataError(
             f"{row.image}: expected {_size(target[1:])} as the first image has, got {_size(picture.size)} (height x"
             " width); set the model's input.size."
@@ -116,11 +127,32 @@ def see(
     masks, notes = read_masks(row, picture, regions, target=target)
     if not _same_aspect(picture.size, target[1:]):
         notes += (f"the image is stretched to the classifier's aspect, {_size(target[1:])}",)
+    if picture.orientation > 1:
+        notes += ("the image was turned upright by its EXIF orientation, which not every training did",)
+        square = row.masks and picture.size[0] == picture.size[1]
+        notes += (
+            ("of a square image that was turned, nothing tells whether its mask was drawn before",) if square else ()
+        )
     files = {name: hashed(path) if path is not None else None for name, path in row.masks.items()}
     shares = {
         name: float(area.mean()) if area is not None else None for name, area in {**masks, **regions.of(masks)}.items()
     }
-    return Seen(picture.size, picture.levels, image, files, shares, (*picture.notes, *notes))
+    cut = ("values outside the range were cut",) if picture.cut else ()
+    return Seen(
+        picture.size,
+        picture.levels,
+        image,
+        files,
+        shares,
+        (*picture.notes, *cut, *notes),
+        _top(picture),
+        picture.patient,
+    )
+
+
+def _top(picture: DecodedImage) -> float:
+    """Return the largest value as a share of the format's."""
+    return float(picture.values.max()) / picture.levels
 
 
 def _same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
@@ -143,6 +175,12 @@ def scan_notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) 
         counts[f"{_called(name)} covers the whole picture, so that no outside is left"] = sum(
             seen.shares[name] == 1 for seen in scan
         )
+    top = max(seen.top for seen in scan)
+    if top < _DARK:
+        counts[
+            f"no value is above {round(top * levels)} of {levels}; if fewer bits were used, declare the range, such as"
+            f" range: [0, {2 ** max(1, round(top * levels)).bit_length() - 1}]"
+        ] = len(scan)
     coarse = sum(seen.levels != levels for seen in scan)
     if coarse:
         counts["an 8-bit image is treated as 16-bit, as others of the data set are"] = coarse

@@ -19,7 +19,7 @@ from auditor.modalities.images.masks.content import Wanted
 from auditor.samples.table_reader import read_table
 
 _WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
-_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".dcm", ".dicom"}
 _ROLES = {
     "image": r"^(path|image|image_path|file|filename|img)$",
     "mask": r"^(mask|mask_path|segmentation|roi)$",

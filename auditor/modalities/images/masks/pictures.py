@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from auditor.core.errors import DataError
 from auditor.modalities.images.masks import masks
 from auditor.modalities.images.masks.content import Painted, Wanted
+from auditor.modalities.images.masks.reading_files import allow_large
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +31,7 @@ def picture(path: Path, wanted: Wanted) -> Painted:
     """
     from PIL import Image
 
+    allow_large()
     try:
         with Image.open(path, formats=_KINDS) as image:
             _turn_to(image, wanted.slice, path)

@@ -10,6 +10,16 @@ from typing import Any, TypeVar
 from auditor.core.errors import DataError
 
 _T = TypeVar("_T")
+MOST_PIXELS = 1_000_000_000
+"""Largest picture that is read; Pillow warns from 89 million pixels on, as if a whole slide were an attack."""
+
+
+def allow_large() -> None:
+    """Let Pillow open pictures of up to MOST_PIXELS without a warning."""
+    from PIL import Image
+
+    # a warning comes above this number, and an error above twice as many
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
 def needed(package: str, extra: str, path: Path) -> Any:

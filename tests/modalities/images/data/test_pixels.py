@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from auditor.core.errors import DataError
-from auditor.modalities.images.data.pixels import decode, read_pixels, resized, save_image, turned
+from auditor.modalities.images.data.pixels import decode, resized, turned
+from auditor.modalities.images.data.saving import read_pixels, save_image
 
 
 @given(
