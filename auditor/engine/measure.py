@@ -17,9 +17,13 @@ from auditor.models.classifier import Classifier
 from auditor.models.first_look import first_line
 from auditor.probes import Bench, Row, probes
 
+_HOPELESS = 3
+"""So many samples are asked alone before a chunk is given up."""
+
 
 def measure(task: Task, bench: Bench) -> list[Row]:
-    """Return a row per sample of a task; a chunk that fails twice becomes rows with the reason.
+    """Return a row per sample of a task; the samples of a chunk that fails twice are measured one by one, so that only
+    those fail that must.
 
     The bench is that of the audit: what the task's trial measures and reads is put in its place here.
     """
@@ -45,7 +49,19 @@ def measure(task: Task, bench: Bench) -> list[Row]:
             failure = f"{type(error).__name__}: {error}"
         except Exception as error:  # whatever a user's model raises is an outcome, not a crash
             failure = f"{type(error).__name__}: {first_line(error) if str(error) else 'no message'}"
-    return [Row(missing=Missing.failed(failure)) for _ in names]
+    if len(names) == 1:
+        return [Row(missing=Missing.failed(failure))]
+    return _one_by_one(task, bench)
+
+
+def _one_by_one(task: Task, bench: Bench) -> list[Row]:
+    """Return a row per sample, each measured alone; where the first few all fail, the rest are not tried."""
+    found: list[Row] = []
+    for position in task.chunk:
+        if len(found) == _HOPELESS and all(row.missing for row in found):
+            return found + [found[-1]] * (len(task.chunk) - len(found))
+        found += measure(replace(task, chunk=(position,)), bench)
+    return found
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from auditor.samples import data
 
@@ -22,7 +23,14 @@ def test_the_lint_is_printed(call: Callable[..., Any], tmp_path: Path, monkeypat
     }
     rules = [{"id": "adult", "require": "age >= 25"}, {"id": "men", "if": "sex == 'm'", "then": "age > 20"}]
     samples = data["table"].make(tmp_path, ("no", "yes"), None, **data.bind("table", {**settings, "rules": rules}))
-    classifier = SimpleNamespace(name="model", input_shape=(2,), notes=("a note of the model",))
+
+    def logits(x: torch.Tensor) -> torch.Tensor:
+        """The third row of the table is refused."""
+        if bool((x == samples.load([2]).x[0]).all(1).any()):
+            raise ValueError("an unknown level")
+        return torch.zeros(len(x), 2)
+
+    classifier = SimpleNamespace(name="model", input_shape=(2,), notes=("a note of the model",), logits=logits)
     facts = SimpleNamespace(
         classes=("no", "yes"),
         offers=("scores",),
@@ -38,12 +46,13 @@ def test_the_lint_is_printed(call: Callable[..., Any], tmp_path: Path, monkeypat
     ended = call("validate", tmp_path / "audit.yaml")
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
         "model    model: classes no, yes; offers scores; input 2 columns",
         "data     60 samples of 60 units; columns 1 relevant, 1 protected",
+        "answers  the model answers 59 of 60 rows; not row '3': an unknown level",
         "group    sex: f 30, m 30; unknown 0",
     ]
-    assert lines[3].endswith("39 1, and 40 more; unknown 0") and "note     a note of the model" in lines
+    assert lines[4].endswith("39 1, and 40 more; unknown 0") and "note     a note of the model" in lines
     assert (
         "note     rule 'adult' is broken by 5 of 60 rows" in lines
         and "note     rule 'men' is broken by 0 of 60 rows" in lines

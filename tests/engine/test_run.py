@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from auditor import pipeline
+from auditor.checks.common import clean_trial
 from auditor.cli.main import cli
 from auditor.core.errors import BrokenOff, StoreError
 from auditor.engine.executors import Task, local
@@ -193,6 +195,33 @@ def test_a_probe_that_fails_twice_becomes_rows_with_the_reason(
     }
     accuracy = next(one for one in findings if one.id == "preflight/accuracy")
     assert accuracy.verdict == "not_measured" and "the model broke" in accuracy.reason
+
+
+def test_one_sample_that_fails_costs_one_row(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = prepared.samples.load([2]).x[0]
+    answer = prepared.classifier.logits
+
+    def refusing(x: torch.Tensor) -> torch.Tensor:
+        if bool((x == bad).flatten(1).all(1).any()):
+            raise RuntimeError("this one")
+        return answer(x)
+
+    monkeypatch.setattr(prepared.classifier, "logits", refusing)
+    trial = clean_trial()
+    rows = measure(Task(trial, "key", (0, 1, 2, 3)), bench_of(prepared))
+    assert [row.missing is None for row in rows] == [True, True, False, True]
+    assert rows[2].missing is not None and "this one" in rows[2].missing.text
+
+    calls = 0
+
+    def broken(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("all of them")
+
+    monkeypatch.setattr(prepared.classifier, "logits", broken)
+    rows = measure(Task(trial, "key", tuple(range(12))), bench_of(prepared))
+    assert len(rows) == 12 and all(row.missing for row in rows) and calls == 2 + 3 * 2
 
 
 def test_chunks_are_cut_by_the_plan_alone(prepared: Prepared) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     pass
 from auditor.modalities.tables.data.table_file import NOT_FINITE, TextColumn
 
+_CODE = re.compile(r"\s*0\d+\s*")
+"""What begins with a zero is a code, such as a postal one, which a number would lose."""
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
 _EXACT = 2**53
@@ -31,7 +33,7 @@ MIN_SUPPORT = 30
 
 def read_type(cells: TextColumn) -> Dtype:
     """Return what pandas.read_csv makes of a column; missing cells turn whole numbers into float64."""
-    if cells.said_text:
+    if cells.said_text or any(_CODE.fullmatch(text) for text in cells.texts):
         return "str"
     if cells.texts and all(text in TRUTHS for text in cells.texts):
         return "bool"

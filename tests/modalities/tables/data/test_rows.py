@@ -143,6 +143,13 @@ def test_declared_columns(folder: Path) -> None:
     assert any("column 'since': " in note and "outside the declared range" in note for note in samples.notes)
 
 
+def test_codes_that_begin_with_a_zero_stay_texts(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("zip,age,hired\n01234,041.5,yes\n10115,0,no\n")
+    samples = read(tmp_path)
+    assert column(samples, "zip").dtype == "str" and column(samples, "zip").levels == ("01234", "10115")
+    assert column(samples, "age").dtype == "float64", "a number may be written so"
+
+
 def test_an_order_of_numbers_needs_no_list(folder: Path) -> None:
     fold = column(read(folder, columns={"fold": {"type": "ordinal", "direction": "up", "min_support": 25}}), "fold")
     assert (fold.levels, fold.dtype, fold.least, fold.most, fold.allowed) == (
