@@ -1,4 +1,4 @@
-"""auditor masks: looking at masks, and writing them for other tools."""
+"""auditor masks: drawing masks, looking at them, and writing them for other tools."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def _listed(audit: Path) -> Listing:
     return listing(audit.parent, data.bind(source, declared))
 
 
-@click.group("masks", short_help="Look at masks, and write them for other tools.")
+@click.group("masks", short_help="Draw masks, look at them, and write them for other tools.")
 def masks_command() -> None:
-    """Look at the masks of an audit file, or write them in another format; the model is not needed.
+    """Draw the masks of an audit file, look at them, or write them in another format; the model is not needed.
 
     \b
     Example:
+      auditor masks draw audit.yaml
       auditor masks show audit.yaml
       auditor masks convert audit.yaml geojson --out for-qupath
     """
@@ -51,7 +52,7 @@ def masks_command() -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Show at most so many samples."
 )
-def show(audit: Path, out: Path, limit: int) -> int:
+def show_masks(audit: Path, out: Path, limit: int) -> int:
     """Write a page with the masks of AUDIT over their images, how much each covers, and what was not understood.
 
     The page holds the images themselves. The exit code is 2 if something was not understood.
@@ -85,7 +86,7 @@ def show(audit: Path, out: Path, limit: int) -> int:
     show_default=True,
     help="Folder for the mask files; it must be empty or new.",
 )
-def convert(audit: Path, format: str, out: Path) -> int:
+def convert_command(audit: Path, format: str, out: Path) -> int:
     """Write the masks of AUDIT, as the audit would read them, in FORMAT: picture, npy, geojson, labelme, coco, cvat,
     imagej, nifti, nrrd, dicom-seg or dicom-rt.
 
@@ -99,4 +100,54 @@ def convert(audit: Path, format: str, out: Path) -> int:
 
     for line in convert_masks(_listed(audit), format, out):
         click.echo(line)
+    return 0
+
+
+@masks_command.command("draw", short_help="Open a page on which masks are drawn.")
+@_audit
+@click.option(
+    "--mask",
+    "names",
+    multiple=True,
+    default=("lesion",),
+    show_default=True,
+    help="Name of a mask to draw; may be repeated, the main one first.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; any free one by default.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+def draw_masks(audit: Path, names: tuple[str, ...], port: int, *, no_browser: bool) -> int:
+    """Open a page on this machine on which the masks of AUDIT are drawn; every stroke is saved at once, as PNG files in
+    the folder masks/NAME beside AUDIT.
+
+    The page is for this machine alone and needs no network. Ctrl-C ends it.
+
+    \b
+    Example:
+      auditor masks draw audit.yaml
+      auditor masks draw audit.yaml --mask lesion --mask organ
+    """
+    import webbrowser
+
+    from auditor.modalities.images.drawing.server import DrawingServer
+    from auditor.modalities.images.drawing.study import DrawingStudy
+
+    study = DrawingStudy(_listed(audit), audit.parent, tuple(dict.fromkeys(names)))
+    try:
+        server = DrawingServer(study, port)
+    except OSError as error:
+        raise click.ClickException(
+            f"port {port}: expected a free port, got: {error.strerror}; leave --port out."
+        ) from None
+    click.echo(f"open     {server.link}")
+    click.echo("Ctrl-C ends; every stroke is saved at once")
+    if not no_browser:
+        webbrowser.open(server.link)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+    click.echo(f"saved    {server.saved} times, below {audit.parent / 'masks'}; write into the audit file:")
+    click.echo(study.advice())
     return 0

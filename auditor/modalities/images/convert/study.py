@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path
 
 from auditor.core.errors import DataError, nearest
 from auditor.modalities.images.convert.marked import Marked
 from auditor.modalities.images.convert.writers import WRITERS
 from auditor.modalities.images.data.listing import Listing
-from auditor.modalities.images.data.mask_files import with_readings
+from auditor.modalities.images.data.mask_files import file_names, with_readings
 from auditor.modalities.images.data.scan import masks_of, read_picture
 
 
@@ -23,7 +22,7 @@ def convert_masks(found: Listing, format: str, folder: Path) -> Iterator[str]:
     if folder.exists() and any(folder.iterdir()):
         raise DataError(f"{folder}: expected a new or empty folder, so that nothing of yours is overwritten.")
     regions, notes = with_readings(found.rows, found.regions, found.listed)
-    samples, names = [], _names([row.id for row in found.rows])
+    samples, names = [], file_names([row.id for row in found.rows])
     for row in found.rows:
         masks, _ = masks_of(row, read_picture(row, found.how)[0], regions)
         drawn = {name: mask for name, mask in masks.items() if mask is not None}
@@ -37,14 +36,3 @@ def convert_masks(found: Listing, format: str, folder: Path) -> Iterator[str]:
     files = WRITERS[format](folder, samples)
     yield from (f"note     {note}" for note in notes)
     yield f"written  {len(files)} files of {len(samples)} samples in {folder}"
-
-
-def _names(ids: Sequence[str]) -> dict[str, str]:
-    """Return id -> how its files are called: the same, below the folder that is written (DataError: two would be called
-    alike).
-    """
-    found = {id: "/".join(part for part in PurePosixPath(id).parts if part not in ("..", "/")) for id in ids}
-    name, count = Counter(found.values()).most_common(1)[0]
-    if count > 1:
-        raise DataError(f"masks convert: expected ids that can be file names, got {count} that would be '{name}'.")
-    return found

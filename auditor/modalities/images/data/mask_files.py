@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from auditor.core.errors import DataError
 from auditor.core.zones import Mask
@@ -49,9 +49,21 @@ def mask_columns(regions: Regions, *, listed: bool) -> tuple[dict[str, str], tup
     return {name: source.column for name, source in sources.items() if source.column}, tuple(sorted(slices))
 
 
+def file_names(ids: Sequence[str]) -> dict[str, str]:
+    """Return id -> how its files are called: the same, below the folder that is written (DataError: two would be called
+    alike).
+    """
+    found = {id: "/".join(part for part in PurePosixPath(id).parts if part not in ("..", "/")) for id in ids}
+    name, count = Counter(found.values()).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"expected ids that can be file names, got {count} that would be '{name}'.")
+    return found
+
+
 def placed(rows: Sequence[ManifestRow], sources: Mapping[str, MaskSource], base: Path) -> list[ManifestRow]:
     """Return the rows with the masks that lie in a folder, or in one file for all samples."""
     stems = Counter(row.image.stem for row in rows)
+    called = file_names([row.id for row in rows]) if any(one.folder is not None for one in sources.values()) else {}
     found = [dict(row.masks) for row in rows]
     for name, source in sources.items():
         place = base / str(source.folder or source.file or "")
@@ -61,7 +73,7 @@ def placed(rows: Sequence[ManifestRow], sources: Mapping[str, MaskSource], base:
             if source.file is not None:
                 masks[name] = place
             elif source.folder is not None and name not in masks:
-                names = (row.id, row.image.stem) if stems[row.image.stem] == 1 else (row.id,)
+                names = (called[row.id], row.image.stem) if stems[row.image.stem] == 1 else (called[row.id],)
                 masks[name] = _in_folder(place, names)
     return [replace(row, masks=masks) for row, masks in zip(rows, found, strict=True)]
 
