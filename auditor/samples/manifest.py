@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,9 @@ def _found(folder: Path, text: str) -> Path:
     """Return a path as it is written, or, where nothing is there, as Windows or another file system writes it."""
     plain = PureWindowsPath(text).as_posix() if "\\" in text else text
     for written in (text, plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))):
-        if (folder / written).exists():
-            return folder / written
+        with suppress(OSError):  # what is too long for a path is none, but may be a list of boxes
+            if (folder / written).exists():
+                return folder / written
     return folder / text
 
 

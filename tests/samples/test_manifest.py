@@ -43,6 +43,12 @@ def test_letters_that_two_systems_write_differently(tmp_path: Path, kept: str, w
     assert rows[0].image.is_file()
 
 
+def test_a_cell_may_be_longer_than_a_path(tmp_path: Path) -> None:
+    boxes = "; ".join(f"{number} 10 5 5" for number in range(100))
+    rows, _ = listed(tmp_path, f"a.png,x,{boxes}")
+    assert rows[0].masks["mask"] == tmp_path / boxes
+
+
 def test_a_path_that_leads_nowhere_stays_as_it_is_written(tmp_path: Path) -> None:
     rows, _ = listed(tmp_path, "none.png,x,")
     assert rows[0].image == tmp_path / "none.png"

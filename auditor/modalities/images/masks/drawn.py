@@ -34,7 +34,7 @@ def read_json(path: Path) -> Any:
     """Return what a JSON file holds (DataError: missing, or not JSON)."""
     try:
         return _json(path, changed(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected a whole JSON file, got: {str(error).splitlines()[0]}.") from None
 
 
