@@ -432,7 +432,7 @@ SCALARS = st.one_of(
 
 @pytest.mark.slow
 @given(SCALARS.filter(bool), st.booleans())
-def test_any_column_is_read_as_pandas_reads_it(
+def test_any_column_but_codes_is_read_as_pandas_reads_it(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str], gap: bool
 ) -> None:
     base = tmp_path_factory.mktemp("any")
@@ -441,7 +441,10 @@ def test_any_column_is_read_as_pandas_reads_it(
     samples = read(base)
     assert samples.schema is not None
     frame = samples.schema.frame(codes(samples))
-    pd.testing.assert_frame_equal(frame, pd.read_csv(base / "people.csv", usecols=["a"]), rtol=1e-14, atol=0)
+    # of a code that begins with a zero, pandas would keep a number
+    asked = {"a": str} if any(cell.strip().startswith("0") and cell.strip()[1:].isdecimal() for cell in cells) else None
+    expected = pd.read_csv(base / "people.csv", usecols=["a"], dtype=asked)
+    pd.testing.assert_frame_equal(frame, expected, rtol=1e-14, atol=0)
     assert np.array_equal(samples.schema.codes(samples.schema.texts(codes(samples))), codes(samples), equal_nan=True)
 
 
