@@ -46,7 +46,7 @@ def study(tmp_path: Path) -> DrawingStudy:
 @pytest.fixture
 def server(study: DrawingStudy) -> Iterator[DrawingServer]:
     made = DrawingServer(study)
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
     made.shutdown()
