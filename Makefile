@@ -15,8 +15,7 @@ ONCE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 demo: $(STAMP)
 	$(BIN)/auditor demo image --out demo-out
 
-test: $(STAMP) lint
-	@$(MAKE) --no-print-directory -j2 types unit
+test: $(STAMP) lint types unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
