@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ class Answered:
     """Names of the classes; None where they have none."""
     logits: Callable[[Tensor], Tensor] | None = None
     """function (answers (n, columns) or (n,)) -> logits (n, classes); None where the answers are logits."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 class Picked(nn.Module):

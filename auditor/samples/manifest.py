@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"\d+(\.0+)?")
 _MISSING = ("na", "n/a", "nan", "null", "none", "unknown", "missing", "?", "-", ".")
-_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".dcm", ".dicom")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".dcm", ".dicom")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str])
     for place in sorted(part for part in folder.iterdir() if part.is_dir() and part.resolve() not in others):
         if hidden(place.relative_to(folder)):
             continue
-        for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in _IMAGES):
+        for image in sorted(file for file in place.rglob("*") if file.suffix.lower() in IMAGE_ENDINGS):
             if hidden(image.relative_to(folder)):
                 continue
             relative = image.relative_to(folder).with_suffix("")
@@ -178,7 +178,7 @@ def from_folder(folder: Path, masks: Mapping[str, Path], endings: Sequence[str])
             }
             rows.append(ManifestRow(relative.as_posix(), image, found, place.name, relative.as_posix(), {}))
     if not rows:
-        raise DataError(f"{folder}: expected images ({', '.join(_IMAGES)}) in one folder per class, got none.")
+        raise DataError(f"{folder}: expected images ({', '.join(IMAGE_ENDINGS)}) in one folder per class, got none.")
     return rows
 
 

@@ -23,7 +23,7 @@ from auditor.modalities.images.data.regions import Regions
 from auditor.modalities.images.data.scan import masks_of, read_picture, wanted_of
 from auditor.modalities.images.masks import open_mask
 from auditor.modalities.images.masks.content import Outlined, Wanted
-from auditor.modalities.images.report.pictures import encode, rgb
+from auditor.modalities.images.report.pictures import encode, rgb, rim
 from auditor.report.render import environment_of
 from auditor.report.templates import templates_dir
 from auditor.samples.manifest import ManifestRow
@@ -157,10 +157,8 @@ def overlay(values: NDArray[np.floating[Any]], masks: Mapping[tuple[int, int, in
     drawn = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)).astype(np.float64)
     for colour, mask in masks.items():
         inside = fitted_mask(mask, (height, width))
-        padded = np.pad(inside, 1, mode="edge")
-        core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
         drawn[inside] = (1 - _VEIL) * drawn[inside] + _VEIL * np.array(colour, float)
-        drawn[inside & ~core] = colour
+        drawn[rim(inside)] = colour
     return np.rint(drawn).astype(np.uint8)
 
 

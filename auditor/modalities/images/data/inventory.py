@@ -42,11 +42,9 @@ class Inventory:
     lossy: bool = False
     names: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    files: int = 0
 
     def add(self, content: Content) -> None:
         """Count one sample's content."""
-        self.files += 1
         self.notes.update(content.notes)
         if isinstance(content, Outlined):
             self.names.update(content.names)

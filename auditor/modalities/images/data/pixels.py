@@ -151,7 +151,7 @@ def _upright(image: Image, data: bytes, path: Path, *, orientation: int, how: Ho
     if image.mode == "F" or image.mode.startswith("I"):
         grey = np.asarray(ImageOps.exif_transpose(image))[..., None]
         # Pillow shows a picture in which white is 0 as it looks only where a value has one byte
-        white = image.format == "TIFF" and image.tag_v2.get(262) == 0 and grey.dtype == np.uint16  # type: ignore[attr-defined]
+        white = getattr(image, "tag_v2", {}).get(262) == 0 and grey.dtype == np.uint16
         return _ranged(DEEP - grey if white else grey, path, how, orientation=orientation)
     upright = ImageOps.exif_transpose(image)
     clear = upright.mode.lower() in ("rgba", "la", "pa") or "transparency" in upright.info

@@ -97,14 +97,15 @@ def decided(name: str, source: MaskSource, found: Inventory, *, listed: Path) ->
         return _by_name(name, source, found, where=where)
     if source.threshold is not None:
         return MaskReading(threshold=source.threshold), (
-            f"{_called(name)} is what has a value from {source.threshold:g}",
+            f"{mask_called(name)} is what has a value from {source.threshold:g}",
         )
     if source.value:
         return _by_value(name, source, found, where=where)
     return _by_look(name, source, found, where=where)
 
 
-def _called(name: str) -> str:
+def mask_called(name: str) -> str:
+    """Return what a sentence calls a mask."""
     return "the mask" if name == "mask" else f"the mask '{name}'"
 
 
@@ -115,7 +116,7 @@ def _by_name(name: str, source: MaskSource, found: Inventory, *, where: str) -> 
     if not source.value:
         if len(known) == 1:
             said = f"what is called '{known[0]}'" if known[0] else "every outline, none of which has a name,"
-            return MaskReading(names=tuple(known)), (f"{_called(name)} is {said} in the mask files",)
+            return MaskReading(names=tuple(known)), (f"{mask_called(name)} is {said} in the mask files",)
         raise DataError(
             f"{where}: the mask files hold {listed_words(_named(known))}; say which of them mark what should matter,"
             f" such as {source.written('value', known[-1])}."
@@ -125,7 +126,7 @@ def _by_name(name: str, source: MaskSource, found: Inventory, *, where: str) -> 
         if one not in known:
             raise DataError(f"{where}: expected the name of a structure, got '{one}'; {nearest(one, known)}")
     return MaskReading(names=tuple(wanted)), (
-        f"{_called(name)} is {listed_words(_named(wanted))} of {listed_words(_named(known))}",
+        f"{mask_called(name)} is {listed_words(_named(wanted))} of {listed_words(_named(known))}",
     )
 
 
@@ -140,7 +141,7 @@ def _by_value(name: str, source: MaskSource, found: Inventory, *, where: str) ->
             f"{where}: expected a value of the mask files, got {found.told(strange)}; they hold {found.shares}."
         )
     chosen = listed_words([found.told(one) for one in values])
-    return MaskReading(values=tuple(values)), (f"{_called(name)} is what has the value {chosen} of {found.shares}",)
+    return MaskReading(values=tuple(values)), (f"{mask_called(name)} is what has the value {chosen} of {found.shares}",)
 
 
 def _number(value: Declared, found: Inventory, *, where: str) -> Value:
@@ -176,7 +177,7 @@ def _by_look(name: str, source: MaskSource, found: Inventory, *, where: str) -> 
         )
     half = found.high / 2
     note = (
-        f"{_called(name)} has soft edges (values from {found.low:g} to {found.high:g}); what has at least {half:g},"
+        f"{mask_called(name)} has soft edges (values from {found.low:g} to {found.high:g}); what has at least {half:g},"
         " half of the largest value, is inside"
     )
     return MaskReading(threshold=half), (note,)

@@ -14,8 +14,8 @@ from auditor.core.records import digest
 from auditor.core.zones import Mask
 from auditor.modalities.images.data.decoded import DecodedImage, HowRead
 from auditor.modalities.images.data.pixels import AS_STORED, decode, fitted_mask, read_bytes, turned
-from auditor.modalities.images.data.reading import MaskSource
-from auditor.modalities.images.data.regions import MAIN, Regions
+from auditor.modalities.images.data.reading import MaskSource, mask_called
+from auditor.modalities.images.data.regions import Regions
 from auditor.modalities.images.masks import open_mask
 from auditor.modalities.images.masks.content import Wanted
 from auditor.samples.manifest import ManifestRow
@@ -86,12 +86,8 @@ def masks_of(
                 f" {_size(mask.shape)}."
             )
         found[name] = mask
-        notes += (f"{_called(name)} was turned as the image was",) if moved else ()
+        notes += (f"{mask_called(name)} was turned as the image was",) if moved else ()
     return found, notes
-
-
-def _called(name: str) -> str:
-    return "the mask" if name == MAIN else f"the mask '{name}'"
 
 
 def read_masks(
@@ -101,7 +97,9 @@ def read_masks(
     masks, notes = masks_of(row, picture, regions)
     found = {name: None if mask is None else fitted_mask(mask, target[1:]) for name, mask in masks.items()}
     gone = [name for name, mask in masks.items() if mask is not None and mask.any() and not np.any(found[name])]
-    notes += tuple(f"{_called(name)} has no pixel left at the classifier's size and counts as empty" for name in gone)
+    notes += tuple(
+        f"{mask_called(name)} has no pixel left at the classifier's size and counts as empty" for name in gone
+    )
     return found, notes
 
 
@@ -172,7 +170,7 @@ def scan_notes(scan: Sequence[Seen], target: tuple[int, int, int], levels: int) 
             f"the image was resized to {_size(target[1:])} (bilinear with antialiasing; the mask by nearest neighbour)"
         ] = resized
     for name in (name for name in scan[0].masks if all(seen.shares[name] in (None, 1) for seen in scan)):
-        counts[f"{_called(name)} covers the whole picture, so that no outside is left"] = sum(
+        counts[f"{mask_called(name)} covers the whole picture, so that no outside is left"] = sum(
             seen.shares[name] == 1 for seen in scan
         )
     top = max(seen.top for seen in scan)

@@ -16,10 +16,10 @@ from auditor.core.errors import AuditorError
 from auditor.core.zones import usable_name
 from auditor.modalities.images.masks import endings, open_mask
 from auditor.modalities.images.masks.content import Wanted
+from auditor.samples.manifest import IMAGE_ENDINGS
 from auditor.samples.table_reader import read_table
 
 _WEIGHTS = {".safetensors": "timm", ".pt": "torchscript", ".pth": "timm", ".onnx": "onnx", ".pt2": "exported"}
-_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".dcm", ".dicom"}
 _ROLES = {
     "image": r"^(path|image|image_path|file|filename|img)$",
     "mask": r"^(mask|mask_path|segmentation|roi)$",
@@ -76,7 +76,7 @@ def look(folder: Path) -> FolderContents:
             sorted(
                 one.name
                 for one in place.iterdir()
-                if one.is_dir() and any(file.suffix.lower() in _IMAGES for file in one.iterdir())
+                if one.is_dir() and any(file.suffix.lower() in IMAGE_ENDINGS for file in one.iterdir())
             )
         )
         if len(classes) > 1 and not set(classes) <= {"images", "masks"}:
@@ -101,7 +101,9 @@ def manifest_roles(table: pd.DataFrame) -> dict[str, str]:
         if re.match(pattern, str(column), re.IGNORECASE)
     }
     if "image" not in columns and len(table):
-        paths = [str(column) for column in table.columns if Path(str(table[column].iloc[0])).suffix.lower() in _IMAGES]
+        paths = [
+            str(column) for column in table.columns if Path(str(table[column].iloc[0])).suffix.lower() in IMAGE_ENDINGS
+        ]
         columns |= {"image": paths[0]} if paths else {}
     return columns
 
@@ -136,7 +138,7 @@ def _holds_masks(table: pd.DataFrame, column: str, columns: dict[str, str], *, b
         image = str(named[columns["image"]].iloc[0])
         sample = str(named[columns["id"]].iloc[0]) if "id" in columns else Path(image).with_suffix("").as_posix()
         open_mask(path, Wanted(sample, base / image, (1, 1)))
-        return path.suffix.lower() not in _IMAGES or _two_valued(path)
+        return path.suffix.lower() not in IMAGE_ENDINGS or _two_valued(path)
     except (AuditorError, OSError, ValueError):
         return False
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 
 from auditor.core.errors import DataError
 from auditor.core.zones import Mask, usable_name
+from auditor.engine.store import write_whole
 from auditor.modalities.images.data.listing import Listing
 from auditor.modalities.images.data.mask_files import file_names
 from auditor.modalities.images.data.scan import read_picture
@@ -36,11 +36,17 @@ class DrawingStudy:
     masks: tuple[str, ...]
     """Names of the masks that are drawn, of which the first is the main one."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _sizes: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False)
+    """Height and width of the pictures that were shown."""
 
     def __post_init__(self) -> None:
         for name in self.masks:
             if not usable_name(name):
                 raise DataError(f"masks draw: expected a mask's name of letters, digits and _, got '{name}'.")
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return file_names([row.id for row in self.found.rows])
 
     def __len__(self) -> int:
         return len(self.found.rows)
@@ -49,9 +55,8 @@ class DrawingStudy:
         """Return the file of a sample's mask (DataError: there is no such mask or sample)."""
         if mask not in self.masks or not 0 <= place < len(self):
             raise DataError(f"masks draw: expected a mask and a sample of the study, got '{mask}' and {place}.")
-        names = file_names([row.id for row in self.found.rows])
         folder = (self.base / DRAWN_IN / mask).resolve()
-        file = folder / f"{names[self.found.rows[place].id]}.png"
+        file = folder / f"{self._names[self.found.rows[place].id]}.png"
         if not file.resolve().is_relative_to(folder):
             raise DataError(f"{file}: expected a file below {folder}.")
         return file
@@ -70,6 +75,7 @@ class DrawingStudy:
     def picture(self, place: int) -> NDArray[np.uint8]:
         """Return a picture (height, width, 3), upright, as the audit sees it; deep ones stretched to what is there."""
         decoded, _ = read_picture(self.found.rows[place], self.found.how)
+        self._sizes[place] = decoded.size
         values = decoded.values / decoded.levels
         if decoded.levels > 255:
             low, high = float(values.min()), float(values.max())
@@ -86,8 +92,10 @@ class DrawingStudy:
         """Write a mask that the page sends as a PNG, whole or not at all, and return the share that it marks
         (DataError: not a picture of the sample's size, or a mask of another size is already there).
         """
-        file, size = self.file(mask, place), self.picture(place).shape[:2]
-        marked = _marked(drawn)
+        file, marked = self.file(mask, place), _marked(drawn)
+        if place not in self._sizes:
+            self.picture(place)
+        size = self._sizes[place]
         if marked.shape != size:
             raise DataError(f"{file}: expected a mask of {_told(size)}, got {_told(marked.shape)}.")
         stream = io.BytesIO()
@@ -97,7 +105,8 @@ class DrawingStudy:
                 there = _size_of(file)
                 if there != size:
                     raise DataError(f"{file}: a mask of {_told(there)} is already there and was kept.")
-            _write_whole(file, stream.getvalue())
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, stream.getvalue())
         return float(marked.mean())
 
     def segments(self, place: int, count: int) -> NDArray[np.uint16]:
@@ -135,18 +144,3 @@ def _size_of(file: Path) -> tuple[int, int]:
 
 def _told(size: Sequence[int]) -> str:
     return f"{size[0]} x {size[1]} pixels (height x width)"
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file under another name and give it its own when it is complete."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Outlined:
     """Name -> what belongs to it, together; the name is empty where the file gives none."""
     size: tuple[int, int] | None = None
     """Height and width of the picture that they were drawn on; None where the file does not say."""
-    known: tuple[str, ...] = field(default=())
+    known: tuple[str, ...] = ()
     """Every name of the file, also those that this sample has nothing of."""
     notes: tuple[str, ...] = ()
 

@@ -71,11 +71,16 @@ def outlined(picture: NDArray[np.uint8], mask: NDArray[np.bool_] | None) -> NDAr
     """Return the picture with the inner rim of a mask drawn on it; unchanged where the mask does not fit."""
     if mask is None or mask.shape != picture.shape[:2]:
         return picture
+    drawn = picture.copy()
+    drawn[rim(mask)] = OUTLINE
+    return drawn
+
+
+def rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a mask (h, w) that have a neighbour outside it."""
     padded = np.pad(mask, 1, mode="edge")
     core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    drawn = picture.copy()
-    drawn[mask & ~core] = OUTLINE
-    return drawn
+    return np.asarray(mask & ~core)
 
 
 def signed(values: Grey, *, scale: float) -> NDArray[np.uint8]:

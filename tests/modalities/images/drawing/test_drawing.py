@@ -15,12 +15,13 @@ import pytest
 from PIL import Image
 from skimage.segmentation import slic
 
-from auditor.core.errors import DataError
+from auditor.core.errors import BrokenOff, DataError
 from auditor.modalities.images.commands import _listed
 from auditor.modalities.images.data.images import images
 from auditor.modalities.images.data.reading import MaskSource
 from auditor.modalities.images.drawing.server import COOKIE, DrawingServer
 from auditor.modalities.images.drawing.study import DrawingStudy
+from auditor.samples.samples import Samples
 from tests.modalities.images.drawing.devtools import CHROMIUM, Browser
 
 SIZE = (60, 90)
@@ -69,6 +70,13 @@ def ask(
     found = (answer.status, answer.read(), dict(answer.getheaders()))
     connection.close()
     return found
+
+
+def audited(study: DrawingStudy, main: str, *further: str) -> Samples:
+    """Return the samples as an audit reads them, with the masks that were drawn."""
+    main_mask, *others = (MaskSource.model_validate({"folder": f"masks/{name}"}) for name in (main, *further))
+    masks = dict(zip(further, others, strict=True))
+    return images(study.base, ("a", "b"), (1, *SIZE), manifest="list.csv", id="id", mask=main_mask, masks=masks)
 
 
 def png(mask: np.ndarray) -> bytes:
@@ -151,14 +159,7 @@ def test_what_was_drawn_is_what_an_audit_reads(study: DrawingStudy) -> None:
     study.save("lesion", 1, png(~drawn))
     study.save("lesion", 2, png(drawn))
     assert study.advice().startswith("data:\n  mask: {folder: masks/lesion}\n  masks: {organ: {folder: masks/organ}}")
-    samples = images(
-        study.base,
-        ("a", "b"),
-        (1, *SIZE),
-        manifest="list.csv",
-        id="id",
-        mask=MaskSource.model_validate({"folder": "masks/lesion"}),
-    )
+    samples = audited(study, "lesion")
     for place, expected in enumerate((drawn, ~drawn, drawn)):
         assert np.array_equal(samples.load([place]).inside[0, 0].numpy(), expected)
 
@@ -176,7 +177,9 @@ def test_a_mask_of_another_size_is_neither_taken_nor_overwritten(study: DrawingS
         study.save("organ", 0, b"nothing")
 
 
-def test_a_save_that_breaks_leaves_the_old_mask(study: DrawingStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_save_that_breaks_leaves_the_old_mask(
+    server: DrawingServer, study: DrawingStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study.save("lesion", 0, png(np.eye(*SIZE)))
     before = study.read("lesion", 0)
 
@@ -184,8 +187,10 @@ def test_a_save_that_breaks_leaves_the_old_mask(study: DrawingStudy, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(BrokenOff, match="no space left"):
         study.save("lesion", 0, png(np.ones(SIZE)))
+    status, content, _ = ask(server, "/mask/lesion/0", png(np.ones(SIZE)))
+    assert status == 400 and b"no space left" in content, "the page can say so"
     assert study.read("lesion", 0) == before
     assert [file.name for file in study.file("lesion", 0).parent.iterdir()] == ["case 0.png"]
 
@@ -277,14 +282,6 @@ def test_a_mask_is_drawn_by_mouse_and_by_keys(server: DrawingServer, study: Draw
                 browser.run(Path(script).read_text("utf-8"))
                 found = browser.run("axe.run().then((found) => found.violations.map((one) => one.id))")
                 assert found == []
-    samples = images(
-        study.base,
-        ("a", "b"),
-        (1, *SIZE),
-        manifest="list.csv",
-        id="id",
-        mask=MaskSource.model_validate({"folder": "masks/lesion"}),
-        masks={"organ": MaskSource.model_validate({"folder": "masks/organ"})},
-    )
+    samples = audited(study, "lesion", "organ")
     assert np.array_equal(samples.load([1]).inside[0, 0].numpy(), polygon)
     assert np.array_equal(samples.load([1]).regions["organ"][0, 0].numpy(), organ)
